@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
+/* How long disks take: each request from issue to completion, and its time in the queue before. */
+#include "kernel.h"
+#include "renames.h"
+#include "filter.h"
+#include "hist.h"
+#include "inflight.h"
+
+enum op { READ, WRITE, FLUSH, DISCARD, MAX_OPS };
+
+#define DISKS 64
+/* No queue time is known. */
+#define NO_QUEUE (~0ULL)
+#define MAX_COUNTERS 1
+#define LOST 0
+
+#include "counters.h"
+
+/* include/linux/blk_types.h */
+#define REQ_OP_BITS 8
+#define REQ_OP_MASK ((1 << REQ_OP_BITS) - 1)
+#define REQ_OP_FLUSH 2
+#define REQ_OP_DISCARD 3
+/* From here on a request carries a driver's own command, no file system's data. */
+#define REQ_OP_DRIVER 32
+
+/* Mirrored by tools/biolat/src/disks.rs, as are the two below. */
+struct stats {
+	u64 bytes;
+	u64 errors;
+	struct hist device;
+	struct hist queue;
+};
+
+/* One entry per disk, operation and bank, in this order. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	/* Set to DISKS * MAX_OPS * banks before loading. */
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct stats);
+} stats SEC(".maps");
+
+/* Banks are a power of two, at most one per processor. */
+const volatile u32 bank_mask = 0;
+
+/* A disk takes a slot when its first request completes. */
+u64 disk_key[DISKS] = {};
+char disk_name[DISKS][DISK_NAME_LEN] = {};
+
+static __always_inline u32 op_of(u32 flags)
+{
+	u32 op = flags & REQ_OP_MASK;
+
+	/* The kernel's own split (op_stat_group): all that is odd writes. */
+	if (op == REQ_OP_DISCARD)
+		return DISCARD;
+	if (op == REQ_OP_FLUSH)
+		return FLUSH;
+	return op & 1 ? WRITE : READ;
+}
+
+/*
+ * The slot of a disk, or -1 where there is none left. A slot that was free is taken: the caller finds its name
+ * empty. A global function, which the verifier looks at once.
+ */
+__noinline int disk_slot(u64 key)
+{
+	u32 slot = (u32)(key ^ key >> 20);
+
+	for (u32 i = 0; i < DISKS; i++, slot++) {
+		u64 *at = &disk_key[slot % DISKS];
+		u64 found = *at;
+
+		if (!found)
+			found = __sync_val_compare_and_swap(at, 0, key);
+		if (!found || found == key)
+			return slot % DISKS;
+	}
+	return -1;
+}
+
+static __always_inline struct stats *stats_of(struct gendisk *disk, u32 op)
+{
+	/* Never 0, which means a free slot. */
+	int slot = disk_slot(1ULL << 63 | (u64)disk->major << 20 | disk->first_minor);
+	u32 index = slot;
+
+	if (slot < 0)
+		return NULL;
+	index %= DISKS;
+	/* Two processors may both write the name of a new disk: the same name. */
+	if (!disk_name[index][0])
+		BPF_CORE_READ_STR_INTO(&disk_name[index], disk, disk_name);
+	index = (index * MAX_OPS + op) * (bank_mask + 1) + (bpf_get_smp_processor_id() & bank_mask);
+	return bpf_map_lookup_elem(&stats, &index);
+}
+
+static __always_inline bool is_driver_command(struct request *rq)
+{
+	return (rq->cmd_flags & REQ_OP_MASK) >= REQ_OP_DRIVER;
+}
+
+static __always_inline void record(struct gendisk *disk, u32 op, u64 bytes, bool failed,
+				   u64 device_ns, u64 queue_ns)
+{
+	struct stats *stats = stats_of(disk, op);
+
+	if (!stats) {
+		count(LOST, 1);
+		return;
+	}
+	__sync_fetch_and_add(&stats->bytes, bytes);
+	if (failed)
+		__sync_fetch_and_add(&stats->errors, 1);
+	hist_add(&stats->device, device_ns);
+	if (queue_ns != NO_QUEUE)
+		hist_add(&stats->queue, queue_ns);
+}
+
+static __always_inline void put(void *what, u64 ts_ns, u64 info)
+{
+	if (!inflight_put(what, ts_ns, info))
+		count(LOST, 1);
+}
+
+/* The argument of a tracepoint that may have the queue before it. */
+static __always_inline void *argument(u64 *ctx, bool second)
+{
+	void *arg;
+
+	/* Two loads, which the compiler must not join: the verifier takes no arithmetic on the context. */
+	if (second)
+		asm volatile("%0 = *(u64 *)(%1 + 8)" : "=r"(arg) : "r"(ctx));
+	else
+		asm volatile("%0 = *(u64 *)(%1 + 0)" : "=r"(arg) : "r"(ctx));
+	return arg;
+}
+
+static __always_inline struct request *request_of(u64 *ctx)
+{
+	return argument(ctx, request_is_second_argument());
+}
+
+static __always_inline struct bio *bio_of(u64 *ctx)
+{
+	return argument(ctx, bio_is_second_argument());
+}
+
+SEC("tp_btf/block_rq_issue")
+int on_issue(u64 *ctx)
+{
+	struct request *rq = request_of(ctx);
+
+	if (!is_driver_command(rq))
+		put(rq, bpf_ktime_get_ns(), 0);
+	return 0;
+}
+
+/*
+ * With --pid or --cgroup a request is entered when a task makes it, for the kernel may issue it later from a
+ * thread of its own; what was not entered is not looked at again.
+ */
+SEC("tp_btf/block_io_start")
+int BPF_PROG(on_start_filtered, struct request *rq)
+{
+	struct inflight *entry;
+
+	if (filter_current()) {
+		put(rq, 0, 0);
+		return 0;
+	}
+	/* Of an earlier life of this request, which was merged away. */
+	entry = inflight_find(rq);
+	if (entry)
+		inflight_remove(entry);
+	return 0;
+}
+
+SEC("tp_btf/block_rq_issue")
+int on_issue_filtered(u64 *ctx)
+{
+	struct request *rq = request_of(ctx);
+	struct inflight *entry = inflight_find(rq);
+
+	if (entry)
+		entry->ts_ns = bpf_ktime_get_ns();
+	return 0;
+}
+
+/* Where the kernel does not tell when a request is made: the task that issues it. */
+SEC("tp_btf/block_rq_issue")
+int on_issue_by_current(u64 *ctx)
+{
+	struct request *rq = request_of(ctx);
+
+	if (!is_driver_command(rq) && filter_current())
+		put(rq, bpf_ktime_get_ns(), 0);
+	return 0;
+}
+
+/* The driver gave the request back: it will be issued again, and its device time begins anew. */
+SEC("tp_btf/block_rq_requeue")
+int on_requeue(u64 *ctx)
+{
+	struct request *rq = request_of(ctx);
+	struct inflight *entry = inflight_find(rq);
+
+	if (!entry)
+		return 0;
+	if (filter_is_set())
+		entry->ts_ns = 0;
+	else
+		inflight_remove(entry);
+	return 0;
+}
+
+SEC("tp_btf/block_rq_complete")
+int BPF_PROG(on_complete, struct request *rq, int error, unsigned int bytes)
+{
+	struct inflight *entry = inflight_find(rq);
+	u64 issued, now, made, queue_ns;
+	struct stats *stats;
+	u32 op;
+
+	/* Under way before the start, not asked for, or the end of a flush sequence that was seen already. */
+	if (!entry)
+		return 0;
+	issued = entry->ts_ns;
+	op = op_of(rq->cmd_flags);
+	if (bytes < rq->__data_len) {
+		/* A part only; the rest completes later. */
+		stats = stats_of(request_disk(rq), op);
+		if (stats)
+			__sync_fetch_and_add(&stats->bytes, bytes);
+		return 0;
+	}
+	inflight_remove(entry);
+	/* Ended before it was issued: nothing that the device did. */
+	if (!issued)
+		return 0;
+	now = bpf_ktime_get_ns();
+	/* 0 where the queue keeps no statistics (queue/iostats), and for flushes, which the kernel makes itself. */
+	made = rq->start_time_ns;
+	if (!made || op == FLUSH)
+		queue_ns = NO_QUEUE;
+	else
+		queue_ns = issued > made ? issued - made : 0;
+	record(request_disk(rq), op, bytes, error, now - issued, queue_ns);
+	return 0;
+}
+
+static __always_inline bool is_bio_based(struct gendisk *disk)
+{
+	return !disk->queue->mq_ops;
+}
+
+/* Disks made of bios (dm, md, zram) have no requests and no queue: all of a bio's time is device time. */
+SEC("tp_btf/block_bio_queue")
+int on_bio_queue(u64 *ctx)
+{
+	struct bio *bio = bio_of(ctx);
+	u32 flags = bio->bi_opf;
+	u32 bytes = bio->bi_iter.bi_size;
+	u32 op = op_of(flags);
+
+	if (!is_bio_based(bio_disk(bio)) || !filter_current())
+		return 0;
+	if (!bytes && bpf_core_enum_value_exists(enum req_flag_bits, __REQ_PREFLUSH) &&
+	    flags & 1U << bpf_core_enum_value(enum req_flag_bits, __REQ_PREFLUSH))
+		op = FLUSH;
+	/* The drivers advance the bio: its size must be kept. */
+	put(bio, bpf_ktime_get_ns(), (u64)bytes << REQ_OP_BITS | op);
+	return 0;
+}
+
+SEC("tp_btf/block_bio_complete")
+int BPF_PROG(on_bio_complete, struct request_queue *queue, struct bio *bio)
+{
+	struct inflight *entry = inflight_find(bio);
+	u64 issued, info;
+
+	if (!entry)
+		return 0;
+	issued = entry->ts_ns;
+	info = entry->info;
+	inflight_remove(entry);
+	record(bio_disk(bio), info & REQ_OP_MASK, info >> REQ_OP_BITS, bio->bi_status,
+	       bpf_ktime_get_ns() - issued, NO_QUEUE);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

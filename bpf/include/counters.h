@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
+/*
+ * Totals that are never reset: user space maps them, adds up the banks and subtracts what it saw last time,
+ * so no update falls between a read and a reset. Each processor has a bank of its own, in cache lines of its
+ * own. The additions are atomic all the same: a program can be interrupted, or preempted, by itself or
+ * another on the same processor.
+ *
+ * A tool defines MAX_COUNTERS before including this.
+ */
+#ifndef EF_COUNTERS_H
+#define EF_COUNTERS_H
+
+#include "kernel.h"
+
+#define CACHE_LINE 64
+
+struct counters {
+	u64 value[MAX_COUNTERS];
+} __attribute__((aligned(CACHE_LINE)));
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	/* Set to the number of possible processors before loading. */
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct counters);
+} counters SEC(".maps");
+
+static __always_inline void count(u32 counter, u64 n)
+{
+	u32 cpu = bpf_get_smp_processor_id();
+	struct counters *bank = bpf_map_lookup_elem(&counters, &cpu);
+
+	if (bank)
+		__sync_fetch_and_add(&bank->value[counter], n);
+}
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
+/*
+ * Log-linear histogram of nanoseconds: 16 buckets in each power of two, so a bucket is at most 1/16 of its
+ * lower bound wide and its harmonic middle is at most 3.03 % from any value in it. Values below 32 ns have
+ * a bucket each; values from 2^40 ns (18 minutes) on share the last one. common/src/hist.rs has the inverse.
+ */
+#ifndef EF_HIST_H
+#define EF_HIST_H
+
+#include "kernel.h"
+
+#define HIST_SUB_BITS 4
+#define HIST_MAX_BITS 40
+#define HIST_BUCKETS ((HIST_MAX_BITS - HIST_SUB_BITS + 1) << HIST_SUB_BITS)
+
+struct hist {
+	u64 sum_ns;
+	/* 32 bits suffice: user space subtracts modulo 2^32, and no interval has that many events. */
+	u32 buckets[HIST_BUCKETS];
+};
+
+static __always_inline u32 hist_bucket(u64 ns)
+{
+	u32 high, log2 = 0, shift;
+
+	if (ns >= 1ULL << HIST_MAX_BITS)
+		return HIST_BUCKETS - 1;
+	high = ns >> 32;
+	if (high)
+		log2 = 32;
+	else
+		high = ns;
+	shift = (high > 0xffff) << 4;
+	high >>= shift;
+	log2 |= shift;
+	shift = (high > 0xff) << 3;
+	high >>= shift;
+	log2 |= shift;
+	shift = (high > 0xf) << 2;
+	high >>= shift;
+	log2 |= shift;
+	shift = (high > 0x3) << 1;
+	high >>= shift;
+	log2 |= shift;
+	log2 |= high >> 1;
+	shift = log2 > HIST_SUB_BITS ? log2 - HIST_SUB_BITS : 0;
+	return (shift << HIST_SUB_BITS) + (u32)(ns >> shift);
+}
+
+static __always_inline void hist_add(struct hist *hist, u64 ns)
+{
+	u32 bucket = hist_bucket(ns);
+
+	/* Always true; the verifier cannot follow the arithmetic. */
+	if (bucket < HIST_BUCKETS)
+		__sync_fetch_and_add(&hist->buckets[bucket], 1);
+	__sync_fetch_and_add(&hist->sum_ns, ns);
+}
+
+#endif

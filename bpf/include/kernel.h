@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
+/*
+ * What the programs read of the kernel, and nothing more: each struct holds only the fields in use, and
+ * preserve_access_index lets the loader find them in the running kernel's own layout (CO-RE). Written by
+ * hand rather than generated, so that it is the same on every architecture and says what matters.
+ */
+#ifndef EF_KERNEL_H
+#define EF_KERNEL_H
+
+typedef unsigned char __u8;
+typedef signed short __s16;
+typedef unsigned short __u16;
+typedef signed int __s32;
+typedef unsigned int __u32;
+typedef signed long long __s64;
+typedef unsigned long long __u64;
+typedef __u16 __be16;
+typedef __u32 __be32;
+typedef __u32 __wsum;
+
+typedef __u8 u8;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __s32 s32;
+typedef __u64 u64;
+typedef __s64 s64;
+
+#define bool _Bool
+#define true 1
+#define false 0
+#define NULL ((void *)0)
+
+/* include/uapi/linux/bpf.h: the values in use */
+enum bpf_map_type {
+	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_CGROUP_ARRAY = 8,
+	BPF_MAP_TYPE_RINGBUF = 27,
+};
+
+enum {
+	BPF_ANY = 0,
+	BPF_RB_NO_WAKEUP = 1,
+	BPF_RB_FORCE_WAKEUP = 2,
+	BPF_F_MMAPABLE = 1024,
+};
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+#define TASK_COMM_LEN 16
+#define DISK_NAME_LEN 32
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+struct kernfs_node {
+	u64 id;
+};
+
+struct cgroup {
+	int level;
+	struct kernfs_node *kn;
+	struct cgroup *ancestors[];
+};
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+
+struct mm_struct {
+	unsigned long arg_start;
+	unsigned long arg_end;
+};
+
+struct signal_struct {
+	atomic_t live;
+	int nr_threads;
+	unsigned int flags;
+	int group_exit_code;
+};
+
+struct task_struct {
+	int pid;
+	int tgid;
+	int exit_state;
+	int exit_code;
+	u64 start_time;
+	struct task_struct *real_parent;
+	struct task_struct *group_leader;
+	struct signal_struct *signal;
+	struct mm_struct *mm;
+	struct css_set *cgroups;
+	char comm[TASK_COMM_LEN];
+};
+
+struct linux_binprm {
+	const char *filename;
+};
+
+struct bpf_iter_meta;
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+};
+
+struct trace_event_raw_sys_exit {
+	long id;
+	long ret;
+};
+
+struct blk_mq_ops;
+
+struct request_queue {
+	const struct blk_mq_ops *mq_ops;
+	struct gendisk *disk;
+};
+
+struct gendisk {
+	int major;
+	int first_minor;
+	char disk_name[DISK_NAME_LEN];
+	struct request_queue *queue;
+};
+
+struct request {
+	struct request_queue *q;
+	unsigned int cmd_flags;
+	unsigned int __data_len;
+	u64 start_time_ns;
+};
+
+struct block_device {
+	struct gendisk *bd_disk;
+};
+
+struct bvec_iter {
+	unsigned int bi_size;
+};
+
+enum req_flag_bits {
+	__REQ_PREFLUSH,
+};
+
+struct bio {
+	unsigned int bi_opf;
+	u8 bi_status;
+	struct block_device *bi_bdev;
+	struct bvec_iter bi_iter;
+};
+
+#pragma clang attribute pop
+
+/* include/linux/sched/signal.h */
+#define SIGNAL_GROUP_EXIT 0x00000004
+/* include/linux/sched.h */
+#define EXIT_ZOMBIE 0x00000020
+
+#endif

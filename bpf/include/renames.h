@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
+/*
+ * What changed name or shape between kernels, one getter each. Types are matched, never versions:
+ * distributions backport.
+ */
+#ifndef EF_RENAMES_H
+#define EF_RENAMES_H
+
+#include "kernel.h"
+
+/*
+ * Until 5.10.137 and 5.11 the request tracepoints had the queue as first argument.
+ * Kernel commit a54895fa057c ("block: remove the request_queue to argument request based tracepoints").
+ */
+typedef void (*btf_trace_block_rq_issue___queue)(void *, struct request_queue *, struct request *);
+
+static __always_inline bool request_is_second_argument(void)
+{
+	return bpf_core_type_matches(btf_trace_block_rq_issue___queue);
+}
+
+/*
+ * Newer kernels tell whether the exiting thread was the last of its group (6.18 does, 6.12 does not).
+ * Kernel change "exit: move and extend sched_process_exit() tracepoint".
+ */
+typedef void (*btf_trace_sched_process_exit___group_dead)(void *, struct task_struct *, bool);
+
+static __always_inline bool exit_tells_group_dead(void)
+{
+	return bpf_core_type_matches(btf_trace_sched_process_exit___group_dead);
+}
+
+/* The tracepoint of queued bios changed along with those of requests: kernel commit e8a676d61c07 ("block: simplify and extend the block_bio_merge tracepoint class"). */
+typedef void (*btf_trace_block_bio_queue___queue)(void *, struct request_queue *, struct bio *);
+
+static __always_inline bool bio_is_second_argument(void)
+{
+	return bpf_core_type_matches(btf_trace_block_bio_queue___queue);
+}
+
+/* 5.15 moved the disk from the request to its queue. Kernel commit f3fa33acca9f ("block: remove the ->rq_disk field"). */
+struct request___disk {
+	struct gendisk *rq_disk;
+} __attribute__((preserve_access_index));
+
+static __always_inline struct gendisk *request_disk(struct request *rq)
+{
+	struct request___disk *old = (void *)rq;
+
+	if (bpf_core_field_exists(old->rq_disk))
+		return old->rq_disk;
+	return rq->q->disk;
+}
+
+/* 5.12 moved the disk of a bio behind a block_device. Kernel commit 309dca309fc3 ("block: store a block_device pointer in struct bio"). */
+struct bio___disk {
+	struct gendisk *bi_disk;
+} __attribute__((preserve_access_index));
+
+static __always_inline struct gendisk *bio_disk(struct bio *bio)
+{
+	struct bio___disk *old = (void *)bio;
+
+	if (bpf_core_field_exists(old->bi_disk))
+		return old->bi_disk;
+	return bio->bi_bdev->bd_disk;
+}
+
+/* 6.1 turned a cgroup's list of ancestor ids into one of pointers. Kernel commit 7f203bc89eb6 ("cgroup: Replace cgroup->ancestor_ids[] with ->ancestors[]"). */
+struct cgroup___ids {
+	u64 ancestor_ids[1];
+} __attribute__((preserve_access_index));
+
+static __always_inline u64 cgroup_ancestor_id(struct cgroup *cgroup, u32 level)
+{
+	struct cgroup___ids *old = (void *)cgroup;
+	struct cgroup *ancestor = NULL;
+	u64 id = 0;
+
+	if (bpf_core_field_exists(old->ancestor_ids)) {
+		bpf_probe_read_kernel(&id, sizeof(id), &old->ancestor_ids[level]);
+		return id;
+	}
+	bpf_probe_read_kernel(&ancestor, sizeof(ancestor), &cgroup->ancestors[level]);
+	return BPF_CORE_READ(ancestor, kn, id);
+}
+
+#endif

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
+/* Processes and threads: who starts them, who ends, what fails, what is left as a zombie. */
+#include "kernel.h"
+#include "renames.h"
+#include "filter.h"
+
+enum counter {
+	FORKS,
+	THREADS,
+	EXECS,
+	EXITS,
+	THREAD_EXITS,
+	REAPED,
+	FORK_ERRORS,
+	EXEC_ERRORS,
+	LOST,
+	MAX_COUNTERS,
+};
+
+#include "counters.h"
+#include "event.h"
+
+#define ARGV_SMALL 256
+#define ARGV_LARGE 4096
+#define PATH_LEN 256
+
+/* --events: send each event rather than count it. */
+const volatile bool send_events = false;
+/* --threads: events of threads too. */
+const volatile bool send_threads = false;
+
+/* Mirrored by tools/proclife/src/event.rs. */
+struct event {
+	u64 ts_ns;
+	u64 age_ns;
+	u32 kind; /* enum counter */
+	u32 pid;
+	u32 tid;
+	u32 ppid;
+	s32 status; /* exit: the exit code as wait(2) has it; errors: the negative errno */
+	u32 argv_len;
+	char comm[TASK_COMM_LEN];
+};
+
+/* Two sizes of exec, for a record that finds room in the ring buffer must have a constant size. */
+struct exec_event {
+	struct event event;
+	char path[PATH_LEN];
+	char argv[ARGV_SMALL];
+};
+
+struct exec_event_large {
+	struct event event;
+	char path[PATH_LEN];
+	char argv[ARGV_LARGE];
+};
+
+/* Zombies that the iterator saw since user space last wrote 0 here. */
+u64 zombies = 0;
+
+static __always_inline void describe(struct event *event, u32 kind, struct task_struct *task)
+{
+	event->ts_ns = bpf_ktime_get_ns();
+	event->age_ns = 0;
+	event->kind = kind;
+	event->pid = task->tgid;
+	event->tid = task->pid;
+	event->ppid = task->real_parent->tgid;
+	event->status = 0;
+	event->argv_len = 0;
+	BPF_CORE_READ_INTO(&event->comm, task, comm);
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
+{
+	/* A new thread belongs to the thread group of the task that made it. */
+	u32 kind = child->tgid == parent->tgid ? THREADS : FORKS;
+	struct event *event;
+
+	if (!filter_current())
+		return 0;
+	if (!send_events) {
+		count(kind, 1);
+		return 0;
+	}
+	if (kind == THREADS && !send_threads)
+		return 0;
+	event = event_reserve(sizeof(*event));
+	if (!event)
+		return 0;
+	describe(event, kind, child);
+	/* CLONE_PARENT makes the child a sibling; the one that forked is what was asked for. */
+	event->ppid = kind == THREADS ? parent->real_parent->tgid : parent->tgid;
+	event_submit(event);
+	return 0;
+}
+
+static __always_inline void send_exec(struct event *event, char *path, char *argv, u32 argv_max,
+				      struct task_struct *task, struct linux_binprm *bprm)
+{
+	unsigned long start = task->mm->arg_start;
+	unsigned long len = task->mm->arg_end - start;
+
+	describe(event, EXECS, task);
+	bpf_probe_read_kernel_str(path, PATH_LEN, bprm->filename);
+	/* More than fits is told by a length beyond the room. */
+	event->argv_len = len > ARGV_LARGE ? ARGV_LARGE + 1 : len;
+	if (len > argv_max)
+		len = argv_max;
+	if (bpf_probe_read_user(argv, len, (void *)start))
+		event->argv_len = 0;
+	event_submit(event);
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	struct exec_event_large *large;
+	struct exec_event *small;
+
+	if (!filter_current())
+		return 0;
+	if (!send_events) {
+		count(EXECS, 1);
+		return 0;
+	}
+	if (task->mm->arg_end - task->mm->arg_start <= ARGV_SMALL) {
+		small = event_reserve(sizeof(*small));
+		if (small)
+			send_exec(&small->event, small->path, small->argv, ARGV_SMALL, task, bprm);
+	} else {
+		large = event_reserve(sizeof(*large));
+		if (large)
+			send_exec(&large->event, large->path, large->argv, ARGV_LARGE, task, bprm);
+	}
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit, struct task_struct *task)
+{
+	struct signal_struct *group = task->signal;
+	struct event *event;
+	bool last;
+	u32 kind;
+
+	if (!filter_current())
+		return 0;
+	if (exit_tells_group_dead())
+		last = ctx[1];
+	else
+		last = group->live.counter == 0;
+	kind = last ? EXITS : THREAD_EXITS;
+	if (!send_events) {
+		count(kind, 1);
+		return 0;
+	}
+	if (!last && !send_threads)
+		return 0;
+	event = event_reserve(sizeof(*event));
+	if (!event)
+		return 0;
+	describe(event, kind, task);
+	if (last) {
+		struct task_struct *leader = task->group_leader;
+
+		/* What wait(2) will tell: the leader's, unless the whole group was ended at once. */
+		event->status = group->flags & SIGNAL_GROUP_EXIT ? group->group_exit_code
+								 : leader->exit_code;
+		event->tid = leader->pid;
+		event->age_ns = event->ts_ns - leader->start_time;
+		BPF_CORE_READ_INTO(&event->comm, leader, comm);
+	} else {
+		event->status = task->exit_code;
+		event->age_ns = event->ts_ns - task->start_time;
+	}
+	event_submit(event);
+	return 0;
+}
+
+/* A task is freed one RCU grace period after it was reaped. Its parent may be gone by then: a safe read. */
+SEC("tp_btf/sched_process_free")
+int BPF_PROG(on_free, struct task_struct *task)
+{
+	/* A process, not a thread; the leader that an exec of another thread replaced has lost its own id. */
+	if (task->pid != task->tgid)
+		return 0;
+	if (!filter_pid(BPF_CORE_READ(task, real_parent, tgid)) || !filter_task_cgroup(task))
+		return 0;
+	count(REAPED, 1);
+	return 0;
+}
+
+static __always_inline int on_error(struct trace_event_raw_sys_exit *ctx, u32 kind)
+{
+	long ret = ctx->ret;
+	struct event *event;
+
+	if (ret >= 0 || !filter_current())
+		return 0;
+	if (!send_events) {
+		count(kind, 1);
+		return 0;
+	}
+	event = event_reserve(sizeof(*event));
+	if (!event)
+		return 0;
+	event->ts_ns = bpf_ktime_get_ns();
+	event->age_ns = 0;
+	event->kind = kind;
+	event->pid = bpf_get_current_pid_tgid() >> 32;
+	event->tid = bpf_get_current_pid_tgid();
+	event->ppid = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), real_parent, tgid);
+	event->status = ret;
+	event->argv_len = 0;
+	bpf_get_current_comm(&event->comm, sizeof(event->comm));
+	event_submit(event);
+	return 0;
+}
+
+SEC("tp/syscalls/sys_exit_clone")
+int clone_failed(struct trace_event_raw_sys_exit *ctx)
+{
+	return on_error(ctx, FORK_ERRORS);
+}
+
+SEC("tp/syscalls/sys_exit_clone3")
+int clone3_failed(struct trace_event_raw_sys_exit *ctx)
+{
+	return on_error(ctx, FORK_ERRORS);
+}
+
+SEC("tp/syscalls/sys_exit_fork")
+int fork_failed(struct trace_event_raw_sys_exit *ctx)
+{
+	return on_error(ctx, FORK_ERRORS);
+}
+
+SEC("tp/syscalls/sys_exit_vfork")
+int vfork_failed(struct trace_event_raw_sys_exit *ctx)
+{
+	return on_error(ctx, FORK_ERRORS);
+}
+
+SEC("tp/syscalls/sys_exit_execve")
+int execve_failed(struct trace_event_raw_sys_exit *ctx)
+{
+	return on_error(ctx, EXEC_ERRORS);
+}
+
+SEC("tp/syscalls/sys_exit_execveat")
+int execveat_failed(struct trace_event_raw_sys_exit *ctx)
+{
+	return on_error(ctx, EXEC_ERRORS);
+}
+
+/* The zombies that stand now. Asked for at each interval: a gauge that is followed drifts, this cannot. */
+SEC("iter/task")
+int count_zombies(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+
+	/* A dead leader whose threads still run is no zombie yet: nobody can reap it. */
+	if (!task || task->exit_state != EXIT_ZOMBIE || task->pid != task->tgid ||
+	    task->signal->nr_threads > 1)
+		return 0;
+	if (filter_pid(task->real_parent->tgid) && filter_task_cgroup(task))
+		__sync_fetch_and_add(&zombies, 1);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

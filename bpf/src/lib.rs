@@ -1,0 +1,53 @@
+//! The compile step of every tool: `bpf/NAME.bpf.c` becomes a skeleton in the tool's `OUT_DIR`.
+//!
+//! A tool's whole `build.rs` is `fn main() { bpf_build::skeleton("NAME") }`.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, exit};
+
+use anyhow::{Context, Result, bail};
+use libbpf_cargo::SkeletonBuilder;
+
+/// The oldest clang that knows `__builtin_preserve_type_info(…, BPF_TYPE_MATCHES)`, by which the programs tell
+/// kernels apart.
+const OLDEST_CLANG: u32 = 16;
+
+/// Compiles `bpf/NAME.bpf.c` and writes `$OUT_DIR/NAME.skel.rs`, or ends the build with one clear error.
+pub fn skeleton(name: &str) {
+    if let Err(error) = build(name) {
+        eprintln!("error: {name}.bpf.c: {error:#}");
+        exit(1);
+    }
+}
+
+fn build(name: &str) -> Result<()> {
+    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (source, include) = (home.join(format!("{name}.bpf.c")), home.join("include"));
+    let out = PathBuf::from(env::var_os("OUT_DIR").context("OUT_DIR is not set: call this from a build script")?);
+    println!("cargo:rerun-if-changed={}", source.display());
+    println!("cargo:rerun-if-changed={}", include.display());
+    println!("cargo:rerun-if-env-changed=CLANG");
+    SkeletonBuilder::new()
+        .source(&source)
+        .clang(clang()?)
+        // v3 is what Linux 5.1 and later run: 32-bit arithmetic and jumps, so smaller programs.
+        .clang_args(["-I", &include.to_string_lossy(), "-mcpu=v3", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror"])
+        .build_and_generate(out.join(format!("{name}.skel.rs")))
+}
+
+/// `$CLANG`, or the newest clang in PATH that is new enough.
+fn clang() -> Result<PathBuf> {
+    if let Some(named) = env::var_os("CLANG") {
+        return Ok(PathBuf::from(named));
+    }
+    let versioned = (OLDEST_CLANG..=40).rev().map(|version| format!("clang-{version}"));
+    for candidate in versioned.chain(["clang".to_string()]) {
+        let Ok(output) = Command::new(&candidate).arg("-dumpversion").output() else { continue };
+        let version = String::from_utf8_lossy(&output.stdout);
+        if version.split('.').next().and_then(|major| major.trim().parse::<u32>().ok()) >= Some(OLDEST_CLANG) {
+            return Ok(PathBuf::from(candidate));
+        }
+    }
+    bail!("no clang {OLDEST_CLANG} or newer found: run scripts/setup, or name one in $CLANG")
+}

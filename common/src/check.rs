@@ -1,0 +1,125 @@
+//! `--check`: which rung each hook took, which were passed over, and why.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::cli::Output;
+use crate::exit::{Failure, Result};
+use crate::hooks::{Plan, Planned, describe};
+
+#[derive(Serialize)]
+struct Row<'a> {
+    hook: &'a str,
+    rung: Option<String>,
+    optional: bool,
+    bound: Option<&'a str>,
+    passed: Vec<Passed<'a>>,
+}
+
+#[derive(Serialize)]
+struct Passed<'a> {
+    rung: &'a str,
+    reason: &'a str,
+}
+
+impl<'a> From<&'a Planned> for Row<'a> {
+    fn from(hook: &'a Planned) -> Self {
+        let passed = hook.passed.iter().map(|(rung, refusal)| Passed { rung, reason: &refusal.reason });
+        Self {
+            hook: hook.hook,
+            rung: (!hook.taken.is_empty()).then(|| describe(&hook.taken)),
+            optional: hook.optional,
+            bound: hook.bound,
+            passed: passed.collect(),
+        }
+    }
+}
+
+/// Prints a row per hook: JSON where asked for, else text.
+pub fn print(plan: &Plan, output: Option<Output>) -> Result<()> {
+    let mut out = io::stdout().lock();
+    write(&mut out, plan, output).and_then(|()| out.flush()).map_err(Failure::stdout)
+}
+
+fn write(out: &mut impl Write, plan: &Plan, output: Option<Output>) -> io::Result<()> {
+    let width = plan.hooks.iter().map(|hook| hook.hook.len()).max().unwrap_or(0);
+    for row in plan.hooks.iter().map(Row::from) {
+        if output == Some(Output::Json) {
+            writeln!(out, "{}", serde_json::to_string(&row)?)?;
+            continue;
+        }
+        let none = if row.optional { "none, goes without" } else { "none" };
+        writeln!(out, "{:width$}  {}", row.hook, row.rung.as_deref().unwrap_or(none))?;
+        if let Some(bound) = row.bound {
+            writeln!(out, "{:width$}    bound: {bound}", "")?;
+        }
+        for passed in row.passed {
+            writeln!(out, "{:width$}    passed over {}: {}", "", passed.rung, passed.reason)?;
+        }
+    }
+    Ok(())
+}
+
+/// Says once what the rungs taken cannot see, and which optional hooks are not there.
+pub fn warn_of_bounds(plan: &Plan) {
+    for hook in &plan.hooks {
+        if let Some(bound) = hook.bound {
+            eprintln!("note: {}: {bound} ({})", hook.hook, describe(&hook.taken));
+        }
+        if let (true, Some((rung, refusal))) = (hook.taken.is_empty(), hook.passed.last()) {
+            eprintln!("note: goes without {}: {rung}: {}", hook.hook, refusal.reason);
+        }
+    }
+}
+
+/// The end of a tool that cannot have a hook that it needs.
+pub fn failure(missing: &Planned) -> Failure {
+    let (rungs, reasons): (Vec<_>, Vec<_>) =
+        missing.passed.iter().map(|(rung, refusal)| (rung.as_str(), refusal.reason.as_str())).unzip();
+    let message = format!(
+        "cannot see {}: tried {}: {} (--check tells more)",
+        missing.hook,
+        rungs.join(", "),
+        reasons.last().unwrap_or(&"no rung")
+    );
+    match missing.passed.iter().any(|(_, refusal)| refusal.not_permitted) {
+        true => Failure::not_permitted(message),
+        false => Failure::unsupported(message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::Exit;
+    use crate::hooks::{Program, Refusal};
+
+    fn planned(taken: Vec<Program>, refusal: Refusal) -> Planned {
+        Planned {
+            hook: "reads",
+            taken,
+            bound: Some("no io_uring"),
+            passed: vec![("fentry:vfs_read".to_string(), refusal)],
+            optional: false,
+        }
+    }
+
+    #[test]
+    fn the_text_names_rung_bound_and_reason() {
+        let program = Program::from_section("p", "kprobe/vfs_read").unwrap();
+        let plan = Plan { hooks: vec![planned(vec![program], Refusal::missing("not in this kernel"))] };
+        let mut text = Vec::new();
+        write(&mut text, &plan, None).unwrap();
+        assert_eq!(
+            String::from_utf8(text).unwrap(),
+            "reads  kprobe:vfs_read\n         bound: no io_uring\n         passed over fentry:vfs_read: not in this kernel\n"
+        );
+    }
+
+    #[test]
+    fn a_missing_right_is_told_from_a_missing_function() {
+        assert_eq!(failure(&planned(vec![], Refusal::missing("x"))).exit, Exit::Unsupported);
+        assert_eq!(failure(&planned(vec![], Refusal::not_permitted("x"))).exit, Exit::NotPermitted);
+    }
+}

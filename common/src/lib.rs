@@ -1,0 +1,29 @@
+//! What the tools share. A line belongs here once two tools need it.
+
+pub mod banks;
+mod check;
+pub mod cli;
+pub mod clock;
+pub mod events;
+pub mod exit;
+pub mod filter;
+mod globals;
+pub mod hist;
+pub mod hooks;
+pub mod interval;
+mod kernel;
+pub mod output;
+mod overhead;
+mod privilege;
+pub mod session;
+pub mod signals;
+
+use crate::exit::Result;
+
+/// Prints what `--check` asks for.
+///
+/// # Errors
+/// When stdout cannot be written to.
+pub fn print_check(plan: &hooks::Plan, common: &cli::Common) -> Result<()> {
+    check::print(plan, common.output)
+}

@@ -1,0 +1,216 @@
+//! For a person: aligned columns, a heading now and then, and drawn distributions.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::Row;
+use super::csv::cell;
+
+/// Lines between two headings: less than the screens that people have.
+const LINES_PER_HEADING: usize = 20;
+/// Eight heights of a bar.
+const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+/// Width of the longest bar of a drawn distribution.
+const BAR: usize = 40;
+/// What stands where there is no value.
+const NOTHING: &str = "-";
+
+/// Remembers the columns' widths, which only ever grow, so that lines stay aligned.
+#[derive(Default)]
+pub struct Table {
+    widths: Vec<usize>,
+    since_heading: usize,
+}
+
+impl Table {
+    /// Writes the record as a line.
+    pub fn write<R: Row>(&mut self, out: &mut impl Write, record: &impl Serialize, row: &R) -> io::Result<()> {
+        let Value::Object(fields) = serde_json::to_value(record)? else {
+            return Err(io::Error::other("a record is an object"));
+        };
+        let columns: Vec<&str> = shown::<R>(&fields);
+        let cells: Vec<String> = columns.iter().map(|column| show(column, &fields[*column])).collect();
+        let numeric: Vec<bool> = columns.iter().map(|column| fields[*column].is_number() || column.ends_with("_us")).collect();
+        self.widths.resize(columns.len(), 0);
+        let before = self.widths.clone();
+        for ((width, cell), column) in self.widths.iter_mut().zip(&cells).zip(&columns) {
+            let heading = heading(column).map(|line| line.len());
+            *width = (*width).max(cell.chars().count()).max(heading[0]).max(heading[1]);
+        }
+        let sketch = row.sketch();
+        if self.since_heading == 0 || before.len() != self.widths.len() {
+            self.heading(out, &columns, &numeric, sketch.is_some())?;
+        }
+        self.since_heading = (self.since_heading + 1) % LINES_PER_HEADING;
+        self.line(out, &cells, &numeric, &sketch.map(|counts| draw_sketch(&counts)).unwrap_or_default())?;
+        for (title, buckets) in row.drawn() {
+            draw(out, title, buckets)?;
+            self.since_heading = 0;
+        }
+        Ok(())
+    }
+
+    fn heading(&self, out: &mut impl Write, columns: &[&str], numeric: &[bool], sketch: bool) -> io::Result<()> {
+        for part in 0..2 {
+            let cells: Vec<String> = columns.iter().map(|column| heading(column)[part].clone()).collect();
+            let picture = if sketch && part == 1 { "1us   1ms   1s" } else { "" };
+            self.line(out, &cells, numeric, picture)?;
+        }
+        Ok(())
+    }
+
+    fn line(&self, out: &mut impl Write, cells: &[String], numeric: &[bool], tail: &str) -> io::Result<()> {
+        let mut line = String::new();
+        for ((cell, width), numeric) in cells.iter().zip(&self.widths).zip(numeric) {
+            match numeric {
+                true => line.push_str(&format!("{cell:>width$} ")),
+                false => line.push_str(&format!("{cell:<width$} ")),
+            }
+        }
+        line.push_str(tail);
+        writeln!(out, "{}", line.trim_end())
+    }
+}
+
+/// The columns of this run: time, the tool's choice, what the options added, losses.
+fn shown<R: Row>(fields: &Map<String, Value>) -> Vec<&'static str> {
+    let added = ["bpf_ns", "bpf_runs", "lost"];
+    let all = ["ts"].iter().chain(R::TABLE).chain(&added);
+    all.copied().filter(|column| fields.contains_key(*column)).collect()
+}
+
+/// A column's heading, in two lines: `thread_exits` stands as `thread` over `exits`.
+fn heading(column: &str) -> [String; 2] {
+    let column = if column == "ts" { "time" } else { column };
+    match column.rsplit_once('_') {
+        Some((upper, lower)) => [upper.replace('_', " "), lower.to_string()],
+        None => [String::new(), column.to_string()],
+    }
+}
+
+fn show(column: &str, value: &Value) -> String {
+    match value {
+        // The date is known to whoever looks at a screen; the time to the second is enough.
+        Value::String(ts) if column == "ts" => ts.get(11..19).unwrap_or(ts).to_string(),
+        Value::Null => NOTHING.to_string(),
+        Value::Number(number) if number.is_f64() => significant(number.as_f64().unwrap_or_default()),
+        // A control character in a name or an argument must not reach the terminal.
+        other => cell(other).chars().map(|c| if c.is_control() { '?' } else { c }).collect(),
+    }
+}
+
+/// Three significant digits or all that stand before the point: more is noise to the eye.
+fn significant(value: f64) -> String {
+    match value.abs() {
+        size if size >= 99.95 || size == 0.0 => format!("{value:.0}"),
+        size if size >= 9.995 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
+}
+
+fn draw_sketch(counts: &[u64]) -> String {
+    let most = counts.iter().copied().max().unwrap_or(0).max(1);
+    let bar = |count: &u64| match count {
+        0 => '·',
+        count => HEIGHTS[(count * (HEIGHTS.len() as u64 - 1)).div_ceil(most) as usize],
+    };
+    counts.iter().map(bar).collect()
+}
+
+/// Draws a distribution, one line for each power of two, as its readers know it from bcc.
+fn draw(out: &mut impl Write, title: &str, buckets: &[(f64, u64)]) -> io::Result<()> {
+    let mut octaves: Vec<(f64, u64)> = Vec::new();
+    for (upper_us, count) in buckets {
+        // In nanoseconds the octaves' bounds are whole numbers.
+        let upper = ((upper_us * 1_000.0) as u64).next_power_of_two() as f64 / 1_000.0;
+        match octaves.last_mut() {
+            Some((bound, sum)) if *bound == upper => *sum += count,
+            _ => octaves.push((upper, *count)),
+        }
+    }
+    let Some(most) = octaves.iter().map(|(_, count)| *count).max() else { return Ok(()) };
+    writeln!(out, "\n  {title:>11}            : {:<10} distribution", "count")?;
+    let mut next = octaves.first().map_or(0.0, |(upper, _)| *upper);
+    for (upper, count) in octaves {
+        // Empty octaves between two filled ones are part of the shape.
+        while next < upper {
+            draw_octave(out, next, 0, most)?;
+            next *= 2.0;
+        }
+        draw_octave(out, upper, count, most)?;
+        next = upper * 2.0;
+    }
+    writeln!(out)
+}
+
+fn draw_octave(out: &mut impl Write, upper: f64, count: u64, most: u64) -> io::Result<()> {
+    let bar = "*".repeat((count as u128 * BAR as u128 / most as u128) as usize);
+    writeln!(out, "  {:>10} -> {:<10}: {count:<10} |{bar:<BAR$}|", significant(upper / 2.0), significant(upper))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use schemars::JsonSchema;
+
+    #[derive(Serialize, JsonSchema)]
+    struct Sample {
+        disk: &'static str,
+        count: u64,
+        p99_us: Option<f64>,
+        hidden: u64,
+        #[serde(skip)]
+        buckets: Vec<(f64, u64)>,
+    }
+
+    impl Row for Sample {
+        const TABLE: &'static [&'static str] = &["disk", "count", "p99_us"];
+        fn drawn(&self) -> Vec<(&'static str, &[(f64, u64)])> {
+            if self.buckets.is_empty() { vec![] } else { vec![("us", &self.buckets)] }
+        }
+    }
+
+    fn text(samples: &[Sample]) -> String {
+        let (mut table, mut out) = (Table::default(), Vec::new());
+        for sample in samples {
+            let mut fields = serde_json::to_value(sample).unwrap();
+            fields["ts"] = "2026-11-21T06:26:35.123456Z".into();
+            fields["lost"] = 0.into();
+            table.write(&mut out, &fields, sample).unwrap();
+        }
+        String::from_utf8(out).unwrap()
+    }
+
+    fn sample(disk: &'static str, p99_us: Option<f64>) -> Sample {
+        Sample { disk, count: 12_345, p99_us, hidden: 1, buckets: vec![] }
+    }
+
+    #[test]
+    fn columns_align_and_the_heading_comes_once() {
+        assert_eq!(
+            text(&[sample("vda", Some(104.447)), sample("nvme0n1", None)]),
+            "               p99\ntime     disk count us lost\n06:26:35 vda 12345 104  0\n"
+                .replace("               p99\n", "                    p99\n")
+                .replace("time     disk count us lost\n", "time     disk count  us lost\n")
+                .replace("06:26:35 vda 12345 104  0\n", "06:26:35 vda  12345 104    0\n")
+                + "06:26:35 nvme0n1 12345   -    0\n"
+        );
+    }
+
+    #[test]
+    fn distributions_are_drawn_by_octave_with_the_gaps() {
+        let mut sample = sample("vda", None);
+        sample.buckets = vec![(65.536, 2), (68.0, 1), (400.0, 6)];
+        let text = text(&[sample]);
+        let counts: Vec<&str> = text.lines().filter_map(|line| Some(line.split_once(" -> ")?.1.split(':').nth(1)?.split('|').next()?.trim())).collect();
+        assert_eq!(counts, ["2", "1", "0", "6"]);
+    }
+
+    #[test]
+    fn numbers_have_three_digits_and_names_no_control_characters() {
+        assert_eq!([1234.5, 99.96, 12.345, 1.2345, 0.0].map(significant), ["1234", "100", "12.3", "1.23", "0"]);
+        assert_eq!(show("comm", &"a\u{1b}[2J".into()), "a?[2J");
+    }
+}

@@ -1,0 +1,61 @@
+//! What the tool's own programs cost and miss, by the kernel's own account.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use crate::exit::{Failure, Result};
+
+/// What the kernel accounts to a set of programs, since they were loaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Nanoseconds spent in the programs; 0 unless statistics are on.
+    pub ns: u64,
+    /// How often they ran; 0 unless statistics are on.
+    pub runs: u64,
+    /// Events that a program did not see, because it was interrupted by itself on the same processor.
+    pub missed: u64,
+}
+
+impl Cost {
+    /// What came since an earlier account.
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            ns: self.ns.wrapping_sub(before.ns),
+            runs: self.runs.wrapping_sub(before.runs),
+            missed: self.missed.wrapping_sub(before.missed),
+        }
+    }
+}
+
+/// Turns the kernel's statistics of programs on, for as long as the descriptor lives.
+pub fn enable() -> Result<OwnedFd> {
+    // SAFETY: takes no pointers.
+    let fd = unsafe { libbpf_sys::bpf_enable_stats(libbpf_sys::BPF_STATS_RUN_TIME) };
+    if fd < 0 {
+        return Err(Failure::not_permitted(format!(
+            "--overhead: the kernel does not let its BPF statistics be turned on ({}): needs CAP_SYS_ADMIN",
+            std::io::Error::from_raw_os_error(-fd)
+        )));
+    }
+    // SAFETY: a descriptor that the kernel has just handed out, and nobody else knows.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// The kernel's account of these programs; `None` where it does not tell.
+pub fn account<F: AsFd>(programs: &[F]) -> Option<Cost> {
+    let mut cost = Cost::default();
+    for program in programs {
+        let info = info(program.as_fd())?;
+        cost.ns += info.run_time_ns;
+        cost.runs += info.run_cnt;
+        cost.missed += info.recursion_misses;
+    }
+    Some(cost)
+}
+
+fn info(program: BorrowedFd<'_>) -> Option<libbpf_sys::bpf_prog_info> {
+    let mut info = libbpf_sys::bpf_prog_info::default();
+    let mut len = size_of_val(&info) as u32;
+    // SAFETY: `info` is zeroed, as the kernel wants it, and `len` is its size.
+    let error = unsafe { libbpf_sys::bpf_prog_get_info_by_fd(program.as_raw_fd(), &raw mut info, &raw mut len) };
+    (error == 0).then_some(info)
+}

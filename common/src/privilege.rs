@@ -1,0 +1,35 @@
+//! Rights: what a tool needs to attach, told before it fails, and given up once it has attached.
+
+use caps::{CapSet, Capability, CapsHashSet};
+
+use crate::exit::{Failure, Result};
+
+/// Refuses early, and by name, what the kernel would refuse later with a bare "operation not permitted".
+pub fn check() -> Result<()> {
+    let effective = caps::read(None, CapSet::Effective).unwrap_or_default();
+    if effective.contains(&Capability::CAP_SYS_ADMIN) {
+        return Ok(());
+    }
+    let needed = [Capability::CAP_BPF, Capability::CAP_PERFMON];
+    let missing: Vec<_> = needed.iter().filter(|cap| !effective.contains(cap)).map(Capability::to_string).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::not_permitted(format!("{} missing: run it as root, or give it the capability", missing.join(" and "))))
+}
+
+/// Gives up every capability, but for CAP_BPF where `works` fails without it: kernels before 6.5 refuse even to
+/// read a map to the unprivileged when `kernel.unprivileged_bpf_disabled` is set.
+///
+/// Failing to give up a right is no reason not to measure: it is told to the caller, who may say so.
+pub fn drop_all(works: impl Fn() -> bool) -> std::result::Result<(), caps::errors::CapsError> {
+    let keep_bpf = CapsHashSet::from([Capability::CAP_BPF]);
+    let had_bpf = caps::has_cap(None, CapSet::Permitted, Capability::CAP_BPF)?;
+    caps::clear(None, CapSet::Inheritable)?;
+    caps::clear(None, CapSet::Effective)?;
+    if had_bpf && !works() {
+        caps::set(None, CapSet::Effective, &keep_bpf)?;
+        return caps::set(None, CapSet::Permitted, &keep_bpf);
+    }
+    caps::clear(None, CapSet::Permitted)
+}

@@ -1,0 +1,106 @@
+//! SIGINT, SIGTERM and SIGHUP end a tool in order: the interval under way is printed, then it exits with 0.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+
+use crate::exit::{Failure, Result};
+
+/// Becomes readable when the process is asked to end, and stays so.
+#[derive(Clone)]
+pub struct Stop {
+    event: Arc<OwnedFd>,
+}
+
+impl Stop {
+    /// Takes over SIGINT, SIGTERM and SIGHUP. Call once per process.
+    pub fn on_signals() -> Result<Self> {
+        let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+            .map_err(|error| Failure::failed(format!("cannot create an eventfd: {error}")))?;
+        let stop = Self { event: Arc::new(event) };
+        let handler = stop.clone();
+        ctrlc::set_handler(move || handler.request())
+            .map_err(|error| Failure::failed(format!("cannot handle signals: {error}")))?;
+        Ok(stop)
+    }
+
+    /// One that listens to no signal.
+    #[cfg(test)]
+    pub fn for_tests() -> Self {
+        Self { event: Arc::new(eventfd(0, EventfdFlags::NONBLOCK).unwrap()) }
+    }
+
+    /// Asks the process to end, as a signal would.
+    pub fn request(&self) {
+        // A full eventfd is one that is already readable.
+        let _ = rustix::io::write(&self.event, &1u64.to_ne_bytes());
+    }
+
+    /// Whether the process was asked to end.
+    pub fn requested(&self) -> bool {
+        self.wait(Some(Instant::now()), &[]) == Woken::Stop
+    }
+
+    /// Sleeps until the deadline, until one of `fds` is readable or in error, or until asked to end.
+    /// Without a deadline only the latter two end it.
+    pub fn wait(&self, deadline: Option<Instant>, fds: &[(BorrowedFd<'_>, PollFlags)]) -> Woken {
+        let mut polled = Vec::with_capacity(fds.len() + 1);
+        polled.push(PollFd::from_borrowed_fd(self.event.as_fd(), PollFlags::IN));
+        polled.extend(fds.iter().map(|(fd, flags)| PollFd::from_borrowed_fd(*fd, *flags)));
+        loop {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            match poll(&mut polled, left.map(timespec).as_ref()) {
+                Ok(0) => return Woken::Deadline,
+                Ok(_) if !polled[0].revents().is_empty() => return Woken::Stop,
+                Ok(_) => {
+                    let ready = polled[1..].iter().position(|fd| !fd.revents().is_empty());
+                    return ready.map_or(Woken::Deadline, Woken::Ready);
+                }
+                // Interrupted: by a signal whose handler has just run, or by being stopped and continued.
+                Err(_) => continue,
+            }
+        }
+    }
+}
+
+/// What ended a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Woken {
+    /// The deadline has come.
+    Deadline,
+    /// The process was asked to end.
+    Stop,
+    /// The file descriptor of this index is ready.
+    Ready(usize),
+}
+
+fn timespec(left: Duration) -> Timespec {
+    // A wait of more than a year is cut, not overflowed: the caller's loop waits again.
+    let left = left.min(Duration::from_secs(365 * 86_400));
+    Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_ends_a_wait_and_is_remembered() {
+        let stop = Stop::for_tests();
+        assert!(!stop.requested());
+        assert_eq!(stop.wait(Some(Instant::now() + Duration::from_millis(5)), &[]), Woken::Deadline);
+        stop.request();
+        assert_eq!(stop.wait(None, &[]), Woken::Stop);
+        assert!(stop.requested());
+    }
+
+    #[test]
+    fn a_ready_descriptor_is_named() {
+        let stop = Stop::for_tests();
+        let (silent, ready) = (eventfd(0, EventfdFlags::empty()).unwrap(), eventfd(1, EventfdFlags::empty()).unwrap());
+        let fds = [(silent.as_fd(), PollFlags::IN), (ready.as_fd(), PollFlags::IN)];
+        assert_eq!(stop.wait(None, &fds), Woken::Ready(1));
+    }
+}

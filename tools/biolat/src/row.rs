@@ -1,0 +1,119 @@
+//! The record of biolat.
+
+use common::hist::{Hist, Latency, Summary};
+use common::output::Row;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// Columns of the small picture: factors of four from 1 µs to 4 s and more.
+const SKETCH: usize = 12;
+
+/// What a disk did in an interval, for one kind of operation.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub struct Io {
+    /// The disk's name; null in the record of an interval without any I/O.
+    pub disk: Option<String>,
+    /// read, write, flush or discard.
+    pub op: Option<&'static str>,
+    /// Device time: from the request's issue to the driver to its completion.
+    #[serde(flatten)]
+    pub device: Latency,
+    /// Time in the queue: from the request's making to its issue.
+    #[serde(flatten)]
+    pub queue: Queue,
+    /// Bytes that completed.
+    pub bytes: u64,
+    /// Requests that completed with an error. They count in the latencies too.
+    pub errors: u64,
+    /// With --buckets: the histogram of device time, as [upper bound in microseconds, count].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub buckets: Option<Vec<(f64, u64)>>,
+    /// With --buckets: the histogram of queue time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_buckets: Option<Vec<(f64, u64)>>,
+    #[serde(skip)]
+    sketch: Option<Vec<u64>>,
+}
+
+/// Time in the queue. Null for flushes, which the kernel makes at issue, for disks made of bios (dm, md, zram),
+/// which have no queue, and for disks that keep no statistics (queue/iostats).
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub struct Queue {
+    /// How many had a known time in the queue.
+    pub queue_count: u64,
+    /// The shortest, in microseconds.
+    pub queue_min_us: Option<f64>,
+    /// The mean, in microseconds: exact.
+    pub queue_mean_us: Option<f64>,
+    /// Half waited at most this long, in microseconds.
+    pub queue_p50_us: Option<f64>,
+    /// 90 % waited at most this long, in microseconds.
+    pub queue_p90_us: Option<f64>,
+    /// 99 % waited at most this long, in microseconds.
+    pub queue_p99_us: Option<f64>,
+    /// 99.9 % waited at most this long, in microseconds.
+    pub queue_p999_us: Option<f64>,
+    /// The longest, in microseconds.
+    pub queue_max_us: Option<f64>,
+}
+
+impl From<Summary> for Queue {
+    fn from(s: Summary) -> Self {
+        Self {
+            queue_count: s.count,
+            queue_min_us: s.min,
+            queue_mean_us: s.mean,
+            queue_p50_us: s.p50,
+            queue_p90_us: s.p90,
+            queue_p99_us: s.p99,
+            queue_p999_us: s.p999,
+            queue_max_us: s.max,
+        }
+    }
+}
+
+/// What was measured in an interval for one disk and operation.
+#[derive(Default)]
+pub struct Measured {
+    pub bytes: u64,
+    pub errors: u64,
+    pub device: Hist,
+    pub queue: Hist,
+}
+
+impl Io {
+    /// The record of a disk and operation that did something.
+    pub fn new(disk: String, op: &'static str, measured: &Measured, buckets: bool) -> Self {
+        Self {
+            disk: Some(disk),
+            op: Some(op),
+            device: measured.device.summary().into(),
+            queue: measured.queue.summary().into(),
+            bytes: measured.bytes,
+            errors: measured.errors,
+            buckets: buckets.then(|| measured.device.non_empty()),
+            queue_buckets: buckets.then(|| measured.queue.non_empty()),
+            sketch: Some(measured.device.coarse(SKETCH)),
+        }
+    }
+
+    /// The record of an interval without any I/O: idle, not dead.
+    pub fn idle(buckets: bool) -> Self {
+        let empty = buckets.then(Vec::new);
+        Self { buckets: empty.clone(), queue_buckets: empty, sketch: Some(vec![0; SKETCH]), ..Self::default() }
+    }
+}
+
+impl Row for Io {
+    const TABLE: &'static [&'static str] =
+        &["disk", "op", "count", "p50_us", "p99_us", "max_us", "queue_p99_us", "bytes", "errors"];
+
+    fn sketch(&self) -> Option<Vec<u64>> {
+        self.sketch.clone()
+    }
+
+    fn drawn(&self) -> Vec<(&'static str, &[(f64, u64)])> {
+        let titled = [("device us", &self.buckets), ("queue us", &self.queue_buckets)];
+        titled.into_iter().filter_map(|(title, buckets)| Some((title, buckets.as_deref()?))).collect()
+    }
+}

@@ -1,0 +1,123 @@
+//! The records of proclife.
+
+use common::output::Row;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// The kernel side's counters, in the order of `enum counter` in `bpf/proclife.bpf.c`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Counter {
+    Forks,
+    Threads,
+    Execs,
+    Exits,
+    ThreadExits,
+    Reaped,
+    ForkErrors,
+    ExecErrors,
+    Lost,
+}
+
+/// How many counters there are in a bank: the C struct is rounded up to whole cache lines.
+pub const COUNTERS: usize = 16;
+
+/// What happened in an interval.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Counts {
+    /// Processes started: fork, vfork, clone and clone3 without CLONE_THREAD, and the kernel's own threads.
+    pub forks: u64,
+    /// Threads started.
+    pub threads: u64,
+    /// Programs executed: execve and execveat that succeeded.
+    pub execs: u64,
+    /// Processes ended: their last thread exited.
+    pub exits: u64,
+    /// Threads ended that were not the last of their process.
+    pub thread_exits: u64,
+    /// Ended processes whose parent took note of it (wait), or that nobody was to take note of.
+    pub reaped: u64,
+    /// Calls to fork, vfork, clone and clone3 that failed. Null where they cannot be seen.
+    pub fork_errors: Option<u64>,
+    /// Calls to execve and execveat that failed. Null where they cannot be seen.
+    pub exec_errors: Option<u64>,
+    /// Ended processes that stand unreaped at the end of the interval: a gauge, not a count of events.
+    pub zombies: u64,
+}
+
+impl Counts {
+    /// From what was added to the counters, and the hooks that are there.
+    pub fn new(added: &[u64; COUNTERS], zombies: u64, sees_fork_errors: bool, sees_exec_errors: bool) -> Self {
+        let of = |counter: Counter| added[counter as usize];
+        Self {
+            forks: of(Counter::Forks),
+            threads: of(Counter::Threads),
+            execs: of(Counter::Execs),
+            exits: of(Counter::Exits),
+            thread_exits: of(Counter::ThreadExits),
+            reaped: of(Counter::Reaped),
+            fork_errors: sees_fork_errors.then(|| of(Counter::ForkErrors)),
+            exec_errors: sees_exec_errors.then(|| of(Counter::ExecErrors)),
+            zombies,
+        }
+    }
+}
+
+impl Row for Counts {
+    const TABLE: &'static [&'static str] = &[
+        "forks",
+        "threads",
+        "execs",
+        "exits",
+        "thread_exits",
+        "reaped",
+        "fork_errors",
+        "exec_errors",
+        "zombies",
+    ];
+}
+
+/// One thing that happened (`--events`).
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Event {
+    /// What: fork, exec, exit, fork_error, exec_error; with --threads also thread and thread_exit.
+    pub event: &'static str,
+    /// The process: the new one for fork.
+    pub pid: u32,
+    /// The thread; equal to pid for a process's first thread.
+    pub tid: u32,
+    /// The parent process; for fork the one that forked.
+    pub ppid: u32,
+    /// The command name, at most 15 bytes: the new one for exec.
+    pub comm: String,
+    /// exec: the program's file, as it was named.
+    pub path: Option<String>,
+    /// exec: the arguments, quoted for a shell where needed; ends with `…` where they are longer than 4096 bytes.
+    pub argv: Option<String>,
+    /// exit: the code given to exit(2); null if a signal ended it.
+    pub exit_code: Option<u8>,
+    /// exit: the signal that ended it.
+    pub signal: Option<u8>,
+    /// exit: how long it had lived, in seconds.
+    pub age_s: Option<f64>,
+    /// fork_error, exec_error: the error's number (errno).
+    pub errno: Option<u32>,
+}
+
+impl Row for Event {
+    const TABLE: &'static [&'static str] =
+        &["event", "pid", "ppid", "comm", "exit_code", "signal", "errno", "age_s", "argv"];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_land_in_their_fields() {
+        let added = std::array::from_fn(|i| 10 + i as u64);
+        let counts = Counts::new(&added, 3, true, false);
+        assert_eq!((counts.forks, counts.thread_exits, counts.reaped, counts.zombies), (10, 14, 15, 3));
+        assert_eq!((counts.fork_errors, counts.exec_errors), (Some(16), None));
+    }
+}

@@ -1,0 +1,114 @@
+//! The two ways to run: counts per interval, or a record for each event.
+
+use std::cell::{Cell, RefCell};
+use std::io::Read;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use common::banks::Counters;
+use common::cli::Common;
+use common::clock::WallClock;
+use common::events;
+use common::exit::{Failure, Result};
+use common::interval::Ticks;
+use common::output::Writer;
+use common::session::Session;
+use libbpf_rs::{Iter, Link};
+
+use crate::row::{COUNTERS, Counter, Counts};
+use crate::skel::{OpenProclifeSkel, ProclifeSkel};
+use crate::{TOOL, event};
+
+/// How often losses are looked for while events flow.
+const LOSS_CHECK: Duration = Duration::from_secs(1);
+
+/// Sets the constants and sizes that the kernel's side needs before it is loaded.
+pub fn configure(
+    open: &mut OpenProclifeSkel<'_>,
+    events: bool,
+    threads: bool,
+    cpus: u32,
+) -> libbpf_rs::Result<()> {
+    open.maps.counters.set_max_entries(cpus)?;
+    if let Some(constants) = open.maps.rodata_data.as_deref_mut() {
+        constants.send_events = events;
+        constants.send_threads = threads;
+    }
+    match events {
+        true => open.maps.events.set_max_entries(events::RING_BYTES),
+        // Its memory is not needed; the code that would use it is never reached.
+        false => open.maps.events.set_autocreate(false),
+    }
+}
+
+/// A record at the end of each interval.
+pub fn intervals(session: &mut Session<ProclifeSkel<'_>>, common: &Common) -> Result<()> {
+    let has = |hook: &str| session.plan.hooks.iter().any(|planned| planned.hook == hook && !planned.taken.is_empty());
+    let (fork_errors, exec_errors) = (has("fork_errors"), has("exec_errors"));
+    let mut counters: Counters<COUNTERS> = Counters::map(&session.skel.maps.counters)?;
+    let mut writer = Writer::new(TOOL, common);
+    let mut ticks = Ticks::new(common.interval, common.count, common.duration);
+    while let Some(tick) = ticks.next(&session.stop) {
+        let added = counters.since_last();
+        let zombies = zombies(session)?;
+        let counts = Counts::new(&added, zombies, fork_errors, exec_errors);
+        let account = session.meter.account();
+        writer.interval(&tick, &[counts], added[Counter::Lost as usize], account)?;
+    }
+    Ok(())
+}
+
+/// Asks the kernel for the zombies that stand now.
+fn zombies(session: &Session<ProclifeSkel<'_>>) -> Result<u64> {
+    let (Some(link), Some(data)) = (session.link("count_zombies"), session.skel.maps.bss_data.as_deref()) else {
+        return Err(Failure::failed("the iterator over tasks is not attached"));
+    };
+    // SAFETY: a naturally aligned u64 in the mapping of the object's data, which the kernel writes too.
+    let found = unsafe { AtomicU64::from_ptr((&raw const data.zombies).cast_mut()) };
+    found.store(0, Ordering::SeqCst);
+    walk(link).map_err(|error| Failure::failed(format!("cannot walk the tasks: {error}")))?;
+    Ok(found.load(Ordering::SeqCst))
+}
+
+fn walk(link: &Link) -> std::io::Result<()> {
+    let mut iterator = Iter::new(link).map_err(std::io::Error::other)?;
+    let mut nothing = [0; 64];
+    while iterator.read(&mut nothing)? > 0 {}
+    Ok(())
+}
+
+/// A record for each event, until asked to end.
+pub fn events(session: &mut Session<ProclifeSkel<'_>>, common: &Common) -> Result<()> {
+    let Some(data) = session.skel.maps.bss_data.as_deref() else {
+        return Err(Failure::failed("the object has no data"));
+    };
+    // SAFETY: a naturally aligned u32 in the mapping of the object's data, which the kernel writes too.
+    let sleeps = unsafe { AtomicU32::from_ptr((&raw const data.reader_sleeps).cast_mut()) };
+    let counters: RefCell<Counters<COUNTERS>> = RefCell::new(Counters::map(&session.skel.maps.counters)?);
+    let writer = RefCell::new(Writer::new(TOOL, common));
+    let clock = Cell::new(WallClock::now());
+    let looked = Cell::new(Instant::now());
+    let lost = Cell::new(0u64);
+    let mut emit = |ns, event| writer.borrow_mut().event(clock.get().at(ns), &event, lost.take());
+    let meter = RefCell::new(&mut session.meter);
+    let look = || {
+        let added = counters.borrow_mut().since_last()[Counter::Lost as usize];
+        lost.set(lost.get() + added + meter.borrow_mut().account().missed);
+    };
+    let flush = || {
+        if looked.get().elapsed() >= LOSS_CHECK {
+            looked.set(Instant::now());
+            clock.set(WallClock::now());
+            look();
+        }
+        writer.borrow_mut().flush()
+    };
+    let map = &session.skel.maps.events;
+    events::read(map, sleeps, &session.stop, common.duration, event::decode, &mut emit, flush)?;
+    look();
+    match lost.get() {
+        0 => Ok(()),
+        // No record came after these that could have told of them.
+        lost => Err(Failure::failed(format!("{lost} events were lost since the last record: the reader was too slow"))),
+    }
+}
