@@ -8,7 +8,9 @@
 
 enum op { READ, WRITE, FLUSH, DISCARD, MAX_OPS };
 
-#define DISKS 64
+#define MAX_DISKS 1024
+/* Slots that are looked at for one disk: with a table that is half full, one or two do. */
+#define DISK_PROBES 8
 /* No queue time is known. */
 #define NO_QUEUE (~0ULL)
 #define MAX_COUNTERS 1
@@ -36,7 +38,7 @@ struct stats {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	/* Set to DISKS * MAX_OPS * banks before loading. */
+	/* Set to disk slots * MAX_OPS * banks before loading. */
 	__uint(max_entries, 1);
 	__type(key, u32);
 	__type(value, struct stats);
@@ -44,10 +46,12 @@ struct {
 
 /* Banks are a power of two, at most one per processor. */
 const volatile u32 bank_mask = 0;
+/* Slots for disks, a power of two, less one. */
+const volatile u32 disk_mask = 0;
 
 /* A disk takes a slot when its first request completes. */
-u64 disk_key[DISKS] = {};
-char disk_name[DISKS][DISK_NAME_LEN] = {};
+u64 disk_key[MAX_DISKS] = {};
+char disk_name[MAX_DISKS][DISK_NAME_LEN] = {};
 
 static __always_inline u32 op_of(u32 flags)
 {
@@ -62,21 +66,22 @@ static __always_inline u32 op_of(u32 flags)
 }
 
 /*
- * The slot of a disk, or -1 where there is none left. A slot that was free is taken: the caller finds its name
- * empty. A global function, which the verifier looks at once.
+ * The slot of a disk, or -1 where there is none left. A slot that was free is taken: the caller
+ * finds its name empty. A global function, which the verifier looks at once.
  */
 __noinline int disk_slot(u64 key)
 {
-	u32 slot = (u32)(key ^ key >> 20);
+	/* Fibonacci hashing: minor numbers often come in steps of 16. */
+	u32 slot = key * 0x9e3779b97f4a7c15ULL >> 32;
 
-	for (u32 i = 0; i < DISKS; i++, slot++) {
-		u64 *at = &disk_key[slot % DISKS];
+	for (u32 i = 0; i < DISK_PROBES; i++, slot++) {
+		u64 *at = &disk_key[slot & disk_mask & (MAX_DISKS - 1)];
 		u64 found = *at;
 
 		if (!found)
 			found = __sync_val_compare_and_swap(at, 0, key);
 		if (!found || found == key)
-			return slot % DISKS;
+			return slot & disk_mask;
 	}
 	return -1;
 }
@@ -89,7 +94,7 @@ static __always_inline struct stats *stats_of(struct gendisk *disk, u32 op)
 
 	if (slot < 0)
 		return NULL;
-	index %= DISKS;
+	index &= MAX_DISKS - 1;
 	/* Two processors may both write the name of a new disk: the same name. */
 	if (!disk_name[index][0])
 		BPF_CORE_READ_STR_INTO(&disk_name[index], disk, disk_name);
@@ -130,7 +135,8 @@ static __always_inline void *argument(u64 *ctx, bool second)
 {
 	void *arg;
 
-	/* Two loads, which the compiler must not join: the verifier takes no arithmetic on the context. */
+	/* Two loads, which the compiler must not join: the verifier takes no arithmetic on the
+	 * context. */
 	if (second)
 		asm volatile("%0 = *(u64 *)(%1 + 8)" : "=r"(arg) : "r"(ctx));
 	else
@@ -159,8 +165,8 @@ int on_issue(u64 *ctx)
 }
 
 /*
- * With --pid or --cgroup a request is entered when a task makes it, for the kernel may issue it later from a
- * thread of its own; what was not entered is not looked at again.
+ * With --pid or --cgroup a request is entered when a task makes it, for the kernel may issue it
+ * later from a thread of its own; what was not entered is not looked at again.
  */
 SEC("tp_btf/block_io_start")
 int BPF_PROG(on_start_filtered, struct request *rq)
@@ -224,7 +230,8 @@ int BPF_PROG(on_complete, struct request *rq, int error, unsigned int bytes)
 	struct stats *stats;
 	u32 op;
 
-	/* Under way before the start, not asked for, or the end of a flush sequence that was seen already. */
+	/* Under way before the start, not asked for, or the end of a flush sequence that was seen
+	 * already. */
 	if (!entry)
 		return 0;
 	issued = entry->ts_ns;
@@ -241,7 +248,8 @@ int BPF_PROG(on_complete, struct request *rq, int error, unsigned int bytes)
 	if (!issued)
 		return 0;
 	now = bpf_ktime_get_ns();
-	/* 0 where the queue keeps no statistics (queue/iostats), and for flushes, which the kernel makes itself. */
+	/* 0 where the queue keeps no statistics (queue/iostats), and for flushes, which the kernel
+	 * makes itself. */
 	made = rq->start_time_ns;
 	if (!made || op == FLUSH)
 		queue_ns = NO_QUEUE;
@@ -256,7 +264,8 @@ static __always_inline bool is_bio_based(struct gendisk *disk)
 	return !disk->queue->mq_ops;
 }
 
-/* Disks made of bios (dm, md, zram) have no requests and no queue: all of a bio's time is device time. */
+/* Disks made of bios (dm, md, zram) have no requests and no queue: all of a bio's time is device
+ * time. */
 SEC("tp_btf/block_bio_queue")
 int on_bio_queue(u64 *ctx)
 {

@@ -165,9 +165,10 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	if (last) {
 		struct task_struct *leader = task->group_leader;
 
-		/* What wait(2) will tell: the leader's, unless the whole group was ended at once. */
-		event->status = group->flags & SIGNAL_GROUP_EXIT ? group->group_exit_code
-								 : leader->exit_code;
+		/* What wait(2) will tell: the leader's, unless the whole group was ended at once.
+		 */
+		event->status =
+		    group->flags & SIGNAL_GROUP_EXIT ? group->group_exit_code : leader->exit_code;
 		event->tid = leader->pid;
 		event->age_ns = event->ts_ns - leader->start_time;
 		BPF_CORE_READ_INTO(&event->comm, leader, comm);
@@ -179,11 +180,13 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	return 0;
 }
 
-/* A task is freed one RCU grace period after it was reaped. Its parent may be gone by then: a safe read. */
+/* A task is freed one RCU grace period after it was reaped. Its parent may be gone by then: a safe
+ * read. */
 SEC("tp_btf/sched_process_free")
 int BPF_PROG(on_free, struct task_struct *task)
 {
-	/* A process, not a thread; the leader that an exec of another thread replaced has lost its own id. */
+	/* A process, not a thread; the leader that an exec of another thread replaced has lost its
+	 * own id. */
 	if (task->pid != task->tgid)
 		return 0;
 	if (!filter_pid(BPF_CORE_READ(task, real_parent, tgid)) || !filter_task_cgroup(task))
@@ -211,7 +214,8 @@ static __always_inline int on_error(struct trace_event_raw_sys_exit *ctx, u32 ki
 	event->kind = kind;
 	event->pid = bpf_get_current_pid_tgid() >> 32;
 	event->tid = bpf_get_current_pid_tgid();
-	event->ppid = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), real_parent, tgid);
+	event->ppid =
+	    BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), real_parent, tgid);
 	event->status = ret;
 	event->argv_len = 0;
 	bpf_get_current_comm(&event->comm, sizeof(event->comm));
@@ -255,7 +259,8 @@ int execveat_failed(struct trace_event_raw_sys_exit *ctx)
 	return on_error(ctx, EXEC_ERRORS);
 }
 
-/* The zombies that stand now. Asked for at each interval: a gauge that is followed drifts, this cannot. */
+/* The zombies that stand now. Asked for at each interval: a gauge that is followed drifts, this
+ * cannot. */
 SEC("iter/task")
 int count_zombies(struct bpf_iter__task *ctx)
 {

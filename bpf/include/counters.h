@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /*
- * Totals that are never reset: user space maps them, adds up the banks and subtracts what it saw last time,
- * so no update falls between a read and a reset. Each processor has a bank of its own, in cache lines of its
- * own. The additions are atomic all the same: a program can be interrupted, or preempted, by itself or
- * another on the same processor.
+ * Totals that are never reset: user space maps them, adds up the banks and subtracts what it saw
+ * last time, so no update falls between a read and a reset. Each processor has a bank of its own,
+ * in cache lines of its own. The additions are atomic all the same: a program can be interrupted,
+ * or preempted, by itself or another on the same processor.
  *
  * A tool defines MAX_COUNTERS before including this.
  */

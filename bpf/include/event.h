@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /*
- * Events on their way to user space. A record that finds no room is counted, never lost in silence, and the
- * reader is woken only when it sleeps: under load one wake-up serves many events.
+ * Events on their way to user space. A record that finds no room is counted, never lost in silence,
+ * and the reader is woken only when it sleeps: under load one wake-up serves many events.
  *
  * A tool that includes this defines a counter LOST before it.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /*
- * --pid and --cgroup, decided in the kernel before any other work. The filter is constant, so a filter that
- * is not set costs nothing: the verifier removes the code.
+ * --pid and --cgroup, decided in the kernel before any other work. The filter is constant, so a
+ * filter that is not set costs nothing: the verifier removes the code.
  */
 #ifndef EF_FILTER_H
 #define EF_FILTER_H

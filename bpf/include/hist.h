@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /*
- * Log-linear histogram of nanoseconds: 16 buckets in each power of two, so a bucket is at most 1/16 of its
- * lower bound wide and its harmonic middle is at most 3.03 % from any value in it. Values below 32 ns have
- * a bucket each; values from 2^40 ns (18 minutes) on share the last one. common/src/hist.rs has the inverse.
+ * Log-linear histogram of nanoseconds: 16 buckets in each power of two, so a bucket is at most 1/16
+ * of its lower bound wide and its harmonic middle is at most 3.03 % from any value in it. Values
+ * below 32 ns have a bucket each; values from 2^40 ns (18 minutes) on share the last one.
+ * common/src/hist.rs has the inverse.
  */
 #ifndef EF_HIST_H
 #define EF_HIST_H
@@ -15,11 +16,14 @@
 
 struct hist {
 	u64 sum_ns;
-	/* 32 bits suffice: user space subtracts modulo 2^32, and no interval has that many events. */
+	/* 32 bits suffice: user space subtracts modulo 2^32, and no interval has that many events.
+	 */
 	u32 buckets[HIST_BUCKETS];
 };
 
-static __always_inline u32 hist_bucket(u64 ns)
+/* A global function: the verifier looks at its many paths once, not at each use times all that
+ * follows. */
+__noinline int hist_bucket(u64 ns)
 {
 	u32 high, log2 = 0, shift;
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /*
- * What is under way: from a request's address to the time it was issued. A hash map would do, but costs more
- * than all the rest of the program; addresses of requests are reused by the kernel, so a set-associative
- * table of fixed size does it with one array look-up and, mostly, one compare. A set that is full is told to
- * the caller, who counts the loss. Needs compare-and-exchange: Linux 5.12.
+ * What is under way: from a request's address to the time it was issued. A hash map would do, but
+ * costs more than all the rest of the program; addresses of requests are reused by the kernel, so a
+ * set-associative table of fixed size does it with one array look-up and, mostly, one compare. A
+ * set that is full is told to the caller, who counts the loss. Needs compare-and-exchange:
+ * Linux 5.12.
  */
 #ifndef EF_INFLIGHT_H
 #define EF_INFLIGHT_H
@@ -49,8 +50,8 @@ static __always_inline struct inflight_set *inflight_set(u64 key)
 }
 
 /*
- * The way that holds the key, or -1. The two searches are global functions: the verifier looks at them once,
- * not once for each way at each call, which is what loading takes its time for.
+ * The way that holds the key, or -1. The two searches are global functions: the verifier looks at
+ * them once, not once for each way at each call, which is what loading takes its time for.
  */
 __noinline int inflight_search(u64 key)
 {
@@ -65,7 +66,8 @@ __noinline int inflight_search(u64 key)
 	return -1;
 }
 
-/* A way for the key: the one that it left behind earlier, or a free one, taken; -1 where there is none. */
+/* A way for the key: the one that it left behind earlier, or a free one, taken; -1 where there is
+ * none. */
 __noinline int inflight_claim(u64 key)
 {
 	struct inflight_set *set = inflight_set(key);
@@ -101,7 +103,8 @@ static __always_inline void inflight_remove(struct inflight *entry)
 	*(volatile u64 *)&entry->key = 0;
 }
 
-/* Enters what is under way; false where there is no room. Nobody asks for it before its owner has returned. */
+/* Enters what is under way; false where there is no room. Nobody asks for it before its owner has
+ * returned. */
 static __always_inline bool inflight_put(void *what, u64 ts_ns, u64 info)
 {
 	u64 key = inflight_key(what);

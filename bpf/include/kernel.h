@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /*
- * What the programs read of the kernel, and nothing more: each struct holds only the fields in use, and
- * preserve_access_index lets the loader find them in the running kernel's own layout (CO-RE). Written by
- * hand rather than generated, so that it is the same on every architecture and says what matters.
+ * What the programs read of the kernel, and nothing more: each struct holds only the fields in use,
+ * and preserve_access_index lets the loader find them in the running kernel's own layout (CO-RE).
+ * Written by hand rather than generated, so that it is the same on every architecture and says what
+ * matters.
  */
 #ifndef EF_KERNEL_H
 #define EF_KERNEL_H

@@ -10,7 +10,8 @@
 
 /*
  * Until 5.10.137 and 5.11 the request tracepoints had the queue as first argument.
- * Kernel commit a54895fa057c ("block: remove the request_queue to argument request based tracepoints").
+ * Kernel commit a54895fa057c ("block: remove the request_queue to argument request based
+ * tracepoints").
  */
 typedef void (*btf_trace_block_rq_issue___queue)(void *, struct request_queue *, struct request *);
 
@@ -20,8 +21,8 @@ static __always_inline bool request_is_second_argument(void)
 }
 
 /*
- * Newer kernels tell whether the exiting thread was the last of its group (6.18 does, 6.12 does not).
- * Kernel change "exit: move and extend sched_process_exit() tracepoint".
+ * Newer kernels tell whether the exiting thread was the last of its group (6.18 does, 6.12 does
+ * not). Kernel change "exit: move and extend sched_process_exit() tracepoint".
  */
 typedef void (*btf_trace_sched_process_exit___group_dead)(void *, struct task_struct *, bool);
 
@@ -30,7 +31,8 @@ static __always_inline bool exit_tells_group_dead(void)
 	return bpf_core_type_matches(btf_trace_sched_process_exit___group_dead);
 }
 
-/* The tracepoint of queued bios changed along with those of requests: kernel commit e8a676d61c07 ("block: simplify and extend the block_bio_merge tracepoint class"). */
+/* The tracepoint of queued bios changed along with those of requests: kernel commit e8a676d61c07
+ * ("block: simplify and extend the block_bio_merge tracepoint class"). */
 typedef void (*btf_trace_block_bio_queue___queue)(void *, struct request_queue *, struct bio *);
 
 static __always_inline bool bio_is_second_argument(void)
@@ -38,7 +40,8 @@ static __always_inline bool bio_is_second_argument(void)
 	return bpf_core_type_matches(btf_trace_block_bio_queue___queue);
 }
 
-/* 5.15 moved the disk from the request to its queue. Kernel commit f3fa33acca9f ("block: remove the ->rq_disk field"). */
+/* 5.15 moved the disk from the request to its queue. Kernel commit f3fa33acca9f ("block: remove the
+ * ->rq_disk field"). */
 struct request___disk {
 	struct gendisk *rq_disk;
 } __attribute__((preserve_access_index));
@@ -52,7 +55,8 @@ static __always_inline struct gendisk *request_disk(struct request *rq)
 	return rq->q->disk;
 }
 
-/* 5.12 moved the disk of a bio behind a block_device. Kernel commit 309dca309fc3 ("block: store a block_device pointer in struct bio"). */
+/* 5.12 moved the disk of a bio behind a block_device. Kernel commit 309dca309fc3 ("block: store a
+ * block_device pointer in struct bio"). */
 struct bio___disk {
 	struct gendisk *bi_disk;
 } __attribute__((preserve_access_index));
@@ -66,7 +70,8 @@ static __always_inline struct gendisk *bio_disk(struct bio *bio)
 	return bio->bi_bdev->bd_disk;
 }
 
-/* 6.1 turned a cgroup's list of ancestor ids into one of pointers. Kernel commit 7f203bc89eb6 ("cgroup: Replace cgroup->ancestor_ids[] with ->ancestors[]"). */
+/* 6.1 turned a cgroup's list of ancestor ids into one of pointers. Kernel commit 7f203bc89eb6
+ * ("cgroup: Replace cgroup->ancestor_ids[] with ->ancestors[]"). */
 struct cgroup___ids {
 	u64 ancestor_ids[1];
 } __attribute__((preserve_access_index));

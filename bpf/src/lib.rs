@@ -1,8 +1,10 @@
 //! The compile step of every tool: `bpf/NAME.bpf.c` becomes a skeleton in the tool's `OUT_DIR`.
 //!
-//! A tool's whole `build.rs` is `fn main() { bpf_build::skeleton("NAME") }`.
+//! A tool's whole `build.rs` is `fn main() { bpf_build::skeleton("NAME") }`, and it takes the skeleton in by
+//! `include!(concat!(env!("OUT_DIR"), "/skel.rs"));`.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, exit};
 
@@ -13,7 +15,10 @@ use libbpf_cargo::SkeletonBuilder;
 /// kernels apart.
 const OLDEST_CLANG: u32 = 16;
 
-/// Compiles `bpf/NAME.bpf.c` and writes `$OUT_DIR/NAME.skel.rs`, or ends the build with one clear error.
+/// v3 is what Linux 5.1 and later run: 32-bit arithmetic and jumps, so smaller programs.
+const CLANG_ARGS: [&str; 5] = ["-mcpu=v3", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror"];
+
+/// Compiles `bpf/NAME.bpf.c` and writes the module `skel` to `$OUT_DIR/skel.rs`, or ends the build with one clear error.
 pub fn skeleton(name: &str) {
     if let Err(error) = build(name) {
         eprintln!("error: {name}.bpf.c: {error:#}");
@@ -24,16 +29,24 @@ pub fn skeleton(name: &str) {
 fn build(name: &str) -> Result<()> {
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (source, include) = (home.join(format!("{name}.bpf.c")), home.join("include"));
-    let out = PathBuf::from(env::var_os("OUT_DIR").context("OUT_DIR is not set: call this from a build script")?);
+    let out =
+        PathBuf::from(env::var_os("OUT_DIR").context("OUT_DIR is not set: call this from a build script")?);
     println!("cargo:rerun-if-changed={}", source.display());
     println!("cargo:rerun-if-changed={}", include.display());
     println!("cargo:rerun-if-env-changed=CLANG");
+    let skeleton = out.join(format!("{name}.skel.rs"));
     SkeletonBuilder::new()
         .source(&source)
         .clang(clang()?)
-        // v3 is what Linux 5.1 and later run: 32-bit arithmetic and jumps, so smaller programs.
-        .clang_args(["-I", &include.to_string_lossy(), "-mcpu=v3", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror"])
-        .build_and_generate(out.join(format!("{name}.skel.rs")))
+        .clang_args(["-I", &include.to_string_lossy()].into_iter().chain(CLANG_ARGS))
+        .build_and_generate(&skeleton)?;
+    // Generated code follows its generator's rules, not ours.
+    let code = fs::read_to_string(&skeleton)?;
+    fs::write(
+        out.join("skel.rs"),
+        format!("#[allow(warnings, clippy::all, clippy::restriction)]\nmod skel {{\n{code}}}\n"),
+    )
+    .context("cannot write the skeleton")
 }
 
 /// `$CLANG`, or the newest clang in PATH that is new enough.
@@ -45,7 +58,8 @@ fn clang() -> Result<PathBuf> {
     for candidate in versioned.chain(["clang".to_string()]) {
         let Ok(output) = Command::new(&candidate).arg("-dumpversion").output() else { continue };
         let version = String::from_utf8_lossy(&output.stdout);
-        if version.split('.').next().and_then(|major| major.trim().parse::<u32>().ok()) >= Some(OLDEST_CLANG) {
+        if version.split('.').next().and_then(|major| major.trim().parse::<u32>().ok()) >= Some(OLDEST_CLANG)
+        {
             return Ok(PathBuf::from(candidate));
         }
     }

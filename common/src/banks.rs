@@ -34,7 +34,10 @@ impl<T: Plain> Banks<T> {
         let len = map.max_entries() as usize;
         if size_of::<T>() > stride {
             let name = map.name().to_string_lossy().into_owned();
-            return Err(Failure::failed(format!("map {name}: a value of {stride} bytes cannot hold {}", size_of::<T>())));
+            return Err(Failure::failed(format!(
+                "map {name}: a value of {stride} bytes cannot hold {}",
+                size_of::<T>()
+            )));
         }
         // SAFETY: a new mapping at an address that the kernel chooses.
         let mapped = unsafe {

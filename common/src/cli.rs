@@ -129,10 +129,22 @@ mod tests {
 
     #[test]
     fn a_mistake_is_one_line_and_status_2() {
-        for line in ["tool --frob", "tool 0", "tool x", "tool 1 0", "tool -o xml", "tool -q -v", "tool inf", "tool nan"] {
+        for line in [
+            "tool --frob",
+            "tool 0",
+            "tool x",
+            "tool 1 0",
+            "tool -o xml",
+            "tool -q -v",
+            "tool inf",
+            "tool nan",
+        ] {
             let failure = parsed(line).unwrap_err();
             assert_eq!(failure.exit, Exit::Usage, "{line}");
-            assert!(!failure.message.contains('\n') && failure.message.ends_with("(see --help)"), "{failure}");
+            assert!(
+                !failure.message.contains('\n') && failure.message.ends_with("(see --help)"),
+                "{failure}"
+            );
         }
     }
 }

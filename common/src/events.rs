@@ -1,8 +1,8 @@
 //! Events out of the ring buffer: in the order of their time, in batches, none lost in silence.
 
 use std::cell::RefCell;
-use std::collections::BinaryHeap;
 use std::cmp::Ordering;
+use std::collections::BinaryHeap;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{self, AtomicU32};
 use std::time::{Duration, Instant};
@@ -75,7 +75,7 @@ pub fn read<E>(
         }
         0
     };
-    builder.add(map, receive).and_then(|_| Ok(())).map_err(|error| failed(&error))?;
+    builder.add(map, receive).map(|_| ()).map_err(|error| failed(&error))?;
     let ring = builder.build().map_err(|error| failed(&error))?;
     // SAFETY: the descriptor belongs to `ring`, which outlives the borrow.
     let ready = unsafe { BorrowedFd::borrow_raw(ring.epoll_fd()) };

@@ -10,7 +10,7 @@ use crate::exit::{Failure, Result};
 /// `FILTER_MAX_PIDS` in `bpf/include/filter.h`.
 const MAX_PIDS: usize = 32;
 /// `CGROUP2_SUPER_MAGIC` of `linux/magic.h`.
-const CGROUP2_MAGIC: i64 = 0x6367_7270;
+const CGROUP2_MAGIC: rustix::fs::FsWord = 0x6367_7270;
 
 /// Which tasks to look at.
 #[derive(Default)]
@@ -31,7 +31,9 @@ impl Filter {
     /// Checks that the processes and the cgroup exist, so that a typing error is not a silent zero.
     pub fn new(pids: &[u32], cgroup: Option<&Path>) -> Result<Self> {
         if pids.len() > MAX_PIDS {
-            return Err(Failure::usage(format!("--pid can be given {MAX_PIDS} times at most: use --cgroup for more")));
+            return Err(Failure::usage(format!(
+                "--pid can be given {MAX_PIDS} times at most: use --cgroup for more"
+            )));
         }
         for pid in pids {
             if !Path::new(&format!("/proc/{pid}")).exists() {
@@ -90,7 +92,7 @@ fn open_cgroup(path: &Path) -> Result<(u64, OwnedFd)> {
 }
 
 fn is_cgroup2(path: &Path) -> bool {
-    path.is_dir() && rustix::fs::statfs(path).is_ok_and(|stat| stat.f_type as i64 == CGROUP2_MAGIC)
+    path.is_dir() && rustix::fs::statfs(path).is_ok_and(|stat| stat.f_type == CGROUP2_MAGIC)
 }
 
 /// Where cgroup v2 is mounted: beside v1 it is not at `/sys/fs/cgroup`.

@@ -32,7 +32,9 @@ pub fn bounds_ns(bucket: usize) -> (u64, u64) {
 /// most 3.03 %.
 fn middle_ns(bucket: usize) -> u64 {
     let (low, high) = bounds_ns(bucket);
-    if high - low == 1 { low } else { 2 * low * high / (low + high) }
+    // The product of two bounds does not fit in 64 bits.
+    let (low, high) = (u128::from(low), u128::from(high));
+    if high - low == 1 { low as u64 } else { (2 * low * high / (low + high)) as u64 }
 }
 
 /// The values of one interval.
@@ -225,7 +227,9 @@ mod tests {
         let mut values: Vec<u64> = (1..=10_007u64).map(|i| i * i * 13 + 500).collect();
         values.sort_unstable();
         let summary = hist_of(&values).summary();
-        for (quantile, told) in [(0.5, summary.p50), (0.9, summary.p90), (0.99, summary.p99), (0.999, summary.p999)] {
+        for (quantile, told) in
+            [(0.5, summary.p50), (0.9, summary.p90), (0.99, summary.p99), (0.999, summary.p999)]
+        {
             let exact = values[(quantile * values.len() as f64).ceil() as usize - 1] as f64 / 1_000.0;
             assert!((told.unwrap() - exact).abs() / exact <= 0.032, "{quantile}: {told:?} for {exact}");
         }

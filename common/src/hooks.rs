@@ -182,7 +182,8 @@ pub fn plan(
     kernel: &dyn Kernel,
     attach: Attach,
 ) -> Result<Plan, String> {
-    let named: BTreeSet<&str> = hooks.iter().flat_map(|hook| hook.rungs).flat_map(|rung| rung.programs).copied().collect();
+    let named: BTreeSet<&str> =
+        hooks.iter().flat_map(|hook| hook.rungs).flat_map(|rung| rung.programs).copied().collect();
     if let Some(stray) = programs.iter().find(|program| !named.contains(program.name.as_str())) {
         return Err(format!("program {} is on no rung", stray.name));
     }
@@ -193,12 +194,22 @@ pub fn plan(
     Ok(Plan { hooks: planned })
 }
 
-fn plan_hook(hook: &Hook, programs: &[Program], kernel: &dyn Kernel, attach: Attach) -> Result<Planned, String> {
+fn plan_hook(
+    hook: &Hook,
+    programs: &[Program],
+    kernel: &dyn Kernel,
+    attach: Attach,
+) -> Result<Planned, String> {
     let mut planned =
         Planned { hook: hook.name, taken: vec![], bound: None, passed: vec![], optional: hook.optional };
-    let rungs = hook.rungs.iter().map(|rung| Ok((rung, find(rung, programs)?))).collect::<Result<Vec<_>, String>>()?;
+    let rungs = hook
+        .rungs
+        .iter()
+        .map(|rung| Ok((rung, find(rung, programs)?)))
+        .collect::<Result<Vec<_>, String>>()?;
     // A hook that can be had in one way only is not the one that --attach is about.
-    let forced = attach.kind().filter(|kind| rungs.iter().any(|(_, found)| found.iter().any(|p| p.kind == *kind)));
+    let forced =
+        attach.kind().filter(|kind| rungs.iter().any(|(_, found)| found.iter().any(|p| p.kind == *kind)));
     for (rung, found) in rungs {
         let refused = if forced.is_some_and(|kind| !found.iter().any(|program| program.kind == kind)) {
             Some(Refusal::missing("not what --attach asks for"))
@@ -282,7 +293,10 @@ mod tests {
     fn a_rung_falls_as_a_whole_and_says_why() {
         let plan = planned(&["vfs_readv"], Attach::Auto);
         assert_eq!(describe(&plan.hooks[0].taken), "kprobe:vfs_read_k");
-        assert_eq!(plan.hooks[0].passed, [("fentry:vfs_read+fentry:vfs_readv".to_string(), Refusal::missing("no vfs_readv"))]);
+        assert_eq!(
+            plan.hooks[0].passed,
+            [("fentry:vfs_read+fentry:vfs_readv".to_string(), Refusal::missing("no vfs_readv"))]
+        );
         assert!(!plan.loads("read_f"));
     }
 
@@ -309,7 +323,8 @@ mod tests {
 
     #[test]
     fn a_hook_that_is_not_wanted_loads_nothing() {
-        let plan = plan(HOOKS, |hook| hook.name != "extra", &programs(), &Refuses(&[]), Attach::Auto).unwrap();
+        let plan =
+            plan(HOOKS, |hook| hook.name != "extra", &programs(), &Refuses(&[]), Attach::Auto).unwrap();
         assert!(!plan.loads("extra"));
     }
 

@@ -41,7 +41,9 @@ impl Running {
     /// nothing else is named like these.
     fn has_typed(&self, name: &str) -> Result<(), Refusal> {
         let typed = self.typed.get_or_init(|| {
-            let Ok(btf) = File::open(VMLINUX_BTF).and_then(|file| Mapped::new(&file)) else { return HashSet::new() };
+            let Ok(btf) = File::open(VMLINUX_BTF).and_then(|file| Mapped::new(&file)) else {
+                return HashSet::new();
+            };
             names(btf.bytes(), &TYPED_MARKS)
         });
         if typed.contains(name) { Ok(()) } else { Err(Refusal::missing("not in this kernel")) }
@@ -66,7 +68,13 @@ impl Running {
             }
         }
         let place = Path::new(TRACEFS[0]);
-        match mount("tracefs", place, "tracefs", MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC, None) {
+        match mount(
+            "tracefs",
+            place,
+            "tracefs",
+            MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC,
+            None,
+        ) {
             Ok(()) => {
                 self.notes.borrow_mut().push(format!("mounted tracefs at {}", place.display()));
                 Ok(place.to_path_buf())

@@ -11,11 +11,15 @@ pub fn check() -> Result<()> {
         return Ok(());
     }
     let needed = [Capability::CAP_BPF, Capability::CAP_PERFMON];
-    let missing: Vec<_> = needed.iter().filter(|cap| !effective.contains(cap)).map(Capability::to_string).collect();
+    let missing: Vec<_> =
+        needed.iter().filter(|cap| !effective.contains(cap)).map(Capability::to_string).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    Err(Failure::not_permitted(format!("{} missing: run it as root, or give it the capability", missing.join(" and "))))
+    Err(Failure::not_permitted(format!(
+        "{} missing: run it as root, or give it the capability",
+        missing.join(" and ")
+    )))
 }
 
 /// Gives up every capability, but for CAP_BPF where `works` fails without it: kernels before 6.5 refuse even to

@@ -100,7 +100,8 @@ pub fn start<'o, O: OpenSkel<'o>>(
 ) -> Result<Session<O::Output>> {
     let stop = Stop::on_signals()?;
     let kernel = Running::default();
-    let plan = plan(hooks, wanted, &programs(open.open_object()), &kernel, common.attach).map_err(Failure::failed)?;
+    let plan = plan(hooks, wanted, &programs(open.open_object()), &kernel, common.attach)
+        .map_err(Failure::failed)?;
     for note in kernel.take_notes().iter().filter(|_| !common.quiet) {
         eprintln!("note: {note}");
     }
@@ -148,7 +149,9 @@ impl<'o, S: Skel<'o>> Session<S> {
             let link = program.attach().map_err(|error| explain(&format!("attach {name}"), &error))?;
             self.links.insert(name, link);
             let fd = program.as_fd().try_clone_to_owned();
-            self.meter.programs.push(fd.map_err(|error| Failure::failed(format!("cannot keep a descriptor: {error}")))?);
+            self.meter
+                .programs
+                .push(fd.map_err(|error| Failure::failed(format!("cannot keep a descriptor: {error}")))?);
         }
         Ok(())
     }

@@ -99,7 +99,8 @@ mod tests {
     #[test]
     fn a_ready_descriptor_is_named() {
         let stop = Stop::for_tests();
-        let (silent, ready) = (eventfd(0, EventfdFlags::empty()).unwrap(), eventfd(1, EventfdFlags::empty()).unwrap());
+        let (silent, ready) =
+            (eventfd(0, EventfdFlags::empty()).unwrap(), eventfd(1, EventfdFlags::empty()).unwrap());
         let fds = [(silent.as_fd(), PollFlags::IN), (ready.as_fd(), PollFlags::IN)];
         assert_eq!(stop.wait(None, &fds), Woken::Ready(1));
     }

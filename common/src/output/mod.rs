@@ -81,7 +81,13 @@ impl Writer {
             Output::Table => Format::Table(table::Table::default()),
         };
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        Self { tool, host, format, out: BufWriter::with_capacity(1 << 16, io::stdout()), last: Timestamp::MIN }
+        Self {
+            tool,
+            host,
+            format,
+            out: BufWriter::with_capacity(1 << 16, io::stdout()),
+            last: Timestamp::MIN,
+        }
     }
 
     /// The records of an interval, and a flush. What was lost, and what the programs cost, stands on the
@@ -170,4 +176,3 @@ pub fn check_buckets(common: &Common, buckets: bool) -> Result<()> {
     }
     Ok(())
 }
-

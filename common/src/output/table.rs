@@ -26,13 +26,19 @@ pub struct Table {
 
 impl Table {
     /// Writes the record as a line.
-    pub fn write<R: Row>(&mut self, out: &mut impl Write, record: &impl Serialize, row: &R) -> io::Result<()> {
+    pub fn write<R: Row>(
+        &mut self,
+        out: &mut impl Write,
+        record: &impl Serialize,
+        row: &R,
+    ) -> io::Result<()> {
         let Value::Object(fields) = serde_json::to_value(record)? else {
             return Err(io::Error::other("a record is an object"));
         };
         let columns: Vec<&str> = shown::<R>(&fields);
         let cells: Vec<String> = columns.iter().map(|column| show(column, &fields[*column])).collect();
-        let numeric: Vec<bool> = columns.iter().map(|column| fields[*column].is_number() || column.ends_with("_us")).collect();
+        let numeric: Vec<bool> =
+            columns.iter().map(|column| fields[*column].is_number() || column.ends_with("_us")).collect();
         self.widths.resize(columns.len(), 0);
         let before = self.widths.clone();
         for ((width, cell), column) in self.widths.iter_mut().zip(&cells).zip(&columns) {
@@ -52,7 +58,13 @@ impl Table {
         Ok(())
     }
 
-    fn heading(&self, out: &mut impl Write, columns: &[&str], numeric: &[bool], sketch: bool) -> io::Result<()> {
+    fn heading(
+        &self,
+        out: &mut impl Write,
+        columns: &[&str],
+        numeric: &[bool],
+        sketch: bool,
+    ) -> io::Result<()> {
         for part in 0..2 {
             let cells: Vec<String> = columns.iter().map(|column| heading(column)[part].clone()).collect();
             let picture = if sketch && part == 1 { "1us   1ms   1s" } else { "" };
@@ -147,7 +159,12 @@ fn draw(out: &mut impl Write, title: &str, buckets: &[(f64, u64)]) -> io::Result
 
 fn draw_octave(out: &mut impl Write, upper: f64, count: u64, most: u64) -> io::Result<()> {
     let bar = "*".repeat((count as u128 * BAR as u128 / most as u128) as usize);
-    writeln!(out, "  {:>10} -> {:<10}: {count:<10} |{bar:<BAR$}|", significant(upper / 2.0), significant(upper))
+    writeln!(
+        out,
+        "  {:>10} -> {:<10}: {count:<10} |{bar:<BAR$}|",
+        significant(upper / 2.0),
+        significant(upper)
+    )
 }
 
 #[cfg(test)]
@@ -204,13 +221,19 @@ mod tests {
         let mut sample = sample("vda", None);
         sample.buckets = vec![(65.536, 2), (68.0, 1), (400.0, 6)];
         let text = text(&[sample]);
-        let counts: Vec<&str> = text.lines().filter_map(|line| Some(line.split_once(" -> ")?.1.split(':').nth(1)?.split('|').next()?.trim())).collect();
+        let counts: Vec<&str> = text
+            .lines()
+            .filter_map(|line| Some(line.split_once(" -> ")?.1.split(':').nth(1)?.split('|').next()?.trim()))
+            .collect();
         assert_eq!(counts, ["2", "1", "0", "6"]);
     }
 
     #[test]
     fn numbers_have_three_digits_and_names_no_control_characters() {
-        assert_eq!([1234.5, 99.96, 12.345, 1.2345, 0.0].map(significant), ["1234", "100", "12.3", "1.23", "0"]);
+        assert_eq!(
+            [1234.5, 99.96, 12.345, 1.2345, 0.0].map(significant),
+            ["1234", "100", "12.3", "1.23", "0"]
+        );
         assert_eq!(show("comm", &"a\u{1b}[2J".into()), "a?[2J");
     }
 }

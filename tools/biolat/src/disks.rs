@@ -10,8 +10,12 @@ use libbpf_rs::MapCore;
 
 use crate::row::{Io, Measured};
 
-/// `DISKS` in `bpf/biolat.bpf.c`.
-pub const DISKS: usize = 64;
+/// `MAX_DISKS` in `bpf/biolat.bpf.c`.
+const MAX_DISKS: usize = 1024;
+/// Slots for disks that come later, where there are few now.
+const MIN_SLOTS: usize = 32;
+/// Slots for each disk that there is: in an emptier table one is found sooner.
+const SLOTS_PER_DISK: usize = 2;
 /// The operations, in the order of `enum op`.
 const OPS: [&str; 4] = ["read", "write", "flush", "discard"];
 /// More banks than this spare no more contention, only cost memory.
@@ -23,9 +27,19 @@ pub fn banks(cpus: u32) -> u32 {
     cpus.next_power_of_two().min(MAX_BANKS)
 }
 
+/// How many slots, for so many disks: a power of two.
+pub fn slots(disks: usize) -> u32 {
+    (disks * SLOTS_PER_DISK).next_power_of_two().clamp(MIN_SLOTS, MAX_DISKS) as u32
+}
+
+/// How many disks there are now.
+pub fn present() -> usize {
+    std::fs::read_dir("/sys/block").map_or(0, Iterator::count)
+}
+
 /// How many entries the map `stats` needs.
-pub fn entries(banks: u32) -> u32 {
-    (DISKS * OPS.len()) as u32 * banks
+pub fn entries(slots: u32, banks: u32) -> u32 {
+    slots * OPS.len() as u32 * banks
 }
 
 /// `struct stats` in `bpf/biolat.bpf.c`.
@@ -56,7 +70,7 @@ impl Totals {
 
     /// What came since the last look: a record per disk and operation that did something, else one that says
     /// that nothing did. `names` are the kernel side's `disk_name`.
-    pub fn since_last(&mut self, names: &[[i8; NAME_LEN]; DISKS], buckets: bool) -> Vec<Io> {
+    pub fn since_last(&mut self, names: &[[i8; NAME_LEN]], buckets: bool) -> Vec<Io> {
         let mut rows = Vec::new();
         for (slot, name) in names.iter().enumerate().filter(|(_, name)| name[0] != 0) {
             for (op, op_name) in OPS.into_iter().enumerate() {
@@ -76,13 +90,13 @@ impl Totals {
     fn measure(&mut self, key: usize) -> Option<Measured> {
         let mut sum: Option<Measured> = None;
         for entry in key * self.banks..(key + 1) * self.banks {
-            let seen = self.seen.get(&entry);
+            let seen = self.seen.get(&entry).map(Box::as_ref);
             // Of a bank that did not change, two cache lines are read, not five kilobytes.
             if !self.changed(entry, seen) {
                 continue;
             }
             let now = Box::new(self.now.read(entry));
-            let before = seen.map_or(&EMPTY, |seen| seen.as_ref());
+            let before = seen.unwrap_or(&EMPTY);
             let sum = sum.get_or_insert_default();
             sum.bytes += now.bytes.wrapping_sub(before.bytes);
             sum.errors += now.errors.wrapping_sub(before.errors);
@@ -94,7 +108,7 @@ impl Totals {
         sum.filter(|sum| sum.device.count() > 0 || sum.bytes > 0)
     }
 
-    fn changed(&self, entry: usize, seen: Option<&Box<Stats>>) -> bool {
+    fn changed(&self, entry: usize, seen: Option<&Stats>) -> bool {
         // Bytes, errors and the sum of device times: no request leaves all of them as they were.
         let now: [u64; 3] = self.now.peek(entry);
         let before = seen.map_or([0; 3], |seen| [seen.bytes, seen.errors, seen.device.sum_ns]);
@@ -121,6 +135,11 @@ mod tests {
     #[test]
     fn banks_are_a_power_of_two_and_not_too_many() {
         assert_eq!([1, 2, 3, 6, 200].map(banks), [1, 2, 4, 8, 8]);
-        assert_eq!(entries(2), 512);
+    }
+
+    #[test]
+    fn the_table_of_disks_stays_at_most_half_full() {
+        assert_eq!([0, 8, 9, 100, 5_000].map(slots), [32, 32, 32, 256, 1024]);
+        assert_eq!(entries(32, 2), 256);
     }
 }

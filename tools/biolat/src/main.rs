@@ -2,11 +2,6 @@
 
 mod disks;
 mod row;
-mod skel {
-    //! Generated from `bpf/biolat.bpf.c`.
-    #![allow(missing_docs, clippy::all, clippy::undocumented_unsafe_blocks, unused_qualifications)]
-    include!(concat!(env!("OUT_DIR"), "/biolat.skel.rs"));
-}
 
 use std::mem::MaybeUninit;
 use std::process::ExitCode;
@@ -19,6 +14,9 @@ use common::interval::Ticks;
 use common::output::Writer;
 use common::{cli, filter, output, session};
 use libbpf_rs::num_possible_cpus;
+
+// The module `skel`, generated from the BPF C.
+include!(concat!(env!("OUT_DIR"), "/skel.rs"));
 
 /// The tool's name in records and messages.
 const TOOL: &str = "biolat";
@@ -33,7 +31,9 @@ const HOOKS: &[Hook] = &[
             Rung { programs: &["on_start_filtered", "on_issue_filtered"], bound: None },
             Rung {
                 programs: &["on_issue_by_current"],
-                bound: Some("the task is the one that issues a request, which for queued ones may be a kernel thread"),
+                bound: Some(
+                    "the task is the one that issues a request, which for queued ones may be a kernel thread",
+                ),
             },
         ],
         optional: false,
@@ -86,7 +86,8 @@ fn run() -> Result<()> {
     let filter = filter::Filter::new(&args.common.pid, args.common.cgroup.as_deref())?;
     let mut object = MaybeUninit::uninit();
     let mut open = session::open(skel::BiolatSkelBuilder::default(), &mut object, &args.common)?;
-    let banks = configure(&mut open).map_err(|error| Failure::failed(format!("cannot set up the BPF object: {error}")))?;
+    let banks = configure(&mut open)
+        .map_err(|error| Failure::failed(format!("cannot set up the BPF object: {error}")))?;
     let wanted = |hook: &Hook| match hook.name {
         "issues" => !filter.is_set(),
         "issues of tasks" => filter.is_set(),
@@ -120,9 +121,11 @@ fn configure(open: &mut skel::OpenBiolatSkel<'_>) -> libbpf_rs::Result<u32> {
     let cpus = num_possible_cpus()? as u32;
     let banks = disks::banks(cpus);
     open.maps.counters.set_max_entries(cpus)?;
-    open.maps.stats.set_max_entries(disks::entries(banks))?;
+    let slots = disks::slots(disks::present());
+    open.maps.stats.set_max_entries(disks::entries(slots, banks))?;
     if let Some(constants) = open.maps.rodata_data.as_deref_mut() {
         constants.bank_mask = banks - 1;
+        constants.disk_mask = slots - 1;
     }
     Ok(banks)
 }

@@ -100,7 +100,12 @@ impl Io {
     /// The record of an interval without any I/O: idle, not dead.
     pub fn idle(buckets: bool) -> Self {
         let empty = buckets.then(Vec::new);
-        Self { buckets: empty.clone(), queue_buckets: empty, sketch: Some(vec![0; SKETCH]), ..Self::default() }
+        Self {
+            buckets: empty.clone(),
+            queue_buckets: empty,
+            sketch: Some(vec![0; SKETCH]),
+            ..Self::default()
+        }
     }
 }
 

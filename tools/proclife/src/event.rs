@@ -117,7 +117,10 @@ mod tests {
     fn an_exit_tells_code_or_signal() {
         let (ns, event) = decode(&record(Counter::Exits, 3 << 8, 0)).unwrap();
         assert_eq!((ns, event.event, event.pid, event.tid, event.ppid), (7_000, "exit", 11, 12, 13));
-        assert_eq!((event.comm.as_str(), event.exit_code, event.signal, event.age_s), ("cat", Some(3), None, Some(2.5)));
+        assert_eq!(
+            (event.comm.as_str(), event.exit_code, event.signal, event.age_s),
+            ("cat", Some(3), None, Some(2.5))
+        );
         let killed = decode(&record(Counter::Exits, 9 | 0x80, 0)).unwrap().1;
         assert_eq!((killed.exit_code, killed.signal), (None, Some(9)));
     }

@@ -3,11 +3,6 @@
 mod event;
 mod row;
 mod run;
-mod skel {
-    //! Generated from `bpf/proclife.bpf.c`.
-    #![allow(missing_docs, clippy::all, clippy::undocumented_unsafe_blocks, unused_qualifications)]
-    include!(concat!(env!("OUT_DIR"), "/proclife.skel.rs"));
-}
 
 use std::mem::MaybeUninit;
 use std::process::ExitCode;
@@ -17,6 +12,9 @@ use common::exit::{Failure, Result, report};
 use common::hooks::{Hook, Rung};
 use common::{cli, filter, output, session};
 use libbpf_rs::num_possible_cpus;
+
+// The module `skel`, generated from the BPF C.
+include!(concat!(env!("OUT_DIR"), "/skel.rs"));
 
 /// The tool's name in records and messages.
 const TOOL: &str = "proclife";

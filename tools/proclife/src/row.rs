@@ -47,7 +47,12 @@ pub struct Counts {
 
 impl Counts {
     /// From what was added to the counters, and the hooks that are there.
-    pub fn new(added: &[u64; COUNTERS], zombies: u64, sees_fork_errors: bool, sees_exec_errors: bool) -> Self {
+    pub fn new(
+        added: &[u64; COUNTERS],
+        zombies: u64,
+        sees_fork_errors: bool,
+        sees_exec_errors: bool,
+    ) -> Self {
         let of = |counter: Counter| added[counter as usize];
         Self {
             forks: of(Counter::Forks),

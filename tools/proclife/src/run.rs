@@ -43,7 +43,9 @@ pub fn configure(
 
 /// A record at the end of each interval.
 pub fn intervals(session: &mut Session<ProclifeSkel<'_>>, common: &Common) -> Result<()> {
-    let has = |hook: &str| session.plan.hooks.iter().any(|planned| planned.hook == hook && !planned.taken.is_empty());
+    let has = |hook: &str| {
+        session.plan.hooks.iter().any(|planned| planned.hook == hook && !planned.taken.is_empty())
+    };
     let (fork_errors, exec_errors) = (has("fork_errors"), has("exec_errors"));
     let mut counters: Counters<COUNTERS> = Counters::map(&session.skel.maps.counters)?;
     let mut writer = Writer::new(TOOL, common);
@@ -60,7 +62,8 @@ pub fn intervals(session: &mut Session<ProclifeSkel<'_>>, common: &Common) -> Re
 
 /// Asks the kernel for the zombies that stand now.
 fn zombies(session: &Session<ProclifeSkel<'_>>) -> Result<u64> {
-    let (Some(link), Some(data)) = (session.link("count_zombies"), session.skel.maps.bss_data.as_deref()) else {
+    let (Some(link), Some(data)) = (session.link("count_zombies"), session.skel.maps.bss_data.as_deref())
+    else {
         return Err(Failure::failed("the iterator over tasks is not attached"));
     };
     // SAFETY: a naturally aligned u64 in the mapping of the object's data, which the kernel writes too.
@@ -109,6 +112,8 @@ pub fn events(session: &mut Session<ProclifeSkel<'_>>, common: &Common) -> Resul
     match lost.get() {
         0 => Ok(()),
         // No record came after these that could have told of them.
-        lost => Err(Failure::failed(format!("{lost} events were lost since the last record: the reader was too slow"))),
+        lost => Err(Failure::failed(format!(
+            "{lost} events were lost since the last record: the reader was too slow"
+        ))),
     }
 }
