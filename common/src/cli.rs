@@ -32,8 +32,8 @@ pub struct Common {
     #[arg(value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
 
-    /// Shape of the records [default: table on a terminal, else json]
-    #[arg(short, long, value_enum)]
+    /// json, csv or table [default: table on a terminal, else json]
+    #[arg(short, long, value_name = "SHAPE", value_enum, hide_possible_values = true)]
     pub output: Option<Output>,
 
     /// Stop after so long, whatever the interval
@@ -48,11 +48,11 @@ pub struct Common {
     #[arg(long, value_name = "PATH")]
     pub cgroup: Option<PathBuf>,
 
-    /// Force a kind of hook where there is a choice
-    #[arg(long, value_name = "KIND", value_enum, default_value_t, hide_possible_values = false)]
+    /// Force a kind of hook where there is a choice: btf, fentry, kprobe or tracepoint
+    #[arg(long, value_name = "KIND", value_enum, default_value_t, hide_possible_values = true)]
     pub attach: Attach,
 
-    /// Attach, say how, and exit: 0 all hooks, 3 something needed is missing, 4 not permitted
+    /// Attach, say how, and exit: 0 all hooks, 3 one is missing, 4 not permitted
     #[arg(long)]
     pub check: bool,
 

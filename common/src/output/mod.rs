@@ -21,6 +21,9 @@ pub trait Row: Serialize + JsonSchema {
     /// The fields that a person sees, in this order, by their names in the record.
     const TABLE: &'static [&'static str];
 
+    /// A text of any length, which a person sees at the end of the line.
+    const TAIL: Option<&'static str> = None;
+
     /// A small picture of the distribution beside each line: counts per factor of four from 1 µs up.
     fn sketch(&self) -> Option<Vec<u64>> {
         None

@@ -1,5 +1,6 @@
 //! For a person: aligned columns, a heading now and then, and drawn distributions.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -21,6 +22,8 @@ const NOTHING: &str = "-";
 #[derive(Default)]
 pub struct Table {
     widths: Vec<usize>,
+    /// Columns that have held a text: aligned to the left.
+    texts: BTreeSet<&'static str>,
     since_heading: usize,
 }
 
@@ -35,40 +38,34 @@ impl Table {
         let Value::Object(fields) = serde_json::to_value(record)? else {
             return Err(io::Error::other("a record is an object"));
         };
-        let columns: Vec<&str> = shown::<R>(&fields);
+        let columns: Vec<&'static str> = shown::<R>(&fields);
         let cells: Vec<String> = columns.iter().map(|column| show(column, &fields[*column])).collect();
-        let numeric: Vec<bool> =
-            columns.iter().map(|column| fields[*column].is_number() || column.ends_with("_us")).collect();
+        self.texts.extend(columns.iter().filter(|column| fields[**column].is_string()));
+        let numeric: Vec<bool> = columns.iter().map(|column| !self.texts.contains(column)).collect();
         self.widths.resize(columns.len(), 0);
         let before = self.widths.clone();
         for ((width, cell), column) in self.widths.iter_mut().zip(&cells).zip(&columns) {
             let heading = heading(column).map(|line| line.len());
             *width = (*width).max(cell.chars().count()).max(heading[0]).max(heading[1]);
         }
-        let sketch = row.sketch();
+        let (tail, tail_heading) = match (row.sketch(), R::TAIL) {
+            (Some(counts), _) => (draw_sketch(&counts), "1us   1ms   1s"),
+            (None, Some(column)) => {
+                (show_text(fields.get(column).and_then(Value::as_str).unwrap_or("")), column)
+            }
+            (None, None) => (String::new(), ""),
+        };
         if self.since_heading == 0 || before.len() != self.widths.len() {
-            self.heading(out, &columns, &numeric, sketch.is_some())?;
+            for (part, tail) in ["", tail_heading].into_iter().enumerate() {
+                let cells: Vec<String> = columns.iter().map(|column| heading(column)[part].clone()).collect();
+                self.line(out, &cells, &numeric, tail)?;
+            }
         }
         self.since_heading = (self.since_heading + 1) % LINES_PER_HEADING;
-        self.line(out, &cells, &numeric, &sketch.map(|counts| draw_sketch(&counts)).unwrap_or_default())?;
+        self.line(out, &cells, &numeric, &tail)?;
         for (title, buckets) in row.drawn() {
             draw(out, title, buckets)?;
             self.since_heading = 0;
-        }
-        Ok(())
-    }
-
-    fn heading(
-        &self,
-        out: &mut impl Write,
-        columns: &[&str],
-        numeric: &[bool],
-        sketch: bool,
-    ) -> io::Result<()> {
-        for part in 0..2 {
-            let cells: Vec<String> = columns.iter().map(|column| heading(column)[part].clone()).collect();
-            let picture = if sketch && part == 1 { "1us   1ms   1s" } else { "" };
-            self.line(out, &cells, numeric, picture)?;
         }
         Ok(())
     }
@@ -108,17 +105,22 @@ fn show(column: &str, value: &Value) -> String {
         Value::String(ts) if column == "ts" => ts.get(11..19).unwrap_or(ts).to_string(),
         Value::Null => NOTHING.to_string(),
         Value::Number(number) if number.is_f64() => significant(number.as_f64().unwrap_or_default()),
-        // A control character in a name or an argument must not reach the terminal.
-        other => cell(other).chars().map(|c| if c.is_control() { '?' } else { c }).collect(),
+        other => show_text(&cell(other)),
     }
 }
 
-/// Three significant digits or all that stand before the point: more is noise to the eye.
+/// A control character in a name or an argument must not reach the terminal.
+fn show_text(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+/// Three significant digits, or all that stand before the point; the eye needs no more.
 fn significant(value: f64) -> String {
     match value.abs() {
         size if size >= 99.95 || size == 0.0 => format!("{value:.0}"),
         size if size >= 9.995 => format!("{value:.1}"),
-        _ => format!("{value:.2}"),
+        size if size >= 0.9995 => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
     }
 }
 
@@ -231,8 +233,8 @@ mod tests {
     #[test]
     fn numbers_have_three_digits_and_names_no_control_characters() {
         assert_eq!(
-            [1234.5, 99.96, 12.345, 1.2345, 0.0].map(significant),
-            ["1234", "100", "12.3", "1.23", "0"]
+            [1234.5, 99.96, 12.345, 1.2345, 0.0016, 0.0].map(significant),
+            ["1234", "100", "12.3", "1.23", "0.002", "0"]
         );
         assert_eq!(show("comm", &"a\u{1b}[2J".into()), "a?[2J");
     }

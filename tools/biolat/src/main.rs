@@ -49,17 +49,21 @@ const EXAMPLES: &str = "\
 Examples:
   biolat                         each disk and operation, every second
   biolat --buckets 10 1          ten seconds, distributions drawn
-  biolat -o json 1 | jq -r 'select(.p99_us > 5000) | [.ts, .disk, .op, .p99_us] | @tsv'
+  biolat 1 | jq -r 'select(.p99_us > 5000) | [.ts, .disk, .p99_us] | @tsv'
   biolat -o csv 60 > disks.csv   a record a minute, for a spreadsheet
   biolat --cgroup system.slice/postgresql.service 5
 
 Bounds:
-  Percentiles, minimum and maximum are at most 3.2 % off; count, mean and bytes are exact.
-  Requests under way at the start are not counted; drivers' own commands (passthrough) never are.
-  A flush is one that reached the device: /proc/diskstats counts each empty flush as a write as well.
-  Time in the queue begins at the kernel's own start_time_ns, which a plugged task may take once for several
-  requests: it can be too long by the time the task went on without sleeping.
-  With --pid and --cgroup a request belongs to the task that made it: written-back pages to a kernel thread.";
+  Percentiles, minimum and maximum are at most 3.2 % off; the rest is exact.
+  Requests under way at the start are not counted, nor are drivers' own commands
+  (passthrough).
+  A flush is one that reached the device; /proc/diskstats counts each empty flush
+  as a write as well.
+  Queue time begins at the kernel's start_time_ns, which a task that plugs takes
+  once for several requests: it can be too long by the time that the task went on
+  without sleeping.
+  With --pid and --cgroup a request belongs to the task that made it; pages that
+  are written back belong to a kernel thread.";
 
 /// How long do disks take? Device time, and time in the queue before it, per disk and operation.
 #[derive(Parser)]

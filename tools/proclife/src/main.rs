@@ -47,17 +47,22 @@ Examples:
   proclife                       a line every second
   proclife 10 6                  six records of ten seconds
   proclife --events              every fork, exec and exit as it happens
-  proclife --events -d 60 | jq -r 'select(.event == \"exec_error\") | [.comm, .errno] | @tsv'
+  proclife --events | jq -r 'select(.event == \"exec_error\") | .comm'
   proclife --cgroup system.slice/nginx.service 5
   proclife -p 4321               what process 4321 starts, and the zombies it leaves
 
 Bounds:
-  reaped comes one RCU grace period (some 10 ms) after the wait: it may fall in the next interval.
-  With --pid, forks and errors are those of the process, reaped and zombies those of its children.
-  Failing calls of 32-bit programs on a 64-bit kernel are not seen: their tracepoints do not fire.
-  Threads that the kernel makes for io_uring and vhost are seen when they end, not when they start.
-  Before Linux 6.16 two threads of one process that end in the same instant may both count as its last.
-  The zombies are counted by walking all tasks once per interval.";
+  reaped comes one RCU grace period (some 10 ms) after the wait: it may fall in
+  the next interval.
+  With --pid, forks and errors are those of the process, reaped and zombies those
+  of its children.
+  Failing calls of 32-bit programs on a 64-bit kernel are not seen: their
+  tracepoints do not fire.
+  Threads that the kernel makes for io_uring and vhost are seen when they end, not
+  when they start.
+  Before Linux 6.16, two threads of a process that end in the same instant may
+  both count as its last.
+  The zombies are counted by walking all tasks, once per interval.";
 
 /// Who starts and ends processes and threads, do any fail, are zombies left?
 #[derive(Parser)]

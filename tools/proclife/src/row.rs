@@ -111,7 +111,8 @@ pub struct Event {
 
 impl Row for Event {
     const TABLE: &'static [&'static str] =
-        &["event", "pid", "ppid", "comm", "exit_code", "signal", "errno", "age_s", "argv"];
+        &["event", "pid", "ppid", "comm", "exit_code", "signal", "errno", "age_s"];
+    const TAIL: Option<&'static str> = Some("argv");
 }
 
 #[cfg(test)]

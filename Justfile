@@ -1,0 +1,54 @@
+# Everything here works without just, too: see scripts/.
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+# List the recipes
+default:
+    @just --list
+
+# Install what build, tests, demo and bench need (apt)
+[group('start')]
+setup:
+    scripts/setup
+
+# See the tools at work on this machine (root)
+[group('start')]
+demo:
+    scripts/demo
+
+# Build the release binaries
+[group('develop')]
+build:
+    cargo build --release --locked
+
+# Run the tests that need no root
+[group('develop')]
+unit:
+    cargo test --workspace --exclude tests --release --locked
+
+# Format all Rust and C
+[group('develop')]
+fmt: && (_clang-format "-i")
+    cargo fmt --all
+
+# Check formatting, clippy and scripts; no tests
+[group('develop')]
+lint:
+    scripts/test lint
+
+# clang-format of the version that setup chose
+_clang-format *ARGS:
+    source scripts/lib/common.sh && "clang-format-$(installed_llvm)" {{ ARGS }} bpf/*.c bpf/include/*.h
+
+# Run all checks and tests (root)
+[group('gate')]
+test:
+    scripts/test
+
+# The gate: what CI runs (root)
+[group('gate')]
+ci: test
+
+# Measure start-up, memory, cost and merging beside other tools (root); `just bench --quick`, `just bench attach`
+[group('measure')]
+bench *ARGS:
+    scripts/bench {{ ARGS }}

@@ -1,0 +1,171 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use common::exit::{Failure, Result};
+
+const EXAMPLES: &str = "\
+Examples:
+  ebpfmux web1.ndjson web2.ndjson                 merge two recordings by time
+  ebpfmux -d 60 --run 'biolat 1' --run 'proclife 1' > run.ndjson
+                                                  run two tools for a minute, one stream
+  ebpfmux --join --run 'biolat 1' --run 'proclife 1' | jq '.[\"biolat.vda.read.p99_us\"]'
+                                                  one wide record per second
+  ssh web2 biolat 1 | ebpfmux - --run 'biolat 1'  this host and another
+  ebpfmux -o csv biolat.ndjson > biolat.csv       convert; CSV input is known by its header
+
+Order: records go out by their `ts`, equal ones in the order of the sources. A record that goes back in time within \
+its source by at most --lateness is put in order; up to 256 KiB per source are held for that. Any other late record \
+is passed on when it comes, and counted.
+
+Live sources (FIFOs, pipes, --run): a record is held until every other live source has given a younger one or ended, \
+but not longer than --wait (or --lateness, if that is more): a silent source delays the others and does not stop \
+them. A source with more than about 192 KiB waiting is held only as long as another was active within that time. \
+Files are never waited for. A slow reader of stdout stops the merge without loss.
+
+Signals: on SIGINT and SIGTERM the commands of --run get SIGINT (SIGTERM after 2.5 s, SIGKILL after 5 s), and what \
+they still print is merged; other live sources are read for another 0.5 s at most, files no further. The commands are \
+killed if ebpfmux is; what they have started themselves is theirs to end.
+
+Restarts: a command that fails is started again after 1 s, 3 times in a row, but not after status 0, 2, 3 or 4.
+
+Join: the window of a record is the one of (k*SECONDS, (k+1)*SECONDS], counted from 1970, that holds its `ts`; the \
+joined `ts` is the window's end. A name is TOOL.KEY.FIELD, where the keys are the values of string fields and of \
+known key fields (pid, cpu, ...) that are not null; with several hosts it is HOST.TOOL.KEY.FIELD. A dot within a part \
+is %2E, a percent sign %25. If one key has several records in a window, whole numbers add, of min_* and max_* the \
+extreme stands, of anything else (percentiles, means, ratios) the last that is not null. The tools' own interval_s is \
+not kept. A record that comes after its window has gone out gets a joined record of its own.
+
+CSV: one header. A merge asks for the same columns everywhere; for different tools use --join, whose columns are \
+those of the first 3 windows: values that are new later are left out, counted and reported. In CSV that comes in, an \
+empty field is null, and what JSON reads as a number or boolean is one, except in columns of names (host, comm, ...).
+
+Bad input: a line that is no record is left out, counted, and reported by file and line. A line in the tools' own form \
+is taken for good if it begins with {\"ts\":\"TIME\", ends at its first closing brace, and is UTF-8 without control \
+characters; other lines are parsed in full, and all are with --strict. A line has at most 16 MiB.
+
+Exit status: 0 done, also after a signal or when the reader has gone; 1 a failure, of a command of --run too; 2 bad \
+usage, or a file that cannot be opened (the others are merged all the same).";
+
+/// Merges the streams of the tools (NDJSON or CSV) by time.
+#[derive(Debug, Parser)]
+#[command(name = "ebpfmux", version, after_long_help = EXAMPLES)]
+pub struct Args {
+    /// Files or FIFOs; `-` is stdin, as is none at all without --run
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// Start this command and merge what it prints (repeatable)
+    ///
+    /// Words are split as by a shell, but no shell is run. A name without a slash is looked for beside ebpfmux, then
+    /// in PATH.
+    #[arg(long, value_name = "COMMAND")]
+    pub run: Vec<String>,
+
+    /// One wide record per window of so many seconds (default 1)
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "1", value_parser = length)]
+    pub join: Option<Duration>,
+
+    /// Put records in order that are late within their source by at most this
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]
+    pub lateness: Duration,
+
+    /// Hold records for a silent live source no longer than this
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
+    pub wait: Duration,
+
+    /// Stop after so long, as on SIGINT
+    #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
+    pub duration: Option<Duration>,
+
+    /// What to print
+    #[arg(short, long, value_name = "FORMAT", default_value = "json")]
+    pub output: Format,
+
+    /// Parse every record in full, and end with status 1 at the first bad line
+    #[arg(long)]
+    pub strict: bool,
+
+    /// Say more on stderr: empty files, records per source
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub verbose: bool,
+
+    /// Say failures only
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// What goes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// One JSON object per line
+    Json,
+    /// One header, then rows
+    Csv,
+}
+
+impl Args {
+    /// Reads the process's command line. `None` if --help or --version has been printed.
+    pub fn read() -> Result<Option<Self>> {
+        let error = match Self::try_parse() {
+            Ok(args) => return args.check().map(Some),
+            Err(error) => error,
+        };
+        if !error.use_stderr() {
+            return error.print().map(|()| None).map_err(Failure::stdout);
+        }
+        let text = error.to_string();
+        let first = text.lines().next().unwrap_or_default();
+        Err(Failure::usage(format!(
+            "{}; try --help",
+            first.trim_start_matches("error: ").trim_end_matches(':')
+        )))
+    }
+
+    fn check(self) -> Result<Self> {
+        if self.files.iter().filter(|file| file.as_os_str() == "-").count() > 1 {
+            return Err(Failure::usage("stdin (-) is named twice; it can be read once"));
+        }
+        Ok(self)
+    }
+}
+
+fn seconds(text: &str) -> std::result::Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds")?;
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(duration) if seconds <= 1e9 => Ok(duration),
+        _ => Err("not between 0 and 1000000000 seconds".to_owned()),
+    }
+}
+
+fn length(text: &str) -> std::result::Result<Duration, String> {
+    seconds(text).and_then(|length| match length >= Duration::from_millis(1) {
+        true => Ok(length),
+        false => Err("a window is at least 0.001 seconds long".to_owned()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+        let args = Args::try_parse_from(["ebpfmux", "--join", "a", "-"]).unwrap();
+        assert_eq!((args.join, args.files.len()), (Some(Duration::from_secs(1)), 2));
+    }
+
+    #[test]
+    fn seconds_are_finite_and_not_negative() {
+        for bad in ["-1", "x", "inf", "NaN", "1e300"] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert!(length("0").is_err());
+    }
+}

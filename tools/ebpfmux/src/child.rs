@@ -1,0 +1,117 @@
+//! One command of `--run`: how it is found, started, signalled and reaped.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use common::exit::{Failure, Result};
+use rustix::process::{Pid, PidfdFlags, Signal, getpid, getppid, kill_process_group, pidfd_open};
+
+/// A command line, split into words.
+pub struct CommandLine {
+    /// As the user wrote it; the name of the source.
+    pub text: String,
+    words: Vec<String>,
+}
+
+impl CommandLine {
+    /// Splits a command line as a shell would, without running one.
+    pub fn parse(text: &str) -> Result<Self> {
+        match shlex::split(text) {
+            Some(words) if !words.is_empty() => Ok(Self { text: text.to_owned(), words }),
+            Some(_) => Err(Failure::usage("--run: the command is empty")),
+            None => Err(Failure::usage(format!("--run '{text}': a quote is not closed"))),
+        }
+    }
+
+    /// Starts it, in a process group of its own so that the terminal's Ctrl-C reaches it once, by way of `ebpfmux`.
+    pub fn start(&self) -> io::Result<(Running, OwnedFd)> {
+        let mut command = Command::new(self.program());
+        command.args(&self.words[1..]).stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
+        let parent = getpid();
+        // SAFETY: between fork and exec only two system calls are made, which touch no memory that a lock guards.
+        unsafe {
+            command.pre_exec(move || {
+                rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+                // The parent may have died before the signal was asked for.
+                if getppid() == Some(parent) { Ok(()) } else { Err(rustix::io::Errno::SRCH.into()) }
+            });
+        }
+        let mut child = command.spawn()?;
+        let pid = Pid::from_child(&child);
+        let ended = pidfd_open(pid, PidfdFlags::empty()).inspect_err(|_| {
+            // Without this its end could not be waited for together with all else.
+            let _ = child.kill().and_then(|()| child.wait());
+        })?;
+        let pipe = child.stdout.take().map(OwnedFd::from);
+        // `piped` makes the pipe.
+        Ok((Running { child, pid, ended }, pipe.ok_or(io::ErrorKind::BrokenPipe)?))
+    }
+
+    /// A bare name is first looked for beside this executable, then, by the system, in PATH.
+    fn program(&self) -> OsString {
+        let name = self.words[0].as_str();
+        let beside = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join(name)));
+        beside.filter(|path| !name.contains('/') && path.is_file()).map_or_else(|| name.into(), Into::into)
+    }
+}
+
+/// A child that has been started. Dropping it kills and reaps it.
+pub struct Running {
+    child: Child,
+    pid: Pid,
+    ended: OwnedFd,
+}
+
+impl Running {
+    /// Becomes readable when the child has ended.
+    pub fn ended(&self) -> BorrowedFd<'_> {
+        self.ended.as_fd()
+    }
+
+    /// Reaps the child if it has ended.
+    pub fn reap(&mut self) -> Option<ExitStatus> {
+        // An error means that there is no such child any more.
+        self.child.try_wait().unwrap_or_else(|_| Some(ExitStatus::from_raw(0)))
+    }
+
+    /// Signals the child and what it has started itself.
+    pub fn signal(&self, signal: Signal) {
+        // Fails when all have ended, which is what the signal is for.
+        let _ = kill_process_group(self.pid, signal);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.reap().is_none() {
+            self.signal(Signal::KILL);
+            // A killed child does end.
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// How a child ended, for a person.
+pub fn describe(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("ended with status {code}"),
+        (None, Some(signal)) => format!("was killed by signal {signal}"),
+        (None, None) => "ended".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_split_as_a_shell_would() {
+        let command = CommandLine::parse("biolat --comm 'a b' 1").unwrap();
+        assert_eq!(command.words, ["biolat", "--comm", "a b", "1"]);
+        assert!(CommandLine::parse("biolat 'a").is_err());
+        assert!(CommandLine::parse("  ").is_err());
+    }
+}
