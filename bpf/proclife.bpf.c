@@ -189,7 +189,9 @@ int BPF_PROG(on_free, struct task_struct *task)
 	 * own id. */
 	if (task->pid != task->tgid)
 		return 0;
-	if (!filter_pid(BPF_CORE_READ(task, real_parent, tgid)) || !filter_task_cgroup(task))
+	if (filter.pids && !filter_pid(BPF_CORE_READ(task, real_parent, tgid)))
+		return 0;
+	if (!filter_task_cgroup(task))
 		return 0;
 	count(REAPED, 1);
 	return 0;
@@ -270,7 +272,9 @@ int count_zombies(struct bpf_iter__task *ctx)
 	if (!task || task->exit_state != EXIT_ZOMBIE || task->pid != task->tgid ||
 	    task->signal->nr_threads > 1)
 		return 0;
-	if (filter_pid(task->real_parent->tgid) && filter_task_cgroup(task))
+	if (filter.pids && !filter_pid(task->real_parent->tgid))
+		return 0;
+	if (filter_task_cgroup(task))
 		__sync_fetch_and_add(&zombies, 1);
 	return 0;
 }

@@ -35,10 +35,9 @@ static __always_inline bool filter_is_set(void)
 	return filter.pids || filter.cgroup_id;
 }
 
+/* Ask only where filter.pids is set: to find the pid may cost more than the rest of the program. */
 static __always_inline bool filter_pid(u32 pid)
 {
-	if (!filter.pids)
-		return true;
 	for (u32 i = 0; i < FILTER_MAX_PIDS && i < filter.pids; i++)
 		if (filter.pid[i] == pid)
 			return true;
