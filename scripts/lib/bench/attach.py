@@ -1,0 +1,82 @@
+"""From the start of a tool to the moment at which all its programs are attached."""
+
+import statistics
+import time
+
+from bench import bpf, machine
+
+GOAL_MS = 10
+EXECS = "tracepoint:sched:sched_process_exec { @[comm] = count(); }"
+EXEC_LINES = 'tracepoint:sched:sched_process_exec { printf("%d %s\\n", pid, comm); }'
+LATENCIES = """
+tracepoint:block:block_rq_issue { @start[args->dev, args->sector] = nsecs; }
+tracepoint:block:block_rq_complete /@start[args->dev, args->sector]/ {
+    @us = hist((nsecs - @start[args->dev, args->sector]) / 1000);
+    delete(@start[args->dev, args->sector]);
+}"""
+
+
+def cases(bench):
+    """Each of ours: its title, its command line, and what it is compared with."""
+    return [
+        ("proclife", bench.ours("proclife", "1"), {
+            "bpftrace count": machine.other("bpftrace", "-e", EXECS),
+        }),
+        ("proclife --events", bench.ours("proclife", "--events"), {
+            "execsnoop": machine.other("execsnoop"),
+            "exitsnoop": machine.other("exitsnoop"),
+            "bpftrace printf": machine.other("bpftrace", "-e", EXEC_LINES),
+        }),
+        ("biolat", bench.ours("biolat", "1"), {
+            "biolatency": machine.other("biolatency", "1"),
+            "bpftrace hist": machine.other("bpftrace", "-e", LATENCIES),
+        }),
+    ]
+
+
+def measure(bench, results):
+    """Adds a row for each tool."""
+    rounds = bench.pick(5, 20)
+    for title, ours, others in cases(bench):
+        machine.progress(f"attach: {title}, {rounds} times, and others")
+        commands = {title: ours, **{name: argv for name, argv in others.items() if argv}}
+        final = {name: settled(bench, argv) for name, argv in commands.items()}
+        times = {name: [] for name in commands}
+        # In turn, so that a slow moment of the machine does not fall on one only.
+        for _ in range(rounds):
+            for name, argv in commands.items():
+                times[name].append(once(bench, argv, final[name]))
+        said = [f"{name} {best_and_median(times[name]) if argv else 'not installed'}" for name, argv in others.items()]
+        median = statistics.median(times[title])
+        results.add(
+            f"start to attached: {title}, best / median of {rounds}",
+            best_and_median(times[title]), ", ".join(said), f"≤ {GOAL_MS} ms", median <= GOAL_MS,
+        )
+
+
+def best_and_median(times):
+    return f"{min(times):.1f} / {statistics.median(times):.1f} ms"
+
+
+def settled(bench, argv):
+    """How many attachments the tool has in the end."""
+    with machine.running(argv, bench.scratch / "log") as tool:
+        return bpf.wait_attached(tool)
+
+
+def once(bench, argv, final):
+    """Milliseconds from the fork to the last attachment."""
+    with machine.running(argv, bench.scratch / "log") as tool:
+        deadline = tool.started + 20
+        reached = None
+        # A trial attachment can come and go on the way: the number must stand for a while.
+        while reached is None or time.monotonic() - reached < 0.02:
+            if bpf.attached(tool.pid) < final:
+                reached = None
+            elif reached is None:
+                reached = time.monotonic()
+            if time.monotonic() > deadline or not tool.alive():
+                raise tool.failed()
+            # The tool needs a processor, too.
+            time.sleep(0.0002)
+        return (reached - tool.started) * 1e3

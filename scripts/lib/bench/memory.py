@@ -1,0 +1,64 @@
+"""The most memory that a tool takes, and what its maps take in the kernel."""
+
+from bench import bpf, machine, work
+
+GOAL_MB = 5
+INTERVALS = 3
+
+
+def measure(bench, results):
+    """Adds a row for each tool. All run at the same time, over the same work."""
+    machine.need("bpftool")
+    mux = bench.ours("ebpfmux", "--join", "--run", "biolat 0.5", "--run", "proclife 0.5")
+    ours = {
+        "proclife": bench.ours("proclife", "0.5"),
+        "proclife --events": bench.ours("proclife", "--events"),
+        "biolat": bench.ours("biolat", "0.5"),
+        "biolat --buckets": bench.ours("biolat", "--buckets", "-o", "json", "0.5"),
+        "ebpfmux --join over two tools": mux,
+    }
+    others = {
+        "proclife": ["exitsnoop", "bpftrace"],
+        "proclife --events": ["execsnoop"],
+        "biolat": ["biolatency"],
+    }
+    commands = {
+        "execsnoop": machine.other("execsnoop"),
+        "exitsnoop": machine.other("exitsnoop"),
+        "biolatency": machine.other("biolatency", "1"),
+        "bpftrace": machine.other("bpftrace", "-e", "tracepoint:sched:sched_process_exec { @[comm] = count(); }"),
+    }
+    with work.loop_device(bench.scratch) as device:
+        sizes = {}
+        for name, argv in [*ours.items(), *commands.items()]:
+            if not argv:
+                sizes[name] = "not installed"
+                continue
+            machine.progress(f"memory: {name}")
+            sizes[name] = size(bench, argv, device, name)
+    for name in ours:
+        peak, maps = sizes[name]
+        said = [f"{peer} {text(sizes[peer])}" for peer in others.get(name, [])]
+        results.add(
+            f"peak memory + maps in the kernel: {name}", text((peak, maps)), ", ".join(said),
+            f"≤ {GOAL_MB} MB", peak <= GOAL_MB * 1e6,
+        )
+
+
+def size(bench, argv, device, name):
+    """Bytes: the peak of the process, and its maps."""
+    with machine.running(argv, bench.scratch / "log") as tool:
+        if "ebpfmux" not in name:
+            bpf.wait_attached(tool, quiet=0.5)
+        work.programs(bench.pick(300, 1000))
+        work.requests(device, bench.pick(1, 3))
+        if not tool.alive():
+            raise tool.failed()
+        return machine.peak_memory(tool.pid), bpf.map_bytes(tool.pid)
+
+
+def text(sizes):
+    if isinstance(sizes, str):
+        return sizes
+    peak, maps = sizes
+    return f"{peak / 1e6:.1f} MB" + (f" + {maps / 1e6:.2f} MB" if maps else "")

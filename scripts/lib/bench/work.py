@@ -1,0 +1,41 @@
+"""Work for the tools to see."""
+
+import subprocess
+from contextlib import contextmanager
+
+from bench import machine
+
+
+def programs(count):
+    """Starts a small program so many times and waits for each."""
+    loop = 'i=0; while [ "$i" -lt "$1" ]; do /bin/true; i=$((i + 1)); done'
+    subprocess.run(["sh", "-c", loop, "sh", str(count)], stdin=subprocess.DEVNULL, check=True)
+
+
+def requests(device, seconds):
+    """Random reads and writes of 4 KiB, eight under way, straight to a device."""
+    subprocess.run(
+        ["fio", "--name=bench", f"--filename={device}", "--direct=1", "--rw=randrw", "--bs=4k", "--ioengine=libaio",
+         "--iodepth=8", "--time_based", f"--runtime={seconds}", "--output=/dev/null"],
+        stdin=subprocess.DEVNULL, check=True,
+    )
+
+
+@contextmanager
+def loop_device(scratch):
+    """A loop device on a scratch file, as long as the block."""
+    machine.need("losetup", "fio")
+    file = scratch / "disk"
+    # Written, not sparse: the first write to a hole costs the file system's work.
+    with open(file, "wb") as disk:
+        for _ in range(256):
+            disk.write(bytes(1 << 20))
+    made = subprocess.run(["losetup", "--find", "--show", str(file)], capture_output=True, text=True)
+    if made.returncode:
+        raise machine.CannotMeasure(f"losetup: {made.stderr.strip()}")
+    device = made.stdout.strip()
+    try:
+        yield device
+    finally:
+        subprocess.run(["losetup", "--detach", device], check=False)
+        file.unlink()

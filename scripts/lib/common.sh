@@ -1,0 +1,47 @@
+# What the scripts share. To be sourced, not run: sets `root`, goes there, and makes the tools that lie off an ordinary
+# PATH findable.
+# shellcheck shell=bash
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+cd "$root" || exit 1
+
+# Cargo as rustup installs it, and the system's own tools (losetup, bpftool), which not every login has in its PATH.
+PATH=$PATH:${CARGO_HOME:-${HOME:-/root}/.cargo}/bin:/usr/local/sbin:/usr/sbin:/sbin
+export PATH
+
+# The name of the running script, for messages.
+self=$(basename "$0")
+
+# say TEXT: one line about what is being done.
+say() { printf '%s: %s\n' "$self" "$*"; }
+
+# fail STATUS TEXT: one line about what is wrong, and the end.
+fail() {
+    local status=$1
+    shift
+    printf '%s: %s\n' "$self" "$*" >&2
+    exit "$status"
+}
+
+# need_root WHY: ends with status 4, as the tools do, unless root runs this.
+need_root() { [[ $EUID -eq 0 ]] || fail 4 "this needs root ($1): run it as root or with sudo"; }
+
+# installed_llvm: the version whose clang and clang-format are both installed; nothing if there is none.
+# 19 goes first, because the tree is formatted by it; 16 is the oldest that knows what the programs ask of a compiler.
+installed_llvm() {
+    local version
+    for version in 19 {40..20} {18..16}; do
+        if command -v "clang-$version" >/dev/null &&
+            command -v "clang-format-$version" >/dev/null; then
+            echo "$version"
+            return
+        fi
+    done
+}
+
+# binaries: the directory where cargo puts the release binaries (.cargo/config.toml names the host as build target).
+binaries() {
+    local host
+    host=$(rustc -vV | sed -n 's/^host: //p')
+    echo "${CARGO_TARGET_DIR:-$root/target}/$host/release"
+}

@@ -1,0 +1,177 @@
+# What scripts/vm fetches: Debian kernels, and a QEMU where the installed one is too old. To be sourced after common.sh.
+# All of it goes through apt, in a state of its own below the cache: the sources that apt is configured with say where
+# the archive is and stay as they are; apt checks the index by its signature, and each package by the index's SHA256.
+# shellcheck shell=bash
+
+cache=$root/.cache/vm
+# The kernels, in the order of their age, and per kernel: the suites that have it, and its version in a package's name.
+series=(5.10 6.1 6.12 6.18 7.x)
+declare -A suites_of=(
+    [5.10]='bullseye-security bullseye'
+    [6.1]='bookworm-security bookworm'
+    [6.12]='trixie-security trixie'
+    [6.18]='trixie-backports'
+    [7.x]='sid'
+)
+declare -A versions_of=(
+    [5.10]='5\.10\.0-[0-9]+'
+    [6.1]='6\.1\.0-[0-9]+'
+    [6.12]='6\.12\.[0-9]+\+deb13[.0-9]*'
+    [6.18]='6\.18\.[0-9]+\+deb13[.0-9]*'
+    [7.x]='7\.[0-9]+\.[0-9]+\+deb14[.0-9]*'
+)
+# QEMU 7.2 panics guests while fentry programs attach.
+oldest_qemu=8
+
+# note TEXT: one line about what is being done; on stderr, because stdout is the job's.
+note() { printf '%s: %s\n' "$self" "$*" >&2; }
+
+# locked NAME COMMAND...: runs it while nobody else does what goes by that name.
+locked() {
+    local name=$1 lock
+    shift
+    mkdir -p "$cache/locks"
+    exec {lock}>"$cache/locks/$name"
+    flock "$lock"
+    "$@"
+    exec {lock}>&-
+}
+
+# private_apt DIR PROGRAM ARG...: apt with the sources, indexes and packages below DIR, and the system's other settings.
+private_apt() {
+    local dir=$1 program=$2
+    shift 2
+    LC_ALL=C "$program" -o Dir::Etc::SourceList="$dir/sources.list" -o Dir::Etc::SourceParts=/dev/null \
+        -o Dir::Etc::Preferences=/dev/null -o Dir::Etc::PreferencesParts=/dev/null \
+        -o Dir::State="$dir" -o Dir::State::Lists="$dir/lists" -o Dir::State::Status=/var/lib/dpkg/status \
+        -o Dir::Cache="$dir" -o Dir::Cache::Archives="$dir/archives" \
+        -o Acquire::Languages=none -o APT::Sandbox::User=root -o APT::Update::Error-Mode=any \
+        -o APT::Update::Post-Invoke-Success='' -o APT::Update::Post-Invoke='' "$@"
+}
+
+# sites: where the Debian archive is, by apt's own configuration; the main archive and that of the security updates.
+sites() {
+    apt-get indextargets --format "\$(ORIGIN) \$(SITE)" 'Created-By: Packages' | sed -n 's/^Debian //p' | sort -u
+}
+
+# add_source DIR SUITE: adds the suite to the private apt's sources, from the first site that has it, and reads its
+# index. Ends with 1 if no site has it.
+add_source() {
+    local dir=$1 suite=$2 site others='' keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+    mkdir -p "$dir/lists/partial" "$dir/archives/partial"
+    if [[ -f $dir/sources.list ]]; then others=$(<"$dir/sources.list"); fi
+    for site in $(sites); do
+        printf '%s\n' ${others:+"$others"} "deb [signed-by=$keyring] $site $suite main" >"$dir/sources.list"
+        if private_apt "$dir" apt-get update -qq >"$dir/log" 2>&1 </dev/null; then return 0; fi
+        cat "$dir/log" >>"$dir/failed"
+    done
+    if [[ -n $others ]]; then printf '%s\n' "$others" >"$dir/sources.list"; else rm -f "$dir/sources.list"; fi
+    return 1
+}
+
+# fetch_kernel SERIES: makes kernels/VERSION (vmlinuz and modules/) of the newest package, and has kernels/SERIES name it.
+fetch_kernel() {
+    local kernel=$1 suite version='' work
+    command -v apt-get >/dev/null || fail "$trouble" "no apt-get here: the kernels come as Debian packages"
+    command -v depmod >/dev/null || fail "$trouble" "depmod: not installed (kmod): scripts/setup"
+    work=$(mktemp -d "$cache/fetch.XXXXXX")
+    for suite in ${suites_of[$kernel]}; do
+        add_source "$work/$suite" "$suite" || continue
+        version=$(private_apt "$work/$suite" apt-cache pkgnames linux- |
+            sed -nE "s/^linux-(image|binary)-(${versions_of[$kernel]})-cloud-amd64\$/\\2/p" | sort -Vu | tail -1)
+        [[ -z $version ]] || break
+    done
+    if [[ -z $version ]]; then
+        cat "$work"/*/failed >&2 2>/dev/null || true
+        rm -rf "$work"
+        fail "$trouble" "$kernel: no cloud kernel of this series in ${suites_of[$kernel]// / or } at apt's sites"
+    fi
+    version+=-cloud-amd64
+    if [[ ! -f $cache/kernels/$version/vmlinuz ]]; then
+        note "$kernel: fetching $version from $suite"
+        unpack_kernel "$work/$suite" "$version" "$work/tree" || fail "$trouble" "$kernel: fetching $version failed, see above"
+        mkdir -p "$cache/kernels"
+        rm -rf "${cache:?}/kernels/$version"
+        mv "$work/kernel" "$cache/kernels/$version"
+    fi
+    rm -rf "$work"
+    printf '%s\n' "$version" >"$cache/kernels/$kernel.new"
+    mv "$cache/kernels/$kernel.new" "$cache/kernels/$kernel"
+}
+
+# unpack_kernel APT VERSION TREE: what of the packages is needed, in `kernel` beside TREE. From 7.2 on a kernel's image
+# and its modules are packages of their own.
+unpack_kernel() {
+    local apt=$1 version=$2 tree=$3 package packages image kernel
+    kernel=$(dirname "$tree")/kernel
+    mapfile -t packages < <(private_apt "$apt" apt-cache pkgnames linux- |
+        grep -xF -e "linux-image-$version" -e "linux-binary-$version" -e "linux-modules-$version")
+    (cd "$apt/archives" && private_apt "$apt" apt-get download -qq "${packages[@]}" </dev/null >&2) || return 1
+    for package in "$apt"/archives/*.deb; do dpkg-deb -x "$package" "$tree" || return 1; done
+    # One place for modules, whether the package knows of the merged /usr or not.
+    mkdir -p "$kernel/modules/lib/modules"
+    mv "$tree"/{usr/,}lib/modules/"$version" "$kernel/modules/lib/modules/" 2>/dev/null || true
+    for image in "$tree/boot/vmlinuz-$version" "$kernel/modules/lib/modules/$version/vmlinuz"; do
+        if [[ -f $image ]]; then mv "$image" "$kernel/vmlinuz"; fi
+    done
+    [[ -f $kernel/vmlinuz && -d $kernel/modules/lib/modules/$version/kernel ]] || return 1
+    depmod -b "$kernel/modules" "$version"
+}
+
+# kernel_version SERIES: the version in the cache; nothing if there is none.
+kernel_version() {
+    local version
+    if version=$(cat "$cache/kernels/$1" 2>/dev/null) && [[ -f $cache/kernels/$version/vmlinuz ]]; then
+        echo "$version"
+    fi
+}
+
+# need_kernel SERIES: has it fetched unless it is there.
+need_kernel() {
+    [[ -z $(kernel_version "$1") ]] || return 0
+    locked "kernel-$1" fetch_absent "$1"
+}
+fetch_absent() { [[ -n $(kernel_version "$1") ]] || fetch_kernel "$1"; }
+
+# qemu_major COMMAND...: its major version; 0 if it does not run.
+qemu_major() {
+    local version
+    version=$("$@" --version 2>/dev/null | sed -nE '1s/.* version ([0-9]+)\..*/\1/p' || true)
+    echo "${version:-0}"
+}
+
+# find_qemu: sets `qemu` to the command that runs a QEMU new enough: the system's, or one unpacked below the cache.
+find_qemu() {
+    qemu=(qemu-system-x86_64)
+    [[ $(qemu_major "${qemu[@]}") -lt $oldest_qemu ]] || return 0
+    # Not exported: only QEMU is to see these libraries.
+    local at=$cache/qemu/usr
+    qemu=(env "LD_LIBRARY_PATH=$at/lib/x86_64-linux-gnu:$cache/qemu/lib/x86_64-linux-gnu" "$at/bin/qemu-system-x86_64"
+        -L "$at/share/qemu" -L "$at/share/seabios" -L "$at/lib/ipxe/qemu")
+    [[ $(qemu_major "${qemu[@]}") -lt $oldest_qemu ]] || return 0
+    locked qemu fetch_qemu
+    [[ $(qemu_major "${qemu[@]}") -ge $oldest_qemu ]] ||
+        fail "$trouble" "QEMU $oldest_qemu or newer is needed; the one that was unpacked does not run"
+}
+
+# fetch_qemu: unpacks QEMU and the libraries that are not installed from this release or its backports.
+fetch_qemu() {
+    local work codename suite package suites=()
+    [[ $(qemu_major "${qemu[@]}") -lt $oldest_qemu ]] || return 0
+    command -v apt-get >/dev/null || fail "$trouble" "no QEMU $oldest_qemu or newer here, and no apt-get to fetch one"
+    # shellcheck source=/dev/null
+    codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-sid}")
+    work=$(mktemp -d "$cache/fetch.XXXXXX")
+    for suite in "$codename" "$codename-updates" "$codename-security" "$codename-backports"; do
+        if add_source "$work" "$suite"; then suites+=("$suite"); fi
+    done
+    [[ ${#suites[@]} -gt 0 ]] || fail "$trouble" "none of apt's sites offers the packages of $codename"
+    note "fetching QEMU from ${suites[-1]}"
+    # As apt would install it, but only downloaded: what is installed already is taken from the system.
+    private_apt "$work" apt-get install -qq -y --download-only --no-install-recommends -t "${suites[-1]}" \
+        qemu-system-x86 </dev/null >&2 || fail "$trouble" "fetching QEMU failed, see above"
+    for package in "$work"/archives/*.deb; do dpkg-deb -x "$package" "$work/tree"; done
+    rm -rf "$cache/qemu"
+    mv "$work/tree" "$cache/qemu"
+    rm -rf "$work"
+}
