@@ -65,14 +65,20 @@ static __always_inline u32 op_of(u32 flags)
 	return op & 1 ? WRITE : READ;
 }
 
+/* Fibonacci hashing: minor numbers often come in steps of 16. Mirrored by
+ * tools/biolat/src/disks.rs. */
+static __always_inline u32 disk_slot_of(u64 key)
+{
+	return key * 0x9e3779b97f4a7c15ULL >> 32;
+}
+
 /*
  * The slot of a disk, or -1 where there is none left. A slot that was free is taken: the caller
  * finds its name empty. A global function, which the verifier looks at once.
  */
 __noinline int disk_slot(u64 key)
 {
-	/* Fibonacci hashing: minor numbers often come in steps of 16. */
-	u32 slot = key * 0x9e3779b97f4a7c15ULL >> 32;
+	u32 slot = disk_slot_of(key);
 
 	for (u32 i = 0; i < DISK_PROBES; i++, slot++) {
 		u64 *at = &disk_key[slot & disk_mask & (MAX_DISKS - 1)];
@@ -86,10 +92,23 @@ __noinline int disk_slot(u64 key)
 	return -1;
 }
 
-static __always_inline struct stats *stats_of(struct gendisk *disk, u32 op)
+/* Of a disk that user space has entered: for kernels where no slot can be taken here. */
+__noinline int known_disk_slot(u64 key)
+{
+	u32 slot = disk_slot_of(key);
+
+	for (u32 i = 0; i < DISK_PROBES; i++, slot++)
+		if (disk_key[slot & disk_mask & (MAX_DISKS - 1)] == key)
+			return slot & disk_mask;
+	return -1;
+}
+
+static __always_inline struct stats *stats_of(enum inflight_store store, struct gendisk *disk,
+					      u32 op)
 {
 	/* Never 0, which means a free slot. */
-	int slot = disk_slot(1ULL << 63 | (u64)disk->major << 20 | disk->first_minor);
+	u64 key = 1ULL << 63 | (u64)disk->major << 20 | disk->first_minor;
+	int slot = store == HASH ? known_disk_slot(key) : disk_slot(key);
 	u32 index = slot;
 
 	if (slot < 0)
@@ -107,11 +126,9 @@ static __always_inline bool is_driver_command(struct request *rq)
 	return (rq->cmd_flags & REQ_OP_MASK) >= REQ_OP_DRIVER;
 }
 
-static __always_inline void record(struct gendisk *disk, u32 op, u64 bytes, bool failed,
-				   u64 device_ns, u64 queue_ns)
+static __always_inline void record(struct stats *stats, u64 bytes, bool failed, u64 device_ns,
+				   u64 queue_ns)
 {
-	struct stats *stats = stats_of(disk, op);
-
 	if (!stats) {
 		count(LOST, 1);
 		return;
@@ -124,9 +141,9 @@ static __always_inline void record(struct gendisk *disk, u32 op, u64 bytes, bool
 		hist_add(&stats->queue, queue_ns);
 }
 
-static __always_inline void put(void *what, u64 ts_ns, u64 info)
+static __always_inline void put(enum inflight_store store, void *what, u64 ts_ns, u64 info)
 {
-	if (!inflight_put(what, ts_ns, info))
+	if (!inflight_put(store, what, ts_ns, info))
 		count(LOST, 1);
 }
 
@@ -154,14 +171,25 @@ static __always_inline struct bio *bio_of(u64 *ctx)
 	return argument(ctx, bio_is_second_argument());
 }
 
-SEC("tp_btf/block_rq_issue")
-int on_issue(u64 *ctx)
+static __always_inline int issue(enum inflight_store store, u64 *ctx)
 {
 	struct request *rq = request_of(ctx);
 
 	if (!is_driver_command(rq))
-		put(rq, bpf_ktime_get_ns(), 0);
+		put(store, rq, bpf_ktime_get_ns(), 0);
 	return 0;
+}
+
+SEC("tp_btf/block_rq_issue")
+int on_issue(u64 *ctx)
+{
+	return issue(TABLE, ctx);
+}
+
+SEC("tp_btf/block_rq_issue")
+int on_issue_hash(u64 *ctx)
+{
+	return issue(HASH, ctx);
 }
 
 /*
@@ -174,13 +202,13 @@ int BPF_PROG(on_start_filtered, struct request *rq)
 	struct inflight *entry;
 
 	if (filter_current()) {
-		put(rq, 0, 0);
+		put(TABLE, rq, 0, 0);
 		return 0;
 	}
 	/* Of an earlier life of this request, which was merged away. */
-	entry = inflight_find(rq);
+	entry = inflight_find(TABLE, rq);
 	if (entry)
-		inflight_remove(entry);
+		inflight_remove(TABLE, entry);
 	return 0;
 }
 
@@ -188,7 +216,7 @@ SEC("tp_btf/block_rq_issue")
 int on_issue_filtered(u64 *ctx)
 {
 	struct request *rq = request_of(ctx);
-	struct inflight *entry = inflight_find(rq);
+	struct inflight *entry = inflight_find(TABLE, rq);
 
 	if (entry)
 		entry->ts_ns = bpf_ktime_get_ns();
@@ -196,36 +224,64 @@ int on_issue_filtered(u64 *ctx)
 }
 
 /* Where the kernel does not tell when a request is made: the task that issues it. */
-SEC("tp_btf/block_rq_issue")
-int on_issue_by_current(u64 *ctx)
+static __always_inline int issue_by_current(enum inflight_store store, u64 *ctx)
 {
 	struct request *rq = request_of(ctx);
 
 	if (!is_driver_command(rq) && filter_current())
-		put(rq, bpf_ktime_get_ns(), 0);
+		put(store, rq, bpf_ktime_get_ns(), 0);
 	return 0;
+}
+
+SEC("tp_btf/block_rq_issue")
+int on_issue_by_current(u64 *ctx)
+{
+	return issue_by_current(TABLE, ctx);
+}
+
+SEC("tp_btf/block_rq_issue")
+int on_issue_by_current_hash(u64 *ctx)
+{
+	return issue_by_current(HASH, ctx);
 }
 
 /* The driver gave the request back: it will be issued again, and its device time begins anew. */
-SEC("tp_btf/block_rq_requeue")
-int on_requeue(u64 *ctx)
+static __always_inline int requeue(enum inflight_store store, u64 *ctx, bool by_task)
 {
 	struct request *rq = request_of(ctx);
-	struct inflight *entry = inflight_find(rq);
+	struct inflight *entry = inflight_find(store, rq);
 
 	if (!entry)
 		return 0;
-	if (filter_is_set())
+	if (by_task)
 		entry->ts_ns = 0;
 	else
-		inflight_remove(entry);
+		inflight_remove(store, entry);
 	return 0;
 }
 
-SEC("tp_btf/block_rq_complete")
-int BPF_PROG(on_complete, struct request *rq, int error, unsigned int bytes)
+SEC("tp_btf/block_rq_requeue")
+int on_requeue(u64 *ctx)
 {
-	struct inflight *entry = inflight_find(rq);
+	return requeue(TABLE, ctx, false);
+}
+
+SEC("tp_btf/block_rq_requeue")
+int on_requeue_filtered(u64 *ctx)
+{
+	return requeue(TABLE, ctx, true);
+}
+
+SEC("tp_btf/block_rq_requeue")
+int on_requeue_hash(u64 *ctx)
+{
+	return requeue(HASH, ctx, false);
+}
+
+static __always_inline int complete(enum inflight_store store, struct request *rq, bool failed,
+				    u32 bytes)
+{
+	struct inflight *entry = inflight_find(store, rq);
 	u64 issued, now, made, queue_ns;
 	struct stats *stats;
 	u32 op;
@@ -236,14 +292,16 @@ int BPF_PROG(on_complete, struct request *rq, int error, unsigned int bytes)
 		return 0;
 	issued = entry->ts_ns;
 	op = op_of(rq->cmd_flags);
+	stats = stats_of(store, request_disk(rq), op);
 	if (bytes < rq->__data_len) {
 		/* A part only; the rest completes later. */
-		stats = stats_of(request_disk(rq), op);
 		if (stats)
 			__sync_fetch_and_add(&stats->bytes, bytes);
+		else
+			count(LOST, 1);
 		return 0;
 	}
-	inflight_remove(entry);
+	inflight_remove(store, entry);
 	/* Ended before it was issued: nothing that the device did. */
 	if (!issued)
 		return 0;
@@ -255,8 +313,20 @@ int BPF_PROG(on_complete, struct request *rq, int error, unsigned int bytes)
 		queue_ns = NO_QUEUE;
 	else
 		queue_ns = issued > made ? issued - made : 0;
-	record(request_disk(rq), op, bytes, error, now - issued, queue_ns);
+	record(stats, bytes, failed, now - issued, queue_ns);
 	return 0;
+}
+
+SEC("tp_btf/block_rq_complete")
+int BPF_PROG(on_complete, struct request *rq, int error, unsigned int bytes)
+{
+	return complete(TABLE, rq, error, bytes);
+}
+
+SEC("tp_btf/block_rq_complete")
+int BPF_PROG(on_complete_hash, struct request *rq, int error, unsigned int bytes)
+{
+	return complete(HASH, rq, error, bytes);
 }
 
 static __always_inline bool is_bio_based(struct gendisk *disk)
@@ -266,8 +336,7 @@ static __always_inline bool is_bio_based(struct gendisk *disk)
 
 /* Disks made of bios (dm, md, zram) have no requests and no queue: all of a bio's time is device
  * time. */
-SEC("tp_btf/block_bio_queue")
-int on_bio_queue(u64 *ctx)
+static __always_inline int queue_bio(enum inflight_store store, u64 *ctx)
 {
 	struct bio *bio = bio_of(ctx);
 	u32 flags = bio->bi_opf;
@@ -280,24 +349,47 @@ int on_bio_queue(u64 *ctx)
 	    flags & 1U << bpf_core_enum_value(enum req_flag_bits, __REQ_PREFLUSH))
 		op = FLUSH;
 	/* The drivers advance the bio: its size must be kept. */
-	put(bio, bpf_ktime_get_ns(), (u64)bytes << REQ_OP_BITS | op);
+	put(store, bio, bpf_ktime_get_ns(), (u64)bytes << REQ_OP_BITS | op);
 	return 0;
 }
 
-SEC("tp_btf/block_bio_complete")
-int BPF_PROG(on_bio_complete, struct request_queue *queue, struct bio *bio)
+SEC("tp_btf/block_bio_queue")
+int on_bio_queue(u64 *ctx)
 {
-	struct inflight *entry = inflight_find(bio);
+	return queue_bio(TABLE, ctx);
+}
+
+SEC("tp_btf/block_bio_queue")
+int on_bio_queue_hash(u64 *ctx)
+{
+	return queue_bio(HASH, ctx);
+}
+
+static __always_inline int complete_bio(enum inflight_store store, struct bio *bio)
+{
+	struct inflight *entry = inflight_find(store, bio);
 	u64 issued, info;
 
 	if (!entry)
 		return 0;
 	issued = entry->ts_ns;
 	info = entry->info;
-	inflight_remove(entry);
-	record(bio_disk(bio), info & REQ_OP_MASK, info >> REQ_OP_BITS, bio->bi_status,
-	       bpf_ktime_get_ns() - issued, NO_QUEUE);
+	inflight_remove(store, entry);
+	record(stats_of(store, bio_disk(bio), info & REQ_OP_MASK), info >> REQ_OP_BITS,
+	       bio->bi_status, bpf_ktime_get_ns() - issued, NO_QUEUE);
 	return 0;
+}
+
+SEC("tp_btf/block_bio_complete")
+int BPF_PROG(on_bio_complete, struct request_queue *queue, struct bio *bio)
+{
+	return complete_bio(TABLE, bio);
+}
+
+SEC("tp_btf/block_bio_complete")
+int BPF_PROG(on_bio_complete_hash, struct request_queue *queue, struct bio *bio)
+{
+	return complete_bio(HASH, bio);
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

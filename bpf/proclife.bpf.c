@@ -197,7 +197,7 @@ int BPF_PROG(on_free, struct task_struct *task)
 	return 0;
 }
 
-static __always_inline int on_error(struct trace_event_raw_sys_exit *ctx, u32 kind)
+static __always_inline int on_error(struct sys_exit *ctx, u32 kind)
 {
 	long ret = ctx->ret;
 	struct event *event;
@@ -226,37 +226,37 @@ static __always_inline int on_error(struct trace_event_raw_sys_exit *ctx, u32 ki
 }
 
 SEC("tp/syscalls/sys_exit_clone")
-int clone_failed(struct trace_event_raw_sys_exit *ctx)
+int clone_failed(struct sys_exit *ctx)
 {
 	return on_error(ctx, FORK_ERRORS);
 }
 
 SEC("tp/syscalls/sys_exit_clone3")
-int clone3_failed(struct trace_event_raw_sys_exit *ctx)
+int clone3_failed(struct sys_exit *ctx)
 {
 	return on_error(ctx, FORK_ERRORS);
 }
 
 SEC("tp/syscalls/sys_exit_fork")
-int fork_failed(struct trace_event_raw_sys_exit *ctx)
+int fork_failed(struct sys_exit *ctx)
 {
 	return on_error(ctx, FORK_ERRORS);
 }
 
 SEC("tp/syscalls/sys_exit_vfork")
-int vfork_failed(struct trace_event_raw_sys_exit *ctx)
+int vfork_failed(struct sys_exit *ctx)
 {
 	return on_error(ctx, FORK_ERRORS);
 }
 
 SEC("tp/syscalls/sys_exit_execve")
-int execve_failed(struct trace_event_raw_sys_exit *ctx)
+int execve_failed(struct sys_exit *ctx)
 {
 	return on_error(ctx, EXEC_ERRORS);
 }
 
 SEC("tp/syscalls/sys_exit_execveat")
-int execveat_failed(struct trace_event_raw_sys_exit *ctx)
+int execveat_failed(struct sys_exit *ctx)
 {
 	return on_error(ctx, EXEC_ERRORS);
 }

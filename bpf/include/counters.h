@@ -27,13 +27,25 @@ struct {
 	__type(value, struct counters);
 } counters SEC(".maps");
 
-static __always_inline void count(u32 counter, u64 n)
+/* This processor's bank: to be looked up once where an event counts several things. */
+static __always_inline struct counters *counters_bank(void)
 {
 	u32 cpu = bpf_get_smp_processor_id();
-	struct counters *bank = bpf_map_lookup_elem(&counters, &cpu);
+
+	return bpf_map_lookup_elem(&counters, &cpu);
+}
+
+static __always_inline void add(struct counters *bank, u32 counter, u64 n)
+{
+	__sync_fetch_and_add(&bank->value[counter], n);
+}
+
+static __always_inline void count(u32 counter, u64 n)
+{
+	struct counters *bank = counters_bank();
 
 	if (bank)
-		__sync_fetch_and_add(&bank->value[counter], n);
+		add(bank, counter, n);
 }
 
 #endif

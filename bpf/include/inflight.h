@@ -91,25 +91,52 @@ static __always_inline struct inflight *inflight_at(u64 key, int way)
 	return &set->way[way & (INFLIGHT_WAYS - 1)];
 }
 
-static __always_inline struct inflight *inflight_find(void *what)
+/* For kernels without compare-and-exchange: the same by a hash map, dearer. Its memory comes with
+ * its entries. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, INFLIGHT_WAYS << INFLIGHT_SET_BITS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u64);
+	__type(value, struct inflight);
+} inflight_hash SEC(".maps");
+
+/* Where what is under way is kept. Constant at each call: the other's code is not in the program.
+ */
+enum inflight_store { TABLE, HASH };
+
+static __always_inline struct inflight *inflight_find(enum inflight_store store, void *what)
 {
 	u64 key = inflight_key(what);
 
+	if (store == HASH)
+		return bpf_map_lookup_elem(&inflight_hash, &key);
 	return inflight_at(key, inflight_search(key));
 }
 
-static __always_inline void inflight_remove(struct inflight *entry)
+static __always_inline void inflight_remove(enum inflight_store store, struct inflight *entry)
 {
-	*(volatile u64 *)&entry->key = 0;
+	u64 key = entry->key;
+
+	if (store == HASH)
+		bpf_map_delete_elem(&inflight_hash, &key);
+	else
+		*(volatile u64 *)&entry->key = 0;
 }
 
-/* Enters what is under way; false where there is no room. Nobody asks for it before its owner has
- * returned. */
-static __always_inline bool inflight_put(void *what, u64 ts_ns, u64 info)
+/*
+ * Enters what is under way; false where there is no room. Nobody asks for it before its owner has
+ * returned.
+ */
+static __always_inline bool inflight_put(enum inflight_store store, void *what, u64 ts_ns, u64 info)
 {
 	u64 key = inflight_key(what);
-	struct inflight *entry = inflight_at(key, inflight_claim(key));
+	struct inflight new = {.key = key, .ts_ns = ts_ns, .info = info};
+	struct inflight *entry;
 
+	if (store == HASH)
+		return !bpf_map_update_elem(&inflight_hash, &key, &new, BPF_ANY);
+	entry = inflight_at(key, inflight_claim(key));
 	if (!entry)
 		return false;
 	entry->ts_ns = ts_ns;

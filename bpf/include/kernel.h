@@ -43,9 +43,12 @@ enum {
 	BPF_ANY = 0,
 	BPF_RB_NO_WAKEUP = 1,
 	BPF_RB_FORCE_WAKEUP = 2,
+	BPF_F_NO_PREALLOC = 1,
 	BPF_F_MMAPABLE = 1024,
 };
 
+/* Registers by the kernel's own names, which the loader relocates. */
+#define __VMLINUX_H__
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
@@ -78,6 +81,22 @@ struct mm_struct {
 	unsigned long arg_end;
 };
 
+struct file {
+	unsigned int f_mode;
+};
+
+struct fdtable {
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+struct open_how {
+	u64 flags;
+};
+
 struct signal_struct {
 	atomic_t live;
 	int nr_threads;
@@ -96,6 +115,7 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct mm_struct *mm;
 	struct css_set *cgroups;
+	struct files_struct *files;
 	char comm[TASK_COMM_LEN];
 };
 
@@ -108,11 +128,6 @@ struct bpf_iter_meta;
 struct bpf_iter__task {
 	struct bpf_iter_meta *meta;
 	struct task_struct *task;
-};
-
-struct trace_event_raw_sys_exit {
-	long id;
-	long ret;
 };
 
 struct blk_mq_ops;
@@ -155,7 +170,37 @@ struct bio {
 	struct bvec_iter bi_iter;
 };
 
+/*
+ * The registers of a probed function, which bpf_tracing.h takes its result from, and what the names
+ * of the functions of system calls begin with.
+ */
+#if defined(__TARGET_ARCH_x86)
+#define SYSCALL_PREFIX "__x64_sys_"
+struct pt_regs {
+	unsigned long ax;
+};
+#elif defined(__TARGET_ARCH_arm64)
+#define SYSCALL_PREFIX "__arm64_sys_"
+struct user_pt_regs {
+	u64 regs[31];
+};
+#endif
+
 #pragma clang attribute pop
+
+/* Records of the system calls' tracepoints: an interface that does not change, and needs no
+ * relocation. */
+struct sys_enter {
+	u64 common;
+	long id;
+	unsigned long args[6];
+};
+
+struct sys_exit {
+	u64 common;
+	long id;
+	long ret;
+};
 
 /* include/linux/sched/signal.h */
 #define SIGNAL_GROUP_EXIT 0x00000004

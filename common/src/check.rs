@@ -1,5 +1,6 @@
 //! `--check`: which rung each hook took, which were passed over, and why.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -63,13 +64,17 @@ fn write(out: &mut impl Write, plan: &Plan, output: Option<Output>) -> io::Resul
 
 /// Says once what the rungs taken cannot see, and which optional hooks are not there.
 pub fn warn_of_bounds(plan: &Plan) {
+    let mut bounds: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for hook in &plan.hooks {
         if let Some(bound) = hook.bound {
-            eprintln!("note: {}: {bound} ({})", hook.hook, describe(&hook.taken));
+            bounds.entry(bound).or_default().push(hook.hook);
         }
         if let (true, Some((rung, refusal))) = (hook.taken.is_empty(), hook.passed.last()) {
             eprintln!("note: goes without {}: {rung}: {}", hook.hook, refusal.reason);
         }
+    }
+    for (bound, hooks) in bounds {
+        eprintln!("note: of {}: {bound} (--check tells why)", hooks.join(", "));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Hooks: where a tool attaches. Each has rungs in order of preference, and a pure function picks the first
 //! that the kernel allows, so that what is attached is planned, told and tested rather than discovered.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use clap::ValueEnum;
@@ -94,6 +94,11 @@ impl Program {
         };
         Some(Self { name: name.to_string(), kind, target: target.to_string() })
     }
+
+    /// The target without the family of system calls, whose tracepoints tell it by their names.
+    fn short_target(&self) -> &str {
+        self.target.strip_prefix("syscalls/").unwrap_or(&self.target)
+    }
 }
 
 impl fmt::Display for Program {
@@ -105,7 +110,7 @@ impl fmt::Display for Program {
             Kind::Tracepoint => "tracepoint",
             Kind::Iter => "iter",
         };
-        write!(f, "{kind}:{}", self.target)
+        write!(f, "{kind}:{}", self.short_target())
     }
 }
 
@@ -136,6 +141,43 @@ pub trait Kernel {
     fn can_attach(&self, program: &Program) -> Result<(), Refusal>;
 }
 
+/// A kernel, and what it has refused so far when it was tried: the only judge of what it allows.
+pub struct Tried<K> {
+    kernel: K,
+    programs: BTreeMap<String, Refusal>,
+    kinds: Vec<(Kind, Refusal)>,
+}
+
+impl<K: Kernel> Tried<K> {
+    /// A kernel that has not been tried.
+    pub fn new(kernel: K) -> Self {
+        Self { kernel, programs: BTreeMap::new(), kinds: Vec::new() }
+    }
+
+    /// Remembers that this program was refused. A kind that the kernel does not permit is not tried again.
+    pub fn refused(&mut self, program: &Program, refusal: Refusal) {
+        if refusal.not_permitted {
+            self.kinds.push((program.kind, refusal.clone()));
+        }
+        self.programs.insert(program.name.clone(), refusal);
+    }
+
+    /// The kernel itself.
+    pub fn kernel(&self) -> &K {
+        &self.kernel
+    }
+}
+
+impl<K: Kernel> Kernel for Tried<K> {
+    fn can_attach(&self, program: &Program) -> Result<(), Refusal> {
+        let kind = self.kinds.iter().find(|(kind, _)| *kind == program.kind).map(|(_, refusal)| refusal);
+        match self.programs.get(&program.name).or(kind) {
+            Some(refusal) => Err(refusal.clone()),
+            None => self.kernel.can_attach(program),
+        }
+    }
+}
+
 /// What was decided for a hook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Planned {
@@ -161,7 +203,12 @@ pub struct Plan {
 impl Plan {
     /// Whether this program is to be loaded.
     pub fn loads(&self, program: &str) -> bool {
-        self.hooks.iter().any(|hook| hook.taken.iter().any(|taken| taken.name == program))
+        self.program(program).is_some()
+    }
+
+    /// A program that is to be loaded.
+    pub fn program(&self, name: &str) -> Option<&Program> {
+        self.hooks.iter().flat_map(|hook| &hook.taken).find(|taken| taken.name == name)
     }
 
     /// The hooks that the tool needs and cannot have.
@@ -233,9 +280,17 @@ fn find(rung: &Rung, programs: &[Program]) -> Result<Vec<Program>, String> {
     rung.programs.iter().map(|name| find(name).ok_or(format!("no program {name}"))).collect()
 }
 
-/// The programs of a rung in one word.
+/// The programs of a rung in one word: the kind once, then what each is attached to.
 pub fn describe(programs: &[Program]) -> String {
-    programs.iter().map(Program::to_string).collect::<Vec<_>>().join("+")
+    let mut word = String::new();
+    for (index, program) in programs.iter().enumerate() {
+        match index > 0 && programs[index - 1].kind == program.kind {
+            true => word.push_str(&format!("+{}", program.short_target())),
+            false if index > 0 => word.push_str(&format!("+{program}")),
+            false => word.push_str(&program.to_string()),
+        }
+    }
+    word
 }
 
 #[cfg(test)]
@@ -295,7 +350,7 @@ mod tests {
         assert_eq!(describe(&plan.hooks[0].taken), "kprobe:vfs_read_k");
         assert_eq!(
             plan.hooks[0].passed,
-            [("fentry:vfs_read+fentry:vfs_readv".to_string(), Refusal::missing("no vfs_readv"))]
+            [("fentry:vfs_read+vfs_readv".to_string(), Refusal::missing("no vfs_readv"))]
         );
         assert!(!plan.loads("read_f"));
     }
@@ -336,6 +391,28 @@ mod tests {
         assert_eq!(error, "program stray is on no rung");
         let error = plan(HOOKS, |_| true, &programs()[..4], &Refuses(&[]), Attach::Auto).unwrap_err();
         assert_eq!(error, "no program extra");
+    }
+
+    #[test]
+    fn what_was_tried_and_refused_is_not_planned_again() {
+        let mut tried = Tried::new(Refuses(&[]));
+        let plan_tried =
+            |tried: &Tried<Refuses>| plan(HOOKS, |_| true, &programs(), tried, Attach::Auto).unwrap();
+        let first = plan_tried(&tried).program("readv_f").unwrap().clone();
+        tried.refused(&first, Refusal::missing("attached, but never called"));
+        let second = plan_tried(&tried);
+        assert_eq!(second.hooks[0].passed[0].1.reason, "attached, but never called");
+        assert_eq!(describe(&second.hooks[0].taken), "kprobe:vfs_read_k");
+        tried.refused(&second.hooks[0].taken[0], Refusal::not_permitted("locked down"));
+        assert_eq!(describe(&plan_tried(&tried).hooks[0].taken), "tracepoint:sys_exit_read");
+    }
+
+    #[test]
+    fn a_kind_that_is_not_permitted_is_tried_once() {
+        let mut tried = Tried::new(Refuses(&[]));
+        tried.refused(&programs()[0], Refusal::not_permitted("locked down"));
+        assert!(tried.can_attach(&programs()[1]).unwrap_err().not_permitted);
+        assert!(tried.can_attach(&programs()[2]).is_ok());
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! What the running kernel offers, asked of the kernel itself and never of its version.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -14,13 +13,15 @@ use crate::hooks::{Kernel, Kind, Program, Refusal};
 
 /// Where the kernel shows its own types.
 const VMLINUX_BTF: &str = "/sys/kernel/btf/vmlinux";
+/// There where functions can be probed.
+const KPROBE_PMU: &str = "/sys/bus/event_source/devices/kprobe";
 /// Where tracefs is found, in order; the last is where older systems have it.
 const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 
 /// The kernel that this process runs on.
 #[derive(Default)]
 pub struct Running {
-    typed: OnceCell<HashSet<String>>,
+    btf: OnceCell<Option<Mapped>>,
     /// What was done to the system on the way, for stderr.
     notes: RefCell<Vec<String>>,
 }
@@ -36,17 +37,13 @@ impl Running {
         self.notes.take()
     }
 
-    /// The typed tracepoints and iterators of this kernel, by the names that mark them in its types. Read off
-    /// the table of names alone: building the whole index of types costs milliseconds and megabytes, and
-    /// nothing else is named like these.
-    fn has_typed(&self, name: &str) -> Result<(), Refusal> {
-        let typed = self.typed.get_or_init(|| {
-            let Ok(btf) = File::open(VMLINUX_BTF).and_then(|file| Mapped::new(&file)) else {
-                return HashSet::new();
-            };
-            names(btf.bytes(), &TYPED_MARKS)
-        });
-        if typed.contains(name) { Ok(()) } else { Err(Refusal::missing("not in this kernel")) }
+    /// Whether the kernel's types have this name. Looked for in the table of names alone: building the whole
+    /// index of types costs milliseconds and megabytes. A typed tracepoint or an iterator bears a name like
+    /// no other; a function may share its name with a variable, and is then refused when it is tried.
+    fn has_name(&self, name: &str) -> Result<(), Refusal> {
+        let btf = self.btf.get_or_init(|| File::open(VMLINUX_BTF).and_then(|file| Mapped::new(&file)).ok());
+        let found = btf.as_ref().is_some_and(|btf| has_name(names(btf.bytes()), name));
+        if found { Ok(()) } else { Err(Refusal::missing("not in this kernel")) }
     }
 
     fn tracepoint(&self, target: &str) -> Result<(), Refusal> {
@@ -91,31 +88,29 @@ fn unreadable(root: &Path) -> Refusal {
     Refusal::not_permitted(format!("{} is not readable: needs root or CAP_DAC_READ_SEARCH", root.display()))
 }
 
-/// What the names of the types of typed tracepoints and of iterators begin with.
-const TYPED_MARKS: [&str; 2] = ["btf_trace_", "bpf_iter_"];
+/// The table of names of a BTF blob (`struct btf_header` of `linux/btf.h`); the whole blob where it is odd.
+fn names(btf: &[u8]) -> &[u8] {
+    let field = |at: usize| Some(u32::from_ne_bytes(btf.get(at..at + 4)?.try_into().ok()?) as usize);
+    let table = || btf.get(field(4)? + field(16)?..)?.get(..field(20)?);
+    table().unwrap_or(btf)
+}
 
-/// The names in a BTF blob that begin with one of these marks.
-fn names(btf: &[u8], marks: &[&str]) -> HashSet<String> {
-    let mut found = HashSet::new();
-    for mark in marks {
-        let start = [b"\0", mark.as_bytes()].concat();
-        for at in memmem::find_iter(btf, &start) {
-            let name = &btf[at + 1..];
-            let end = memchr::memchr(0, name).unwrap_or(name.len());
-            found.insert(String::from_utf8_lossy(&name[..end]).into_owned());
-        }
-    }
-    found
+/// Whether a table of names, each ended by a NUL, has this one.
+fn has_name(names: &[u8], name: &str) -> bool {
+    memmem::find(names, &[b"\0", name.as_bytes(), b"\0"].concat()).is_some()
 }
 
 impl Kernel for Running {
     fn can_attach(&self, program: &Program) -> Result<(), Refusal> {
         match program.kind {
-            Kind::Btf => self.has_typed(&format!("btf_trace_{}", program.target)),
-            Kind::Iter => self.has_typed(&format!("bpf_iter_{}", program.target)),
+            Kind::Btf => self.has_name(&format!("btf_trace_{}", program.target)),
+            Kind::Iter => self.has_name(&format!("bpf_iter_{}", program.target)),
             Kind::Tracepoint => self.tracepoint(&program.target),
-            // No tool has such a rung yet, and only a trial can tell: a kernel may list a function and refuse it.
-            Kind::Fentry | Kind::Kprobe => Err(Refusal::missing("not tried")),
+            Kind::Fentry => self.has_name(&program.target),
+            Kind::Kprobe if !Path::new(KPROBE_PMU).exists() => {
+                Err(Refusal::missing("this kernel has no kprobes (CONFIG_KPROBE_EVENTS)"))
+            }
+            Kind::Kprobe => self.has_name(&program.target),
         }
     }
 }
@@ -160,10 +155,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_whole_and_begin_with_a_mark() {
-        let blob = b"rubbish\0btf_trace_a\0xbtf_trace_b\0bpf_iter_task\0btf_trace_a_longer\0";
-        let mut found: Vec<_> = names(blob, &TYPED_MARKS).into_iter().collect();
-        found.sort();
-        assert_eq!(found, ["bpf_iter_task", "btf_trace_a", "btf_trace_a_longer"]);
+    fn names_are_whole() {
+        let table = b"\0btf_trace_a_longer\0xbtf_trace_b\0bpf_iter_task\0btf_trace_a\0";
+        let found = ["btf_trace_a", "bpf_iter_task", "btf_trace_b", "btf_trace", ""]
+            .map(|name| has_name(table, name));
+        assert_eq!(found, [true, true, false, false, false]);
+    }
+
+    #[test]
+    fn the_table_of_names_is_found_by_the_header() {
+        let mut blob: Vec<u8> =
+            [0xeb9f_0100_u32.to_be(), 24, 0, 4, 4, 6].iter().flat_map(|f| f.to_ne_bytes()).collect();
+        blob.extend(b"TYPE\0abc\0\0");
+        assert_eq!(names(&blob), b"\0abc\0\0");
+        assert_eq!(names(b"odd"), b"odd");
     }
 }

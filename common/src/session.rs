@@ -14,7 +14,7 @@ use crate::cli::Common;
 use crate::exit::{Failure, Result};
 use crate::filter::Filter;
 use crate::globals::set_constant;
-use crate::hooks::{Hook, Plan, Program, plan};
+use crate::hooks::{Hook, Plan, Program, Refusal, Tried, plan};
 use crate::kernel::Running;
 use crate::overhead::{self, Cost};
 use crate::privilege;
@@ -28,10 +28,10 @@ pub struct Session<S> {
     pub plan: Plan,
     /// Becomes readable when the tool is asked to end.
     pub stop: Stop,
-    /// By the program's name. Dropping a link detaches.
-    links: BTreeMap<String, Link>,
     /// What the tool's own programs cost and miss.
     pub meter: Meter,
+    /// By the program's name. Dropping a link detaches.
+    links: BTreeMap<String, Link>,
 }
 
 /// Reads the kernel's account of the tool's own programs.
@@ -70,16 +70,39 @@ fn keep(_: PrintLevel, message: String) {
     }
 }
 
-fn print(_: PrintLevel, message: String) {
+fn print(level: PrintLevel, message: String) {
     eprint!("{message}");
+    keep(level, message);
 }
 
-/// Opens a tool's object, once it is sure that loading it can work at all.
-pub fn open<'o, B: SkelBuilder<'o>>(
-    builder: B,
-    object: &'o mut MaybeUninit<OpenObject>,
+/// What a tool brings to a session.
+pub struct Tool<'a, B, O, S> {
+    /// Makes the builder of its skeleton.
+    pub builder: fn() -> B,
+    /// Sets the constants and sizes of an object that was opened.
+    pub configure: &'a dyn Fn(&mut O) -> libbpf_rs::Result<()>,
+    /// All its hooks.
+    pub hooks: &'a [Hook],
+    /// Whether this run needs the hook.
+    pub wanted: &'a dyn Fn(&Hook) -> bool,
+    /// Does a little of what each hook shall see, and names the hooks that did not see it: functions can be
+    /// attached to and never be called, because the compiler inlined them.
+    pub prove: Option<fn(&S) -> Result<Vec<&'static str>>>,
+}
+
+/// Plans, loads, attaches, and tries what it has: a rung that the kernel refuses, or that sees nothing, is passed
+/// over for the next.
+///
+/// # Errors
+/// When a hook that the tool needs cannot be had: status 3 if the kernel cannot, 4 if the caller may not.
+pub fn start<B>(
+    tool: &Tool<'_, B, B::Output, <B::Output as OpenSkel<'static>>::Output>,
     common: &Common,
-) -> Result<B::Output> {
+    filter: &Filter,
+) -> Result<Session<<B::Output as OpenSkel<'static>>::Output>>
+where
+    B: SkelBuilder<'static>,
+{
     privilege::check()?;
     if !Running::has_btf() {
         return Err(Failure::unsupported(
@@ -87,25 +110,69 @@ pub fn open<'o, B: SkelBuilder<'o>>(
         ));
     }
     set_print(Some((PrintLevel::Info, if common.verbose { print } else { keep })));
-    builder.open(object).map_err(|error| Failure::failed(format!("cannot open the BPF object: {error}")))
-}
-
-/// Plans, loads and attaches. `wanted` says which hooks this run needs.
-pub fn start<'o, O: OpenSkel<'o>>(
-    mut open: O,
-    hooks: &[Hook],
-    wanted: impl Fn(&Hook) -> bool,
-    common: &Common,
-    filter: &Filter,
-) -> Result<Session<O::Output>> {
     let stop = Stop::on_signals()?;
-    let kernel = Running::default();
-    let plan = plan(hooks, wanted, &programs(open.open_object()), &kernel, common.attach)
-        .map_err(Failure::failed)?;
-    for note in kernel.take_notes().iter().filter(|_| !common.quiet) {
+    let statistics = common.overhead.then(overhead::enable).transpose()?;
+    let mut kernel = Tried::new(Running::default());
+    let no_filter = Filter::default();
+    // What a hook sees is proven once, by work of this process: without the user's filter.
+    let mut proven = tool.prove.is_none();
+    let mut session = loop {
+        let attempt = attempt(tool, common, &kernel, if proven { filter } else { &no_filter })?;
+        let (program, refusal) = match attempt {
+            Attempt::Attached(skel, plan, links) => match tool.prove.filter(|_| !proven) {
+                None => break Session::new(skel, plan, stop, links, statistics)?,
+                Some(prove) => match first_blind(&plan, &prove(&skel)?) {
+                    Some(blind) => {
+                        (blind, Refusal::missing("attached, but never called: inlined by the compiler"))
+                    }
+                    None if filter.is_set() => {
+                        proven = true;
+                        continue;
+                    }
+                    None => break Session::new(skel, plan, stop, links, statistics)?,
+                },
+            },
+            Attempt::Refused(program, refusal) => (program, refusal),
+        };
+        kernel.refused(&program, refusal);
+    };
+    for note in kernel.kernel().take_notes().iter().filter(|_| !common.quiet) {
         eprintln!("note: {note}");
     }
-    drop(kernel);
+    if !common.quiet {
+        check::warn_of_bounds(&session.plan);
+    }
+    if let Err(error) = privilege::drop_all(|| overhead::account(&session.meter.programs).is_some())
+        && !common.quiet
+    {
+        eprintln!("note: could not give up capabilities: {error}");
+    }
+    session.meter.account();
+    Ok(session)
+}
+
+/// What became of a plan when it was tried.
+enum Attempt<S> {
+    Attached(S, Plan, BTreeMap<String, Link>),
+    /// The kernel refused this program, for which there may be another rung.
+    Refused(Program, Refusal),
+}
+
+fn attempt<B>(
+    tool: &Tool<'_, B, B::Output, <B::Output as OpenSkel<'static>>::Output>,
+    common: &Common,
+    kernel: &Tried<Running>,
+    filter: &Filter,
+) -> Result<Attempt<<B::Output as OpenSkel<'static>>::Output>>
+where
+    B: SkelBuilder<'static>,
+{
+    // Lives as long as the process, in which few objects are opened: the price of a skeleton that can be handed on.
+    let object: &'static mut MaybeUninit<OpenObject> = Box::leak(Box::new(MaybeUninit::uninit()));
+    let mut open = (tool.builder)().open(object).map_err(|error| unusable("open", &error))?;
+    (tool.configure)(&mut open).map_err(|error| unusable("set up", &error))?;
+    let plan = plan(tool.hooks, tool.wanted, &programs(open.open_object()), kernel, common.attach);
+    let plan = plan.map_err(Failure::failed)?;
     if let Some(missing) = plan.missing().next() {
         if common.check {
             check::print(&plan, common.output)?;
@@ -117,45 +184,89 @@ pub fn start<'o, O: OpenSkel<'o>>(
         program.set_autoload(loads);
     }
     set_constant(open.open_object_mut(), "filter", &filter.to_bytes())?;
-    let statistics = common.overhead.then(overhead::enable).transpose()?;
-    let skel = open.load().map_err(|error| explain("load", &error))?;
+    forget_libbpf();
+    let skel = match open.load() {
+        Ok(skel) => skel,
+        Err(error) => return refused_to_load(&plan, &error),
+    };
     if let Some(cgroup) = filter.cgroup_fd() {
         let map = skel.object().maps().find(|map| map.name() == "filter_cgroup");
         let map = map.ok_or_else(|| Failure::failed("the object has no map filter_cgroup"))?;
         map.update(&0u32.to_ne_bytes(), &cgroup.to_ne_bytes(), MapFlags::ANY)
             .map_err(|error| Failure::failed(format!("--cgroup: the kernel refused it: {error}")))?;
     }
-    let meter = Meter { programs: Vec::new(), seen: Cost::default(), statistics };
-    let mut session = Session { skel, plan, stop, links: BTreeMap::new(), meter };
-    session.attach()?;
-    if !common.quiet {
-        check::warn_of_bounds(&session.plan);
+    // In the reverse order of the object, so that what ends is watched before what begins: nothing that begins is
+    // then ever left without an end.
+    let mut links = BTreeMap::new();
+    let loaded: Vec<_> = skel.object().progs_mut().filter(|program| program.autoload()).collect();
+    for program in loaded.iter().rev() {
+        let name = program.name().to_string_lossy().into_owned();
+        match program.attach() {
+            Ok(link) => links.insert(name, link),
+            Err(error) => match plan.program(&name) {
+                Some(program) => return Ok(Attempt::Refused(program.clone(), refusal("attach", &error))),
+                None => return Err(explain(&format!("attach {name}"), &error)),
+            },
+        };
     }
-    if let Err(error) = privilege::drop_all(|| overhead::account(&session.meter.programs).is_some())
-        && !common.quiet
-    {
-        eprintln!("note: could not give up capabilities: {error}");
-    }
-    Ok(session)
+    drop(loaded);
+    Ok(Attempt::Attached(skel, plan, links))
 }
 
-impl<'o, S: Skel<'o>> Session<S> {
-    /// In the reverse order of the object, so that what ends is watched before what begins: nothing that
-    /// begins is then ever left without an end.
-    fn attach(&mut self) -> Result<()> {
-        let loaded: Vec<_> = self.skel.object().progs_mut().filter(|program| program.autoload()).collect();
-        for program in loaded.iter().rev() {
-            let name = program.name().to_string_lossy().into_owned();
-            let link = program.attach().map_err(|error| explain(&format!("attach {name}"), &error))?;
-            self.links.insert(name, link);
-            let fd = program.as_fd().try_clone_to_owned();
-            self.meter
-                .programs
-                .push(fd.map_err(|error| Failure::failed(format!("cannot keep a descriptor: {error}")))?);
-        }
-        Ok(())
-    }
+/// A program of the first hook, of those that saw nothing, that has been given one.
+fn first_blind(plan: &Plan, blind: &[&'static str]) -> Option<Program> {
+    let hook = plan.hooks.iter().find(|hook| blind.contains(&hook.hook) && !hook.taken.is_empty())?;
+    hook.taken.first().cloned()
+}
 
+/// Which program it was that the kernel would not load: libbpf says so in words only.
+fn refused_to_load<S>(plan: &Plan, error: &libbpf_rs::Error) -> Result<Attempt<S>> {
+    let said = LIBBPF_SAID.lock().map(|said| said.clone()).unwrap_or_default();
+    let refused =
+        said.lines().filter_map(|line| line.split_once("prog '")?.1.split_once("': failed to load"));
+    match refused.map(|(name, _)| name).find_map(|name| plan.program(name)) {
+        Some(program) => Ok(Attempt::Refused(program.clone(), refusal("load", error))),
+        None => Err(explain("load", error)),
+    }
+}
+
+fn refusal(what: &str, error: &libbpf_rs::Error) -> Refusal {
+    match error.kind() {
+        libbpf_rs::ErrorKind::PermissionDenied => {
+            Refusal::not_permitted(format!("not permitted to {what} (lockdown, seccomp, or a capability)"))
+        }
+        _ => Refusal::missing(format!("this kernel does not {what} it: {error} (-v shows why)")),
+    }
+}
+
+fn unusable(what: &str, error: &libbpf_rs::Error) -> Failure {
+    Failure::failed(format!("cannot {what} the BPF object: {error}"))
+}
+
+fn forget_libbpf() {
+    if let Ok(mut said) = LIBBPF_SAID.lock() {
+        said.clear();
+    }
+}
+
+impl<S: Skel<'static>> Session<S> {
+    fn new(
+        skel: S,
+        plan: Plan,
+        stop: Stop,
+        links: BTreeMap<String, Link>,
+        statistics: Option<OwnedFd>,
+    ) -> Result<Self> {
+        let loaded = skel.object().progs_mut().filter(|program| program.autoload());
+        let programs: std::io::Result<Vec<_>> =
+            loaded.map(|program| program.as_fd().try_clone_to_owned()).collect();
+        let programs =
+            programs.map_err(|error| Failure::failed(format!("cannot keep a descriptor: {error}")))?;
+        Ok(Self { skel, plan, stop, links, meter: Meter { programs, seen: Cost::default(), statistics } })
+    }
+}
+
+impl<S> Session<S> {
     /// The link of a program, if the plan took it.
     pub fn link(&self, program: &str) -> Option<&Link> {
         self.links.get(program)

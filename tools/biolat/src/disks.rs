@@ -16,6 +16,8 @@ const MAX_DISKS: usize = 1024;
 const MIN_SLOTS: usize = 32;
 /// Slots for each disk that there is: in an emptier table one is found sooner.
 const SLOTS_PER_DISK: usize = 2;
+/// `DISK_PROBES` in `bpf/biolat.bpf.c`.
+const PROBES: usize = 8;
 /// The operations, in the order of `enum op`.
 const OPS: [&str; 4] = ["read", "write", "flush", "discard"];
 /// More banks than this spare no more contention, only cost memory.
@@ -35,6 +37,27 @@ pub fn slots(disks: usize) -> u32 {
 /// How many disks there are now.
 pub fn present() -> usize {
     std::fs::read_dir("/sys/block").map_or(0, Iterator::count)
+}
+
+/// Enters the disks that there are now in the kernel side's table, which without compare-and-exchange cannot do so
+/// itself. `keys` are its slots, as many as `slots` says.
+pub fn enter_present(keys: &mut [u64]) {
+    let names = std::fs::read_dir("/sys/block").into_iter().flatten().flatten();
+    let numbers = names.filter_map(|name| std::fs::read_to_string(name.path().join("dev")).ok());
+    for key in numbers.filter_map(|number| key_of(&number)) {
+        // As `disk_slot` of `bpf/biolat.bpf.c` does it.
+        let first = (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize;
+        let mut slots = (first..first + PROBES).map(|slot| slot % keys.len());
+        if let Some(free) = slots.find(|slot| keys[*slot] == 0) {
+            keys[free] = key;
+        }
+    }
+}
+
+/// The key of a disk by its number, as sysfs writes it: `254:0`.
+fn key_of(number: &str) -> Option<u64> {
+    let (major, minor) = number.trim().split_once(':')?;
+    Some(1 << 63 | major.parse::<u64>().ok()? << 20 | minor.parse::<u64>().ok()?)
 }
 
 /// How many entries the map `stats` needs.
@@ -135,6 +158,12 @@ mod tests {
     #[test]
     fn banks_are_a_power_of_two_and_not_too_many() {
         assert_eq!([1, 2, 3, 6, 200].map(banks), [1, 2, 4, 8, 8]);
+    }
+
+    #[test]
+    fn a_disks_number_makes_its_key() {
+        assert_eq!(key_of("254:3\n"), Some(1 << 63 | 254 << 20 | 3));
+        assert_eq!(key_of("rubbish"), None);
     }
 
     #[test]

@@ -3,7 +3,6 @@
 mod disks;
 mod row;
 
-use std::mem::MaybeUninit;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -21,26 +20,72 @@ include!(concat!(env!("OUT_DIR"), "/skel.rs"));
 /// The tool's name in records and messages.
 const TOOL: &str = "biolat";
 
+/// What the kernel itself does not tell before 6.5.
+const BY_ISSUER: &str =
+    "the task is the one that issues a request, which for queued ones may be a kernel thread";
+/// What the way without compare-and-exchange cannot see.
+const KNOWN_DISKS: &str = "disks that come after the start are counted as lost";
+const BY_ISSUER_OF_KNOWN_DISKS: &str =
+    "the task is the one that issues a request, and disks that come after the start are counted as lost";
+
+/// What is under way is kept in a table of our own, or in a hash map where the kernel cannot compare and exchange
+/// (before Linux 5.12): all of a request's programs must agree, and so are on one rung.
 const HOOKS: &[Hook] = &[
-    Hook { name: "completions", rungs: &[Rung { programs: &["on_complete"], bound: None }], optional: false },
-    Hook { name: "requeues", rungs: &[Rung { programs: &["on_requeue"], bound: None }], optional: false },
-    Hook { name: "issues", rungs: &[Rung { programs: &["on_issue"], bound: None }], optional: false },
     Hook {
-        name: "issues of tasks",
+        name: "requests",
         rungs: &[
-            Rung { programs: &["on_start_filtered", "on_issue_filtered"], bound: None },
             Rung {
-                programs: &["on_issue_by_current"],
-                bound: Some(
-                    "the task is the one that issues a request, which for queued ones may be a kernel thread",
-                ),
+                programs: &["on_issue", "on_requeue", "on_complete", "on_bio_queue", "on_bio_complete"],
+                bound: None,
+            },
+            Rung {
+                programs: &[
+                    "on_issue_hash",
+                    "on_requeue_hash",
+                    "on_complete_hash",
+                    "on_bio_queue_hash",
+                    "on_bio_complete_hash",
+                ],
+                bound: Some(KNOWN_DISKS),
             },
         ],
         optional: false,
     },
     Hook {
-        name: "bios",
-        rungs: &[Rung { programs: &["on_bio_queue", "on_bio_complete"], bound: None }],
+        name: "requests of tasks",
+        rungs: &[
+            Rung {
+                programs: &[
+                    "on_start_filtered",
+                    "on_issue_filtered",
+                    "on_requeue_filtered",
+                    "on_complete",
+                    "on_bio_queue",
+                    "on_bio_complete",
+                ],
+                bound: None,
+            },
+            Rung {
+                programs: &[
+                    "on_issue_by_current",
+                    "on_requeue",
+                    "on_complete",
+                    "on_bio_queue",
+                    "on_bio_complete",
+                ],
+                bound: Some(BY_ISSUER),
+            },
+            Rung {
+                programs: &[
+                    "on_issue_by_current_hash",
+                    "on_requeue_hash",
+                    "on_complete_hash",
+                    "on_bio_queue_hash",
+                    "on_bio_complete_hash",
+                ],
+                bound: Some(BY_ISSUER_OF_KNOWN_DISKS),
+            },
+        ],
         optional: false,
     },
 ];
@@ -88,16 +133,19 @@ fn run() -> Result<()> {
     }
     output::check_buckets(&args.common, args.buckets)?;
     let filter = filter::Filter::new(&args.common.pid, args.common.cgroup.as_deref())?;
-    let mut object = MaybeUninit::uninit();
-    let mut open = session::open(skel::BiolatSkelBuilder::default(), &mut object, &args.common)?;
-    let banks = configure(&mut open)
-        .map_err(|error| Failure::failed(format!("cannot set up the BPF object: {error}")))?;
-    let wanted = |hook: &Hook| match hook.name {
-        "issues" => !filter.is_set(),
-        "issues of tasks" => filter.is_set(),
-        _ => true,
+    let cpus = num_possible_cpus().unwrap_or(1) as u32;
+    let (banks, slots) = (disks::banks(cpus), disks::slots(disks::present()));
+    let tool = session::Tool {
+        builder: skel::BiolatSkelBuilder::default,
+        configure: &|open| configure(open, cpus, banks, slots),
+        hooks: HOOKS,
+        wanted: &|hook| match hook.name {
+            "requests" => !filter.is_set(),
+            _ => filter.is_set(),
+        },
+        prove: None,
     };
-    let mut session = session::start(open, HOOKS, wanted, &args.common, &filter)?;
+    let mut session = session::start(&tool, &args.common, &filter)?;
     if args.common.check {
         return common::print_check(&session.plan, &args.common);
     }
@@ -120,16 +168,21 @@ fn run() -> Result<()> {
 /// The size of a bank of counters, in words: the C struct is rounded up to whole cache lines.
 const COUNTERS: usize = 8;
 
-/// Sets the constants and sizes that depend on the machine; returns the number of banks.
-fn configure(open: &mut skel::OpenBiolatSkel<'_>) -> libbpf_rs::Result<u32> {
-    let cpus = num_possible_cpus()? as u32;
-    let banks = disks::banks(cpus);
+/// Sets the constants and sizes that depend on the machine.
+fn configure(
+    open: &mut skel::OpenBiolatSkel<'_>,
+    cpus: u32,
+    banks: u32,
+    slots: u32,
+) -> libbpf_rs::Result<()> {
     open.maps.counters.set_max_entries(cpus)?;
-    let slots = disks::slots(disks::present());
     open.maps.stats.set_max_entries(disks::entries(slots, banks))?;
+    if let Some(data) = open.maps.bss_data.as_deref_mut() {
+        disks::enter_present(&mut data.disk_key[..slots as usize]);
+    }
     if let Some(constants) = open.maps.rodata_data.as_deref_mut() {
         constants.bank_mask = banks - 1;
         constants.disk_mask = slots - 1;
     }
-    Ok(banks)
+    Ok(())
 }

@@ -4,11 +4,10 @@ mod event;
 mod row;
 mod run;
 
-use std::mem::MaybeUninit;
 use std::process::ExitCode;
 
 use clap::Parser;
-use common::exit::{Failure, Result, report};
+use common::exit::{Result, report};
 use common::hooks::{Hook, Rung};
 use common::{cli, filter, output, session};
 use libbpf_rs::num_possible_cpus;
@@ -94,12 +93,15 @@ fn run() -> Result<()> {
         };
     }
     let filter = filter::Filter::new(&args.common.pid, args.common.cgroup.as_deref())?;
-    let mut object = MaybeUninit::uninit();
-    let mut open = session::open(skel::ProclifeSkelBuilder::default(), &mut object, &args.common)?;
-    run::configure(&mut open, args.events, args.threads, num_possible_cpus().unwrap_or(1) as u32)
-        .map_err(|error| Failure::failed(format!("cannot set up the BPF object: {error}")))?;
-    let wanted = |hook: &Hook| !args.events || !matches!(hook.name, "reaped" | "zombies");
-    let mut session = session::start(open, HOOKS, wanted, &args.common, &filter)?;
+    let cpus = num_possible_cpus().unwrap_or(1) as u32;
+    let tool = session::Tool {
+        builder: skel::ProclifeSkelBuilder::default,
+        configure: &|open| run::configure(open, args.events, args.threads, cpus),
+        hooks: HOOKS,
+        wanted: &|hook| !args.events || !matches!(hook.name, "reaped" | "zombies"),
+        prove: None,
+    };
+    let mut session = session::start(&tool, &args.common, &filter)?;
     if args.common.check {
         return common::print_check(&session.plan, &args.common);
     }

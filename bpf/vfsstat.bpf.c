@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
+/* What tasks ask of the file systems: reads, writes, opens, and what changes directories. */
+#include "kernel.h"
+#include "renames.h"
+#include "filter.h"
+
+/* Of each operation: calls, failed ones, and what else is told; in the order of
+ * tools/vfsstat/src/row.rs. */
+enum counter {
+	READS,
+	READ_ERRORS,
+	READ_BYTES,
+	READVS,
+	WRITES,
+	WRITE_ERRORS,
+	WRITE_BYTES,
+	WRITEVS,
+	OPENS,
+	OPEN_ERRORS,
+	CREATES,
+	CREATE_ERRORS,
+	UNLINKS,
+	UNLINK_ERRORS,
+	MKDIRS,
+	MKDIR_ERRORS,
+	RMDIRS,
+	RMDIR_ERRORS,
+	RENAMES,
+	RENAME_ERRORS,
+	FSYNCS,
+	FSYNC_ERRORS,
+	MAX_COUNTERS,
+};
+
+#include "counters.h"
+
+/* include/linux/fs.h */
+#define FMODE_CREATED 0x100000
+#define FMODE_NOACCOUNT 0x20000000
+#define O_CREAT 00000100
+/* include/uapi/linux/fcntl.h */
+#define AT_REMOVEDIR 0x200
+
+/* One bank, looked up once for all that an event counts. */
+static __always_inline int counted(u32 calls, long ret)
+{
+	struct counters *bank;
+
+	if (!filter_current())
+		return 0;
+	bank = counters_bank();
+	if (!bank)
+		return 0;
+	add(bank, calls, 1);
+	if (ret < 0)
+		add(bank, calls + 1, 1);
+	return 0;
+}
+
+/* Reads and writes: calls, errors, bytes, and of the calls those with a vector. */
+static __always_inline int moved(u32 calls, long ret, bool vector)
+{
+	struct counters *bank;
+
+	if (!filter_current())
+		return 0;
+	bank = counters_bank();
+	if (!bank)
+		return 0;
+	add(bank, calls, 1);
+	if (ret < 0)
+		add(bank, calls + 1, 1);
+	else
+		add(bank, calls + 2, ret);
+	if (vector)
+		add(bank, calls + 3, 1);
+	return 0;
+}
+
+/* Whether the file that the running task has just got under this descriptor came into being by
+ * that. */
+static __always_inline bool is_created(long fd)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct file *file = NULL;
+	struct file **files;
+
+	files = BPF_CORE_READ(task, files, fdt, fd);
+	bpf_probe_read_kernel(&file, sizeof(file), &files[fd]);
+	return BPF_CORE_READ(file, f_mode) & FMODE_CREATED;
+}
+
+static __always_inline int opened(long ret, bool asked_to_create)
+{
+	struct counters *bank;
+
+	if (!filter_current())
+		return 0;
+	bank = counters_bank();
+	if (!bank)
+		return 0;
+	add(bank, OPENS, 1);
+	if (ret < 0) {
+		add(bank, OPEN_ERRORS, 1);
+		if (asked_to_create) {
+			add(bank, CREATES, 1);
+			add(bank, CREATE_ERRORS, 1);
+		}
+	} else if (is_created(ret)) {
+		add(bank, CREATES, 1);
+	}
+	return 0;
+}
+
+/* A file that an overlay file system opened beneath its own. */
+static __always_inline bool is_backing(struct file *file)
+{
+	return BPF_CORE_READ(file, f_mode) & FMODE_NOACCOUNT;
+}
+
+/* The functions that all calls of a kind pass, on any file system, for tasks of any word size. */
+
+SEC("fexit/vfs_read")
+int BPF_PROG(read_f, u64 a, u64 b, u64 c, u64 d, long ret)
+{
+	return moved(READS, ret, false);
+}
+
+SEC("fexit/vfs_readv")
+int BPF_PROG(readv_f, u64 a, u64 b, u64 c, u64 d, u64 e, long ret)
+{
+	return moved(READS, ret, true);
+}
+
+SEC("fexit/vfs_write")
+int BPF_PROG(write_f, u64 a, u64 b, u64 c, u64 d, long ret)
+{
+	return moved(WRITES, ret, false);
+}
+
+SEC("fexit/vfs_writev")
+int BPF_PROG(writev_f, u64 a, u64 b, u64 c, u64 d, u64 e, long ret)
+{
+	return moved(WRITES, ret, true);
+}
+
+SEC("fexit/do_sys_openat2")
+int BPF_PROG(open_f, u64 dfd, u64 name, struct open_how *how, long ret)
+{
+	return opened((int)ret, how->flags & O_CREAT);
+}
+
+SEC("fexit/do_unlinkat")
+int BPF_PROG(unlink_f, u64 a, u64 b, long ret)
+{
+	return counted(UNLINKS, (int)ret);
+}
+
+SEC("fexit/filename_unlinkat")
+int BPF_PROG(unlink_f7, u64 a, u64 b, long ret)
+{
+	return counted(UNLINKS, (int)ret);
+}
+
+SEC("fexit/do_rmdir")
+int BPF_PROG(rmdir_f, u64 a, u64 b, long ret)
+{
+	return counted(RMDIRS, (int)ret);
+}
+
+SEC("fexit/filename_rmdir")
+int BPF_PROG(rmdir_f7, u64 a, u64 b, long ret)
+{
+	return counted(RMDIRS, (int)ret);
+}
+
+SEC("fexit/do_mkdirat")
+int BPF_PROG(mkdir_f, u64 a, u64 b, u64 c, long ret)
+{
+	return counted(MKDIRS, (int)ret);
+}
+
+SEC("fexit/filename_mkdirat")
+int BPF_PROG(mkdir_f7, u64 a, u64 b, u64 c, long ret)
+{
+	return counted(MKDIRS, (int)ret);
+}
+
+SEC("fexit/do_renameat2")
+int BPF_PROG(rename_f, u64 a, u64 b, u64 c, u64 d, u64 e, long ret)
+{
+	return counted(RENAMES, (int)ret);
+}
+
+SEC("fexit/filename_renameat2")
+int BPF_PROG(rename_f7, u64 a, u64 b, u64 c, u64 d, u64 e, long ret)
+{
+	return counted(RENAMES, (int)ret);
+}
+
+/* Overlay file systems call this again for the file beneath: that is their work, not another
+ * request. */
+SEC("fexit/vfs_fsync_range")
+int BPF_PROG(fsync_f, struct file *file, u64 start, u64 end, u64 datasync, long ret)
+{
+	return is_backing(file) ? 0 : counted(FSYNCS, (int)ret);
+}
+
+SEC("fexit/do_fsync")
+int BPF_PROG(fsync_fd_f, u64 fd, u64 datasync, long ret)
+{
+	return counted(FSYNCS, (int)ret);
+}
+
+/* The system calls' own functions: here fsync(2) and fdatasync(2) pass whatever the compiler
+ * inlines. */
+SEC("fexit/" SYSCALL_PREFIX "fsync")
+int BPF_PROG(fsync_sys_f, u64 regs, long ret)
+{
+	return counted(FSYNCS, ret);
+}
+
+SEC("fexit/" SYSCALL_PREFIX "fdatasync")
+int BPF_PROG(fdatasync_sys_f, u64 regs, long ret)
+{
+	return counted(FSYNCS, ret);
+}
+
+SEC("kretprobe/vfs_read")
+int BPF_KRETPROBE(read_k, long ret)
+{
+	return moved(READS, ret, false);
+}
+
+SEC("kretprobe/vfs_readv")
+int BPF_KRETPROBE(readv_k, long ret)
+{
+	return moved(READS, ret, true);
+}
+
+SEC("kretprobe/vfs_write")
+int BPF_KRETPROBE(write_k, long ret)
+{
+	return moved(WRITES, ret, false);
+}
+
+SEC("kretprobe/vfs_writev")
+int BPF_KRETPROBE(writev_k, long ret)
+{
+	return moved(WRITES, ret, true);
+}
+
+SEC("kretprobe/do_sys_openat2")
+int BPF_KRETPROBE(open_k, long ret)
+{
+	return opened((int)ret, false);
+}
+
+SEC("kretprobe/do_unlinkat")
+int BPF_KRETPROBE(unlink_k, long ret)
+{
+	return counted(UNLINKS, (int)ret);
+}
+
+SEC("kretprobe/filename_unlinkat")
+int BPF_KRETPROBE(unlink_k7, long ret)
+{
+	return counted(UNLINKS, (int)ret);
+}
+
+SEC("kretprobe/do_rmdir")
+int BPF_KRETPROBE(rmdir_k, long ret)
+{
+	return counted(RMDIRS, (int)ret);
+}
+
+SEC("kretprobe/filename_rmdir")
+int BPF_KRETPROBE(rmdir_k7, long ret)
+{
+	return counted(RMDIRS, (int)ret);
+}
+
+SEC("kretprobe/do_mkdirat")
+int BPF_KRETPROBE(mkdir_k, long ret)
+{
+	return counted(MKDIRS, (int)ret);
+}
+
+SEC("kretprobe/filename_mkdirat")
+int BPF_KRETPROBE(mkdir_k7, long ret)
+{
+	return counted(MKDIRS, (int)ret);
+}
+
+SEC("kretprobe/do_renameat2")
+int BPF_KRETPROBE(rename_k, long ret)
+{
+	return counted(RENAMES, (int)ret);
+}
+
+SEC("kretprobe/filename_renameat2")
+int BPF_KRETPROBE(rename_k7, long ret)
+{
+	return counted(RENAMES, (int)ret);
+}
+
+SEC("kretprobe/do_fsync")
+int BPF_KRETPROBE(fsync_fd_k, long ret)
+{
+	return counted(FSYNCS, (int)ret);
+}
+
+SEC("kretprobe/" SYSCALL_PREFIX "fsync")
+int BPF_KRETPROBE(fsync_sys_k, long ret)
+{
+	return counted(FSYNCS, ret);
+}
+
+SEC("kretprobe/" SYSCALL_PREFIX "fdatasync")
+int BPF_KRETPROBE(fdatasync_sys_k, long ret)
+{
+	return counted(FSYNCS, ret);
+}
+
+/* The system calls themselves, for kernels that let no function be watched. */
+
+SEC("tp/syscalls/sys_exit_read")
+int read_t(struct sys_exit *ctx)
+{
+	return moved(READS, ctx->ret, false);
+}
+
+SEC("tp/syscalls/sys_exit_pread64")
+int pread64_t(struct sys_exit *ctx)
+{
+	return moved(READS, ctx->ret, false);
+}
+
+SEC("tp/syscalls/sys_exit_readv")
+int readv_t(struct sys_exit *ctx)
+{
+	return moved(READS, ctx->ret, true);
+}
+
+SEC("tp/syscalls/sys_exit_preadv")
+int preadv_t(struct sys_exit *ctx)
+{
+	return moved(READS, ctx->ret, true);
+}
+
+SEC("tp/syscalls/sys_exit_preadv2")
+int preadv2_t(struct sys_exit *ctx)
+{
+	return moved(READS, ctx->ret, true);
+}
+
+SEC("tp/syscalls/sys_exit_write")
+int write_t(struct sys_exit *ctx)
+{
+	return moved(WRITES, ctx->ret, false);
+}
+
+SEC("tp/syscalls/sys_exit_pwrite64")
+int pwrite64_t(struct sys_exit *ctx)
+{
+	return moved(WRITES, ctx->ret, false);
+}
+
+SEC("tp/syscalls/sys_exit_writev")
+int writev_t(struct sys_exit *ctx)
+{
+	return moved(WRITES, ctx->ret, true);
+}
+
+SEC("tp/syscalls/sys_exit_pwritev")
+int pwritev_t(struct sys_exit *ctx)
+{
+	return moved(WRITES, ctx->ret, true);
+}
+
+SEC("tp/syscalls/sys_exit_pwritev2")
+int pwritev2_t(struct sys_exit *ctx)
+{
+	return moved(WRITES, ctx->ret, true);
+}
+
+SEC("tp/syscalls/sys_exit_open")
+int open_t(struct sys_exit *ctx)
+{
+	return opened(ctx->ret, false);
+}
+
+SEC("tp/syscalls/sys_exit_creat")
+int creat_t(struct sys_exit *ctx)
+{
+	return opened(ctx->ret, false);
+}
+
+SEC("tp/syscalls/sys_exit_openat")
+int openat_t(struct sys_exit *ctx)
+{
+	return opened(ctx->ret, false);
+}
+
+SEC("tp/syscalls/sys_exit_openat2")
+int openat2_t(struct sys_exit *ctx)
+{
+	return opened(ctx->ret, false);
+}
+
+SEC("tp/syscalls/sys_exit_unlink")
+int unlink_t(struct sys_exit *ctx)
+{
+	return counted(UNLINKS, ctx->ret);
+}
+
+SEC("tp/syscalls/sys_exit_mkdir")
+int mkdir_t(struct sys_exit *ctx)
+{
+	return counted(MKDIRS, ctx->ret);
+}
+
+SEC("tp/syscalls/sys_exit_mkdirat")
+int mkdirat_t(struct sys_exit *ctx)
+{
+	return counted(MKDIRS, ctx->ret);
+}
+
+SEC("tp/syscalls/sys_exit_rmdir")
+int rmdir_t(struct sys_exit *ctx)
+{
+	return counted(RMDIRS, ctx->ret);
+}
+
+SEC("tp/syscalls/sys_exit_rename")
+int rename_t(struct sys_exit *ctx)
+{
+	return counted(RENAMES, ctx->ret);
+}
+
+SEC("tp/syscalls/sys_exit_renameat")
+int renameat_t(struct sys_exit *ctx)
+{
+	return counted(RENAMES, ctx->ret);
+}
+
+SEC("tp/syscalls/sys_exit_renameat2")
+int renameat2_t(struct sys_exit *ctx)
+{
+	return counted(RENAMES, ctx->ret);
+}
+
+SEC("tp/syscalls/sys_exit_fsync")
+int fsync_t(struct sys_exit *ctx)
+{
+	return counted(FSYNCS, ctx->ret);
+}
+
+SEC("tp/syscalls/sys_exit_fdatasync")
+int fdatasync_t(struct sys_exit *ctx)
+{
+	return counted(FSYNCS, ctx->ret);
+}
+
+/* unlinkat(2) removes directories, too: its exit does not tell which, its entry does. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 10240);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u32);
+	__type(value, u8);
+} removing SEC(".maps");
+
+SEC("tp/syscalls/sys_enter_unlinkat")
+int unlinkat_enter_t(struct sys_enter *ctx)
+{
+	u32 tid = bpf_get_current_pid_tgid();
+	u8 yes = 1;
+
+	if (ctx->args[2] & AT_REMOVEDIR)
+		bpf_map_update_elem(&removing, &tid, &yes, BPF_ANY);
+	return 0;
+}
+
+SEC("tp/syscalls/sys_exit_unlinkat")
+int unlinkat_t(struct sys_exit *ctx)
+{
+	u32 tid = bpf_get_current_pid_tgid();
+
+	if (bpf_map_delete_elem(&removing, &tid))
+		return counted(UNLINKS, ctx->ret);
+	return counted(RMDIRS, ctx->ret);
+}
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

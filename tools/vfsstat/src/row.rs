@@ -1,0 +1,146 @@
+//! The record of vfsstat.
+
+use common::output::Row;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// How many counters there are in a bank: `MAX_COUNTERS` of `bpf/vfsstat.bpf.c`, rounded up to whole cache lines.
+pub const COUNTERS: usize = 24;
+
+/// What was asked in an interval. Each count holds the failed calls too, which its `_errors` tells.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Counts {
+    /// Calls of read, pread, readv, preadv and preadv2, on anything that has a descriptor.
+    pub reads: u64,
+    /// Bytes that they returned.
+    pub read_bytes: u64,
+    /// Those that failed.
+    pub read_errors: u64,
+    /// Those with a vector: readv, preadv, preadv2.
+    pub readvs: u64,
+    /// Calls of write, pwrite, writev, pwritev and pwritev2.
+    pub writes: u64,
+    /// Bytes that they took.
+    pub write_bytes: u64,
+    /// Those that failed.
+    pub write_errors: u64,
+    /// Those with a vector: writev, pwritev, pwritev2.
+    pub writevs: u64,
+    /// Calls of open, creat, openat and openat2.
+    pub opens: u64,
+    /// Those that failed.
+    pub open_errors: u64,
+    /// Opens that brought a file into being, and those with O_CREAT that failed where the hook tells.
+    pub creates: u64,
+    /// Opens with O_CREAT that failed. Null where the hook does not tell.
+    pub create_errors: Option<u64>,
+    /// Calls of unlink, and of unlinkat for files.
+    pub unlinks: u64,
+    /// Those that failed.
+    pub unlink_errors: u64,
+    /// Calls of mkdir and mkdirat.
+    pub mkdirs: u64,
+    /// Those that failed.
+    pub mkdir_errors: u64,
+    /// Calls of rmdir, and of unlinkat for directories.
+    pub rmdirs: u64,
+    /// Those that failed.
+    pub rmdir_errors: u64,
+    /// Calls of rename, renameat and renameat2.
+    pub renames: u64,
+    /// Those that failed.
+    pub rename_errors: u64,
+    /// Calls of fsync and fdatasync.
+    pub fsyncs: u64,
+    /// Those that failed.
+    pub fsync_errors: u64,
+}
+
+impl Counts {
+    /// From what was added to the counters, in the order of `enum counter` in `bpf/vfsstat.bpf.c`.
+    pub fn new(added: &[u64; COUNTERS], sees_create_errors: bool) -> Self {
+        let &[
+            reads,
+            read_errors,
+            read_bytes,
+            readvs,
+            writes,
+            write_errors,
+            write_bytes,
+            writevs,
+            opens,
+            open_errors,
+            creates,
+            create_errors,
+            unlinks,
+            unlink_errors,
+            mkdirs,
+            mkdir_errors,
+            rmdirs,
+            rmdir_errors,
+            renames,
+            rename_errors,
+            fsyncs,
+            fsync_errors,
+            ..,
+        ] = added;
+        Self {
+            reads,
+            read_bytes,
+            read_errors,
+            readvs,
+            writes,
+            write_bytes,
+            write_errors,
+            writevs,
+            opens,
+            open_errors,
+            creates,
+            create_errors: sees_create_errors.then_some(create_errors),
+            unlinks,
+            unlink_errors,
+            mkdirs,
+            mkdir_errors,
+            rmdirs,
+            rmdir_errors,
+            renames,
+            rename_errors,
+            fsyncs,
+            fsync_errors,
+        }
+    }
+}
+
+impl Row for Counts {
+    const TABLE: &'static [&'static str] = &[
+        "reads",
+        "read_bytes",
+        "writes",
+        "write_bytes",
+        "opens",
+        "open_errors",
+        "creates",
+        "unlinks",
+        "mkdirs",
+        "rmdirs",
+        "renames",
+        "fsyncs",
+    ];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_land_in_their_fields() {
+        let counts = Counts::new(&std::array::from_fn(|i| i as u64), true);
+        assert_eq!((counts.reads, counts.read_errors, counts.read_bytes, counts.readvs), (0, 1, 2, 3));
+        assert_eq!(
+            (counts.opens, counts.open_errors, counts.creates, counts.create_errors),
+            (8, 9, 10, Some(11))
+        );
+        assert_eq!((counts.renames, counts.fsyncs, counts.fsync_errors), (18, 20, 21));
+        assert_eq!(Counts::new(&[1; COUNTERS], false).create_errors, None);
+    }
+}
