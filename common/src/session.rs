@@ -87,8 +87,11 @@ pub struct Tool<'a, B, O, S> {
     pub wanted: &'a dyn Fn(&Hook) -> bool,
     /// Does a little of what each hook shall see, and names the hooks that did not see it: functions can be
     /// attached to and never be called, because the compiler inlined them.
-    pub prove: Option<fn(&S) -> Result<Vec<&'static str>>>,
+    pub prove: Option<Prove<S>>,
 }
+
+/// Works a little, and names the hooks that did not see it.
+pub type Prove<S> = fn(&S) -> Result<Vec<&'static str>>;
 
 /// Plans, loads, attaches, and tries what it has: a rung that the kernel refuses, or that sees nothing, is passed
 /// over for the next.
