@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Mutex;
 
 use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
-use libbpf_rs::{Link, MapCore, MapFlags, OpenObject, PrintLevel, set_print};
+use libbpf_rs::{Link, MapCore, MapFlags, Object, OpenObject, PrintLevel, set_print};
 
 use crate::check;
 use crate::cli::Common;
@@ -43,6 +43,15 @@ pub struct Meter {
 }
 
 impl Meter {
+    fn new(object: &Object, statistics: Option<OwnedFd>) -> Result<Self> {
+        let loaded = object.progs_mut().filter(|program| program.autoload());
+        let programs: std::io::Result<Vec<_>> =
+            loaded.map(|program| program.as_fd().try_clone_to_owned()).collect();
+        let programs =
+            programs.map_err(|error| Failure::failed(format!("cannot keep a descriptor: {error}")))?;
+        Ok(Self { programs, seen: Cost::default(), statistics })
+    }
+
     /// What the programs cost and missed since the last call.
     pub fn account(&mut self) -> Account {
         let Some(now) = overhead::account(&self.programs) else { return Account::default() };
@@ -113,17 +122,16 @@ where
         ));
     }
     set_print(Some((PrintLevel::Info, if common.verbose { print } else { keep })));
-    let stop = Stop::on_signals()?;
     let statistics = common.overhead.then(overhead::enable).transpose()?;
     let mut kernel = Tried::new(Running::default());
     let no_filter = Filter::default();
     // What a hook sees is proven once, by work of this process: without the user's filter.
     let mut proven = tool.prove.is_none();
-    let mut session = loop {
+    let (skel, plan, links) = loop {
         let attempt = attempt(tool, common, &kernel, if proven { filter } else { &no_filter })?;
         let (program, refusal) = match attempt {
             Attempt::Attached(skel, plan, links) => match tool.prove.filter(|_| !proven) {
-                None => break Session::new(skel, plan, stop, links, statistics)?,
+                None => break (skel, plan, links),
                 Some(prove) => match first_blind(&plan, &prove(&skel)?) {
                     Some(blind) => {
                         (blind, Refusal::missing("attached, but never called: inlined by the compiler"))
@@ -132,7 +140,7 @@ where
                         proven = true;
                         continue;
                     }
-                    None => break Session::new(skel, plan, stop, links, statistics)?,
+                    None => break (skel, plan, links),
                 },
             },
             Attempt::Refused(program, refusal) => (program, refusal),
@@ -143,15 +151,17 @@ where
         eprintln!("note: {note}");
     }
     if !common.quiet {
-        check::warn_of_bounds(&session.plan);
+        check::warn_of_bounds(&plan);
     }
-    if let Err(error) = privilege::drop_all(|| overhead::account(&session.meter.programs).is_some())
+    let mut meter = Meter::new(skel.object(), statistics)?;
+    // Rights belong to a thread: they are given up before there is a second one, the one that waits for signals.
+    if let Err(error) = privilege::drop_all(|| overhead::account(&meter.programs).is_some())
         && !common.quiet
     {
         eprintln!("note: could not give up capabilities: {error}");
     }
-    session.meter.account();
-    Ok(session)
+    meter.account();
+    Ok(Session { skel, plan, stop: Stop::on_signals()?, meter, links })
 }
 
 /// What became of a plan when it was tried.
@@ -249,23 +259,6 @@ fn unusable(what: &str, error: &libbpf_rs::Error) -> Failure {
 fn forget_libbpf() {
     if let Ok(mut said) = LIBBPF_SAID.lock() {
         said.clear();
-    }
-}
-
-impl<S: Skel<'static>> Session<S> {
-    fn new(
-        skel: S,
-        plan: Plan,
-        stop: Stop,
-        links: BTreeMap<String, Link>,
-        statistics: Option<OwnedFd>,
-    ) -> Result<Self> {
-        let loaded = skel.object().progs_mut().filter(|program| program.autoload());
-        let programs: std::io::Result<Vec<_>> =
-            loaded.map(|program| program.as_fd().try_clone_to_owned()).collect();
-        let programs =
-            programs.map_err(|error| Failure::failed(format!("cannot keep a descriptor: {error}")))?;
-        Ok(Self { skel, plan, stop, links, meter: Meter { programs, seen: Cost::default(), statistics } })
     }
 }
 
