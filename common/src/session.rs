@@ -134,7 +134,7 @@ where
                 None => break (skel, plan, links),
                 Some(prove) => match first_blind(&plan, &prove(&skel)?) {
                     Some(blind) => {
-                        (blind, Refusal::missing("attached, but never called: inlined by the compiler"))
+                        (blind, Refusal::missing("attached, but not called every time: inlined by the compiler"))
                     }
                     None if filter.is_set() => {
                         proven = true;

@@ -2,6 +2,8 @@
 # All of it goes through apt, in a state of its own below the cache: the sources that apt is configured with say where
 # the archive is and stay as they are; apt checks the index by its signature, and each package by the index's SHA256.
 # shellcheck shell=bash
+# The variables are those of the scripts around it.
+# shellcheck disable=SC2154,SC2034
 
 cache=$root/.cache/vm
 # The kernels, in the order of their age, and per kernel: the suites that have it, and its version in a package's name.
@@ -99,13 +101,13 @@ fetch_kernel() {
     mv "$cache/kernels/$kernel.new" "$cache/kernels/$kernel"
 }
 
-# unpack_kernel APT VERSION TREE: what of the packages is needed, in `kernel` beside TREE. From 7.2 on a kernel's image
-# and its modules are packages of their own.
+# unpack_kernel APT VERSION TREE: what of the packages is needed, in `kernel` beside TREE. From 7.2 on a kernel
+# comes in several packages.
 unpack_kernel() {
     local apt=$1 version=$2 tree=$3 package packages image kernel
     kernel=$(dirname "$tree")/kernel
     mapfile -t packages < <(private_apt "$apt" apt-cache pkgnames linux- |
-        grep -xF -e "linux-image-$version" -e "linux-binary-$version" -e "linux-modules-$version")
+        grep -xF "$(printf "linux-%s-$version\n" image binary modules base)")
     (cd "$apt/archives" && private_apt "$apt" apt-get download -qq "${packages[@]}" </dev/null >&2) || return 1
     for package in "$apt"/archives/*.deb; do dpkg-deb -x "$package" "$tree" || return 1; done
     # One place for modules, whether the package knows of the merged /usr or not.
@@ -114,7 +116,7 @@ unpack_kernel() {
     for image in "$tree/boot/vmlinuz-$version" "$kernel/modules/lib/modules/$version/vmlinuz"; do
         if [[ -f $image ]]; then mv "$image" "$kernel/vmlinuz"; fi
     done
-    [[ -f $kernel/vmlinuz && -d $kernel/modules/lib/modules/$version/kernel ]] || return 1
+    [[ -f $kernel/vmlinuz && -f $kernel/modules/lib/modules/$version/modules.builtin ]] || return 1
     depmod -b "$kernel/modules" "$version"
 }
 

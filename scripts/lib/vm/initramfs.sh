@@ -1,11 +1,12 @@
 # What a guest boots from: cpio archives, which the kernel takes one after the other. The base (busybox, init, file
 # system tools, modules) is kept per kernel; the job with the tools is made for each run. To be sourced after fetch.sh.
 # shellcheck shell=bash
-# shellcheck source=scripts/lib/vm/fetch.sh
-[[ -v cache ]] || source fetch.sh
+# The variables are those of the scripts around it.
+# shellcheck disable=SC2154
 
-# Modules that every guest can load by name, mount or device. What a kernel does not have is left out.
-offered_modules=(virtio_pci virtio_console virtio_blk virtio_net ext4 xfs btrfs nfs nfsv4 nfsd md_mod raid0 raid1 dm_mod dm_delay
+# Modules that every guest can load by name, mount or device; NFS is too big for that and has to be named. What a kernel
+# does not have is left out.
+offered_modules=(virtio_pci virtio_console virtio_blk virtio_net ext4 xfs btrfs md_mod raid0 raid1 dm_mod dm_delay
     zram loop nbd null_blk brd tun veth fuse overlay virtiofs crc32c_generic crc32c_intel crypto_lz4 crypto_lzo lzo_rle)
 # Programs of the host's that a guest can have for the asking of no option, if they are installed.
 offered_programs=(mkfs.ext4 mkfs.xfs mkfs.btrfs)
@@ -85,6 +86,8 @@ make_base() {
     printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n' >"$tree/etc/passwd"
     printf 'root:x:0:\nnogroup:x:65534:\n' >"$tree/etc/group"
     printf '127.0.0.1 localhost\n::1 localhost\n' >"$tree/etc/hosts"
+    # What `mount` tries where no -t says it, and so has loaded.
+    printf 'ext4\nxfs\nbtrfs\n' >"$tree/etc/filesystems"
     put_modules "$version" "$modules" "$tree" "$@"
     # Older archives of this kernel that no run has needed for a day.
     find "$(dirname "$base")" -name 'base-*.cpio' -amin +1440 -delete
