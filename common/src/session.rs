@@ -133,9 +133,10 @@ where
             Attempt::Attached(skel, plan, links) => match tool.prove.filter(|_| !proven) {
                 None => break (skel, plan, links),
                 Some(prove) => match first_blind(&plan, &prove(&skel)?) {
-                    Some(blind) => {
-                        (blind, Refusal::missing("attached, but not called every time: inlined by the compiler"))
-                    }
+                    Some(blind) => (
+                        blind,
+                        Refusal::missing("attached, but not called every time: inlined by the compiler"),
+                    ),
                     None if filter.is_set() => {
                         proven = true;
                         continue;

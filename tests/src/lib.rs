@@ -1,1 +1,48 @@
 //! End-to-end tests: what they share.
+//!
+//! The tests run the tools that were built, beside a workload whose numbers are known, on the running kernel.
+//! They need root; see [`can_run`].
+#![allow(clippy::expect_used, reason = "whatever fails here fails the test that called it, and says why")]
+
+pub mod bpf;
+pub mod cgroup;
+pub mod disk;
+pub mod fio;
+pub mod ledger;
+pub mod lock;
+pub mod programs;
+pub mod raw;
+pub mod reaps;
+pub mod records;
+pub mod tool;
+pub mod tracer;
+pub mod workload;
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+/// How long anything may take that is waited for: long, for machines under load.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Whether the tests can run: as root. Otherwise says so; in CI that is a failure.
+pub fn can_run() -> bool {
+    if rustix::process::geteuid().is_root() {
+        return true;
+    }
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "needs root, and CI must not skip");
+    // Not by eprintln, which the test harness keeps to itself.
+    writeln!(std::io::stderr(), "skipped: needs root").expect("stderr takes a line");
+    false
+}
+
+/// Asks again and again until there is an answer; fails, naming what was waited for, when patience ends.
+pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < end, "gave up waiting for {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

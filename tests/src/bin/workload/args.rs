@@ -1,0 +1,71 @@
+//! The command line: `--name value`, bare flags, and `--` before what is for another program.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+/// Options that take no value.
+const FLAGS: [&str; 2] = ["wait", "hold"];
+
+/// What was asked for.
+pub struct Args {
+    options: BTreeMap<String, String>,
+    rest: Vec<String>,
+}
+
+impl Args {
+    /// Parses the words after the subject.
+    pub fn parse(mut words: impl Iterator<Item = String>) -> Self {
+        let mut options = BTreeMap::new();
+        let mut rest = Vec::new();
+        while let Some(word) = words.next() {
+            match word.strip_prefix("--") {
+                Some("") => rest.extend(words.by_ref()),
+                Some(flag) if FLAGS.contains(&flag) => {
+                    options.insert(flag.to_string(), String::new());
+                }
+                Some(name) => {
+                    let value = words.next().unwrap_or_else(|| panic!("--{name} needs a value"));
+                    options.insert(name.to_string(), value);
+                }
+                None => panic!("unexpected argument {word:?}"),
+            }
+        }
+        Self { options, rest }
+    }
+
+    /// The value of an option.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.options.get(name).map(String::as_str)
+    }
+
+    /// A count; 0 where it was not given.
+    pub fn count(&self, name: &str) -> u64 {
+        let number = |text: &str| text.parse().unwrap_or_else(|_| panic!("--{name} {text}: not a count"));
+        self.text(name).map_or(0, number)
+    }
+
+    /// What stands behind `--`.
+    pub fn rest(&self) -> &[String] {
+        &self.rest
+    }
+
+    /// With `--wait`: says that it is ready and waits to be told to go on.
+    pub fn wait(&self) {
+        self.pause("wait", "ready");
+    }
+
+    /// With `--hold`: says that it is done and waits to be told to clean up.
+    pub fn hold(&self) {
+        self.pause("hold", "held");
+    }
+
+    fn pause(&self, flag: &str, said: &str) {
+        if !self.options.contains_key(flag) {
+            return;
+        }
+        let mut out = std::io::stdout();
+        writeln!(out, "{said}").and_then(|()| out.flush()).expect("stdout takes a line");
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).expect("stdin gives a line or ends");
+    }
+}

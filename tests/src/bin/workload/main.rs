@@ -1,0 +1,54 @@
+//! Does a known amount of work, so that a tool that counts it can be proved right.
+//!
+//! `workload SUBJECT [--name value]… [--flag]…`; see each subject's module. All subjects know:
+//! - `--cgroup PATH`: join this cgroup (v2, its directory) before anything else. The program's own start is
+//!   outside it then, its end inside: one exit, and one reaped once its parent waits.
+//! - `--wait`: say `ready`, then wait for a line on stdin before working.
+//! - `--hold`: after the work say `held`, then wait for a line on stdin (or its end) before cleaning up.
+//!
+//! The last line of stdout is a JSON object that says what was done, where that is not known beforehand.
+#![allow(clippy::expect_used, reason = "a workload that cannot do its work must stop at once and say why")]
+
+mod args;
+mod ends;
+mod io;
+mod processes;
+mod storm;
+mod sys;
+mod threads;
+
+use std::ffi::OsStr;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use args::Args;
+
+fn main() {
+    let mut words = std::env::args().skip(1);
+    let subject = words.next().unwrap_or_default();
+    if subject == "noop" {
+        return;
+    }
+    let args = Args::parse(words);
+    if let Some(cgroup) = args.text("cgroup") {
+        let procs = format!("{cgroup}/cgroup.procs");
+        std::fs::write(&procs, "0").unwrap_or_else(|error| panic!("cannot join {procs}: {error}"));
+    }
+    args.wait();
+    match subject.as_str() {
+        "processes" => processes::run(&args),
+        "storm" => storm::run(&args),
+        "ends" => ends::run(&args),
+        "threads" => threads::run(&args),
+        "io" => io::run(&args),
+        "run" => run(&args),
+        other => panic!("unknown subject {other:?}: one of noop, processes, storm, ends, threads, io, run"),
+    }
+}
+
+/// `run -- PROGRAM ARGUMENT…`: become another program, in the cgroup.
+fn run(args: &Args) {
+    let (program, rest) = args.rest().split_first().expect("run -- PROGRAM ARGUMENT…");
+    let error = Command::new(program).args(rest.iter().map(OsStr::new)).exec();
+    panic!("cannot run {program}: {error}");
+}

@@ -1,0 +1,193 @@
+//! The system calls, raw: exactly one call of exactly this kind, without what a C library may add.
+
+use std::ffi::{CStr, CString};
+
+/// A system call's result: a value, or the error's number.
+pub type Result = std::result::Result<i64, i32>;
+
+/// `struct clone_args` of `linux/sched.h`, first version.
+#[repr(C)]
+#[derive(Default)]
+struct CloneArgs {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+}
+
+/// The ways to start a process. All are copies of the caller, but for `Vfork`.
+#[derive(Clone, Copy, Debug)]
+pub enum Way {
+    Clone,
+    Clone3,
+    /// The call `fork` where the architecture has it, else clone.
+    Fork,
+    /// Shares memory with the parent, which sleeps until the child has ended.
+    Vfork,
+}
+
+/// Every way, to be taken in turn.
+pub const WAYS: [Way; 4] = [Way::Clone, Way::Clone3, Way::Fork, Way::Vfork];
+
+/// Starts a child that ends at once with this exit code; returns its process id.
+pub fn child(way: Way, code: i32) -> Result {
+    let pid = match way {
+        Way::Vfork => return vfork(code),
+        Way::Clone => clone(libc::SIGCHLD as u64),
+        Way::Clone3 => clone3(0),
+        Way::Fork => fork(),
+    }?;
+    if pid == 0 {
+        exit(code);
+    }
+    Ok(pid)
+}
+
+/// Runs `work` in a child, which must not return; returns the child's process id.
+pub fn child_that(work: impl FnOnce()) -> i32 {
+    let pid = clone(libc::SIGCHLD as u64).expect("clone");
+    if pid == 0 {
+        work();
+        exit(101);
+    }
+    pid as i32
+}
+
+/// clone(2) without a new stack.
+pub fn clone(flags: u64) -> Result {
+    // SAFETY: without CLONE_VM the child has its own copy of everything; the caller is single-threaded.
+    result(unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) })
+}
+
+/// clone3(2) with these flags and SIGCHLD.
+pub fn clone3(flags: u64) -> Result {
+    let args = CloneArgs { flags, exit_signal: libc::SIGCHLD as u64, ..CloneArgs::default() };
+    // SAFETY: as for clone; the arguments outlive the call.
+    result(unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) })
+}
+
+/// clone3(2) with arguments that are too short: EINVAL.
+pub fn clone3_too_short() -> Result {
+    let args = CloneArgs::default();
+    // SAFETY: the kernel looks at the size first and refuses it.
+    result(unsafe { libc::syscall(libc::SYS_clone3, &raw const args, 8) })
+}
+
+/// fork(2), by its own system call where there is one.
+pub fn fork() -> Result {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a copy of a single-threaded process.
+    return result(unsafe { libc::syscall(libc::SYS_fork) });
+    #[cfg(not(target_arch = "x86_64"))]
+    return clone(libc::SIGCHLD as u64);
+}
+
+/// vfork(2), whose child ends with this code before it touches the stack that it shares.
+#[cfg(target_arch = "x86_64")]
+pub fn vfork(code: i32) -> Result {
+    let pid: i64;
+    // SAFETY: the child makes one system call, exit_group, and uses registers only.
+    unsafe {
+        std::arch::asm!(
+            "syscall",
+            "test rax, rax",
+            "jnz 2f",
+            "mov edi, {code:e}",
+            "mov eax, 231",
+            "syscall",
+            "2:",
+            code = in(reg) code,
+            inout("rax") libc::SYS_vfork => pid,
+            out("rdi") _, out("rcx") _, out("r11") _,
+        );
+    }
+    if pid < 0 { Err(-pid as i32) } else { Ok(pid) }
+}
+
+/// Where there is no vfork(2): clone with the flags that it stands for but CLONE_VM, so that the child has
+/// a stack of its own.
+#[cfg(not(target_arch = "x86_64"))]
+pub fn vfork(code: i32) -> Result {
+    let pid = clone((libc::CLONE_VFORK | libc::SIGCHLD) as u64)?;
+    if pid == 0 {
+        exit(code);
+    }
+    Ok(pid)
+}
+
+/// Ends the process without running anything else.
+pub fn exit(code: i32) -> ! {
+    // SAFETY: always sound.
+    unsafe { libc::_exit(code) }
+}
+
+/// Ends the calling thread only.
+pub fn exit_thread(code: i32) -> ! {
+    // SAFETY: the thread is gone at once; what it had stays allocated until the process ends.
+    unsafe { libc::syscall(libc::SYS_exit, code) };
+    unreachable!("exit(2) does not return")
+}
+
+/// Names the calling thread.
+pub fn set_name(name: &CStr) {
+    // SAFETY: the name ends with a NUL and outlives the call.
+    unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
+}
+
+/// Waits for this child; returns the status as wait(2) has it.
+pub fn wait(pid: i32) -> i32 {
+    let mut status = 0;
+    // SAFETY: `status` outlives the call.
+    let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
+    assert_eq!(waited, pid, "waitpid: {}", std::io::Error::last_os_error());
+    status
+}
+
+/// execve(2), or with `at` execveat(2), without an environment. Returns only where it fails.
+pub fn exec(path: &str, argv: &[&str], at: Option<(i32, i32)>) -> i32 {
+    let path = CString::new(path).expect("a path without NUL");
+    let argv: Vec<CString> = argv.iter().map(|arg| CString::new(*arg).expect("no NUL")).collect();
+    let mut pointers: Vec<_> = argv.iter().map(|arg| arg.as_ptr()).collect();
+    pointers.push(std::ptr::null());
+    let env = [std::ptr::null::<libc::c_char>()];
+    // SAFETY: both arrays end with a null pointer and outlive the call.
+    let outcome = result(unsafe {
+        match at {
+            None => libc::syscall(libc::SYS_execve, path.as_ptr(), pointers.as_ptr(), env.as_ptr()),
+            Some((dir, flags)) => {
+                libc::syscall(libc::SYS_execveat, dir, path.as_ptr(), pointers.as_ptr(), env.as_ptr(), flags)
+            }
+        }
+    });
+    outcome.expect_err("exec returns only where it fails")
+}
+
+/// Lets `work` run where this process may start no other: as a user that may have none.
+///
+/// The limit does not bind root, so the thread is `nobody` meanwhile.
+pub fn without_room_for_processes<T>(work: impl FnOnce() -> T) -> T {
+    const NOBODY: u32 = 65_534;
+    let mut before = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: plain system calls on values that outlive them; the saved user id allows the way back.
+    unsafe {
+        assert_eq!(libc::getrlimit(libc::RLIMIT_NPROC, &raw mut before), 0);
+        let none = libc::rlimit { rlim_cur: 0, ..before };
+        assert_eq!(libc::setrlimit(libc::RLIMIT_NPROC, &raw const none), 0);
+        assert_eq!(libc::syscall(libc::SYS_setresuid, NOBODY, NOBODY, 0), 0);
+        let outcome = work();
+        assert_eq!(libc::syscall(libc::SYS_setresuid, 0, 0, 0), 0);
+        assert_eq!(libc::setrlimit(libc::RLIMIT_NPROC, &raw const before), 0);
+        outcome
+    }
+}
+
+fn result(returned: libc::c_long) -> Result {
+    if returned >= 0 {
+        return Ok(returned);
+    }
+    Err(std::io::Error::last_os_error().raw_os_error().unwrap_or(0))
+}

@@ -1,0 +1,73 @@
+//! A cgroup of one's own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::until;
+
+/// A cgroup v2 without controllers, which goes away with its members.
+pub struct Cgroup {
+    path: PathBuf,
+}
+
+impl Cgroup {
+    /// A new one below the mount point.
+    pub fn new() -> Self {
+        Self::below(&mount())
+    }
+
+    /// A new one below this one.
+    pub fn child(&self) -> Self {
+        Self::below(&self.path)
+    }
+
+    fn below(parent: &Path) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = parent.join(format!("ebpf-filters-test-{}-{number}", std::process::id()));
+        fs::create_dir(&path)
+            .unwrap_or_else(|error| panic!("cannot make cgroup {}: {error}", path.display()));
+        Self { path }
+    }
+
+    /// Its directory, as an argument.
+    pub fn path(&self) -> &str {
+        self.path.to_str().expect("UTF-8")
+    }
+}
+
+impl Default for Cgroup {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        // Absent before Linux 5.14; then its members have ended by themselves.
+        let _ = fs::write(self.path.join("cgroup.kill"), "1");
+        let gone = || fs::remove_dir(&self.path).ok();
+        // Zombies keep it until they are reaped; a test that fails already must not fail again.
+        if std::thread::panicking() {
+            let _ = (0..100).find_map(|_| {
+                std::thread::sleep(Duration::from_millis(20));
+                gone()
+            });
+        } else {
+            until("the cgroup to be empty", gone);
+        }
+    }
+}
+
+/// Where cgroup v2 is mounted.
+pub fn mount() -> PathBuf {
+    let mounts = fs::read_to_string("/proc/self/mounts").expect("/proc/self/mounts");
+    let found = mounts.lines().find_map(|line| {
+        let mut fields = line.split(' ').skip(1);
+        let path = fields.next()?;
+        (fields.next()? == "cgroup2").then(|| PathBuf::from(path))
+    });
+    found.expect("cgroup v2 is mounted")
+}

@@ -1,0 +1,80 @@
+//! Scratch disks.
+
+use std::fs;
+use std::path::Path;
+
+use tempfile::NamedTempFile;
+
+use crate::{programs, until};
+
+/// A disk that exists for one test.
+pub struct Disk {
+    /// As in `/dev`.
+    pub name: String,
+    kind: Kind,
+}
+
+enum Kind {
+    Loop(#[expect(dead_code, reason = "removes the file")] NamedTempFile),
+    Zram,
+}
+
+impl Disk {
+    /// A loop device over a file beside the programs built, with direct I/O so that its times are a disk's.
+    pub fn over_file(megabytes: u64) -> Self {
+        let beside = programs::built("workload");
+        let file = NamedTempFile::new_in(beside.parent().expect("a directory")).expect("a scratch file");
+        let path = file.path().to_str().expect("UTF-8").to_string();
+        // Written, not sparse: a hole would be read without asking the disk below.
+        let of = format!("of={path}");
+        let count = format!("count={megabytes}");
+        programs::succeed("dd", &["if=/dev/urandom", &of, "bs=1M", &count, "conv=fsync", "status=none"]);
+        let device = programs::succeed("losetup", &["--direct-io=on", "--find", "--show", &path]);
+        let name = device.trim().strip_prefix("/dev/").expect("a device").to_string();
+        Self { name, kind: Kind::Loop(file) }
+    }
+
+    /// A disk in memory that is made of bios.
+    pub fn zram(megabytes: u64) -> Self {
+        let number = fs::read_to_string("/sys/class/zram-control/hot_add").expect("the kernel has zram");
+        let name = format!("zram{}", number.trim());
+        fs::write(format!("/sys/block/{name}/disksize"), format!("{megabytes}M")).expect("disksize");
+        let disk = Self { name, kind: Kind::Zram };
+        until("the device's node", || Path::new(&disk.path()).exists().then_some(()));
+        disk
+    }
+
+    /// Its node.
+    pub fn path(&self) -> String {
+        format!("/dev/{}", self.name)
+    }
+
+    /// Sets an attribute of its queue.
+    pub fn set(&self, attribute: &str, value: &str) {
+        let path = format!("/sys/block/{}/queue/{attribute}", self.name);
+        fs::write(&path, value).unwrap_or_else(|error| panic!("{path}: {value}: {error}"));
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        match self.kind {
+            Kind::Loop(_) => drop(programs::run("losetup", &["--detach", &self.path()])),
+            Kind::Zram => {
+                let _ = fs::write(format!("/sys/block/{}/reset", self.name), "1");
+                let number = self.name.trim_start_matches("zram");
+                let _ = fs::write("/sys/class/zram-control/hot_remove", number);
+            }
+        }
+    }
+}
+
+/// The disk that holds a directory's file system, as `/proc/diskstats` names it.
+pub fn below(directory: &Path) -> String {
+    let path = directory.to_str().expect("UTF-8");
+    let device = programs::succeed("findmnt", &["-n", "-o", "SOURCE", "--target", path]);
+    let listed = programs::succeed("lsblk", &["-n", "-s", "-l", "-o", "NAME,TYPE", device.trim()]);
+    let disk =
+        listed.lines().find_map(|line| Some(line.split_once(' ')?).filter(|(_, kind)| kind.trim() == "disk"));
+    disk.expect("a disk").0.to_string()
+}

@@ -1,0 +1,159 @@
+//! `/proc/diskstats`: the kernel's own account of each disk.
+
+use std::fs;
+use std::ops::Range;
+
+use jiff::Timestamp;
+use rustix::time::{ClockId, clock_gettime};
+use serde_json::Value;
+
+use crate::raw::{Collector, Request};
+use crate::records::{count, of_disk, sum};
+use crate::tool::Tool;
+use crate::until;
+
+/// Bytes that a sector of the ledger stands for, whatever the disk's own.
+const SECTOR: u64 = 512;
+
+/// What a disk has done since it is there, or between two looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ledger {
+    /// Completed reads and their bytes.
+    pub reads: [u64; 2],
+    /// Completed writes and their bytes. Each empty flush that a file system or program asks for counts as a
+    /// write too.
+    pub writes: [u64; 2],
+    /// Completed discards and their bytes.
+    pub discards: [u64; 2],
+    /// Flushes that went to the device.
+    pub flushes: u64,
+    in_flight: u64,
+}
+
+impl Ledger {
+    /// The disk's account now.
+    pub fn of(disk: &str) -> Self {
+        let all = fs::read_to_string("/proc/diskstats").expect("/proc/diskstats");
+        let mut lines = all.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let fields = lines.find(|fields| fields[2] == disk).expect("the disk is in /proc/diskstats");
+        let at = |index: usize| fields.get(index).map_or(0, |text| text.parse().expect("a number"));
+        Self {
+            reads: [at(3), at(5) * SECTOR],
+            writes: [at(7), at(9) * SECTOR],
+            discards: [at(14), at(16) * SECTOR],
+            flushes: at(18),
+            in_flight: at(11),
+        }
+    }
+
+    /// What came since an earlier look.
+    pub fn since(&self, before: &Self) -> Self {
+        let less = |now: [u64; 2], before: [u64; 2]| [now[0] - before[0], now[1] - before[1]];
+        Self {
+            reads: less(self.reads, before.reads),
+            writes: less(self.writes, before.writes),
+            discards: less(self.discards, before.discards),
+            flushes: self.flushes - before.flushes,
+            in_flight: 0,
+        }
+    }
+
+    /// The same of biolat's records. Its flushes are requests, its writes do not hold them.
+    pub fn of_records(records: &[Value], disk: &str) -> Self {
+        let of = |op: &str| {
+            let found = of_disk(records, disk, op);
+            ["count", "bytes"].map(|field| found.iter().map(|record| count(record, field)).sum())
+        };
+        let flushes = of("flush")[0];
+        Self { reads: of("read"), writes: of("write"), discards: of("discard"), flushes, in_flight: 0 }
+    }
+
+    /// Adds the requests that the kernel withheld from BPF programs, where it did: where with them, and only with
+    /// them, there are as many as the tracer saw.
+    pub fn with_withheld<'a>(mut self, seen: impl Iterator<Item = &'a Request>) -> Self {
+        let (withheld, shown): (Vec<&Request>, Vec<&Request>) = seen.partition(|request| request.withheld);
+        let told = self.reads[0] + self.writes[0] + self.discards[0] + self.flushes;
+        if told != shown.len() as u64 {
+            return self;
+        }
+        for request in withheld {
+            let add = |to: &mut [u64; 2]| *to = [to[0] + 1, to[1] + request.bytes];
+            match request.op {
+                "read" => add(&mut self.reads),
+                "write" => add(&mut self.writes),
+                "discard" => add(&mut self.discards),
+                _ => self.flushes += 1,
+            }
+        }
+        self
+    }
+}
+
+/// biolat at work, and the disk's account from the same moment on.
+pub struct Watched {
+    tool: Tool,
+    disk: String,
+    collector: Collector,
+    before: Moment,
+}
+
+/// A moment at which the disk was idle.
+struct Moment {
+    ledger: Ledger,
+    /// How many records tell of what was before.
+    records: usize,
+    /// Nanoseconds of CLOCK_BOOTTIME.
+    at: u64,
+}
+
+impl Watched {
+    /// Starts biolat; returns when the disk was quiet for so long that both begin with the same request.
+    pub fn start(disk: &str, args: &[&str]) -> Self {
+        let args = [&["0.1"], args].concat();
+        let collector = Collector::start(disk);
+        let tool = Tool::start("biolat", &args);
+        let before = quiet(&tool, disk);
+        Self { tool, disk: disk.to_string(), collector, before }
+    }
+
+    /// Waits for a quiet moment again.
+    pub fn end(self) -> Measured {
+        let after = quiet(&self.tool, &self.disk);
+        let mut records = self.tool.interrupt().records;
+        records.truncate(after.records);
+        let records = records.split_off(self.before.records);
+        assert_eq!(["lost", "errors"].map(|field| sum(&records, field)), [0, 0]);
+        let span = self.before.at..after.at;
+        let requests: Vec<Request> = self.collector.end();
+        let seen = requests.iter().filter(|request| span.contains(&(request.completed * 1_000)));
+        let told = Ledger::of_records(&records, &self.disk).with_withheld(seen);
+        Measured { ledger: after.ledger.since(&self.before.ledger), told, records, span }
+    }
+}
+
+/// What was measured between two quiet moments.
+pub struct Measured {
+    /// What the disk did by its own account.
+    pub ledger: Ledger,
+    /// The same by biolat's.
+    pub told: Ledger,
+    /// biolat's records.
+    pub records: Vec<Value>,
+    /// From when to when, in nanoseconds of CLOCK_BOOTTIME.
+    pub span: Range<u64>,
+}
+
+/// Waits until the disk was idle over a whole interval.
+fn quiet(tool: &Tool, disk: &str) -> Moment {
+    until("a quiet moment of the disk", || {
+        let (ledger, at, now) = (Ledger::of(disk), boottime_ns(), Timestamp::now());
+        let records = tool.until_interval_after(now);
+        let idle = ledger.in_flight == 0 && ledger == Ledger::of(disk);
+        idle.then_some(Moment { ledger, records, at })
+    })
+}
+
+fn boottime_ns() -> u64 {
+    let now = clock_gettime(ClockId::Boottime);
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}

@@ -1,0 +1,35 @@
+//! Where the programs are that are tested.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+/// The path of a program of this workspace, built with the profile that the test was built with.
+pub fn built(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("the test's own path");
+    // PROFILE/deps/test-HASH
+    let profile = test.parent().and_then(|deps| deps.parent()).expect("a profile directory");
+    let program = profile.join(name);
+    assert!(program.exists(), "{} is not there: build the workspace first: cargo build --release", name);
+    program
+}
+
+/// Runs a program to its end.
+pub fn run(program: &str, args: &[&str]) -> Output {
+    let output = Command::new(program).args(args).output();
+    output.unwrap_or_else(|error| panic!("cannot run {program} ({error}): see scripts/setup"))
+}
+
+/// Runs a program that must succeed; what it said on stdout.
+pub fn succeed(program: &str, args: &[&str]) -> String {
+    let output = run(program, args);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program} {}: {}: {said}", args.join(" "), output.status);
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// Runs a line of shell, in which `$BIN` is the directory of the programs built.
+pub fn shell(line: &str) -> Output {
+    let bin = built("proclife").parent().expect("a directory").to_path_buf();
+    let output = Command::new("bash").args(["-o", "pipefail", "-c", line]).env("BIN", bin).output();
+    output.expect("bash runs")
+}

@@ -1,0 +1,109 @@
+//! Each request of a disk, raw, as the kernel's own tracer tells it.
+
+use std::collections::HashMap;
+use std::fs;
+use std::ops::Range;
+
+use crate::tracer::{self, Event, Tracer};
+
+/// Bytes of a sector of the kernel's block layer, whatever the disk's own.
+const SECTOR: u64 = 512;
+
+/// A request and its times, in microseconds of CLOCK_BOOTTIME.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// read, write, flush or discard.
+    pub op: &'static str,
+    /// How much it moved.
+    pub bytes: u64,
+    /// When it was made, and by which thread. Flushes the kernel makes at issue.
+    pub made: Option<(u64, u32)>,
+    /// When it was issued to the driver.
+    pub issued: u64,
+    /// When it completed.
+    pub completed: u64,
+    /// Whether it was issued or completed where some kernels run no BPF program:
+    /// see [`tracer::threads_of_init`].
+    pub withheld: bool,
+}
+
+/// The number that tracepoints know a disk by: include/linux/kdev_t.h.
+fn device(disk: &str) -> u32 {
+    let dev = fs::read_to_string(format!("/sys/block/{disk}/dev")).expect("the disk is there");
+    let (major, minor) = dev.trim().split_once(':').expect("MAJOR:MINOR");
+    major.parse::<u32>().expect("a number") << 20 | minor.parse::<u32>().expect("a number")
+}
+
+/// A block event's own fields: `MAJOR,MINOR KIND … SECTOR + SECTORS …`
+fn fields<'a>(event: &Event<'a>) -> Option<(&'a str, &'a str, u64)> {
+    let kind = event.fields.split(' ').nth(1)?;
+    let (before, after) = event.fields.split_once(" + ")?;
+    let sectors: u64 = after.split(' ').next()?.parse().ok()?;
+    Some((kind, before.rsplit(' ').next()?, sectors * SECTOR))
+}
+
+/// The operation of a kind as block traces have it: `R`, `WS`, `FWS` (a write after a flush), `FF`, `D`, …
+fn op(kind: &str) -> &'static str {
+    match kind.as_bytes() {
+        [b'F', b'F', ..] => "flush",
+        [b'F', b'W', ..] | [b'W', ..] => "write",
+        [b'R', ..] => "read",
+        [b'D', ..] => "discard",
+        _ => "other",
+    }
+}
+
+/// Collects the requests of a disk, of which no two of a kind may be under way on one sector at once.
+pub struct Collector(Tracer);
+
+impl Collector {
+    /// Starts it.
+    pub fn start(disk: &str) -> Self {
+        let events = ["block/block_io_start", "block/block_rq_issue", "block/block_rq_complete"];
+        Self(Tracer::start(&events, &format!("dev == {}", device(disk))))
+    }
+
+    /// Ends it; the requests that were issued and completed.
+    pub fn end(self) -> Vec<Request> {
+        let init = tracer::threads_of_init();
+        let text = self.0.text();
+        let (mut made, mut issued) = (HashMap::new(), HashMap::new());
+        let mut requests = Vec::new();
+        for event in text.lines().filter_map(tracer::event) {
+            let Some((kind, sector, bytes)) = fields(&event) else { continue };
+            let key = (op(kind), sector);
+            match event.name {
+                "block_io_start" => drop(made.insert(key, (event.at, event.thread))),
+                "block_rq_issue" => drop(issued.insert(key, event)),
+                // What was not issued: the end of a flush sequence, told once more.
+                _ => requests.extend(issued.remove(&key).map(|issue: Event<'_>| Request {
+                    op: key.0,
+                    bytes,
+                    made: made.remove(&key),
+                    issued: issue.at,
+                    completed: event.at,
+                    withheld: init.contains(&issue.thread) || init.contains(&event.thread),
+                })),
+            }
+        }
+        requests
+    }
+}
+
+/// Counts what file systems and programs ask for as an empty flush: in the kernel's own account a write.
+pub struct EmptyFlushes(Tracer);
+
+impl EmptyFlushes {
+    /// Starts to count those of a disk.
+    pub fn start(disk: &str) -> Self {
+        let filter = format!("dev == {} && nr_sector == 0", device(disk));
+        Self(Tracer::start(&["block/block_bio_queue"], &filter))
+    }
+
+    /// Ends it; how many were asked for between two moments of CLOCK_BOOTTIME, in nanoseconds.
+    pub fn end(self, span: &Range<u64>) -> u64 {
+        let text = self.0.text();
+        let asked = text.lines().filter_map(tracer::event).filter(|event| span.contains(&(event.at * 1_000)));
+        asked.filter(|event| fields(event).is_some_and(|(kind, ..)| kind.starts_with('F'))).count() as u64
+    }
+}

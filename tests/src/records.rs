@@ -1,0 +1,30 @@
+//! What is read off records.
+
+use serde_json::Value;
+
+/// A field that holds a count.
+pub fn count(record: &Value, field: &str) -> u64 {
+    record[field].as_u64().unwrap_or_else(|| panic!("{field} is no count in {record}"))
+}
+
+/// The sum of a field over records.
+pub fn sum<'a>(records: impl IntoIterator<Item = &'a Value>, field: &str) -> u64 {
+    records.into_iter().map(|record| count(record, field)).sum()
+}
+
+/// The records with this text in a field.
+pub fn with<'a>(records: &'a [Value], field: &str, text: &str) -> Vec<&'a Value> {
+    records.iter().filter(|record| record[field] == text).collect()
+}
+
+/// The records of a disk and operation.
+pub fn of_disk<'a>(records: &'a [Value], disk: &str, op: &str) -> Vec<&'a Value> {
+    records.iter().filter(|record| record["disk"] == disk && record["op"] == op).collect()
+}
+
+/// The records of lines of JSON.
+pub fn parse(text: &str) -> Vec<Value> {
+    let record =
+        |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("no JSON ({error}): {line}"));
+    text.lines().map(record).collect()
+}

@@ -1,0 +1,163 @@
+//! A tool at work.
+
+use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use jiff::Timestamp;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::{bpf, programs, records, until};
+
+/// A tool that runs and whose records are collected.
+pub struct Tool {
+    child: Child,
+    out: Stream,
+    err: Stream,
+    /// Programs that it attaches.
+    programs: usize,
+}
+
+/// A tool that has ended.
+pub struct Ended {
+    /// How.
+    pub status: ExitStatus,
+    /// All that it printed.
+    pub records: Vec<Value>,
+    /// All that it said on stderr.
+    pub stderr: String,
+}
+
+/// Reads all that comes, at once, so that the tool never waits for the test; it is parsed when asked for.
+struct Stream {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
+}
+
+impl Stream {
+    fn of(mut source: impl Read + Send + 'static) -> Self {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let shared = Arc::clone(&bytes);
+        let reader = std::thread::spawn(move || {
+            let mut part = vec![0; 1 << 16];
+            while let Ok(read @ 1..) = source.read(&mut part) {
+                shared.lock().expect("no panic beside").extend_from_slice(&part[..read]);
+            }
+        });
+        Self { bytes, reader }
+    }
+
+    /// The whole lines so far.
+    fn lines(&self) -> String {
+        let bytes = self.bytes.lock().expect("no panic beside");
+        let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+        String::from_utf8(bytes[..end].to_vec()).expect("UTF-8")
+    }
+
+    /// All, once the writer has ended.
+    fn all(self) -> String {
+        self.reader.join().expect("the reader ends");
+        let bytes = std::mem::take(&mut *self.bytes.lock().expect("no panic beside"));
+        String::from_utf8(bytes).expect("UTF-8")
+    }
+}
+
+impl Tool {
+    /// Starts a tool with JSON output and returns once all of its programs are attached.
+    pub fn start(name: &str, args: &[&str]) -> Self {
+        let mut tool = Self::spawn(Command::new(programs::built(name)).args(args));
+        tool.programs = programs_of(name, args);
+        tool.until_attached();
+        tool
+    }
+
+    /// Starts a command that is or becomes a tool, and waits for nothing.
+    pub fn spawn(command: &mut Command) -> Self {
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = child.unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        let out = Stream::of(child.stdout.take().expect("piped"));
+        let err = Stream::of(child.stderr.take().expect("piped"));
+        Self { child, out, err, programs: 1 }
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn until_attached(&mut self) {
+        until("the tool to attach", || {
+            if let Some(status) = self.child.try_wait().expect("the tool can be waited for") {
+                panic!("the tool ended early: {status}: {}", self.err.lines());
+            }
+            (bpf::links_of(self.child.id()) >= self.programs).then_some(())
+        });
+    }
+
+    /// The records so far.
+    pub fn records(&self) -> Vec<Value> {
+        records::parse(&self.out.lines())
+    }
+
+    /// Waits until it has printed so many records more than it has now.
+    pub fn until_records(&self, more: usize) -> Vec<Value> {
+        let count = || self.out.lines().lines().count();
+        let wanted = count() + more;
+        until("records", || (count() >= wanted).then_some(()));
+        self.records()
+    }
+
+    /// Waits until there are all records of an interval that ended after this moment; returns how many records
+    /// there are up to its end. By the records' own times: on a machine under load they may come late.
+    pub fn until_interval_after(&self, moment: Timestamp) -> usize {
+        until("an interval", || {
+            let records = self.records();
+            let ts = |at: usize| records[at]["ts"].as_str().and_then(|ts| ts.parse::<Timestamp>().ok());
+            let first = (0..records.len()).find(|at| ts(*at).is_some_and(|ts| ts > moment))?;
+            // Records of an interval are written at once, but may be read in parts: the next one's begin ends it.
+            (first + 1..records.len()).find(|at| records[*at]["ts"] != records[first]["ts"])
+        })
+    }
+
+    /// Waits until the records satisfy a test; returns them.
+    pub fn until(&self, what: &str, satisfied: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        until(what, || Some(self.records()).filter(|records| satisfied(records)))
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("the tool runs");
+    }
+
+    /// Asks it to end and waits for that; it must end well.
+    pub fn interrupt(self) -> Ended {
+        self.signal(Signal::INT);
+        let ended = self.wait();
+        assert_eq!(ended.status.code(), Some(0), "{}: {}", ended.status, ended.stderr);
+        ended
+    }
+
+    /// Kills it, and waits.
+    pub fn kill(self) {
+        self.signal(Signal::KILL);
+        assert_eq!(self.wait().status.signal(), Some(Signal::KILL.as_raw()));
+    }
+
+    /// Waits for its end.
+    pub fn wait(mut self) -> Ended {
+        let status = until("the tool to end", || self.child.try_wait().expect("the tool can be waited for"));
+        let records = records::parse(&self.out.all());
+        Ended { status, records, stderr: self.err.all() }
+    }
+}
+
+/// How many programs the tool attaches with these arguments, by its own account.
+fn programs_of(name: &str, args: &[&str]) -> usize {
+    let program = programs::built(name);
+    let check = [args, &["--check", "-o", "json"]].concat();
+    let hooks = records::parse(&programs::succeed(program.to_str().expect("UTF-8"), &check));
+    hooks.iter().filter_map(|hook| Some(hook["rung"].as_str()?.split('+').count())).sum()
+}

@@ -1,0 +1,102 @@
+//! The kernel's own tracer (tracefs): every event, told by something that is not a BPF program.
+//!
+//! BPF programs on classic tracepoints, as bpftrace has them, would not do: the kernel leaves them out where they
+//! would interrupt one another.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::programs;
+
+/// Where tracefs is, mounted if need be.
+const TRACEFS: &str = "/sys/kernel/tracing";
+/// Room per processor, in KiB: some 300 000 events.
+const BUFFER_KB: &str = "32768";
+
+/// An instance of the tracer, which goes away with its events.
+pub struct Tracer {
+    path: PathBuf,
+}
+
+/// An event as the tracer shows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Event<'a> {
+    /// The thread that ran when it happened, or that was interrupted for it.
+    pub thread: u32,
+    /// Microseconds of CLOCK_BOOTTIME.
+    pub at: u64,
+    /// As in tracefs.
+    pub name: &'a str,
+    /// The rest, in the event's own format.
+    pub fields: &'a str,
+}
+
+impl Tracer {
+    /// Traces these events (`block/block_rq_issue`), as far as the filter lets them pass; empty, it lets all.
+    pub fn start(events: &[&str], filter: &str) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        if !Path::new(TRACEFS).join("instances").exists() {
+            programs::succeed("mount", &["-t", "tracefs", "tracefs", TRACEFS]);
+        }
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("instances/ebpf-filters-test-{}-{number}", std::process::id());
+        let path = Path::new(TRACEFS).join(name);
+        fs::create_dir(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let tracer = Self { path };
+        tracer.set("trace_clock", "boot");
+        tracer.set("buffer_size_kb", BUFFER_KB);
+        for event in events {
+            if !filter.is_empty() {
+                tracer.set(&format!("events/{event}/filter"), filter);
+            }
+            tracer.set(&format!("events/{event}/enable"), "1");
+        }
+        tracer
+    }
+
+    fn set(&self, file: &str, value: &str) {
+        let path = self.path.join(file);
+        fs::write(&path, value).unwrap_or_else(|error| panic!("{}: {value}: {error}", path.display()));
+    }
+
+    /// All that was traced so far, none lost.
+    pub fn text(&self) -> String {
+        let text = fs::read(self.path.join("trace")).expect("the trace");
+        // The names of threads are bytes.
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let entries =
+            text.lines().find_map(|line| line.strip_prefix("# entries-in-buffer/entries-written: "));
+        let (kept, written) = entries.and_then(|text| text.split_once('/')).expect("the trace's heading");
+        assert_eq!(Some(kept), written.split(' ').next(), "the tracer's buffer was too small");
+        text
+    }
+}
+
+impl Drop for Tracer {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.path);
+    }
+}
+
+/// `TASK-THREAD [CPU] FLAGS SECONDS.MICROS: NAME: FIELDS`, where a task's name may hold anything.
+pub fn event(line: &str) -> Option<Event<'_>> {
+    let (head, rest) = line.split_once(": ")?;
+    let (name, fields) = rest.split_once(": ")?;
+    let (task, times) = head.rsplit_once(" [")?;
+    let thread = task.trim_end().rsplit('-').next()?.parse().ok()?;
+    let (seconds, micros) = times.rsplit(' ').next()?.split_once('.')?;
+    let at = seconds.parse::<u64>().ok()? * 1_000_000 + micros.parse::<u64>().ok()?;
+    Some(Event { thread, at, name, fields })
+}
+
+/// The threads of process 1.
+///
+/// There are kernels that run no BPF program while process 1 runs, nor in interrupts that it takes: in virtual
+/// machines whose supervisor is that process. The kernel does not count what a program misses so. What happened
+/// there no tool can know of, and a test takes just that out, event by event, as the tracer tells them.
+pub fn threads_of_init() -> HashSet<u32> {
+    let listed = fs::read_dir("/proc/1/task").expect("process 1").flatten();
+    listed.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}

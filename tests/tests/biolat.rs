@@ -1,0 +1,189 @@
+//! biolat agrees with the kernel's own account of each disk, to the request.
+#![allow(clippy::expect_used, reason = "tests")]
+
+use std::path::Path;
+
+use serde_json::Value;
+use tempfile::NamedTempFile;
+use tests::cgroup::Cgroup;
+use tests::disk::{Disk, below};
+use tests::ledger::{Ledger, Measured, Watched};
+use tests::raw::{Collector, EmptyFlushes};
+use tests::records::{of_disk, sum};
+use tests::tool::Tool;
+use tests::workload::Workload;
+use tests::{can_run, fio, lock, programs};
+
+const MIXED: [&str; 3] = ["--rw=randrw", "--rwmixread=60", "--randseed=1"];
+
+/// Runs fio on a disk under biolat: fio's report and what was measured.
+fn measured(disk: &str, file: &str, options: &[&str]) -> (Value, Measured) {
+    let watched = Watched::start(disk, &[]);
+    let job = fio::run(file, options);
+    (job, watched.end())
+}
+
+#[test]
+fn a_loop_devices_reads_and_writes() {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let disk = Disk::over_file(64);
+    let ways: [&[&str]; 5] = [
+        &["--ioengine=libaio", "--iodepth=16", "--bs=4k", "--number_ios=4099"],
+        &["--ioengine=psync", "--numjobs=4", "--bs=16k", "--number_ios=503"],
+        &["--ioengine=libaio", "--iodepth=16", "--bssplit=512/20:4k/40:64k/40", "--number_ios=1009"],
+        &["--ioengine=io_uring", "--iodepth=16", "--bs=8k", "--number_ios=2003"],
+        // More than a request can hold: the kernel splits, and counts the parts.
+        &["--ioengine=psync", "--bs=8m", "--number_ios=31"],
+    ];
+    for way in ways {
+        let (job, Measured { ledger, told, records, .. }) =
+            measured(&disk.name, &disk.path(), &[&MIXED, way].concat());
+        assert_eq!(told, ledger, "{way:?}");
+        for (op, done) in [("read", ledger.reads), ("write", ledger.writes)] {
+            let asked = fio::done(&job, op);
+            assert_eq!(done[1], asked[1], "bytes by fio's account, {op}, {way:?}");
+            if !way.contains(&"--bs=8m") {
+                assert_eq!(done[0], asked[0], "fio's account, {op}, {way:?}");
+            }
+        }
+        let known = sum(&records, "queue_count");
+        assert_eq!(known, sum(&records, "count"), "time in the queue is known of each");
+    }
+}
+
+#[test]
+fn a_known_number_of_direct_reads_and_writes() {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let disk = Disk::over_file(16);
+    let watched = Watched::start(&disk.name, &[]);
+    Workload::run(&["io", "--file", &disk.path(), "--reads", "4099", "--writes", "2003", "--bytes", "4096"]);
+    let Measured { ledger, told, .. } = watched.end();
+    assert_eq!((told.reads, told.writes), ([4_099, 4_099 * 4_096], [2_003, 2_003 * 4_096]));
+    assert_eq!(told, ledger);
+}
+
+#[test]
+fn flushes_and_discards() {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let disk = Disk::over_file(64);
+    let options = ["--rw=randwrite", "--ioengine=psync", "--bs=4k", "--number_ios=257", "--fsync=1"];
+    let (job, Measured { ledger, told, .. }) = measured(&disk.name, &disk.path(), &options);
+    assert_eq!(told.writes, [257, 257 * 4_096]);
+    // One after the other, so the kernel has none to join: each empty flush is a flush of the device, and in the
+    // kernel's account an empty write as well.
+    assert_eq!(told.flushes, ledger.flushes);
+    assert_eq!(Some(told.flushes), job["sync"]["total_ios"].as_u64());
+    assert_eq!([told.writes[0] + told.flushes, told.writes[1]], ledger.writes);
+
+    let watched = Watched::start(&disk.name, &[]);
+    programs::succeed("blkdiscard", &["--length", "48M", "--step", "1M", &disk.path()]);
+    let Measured { ledger, told, .. } = watched.end();
+    assert_eq!(told.discards, ledger.discards);
+    assert_eq!(told.discards, [48, 48 << 20]);
+}
+
+#[test]
+fn the_real_disk() {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let beside = programs::built("workload");
+    let file = NamedTempFile::new_in(beside.parent().expect("a directory")).expect("a scratch file");
+    let path = file.path().to_str().expect("UTF-8").to_string();
+    // Laid out beforehand, so that the run itself allocates nothing.
+    programs::succeed(
+        "dd",
+        &["if=/dev/zero", &format!("of={path}"), "bs=1M", "count=64", "conv=fsync", "status=none"],
+    );
+    let disk = below(beside.parent().unwrap_or(Path::new("/")));
+    // Many, and deep: completions then interrupt all that the kernel does, the tool's own programs too.
+    let options = ["--ioengine=libaio", "--iodepth=64", "--bssplit=4k/90:64k/10", "--number_ios=20011"];
+    let flushes = EmptyFlushes::start(&disk);
+    let watched = Watched::start(&disk, &[]);
+    let job = fio::run(&path, &[&MIXED[..], &options].concat());
+    let Measured { ledger, told, span, .. } = watched.end();
+    let empty = flushes.end(&span);
+    assert_eq!((told.reads, told.discards, told.flushes), (ledger.reads, ledger.discards, ledger.flushes));
+    assert_eq!([told.writes[0] + empty, told.writes[1]], ledger.writes, "with {empty} empty flushes");
+    for (op, done) in [("read", told.reads), ("write", told.writes)] {
+        assert!(done[1] >= fio::done(&job, op)[1], "{op}: fewer bytes than fio asked for");
+    }
+}
+
+#[test]
+fn a_disk_made_of_bios() {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let disk = Disk::zram(64);
+    for options in [
+        ["--rw=write", "--ioengine=psync", "--bs=4k", "--size=16m"],
+        ["--rw=randread", "--ioengine=libaio", "--bs=4k", "--number_ios=4099"],
+        ["--rw=randrw", "--ioengine=psync", "--bs=64k", "--number_ios=503"],
+    ] {
+        let (job, Measured { ledger, told, records, .. }) = measured(&disk.name, &disk.path(), &options);
+        assert_eq!((told.reads, told.writes), (ledger.reads, ledger.writes), "{options:?}");
+        let asked = ["read", "write"].map(|op| fio::done(&job, op));
+        assert_eq!([told.reads, told.writes], asked, "{options:?}");
+        assert_eq!(sum(of_disk(&records, &disk.name, "read"), "queue_count"), 0, "it has no queue");
+    }
+}
+
+/// A process that reads is counted, one that reads the same disk beside it is not.
+fn only_one_of_two(filter: impl Fn(&Cgroup, &Workload) -> Vec<String>) {
+    let _machine = lock::machine();
+    let disk = Disk::over_file(16);
+    let cgroup = Cgroup::new();
+    let start = |reads: &str, writes: &str, more: &[&str]| {
+        let path = disk.path();
+        let counts = ["--file", &path, "--reads", reads, "--writes", writes, "--bytes", "8192"];
+        let mut workload = Workload::start(&[&["io", "--wait", "--hold"][..], &counts, more].concat());
+        workload.until_says("ready");
+        workload
+    };
+    let mut asked_for = start("1009", "503", &["--cgroup", cgroup.path()]);
+    // Elsewhere on the disk: the collector tells requests apart by their sector.
+    let mut other = start("2003", "1009", &["--from", "8388608"]);
+    let collector = Collector::start(&disk.name);
+    let filter = filter(&cgroup, &asked_for);
+    let args: Vec<&str> = filter.iter().map(String::as_str).chain(["0.1"]).collect();
+    let tool = Tool::start("biolat", &args);
+    asked_for.go_on();
+    other.go_on();
+    asked_for.until_says("held");
+    other.until_says("held");
+    let records = tool.interrupt().records;
+    let requests = collector.end();
+    let made = requests.iter().filter(|request| request.made.is_some_and(|(_, by)| by == asked_for.id()));
+    let told = Ledger::of_records(&records, &disk.name).with_withheld(made);
+    assert_eq!((told.reads, told.writes), ([1_009, 1_009 * 8_192], [503, 503 * 8_192]));
+    // The disk below is asked by the loop device's kernel threads.
+    assert!(records.iter().all(|record| record["disk"] == disk.name.as_str() || record["disk"].is_null()));
+    asked_for.finish();
+    other.finish();
+}
+
+#[test]
+fn only_a_cgroups_requests() {
+    if can_run() {
+        only_one_of_two(|cgroup, _| ["--cgroup", cgroup.path()].map(String::from).to_vec());
+    }
+}
+
+#[test]
+fn only_a_processs_requests() {
+    if can_run() {
+        only_one_of_two(|_, workload| vec!["-p".to_string(), workload.pid()]);
+    }
+}

@@ -1,0 +1,120 @@
+//! biolat's percentiles against those of the same requests, collected raw and sorted.
+#![allow(clippy::expect_used, reason = "tests")]
+
+use serde_json::Value;
+use tests::disk::Disk;
+use tests::raw::{Collector, Request};
+use tests::records::{count, of_disk};
+use tests::tool::Tool;
+use tests::{can_run, fio, lock};
+
+/// What the histogram's buckets may be off.
+const RELATIVE: f64 = 0.032;
+/// What the two ends of an interval may be off between two programs: each reads the clock at its own moment on the
+/// same tracepoint, some 100 ns to 1 µs apart, and the tracer tells whole microseconds.
+const CLOCKS_US: f64 = 2.0;
+/// Latencies far above that: else the bound would be the clock's.
+const LEAST_P50_US: f64 = 50.0;
+
+fn quantile(sorted: &[f64], quantile: f64) -> f64 {
+    sorted[(quantile * sorted.len() as f64).ceil().max(1.0) as usize - 1]
+}
+
+/// Compares a record's fields with the prefix to the exact values, in microseconds.
+fn agree(record: &Value, prefix: &str, mut exact: Vec<f64>) {
+    exact.sort_by(f64::total_cmp);
+    assert_eq!(count(record, &format!("{prefix}count")), exact.len() as u64, "{prefix}count");
+    let mean = exact.iter().sum::<f64>() / exact.len() as f64;
+    let mut wrong = Vec::new();
+    let mut compare = |field: &str, exact: f64, relative: f64| {
+        let told = record[format!("{prefix}{field}")].as_f64().expect("a number");
+        if (told - exact).abs() > exact * relative + CLOCKS_US {
+            wrong.push(format!("{prefix}{field}: {told} for {exact}"));
+        }
+    };
+    for (field, at) in [
+        ("min_us", 0.0),
+        ("p50_us", 0.5),
+        ("p90_us", 0.9),
+        ("p99_us", 0.99),
+        ("p999_us", 0.999),
+        ("max_us", 1.0),
+    ] {
+        compare(field, quantile(&exact, at), RELATIVE);
+    }
+    // The sum is exact: only the clocks differ.
+    compare("mean_us", mean, 0.0);
+    assert!(wrong.is_empty(), "of {} requests: {}", exact.len(), wrong.join(", "));
+    assert!(quantile(&exact, 0.5) > LEAST_P50_US, "the workload is too fast to prove anything");
+}
+
+#[test]
+fn percentiles_are_those_of_the_sorted_latencies() {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let disk = Disk::over_file(256);
+    // More requests under way than the driver takes, so that they wait in the queue.
+    disk.set("scheduler", "mq-deadline");
+    disk.set("nr_requests", "256");
+    // The collector tells requests apart by the sector that they begin with, which a merge would change.
+    disk.set("nomerges", "2");
+    let collector = Collector::start(&disk.name);
+    let tool = Tool::start("biolat", &["60"]);
+    fio::run(
+        &disk.path(),
+        &[
+            "--rw=randrw",
+            "--bs=4k",
+            "--ioengine=libaio",
+            "--iodepth=250",
+            "--randseed=3",
+            "--number_ios=10007",
+        ],
+    );
+    let records = tool.interrupt().records;
+    let requests = collector.end();
+    for op in ["read", "write"] {
+        let found = of_disk(&records, &disk.name, op);
+        let [record] = found[..] else { panic!("not one record of {op}: {found:?}") };
+        let of: Vec<&Request> = requests.iter().filter(|request| request.op == op).collect();
+        let shown: Vec<&Request> = of.iter().copied().filter(|request| !request.withheld).collect();
+        // A kernel that withholds requests from BPF programs withholds them all: see tests::tracer.
+        let of = if count(record, "count") == shown.len() as u64 { shown } else { of };
+        let made = |request: &Request| request.made.expect("each was made").0;
+        agree(record, "", of.iter().map(|r| (r.completed - r.issued) as f64).collect());
+        agree(record, "queue_", of.iter().map(|r| (r.issued - made(r)) as f64).collect());
+    }
+}
+
+#[test]
+fn buckets_add_up_and_lie_on_the_common_bounds() {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let disk = Disk::over_file(16);
+    let tool = Tool::start("biolat", &["0.2", "--buckets"]);
+    fio::run(&disk.path(), &["--rw=randread", "--bs=4k", "--ioengine=psync", "--number_ios=4099"]);
+    let records = tool.interrupt().records;
+    let mut seen = 0;
+    for record in &records {
+        for (buckets, total) in [("buckets", "count"), ("queue_buckets", "queue_count")] {
+            let pairs: Vec<(f64, u64)> = serde_json::from_value(record[buckets].clone()).expect("pairs");
+            assert_eq!(pairs.iter().map(|(_, count)| count).sum::<u64>(), count(record, total), "{record}");
+            assert!(pairs.iter().all(|(_, count)| *count > 0), "an empty bucket: {record}");
+            assert!(pairs.is_sorted_by(|a, b| a.0 < b.0), "bounds rise: {record}");
+            assert!(pairs.iter().all(|(upper, _)| on_the_grid(*upper)), "a bound off the grid: {record}");
+            seen += pairs.len();
+        }
+    }
+    assert!(seen > 0);
+}
+
+/// Sixteen bounds in each power of two of nanoseconds: at most five significant bits, from 16 up.
+fn on_the_grid(upper_us: f64) -> bool {
+    let ns = (upper_us * 1e3).round() as u64;
+    let shift = ns.checked_ilog2().unwrap_or(0).saturating_sub(4);
+    (upper_us * 1e3 - ns as f64).abs() < 1e-3 && ns >> shift << shift == ns
+}

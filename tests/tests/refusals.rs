@@ -1,0 +1,162 @@
+//! What a tool says when it cannot do what was asked: one line, and a status for scripts.
+#![allow(clippy::expect_used, reason = "tests")]
+
+use tests::programs::shell;
+use tests::records;
+use tests::{can_run, cgroup};
+
+/// A user without any right.
+const NOBODY: &str =
+    "setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs";
+/// A user with the two rights that tracing needs.
+const TRACER: &str = "setpriv --reuid=65534 --regid=65534 --clear-groups \
+    --inh-caps=-all,+bpf,+perfmon --ambient-caps=-all,+bpf,+perfmon";
+
+/// Runs a line of shell; its status, stdout, and the lines of its stderr.
+fn run(line: &str) -> (Option<i32>, String, Vec<String>) {
+    let output = shell(line);
+    let said = String::from_utf8_lossy(&output.stderr).lines().map(String::from).collect();
+    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned(), said)
+}
+
+/// A tool refuses, with this status and one line that holds all of these.
+fn refuses(line: &str, status: i32, parts: &[&str]) {
+    let (code, out, said) = run(line);
+    assert_eq!((code, out.as_str(), said.len()), (Some(status), "", 1), "{line}: {said:?}");
+    for part in parts {
+        assert!(said[0].contains(part), "{line}: {part:?} is not in {said:?}");
+    }
+}
+
+/// Where other users reach the programs: the directories above the build's may be closed to them.
+fn reachable() -> tempfile::TempDir {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::Builder::new().permissions(std::fs::Permissions::from_mode(0o755)).tempdir();
+    let dir = dir.expect("a temporary directory");
+    for tool in ["proclife", "biolat"] {
+        std::fs::copy(tests::programs::built(tool), dir.path().join(tool)).expect("a copy");
+    }
+    dir
+}
+
+#[test]
+fn without_rights() {
+    if !can_run() {
+        return;
+    }
+    let dir = reachable();
+    for tool in ["proclife", "biolat", "proclife --events", "biolat --check"] {
+        let line = format!("{NOBODY} {}/{tool}", dir.path().display());
+        refuses(&line, 4, &["CAP_BPF", "CAP_PERFMON"]);
+        let one = "setpriv --reuid=65534 --clear-groups --inh-caps=-all,+bpf --ambient-caps=-all,+bpf";
+        let line = format!("{one} {}/{tool}", dir.path().display());
+        refuses(&line, 4, &["CAP_PERFMON"]);
+        assert!(!run(&line).2[0].contains("CAP_BPF"), "what is there is not missing");
+    }
+}
+
+#[test]
+fn what_needs_no_rights() {
+    if !can_run() {
+        return;
+    }
+    let dir = reachable();
+    for option in ["--schema", "--help", "--version"] {
+        for tool in ["proclife", "biolat"] {
+            let (code, out, said) = run(&format!("{NOBODY} {}/{tool} {option}", dir.path().display()));
+            assert_eq!((code, said.len()), (Some(0), 0), "{tool} {option}: {said:?}");
+            assert!(!out.is_empty());
+        }
+    }
+}
+
+#[test]
+fn with_the_two_rights_that_tracing_needs() {
+    if !can_run() {
+        return;
+    }
+    let dir = reachable();
+    let at = dir.path().display();
+    let (code, out, said) = run(&format!("{TRACER} {at}/biolat 0.1 3"));
+    assert_eq!((code, said.len()), (Some(0), 0), "{said:?}");
+    assert!(records::parse(&out).len() >= 3);
+
+    // Tracepoints of system calls are in tracefs, which is root's; all else is there.
+    let (code, out, said) = run(&format!("{TRACER} {at}/proclife 0.1 3"));
+    assert_eq!(code, Some(0), "{said:?}");
+    let all = records::parse(&out);
+    assert_eq!(all.len(), 3);
+    assert!(all.iter().all(|record| record["fork_errors"].is_null() && record["exec_errors"].is_null()));
+    assert!(all.iter().all(|record| record["forks"].is_u64() && record["zombies"].is_u64()));
+    for hook in ["fork_errors", "exec_errors"] {
+        assert!(said.iter().any(|line| line.contains("without") && line.contains(hook)), "{hook}: {said:?}");
+    }
+    let (code, out, _) = run(&format!("{TRACER} {at}/proclife --check"));
+    assert_eq!(code, Some(0), "optional hooks are no failure: {out}");
+    assert!(out.contains("goes without"), "{out}");
+}
+
+#[test]
+fn check_tells_of_every_hook() {
+    if !can_run() {
+        return;
+    }
+    let hooks = |tool: &str| {
+        let (code, out, said) = run(&format!("$BIN/{tool} --check"));
+        assert_eq!((code, said.len()), (Some(0), 0), "{said:?}");
+        out.lines().map(|line| line.split("  ").next().unwrap_or_default().to_string()).collect::<Vec<_>>()
+    };
+    let all = ["forks", "execs", "exits", "reaped", "zombies", "fork_errors", "exec_errors"];
+    assert_eq!(hooks("proclife"), all);
+    assert_eq!(hooks("biolat"), ["requests"]);
+    assert_eq!(hooks("biolat -p 1"), ["requests of tasks"]);
+}
+
+#[test]
+fn bad_usage() {
+    for tool in ["proclife", "biolat"] {
+        for (options, part) in [
+            ("--frobnicate", "--frobnicate"),
+            ("x", "x"),
+            ("0", "0"),
+            ("1 0", "0"),
+            ("-1", "-1"),
+            ("1 2 3", "3"),
+            ("-o xml", "xml"),
+            ("-d soon", "soon"),
+            ("-p init", "init"),
+            ("-p", "--pid"),
+            ("-q -v", "-q"),
+            ("--attach magic", "magic"),
+        ] {
+            refuses(&format!("$BIN/{tool} {options}"), 2, &[tool, part, "--help"]);
+        }
+    }
+    refuses("$BIN/proclife --threads", 2, &["--events"]);
+    refuses("$BIN/proclife --events 5", 2, &["--events"]);
+}
+
+#[test]
+fn what_is_not_there() {
+    if !can_run() {
+        return;
+    }
+    let mount = cgroup::mount();
+    for tool in ["proclife", "biolat"] {
+        refuses(&format!("$BIN/{tool} --cgroup no/such/group"), 2, &["no/such/group", "no such cgroup"]);
+        refuses(&format!("$BIN/{tool} --cgroup /etc"), 2, &["/etc"]);
+        refuses(&format!("$BIN/{tool} --cgroup {}/cgroup.procs", mount.display()), 2, &["cgroup.procs"]);
+        // A process that was, and is reaped.
+        refuses(&format!("true & wait $!; $BIN/{tool} -p $!"), 2, &["no such process"]);
+        refuses(&format!("$BIN/{tool} -p 4194305"), 2, &["4194305", "no such process"]);
+    }
+}
+
+#[test]
+fn stdout_that_cannot_be_written_to() {
+    if !can_run() {
+        return;
+    }
+    refuses("$BIN/proclife -o json 0.1 3 >/dev/full", 1, &["stdout"]);
+    refuses("$BIN/biolat -o json 0.1 3 >/dev/full", 1, &["stdout"]);
+}
