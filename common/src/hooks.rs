@@ -211,6 +211,12 @@ impl Plan {
         self.hooks.iter().flat_map(|hook| &hook.taken).find(|taken| taken.name == name)
     }
 
+    /// Whether it relies on functions, which the compiler may have inlined here and there.
+    pub fn watches_functions(&self) -> bool {
+        let mut taken = self.hooks.iter().flat_map(|hook| &hook.taken);
+        taken.any(|program| matches!(program.kind, Kind::Fentry | Kind::Kprobe))
+    }
+
     /// The hooks that the tool needs and cannot have.
     pub fn missing(&self) -> impl Iterator<Item = &Planned> {
         self.hooks.iter().filter(|hook| hook.taken.is_empty() && !hook.optional)

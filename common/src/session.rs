@@ -124,15 +124,14 @@ where
     set_print(Some((PrintLevel::Info, if common.verbose { print } else { keep })));
     let statistics = common.overhead.then(overhead::enable).transpose()?;
     let mut kernel = Tried::new(Running::default());
-    let no_filter = Filter::default();
     // What a hook sees is proven once, by work of this process: without the user's filter.
     let mut proven = tool.prove.is_none();
     let (skel, plan, links) = loop {
-        let attempt = attempt(tool, common, &kernel, if proven { filter } else { &no_filter })?;
-        let (program, refusal) = match attempt {
-            Attempt::Attached(skel, plan, links) => match tool.prove.filter(|_| !proven) {
-                None => break (skel, plan, links),
-                Some(prove) => match first_blind(&plan, &prove(&skel)?) {
+        let (program, refusal) = match attempt(tool, common, &kernel, filter, !proven)? {
+            Attempt::Attached { skel, plan, links, proves: false } => break (skel, plan, links),
+            Attempt::Attached { skel, plan, links, proves: true } => {
+                let blind = tool.prove.map(|prove| prove(&skel)).transpose()?.unwrap_or_default();
+                match first_blind(&plan, &blind) {
                     Some(blind) => (
                         blind,
                         Refusal::missing("attached, but not called every time: inlined by the compiler"),
@@ -142,8 +141,8 @@ where
                         continue;
                     }
                     None => break (skel, plan, links),
-                },
-            },
+                }
+            }
             Attempt::Refused(program, refusal) => (program, refusal),
         };
         kernel.refused(&program, refusal);
@@ -167,7 +166,8 @@ where
 
 /// What became of a plan when it was tried.
 enum Attempt<S> {
-    Attached(S, Plan, BTreeMap<String, Link>),
+    /// All is attached; where it `proves`, without the user's filter, and what it sees is to be proven.
+    Attached { skel: S, plan: Plan, links: BTreeMap<String, Link>, proves: bool },
     /// The kernel refused this program, for which there may be another rung.
     Refused(Program, Refusal),
 }
@@ -177,6 +177,7 @@ fn attempt<B>(
     common: &Common,
     kernel: &Tried<Running>,
     filter: &Filter,
+    may_prove: bool,
 ) -> Result<Attempt<<B::Output as OpenSkel<'static>>::Output>>
 where
     B: SkelBuilder<'static>,
@@ -193,6 +194,10 @@ where
         }
         return Err(check::failure(missing));
     }
+    // A tracepoint stands where its event happens: only functions can be inlined.
+    let proves = may_prove && plan.watches_functions();
+    let no_filter = Filter::default();
+    let filter = if proves { &no_filter } else { filter };
     for mut program in open.open_object_mut().progs_mut() {
         let loads = plan.loads(&program.name().to_string_lossy());
         program.set_autoload(loads);
@@ -224,7 +229,7 @@ where
         };
     }
     drop(loaded);
-    Ok(Attempt::Attached(skel, plan, links))
+    Ok(Attempt::Attached { skel, plan, links, proves })
 }
 
 /// A program of the first hook, of those that saw nothing, that has been given one.
