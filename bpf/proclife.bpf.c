@@ -55,6 +55,24 @@ struct exec_event_large {
 	char argv[ARGV_LARGE];
 };
 
+/*
+ * The processes of several threads whose last exit was counted. The kernel tells which thread was
+ * the last only since 6.16; before, two that end together both see a group without living threads,
+ * and the first that comes here is taken. Entries are of use for as long as threads end, and the
+ * oldest make room.
+ */
+struct group {
+	u64 signal;
+	u64 start_time;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct group);
+	__type(value, u8);
+} ended SEC(".maps");
+
 /* Zombies that the iterator saw since user space last wrote 0 here. */
 u64 zombies = 0;
 
@@ -137,6 +155,22 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	return 0;
 }
 
+static __always_inline bool is_last(struct task_struct *task)
+{
+	struct signal_struct *signal = task->signal;
+	/* The address alone may be another process's by then. */
+	struct group group = {};
+	u8 yes = 1;
+
+	if (signal->live.counter != 0)
+		return false;
+	if (signal->nr_threads == 1)
+		return true;
+	group.signal = (u64)signal;
+	group.start_time = task->group_leader->start_time;
+	return bpf_map_update_elem(&ended, &group, &yes, BPF_NOEXIST) != -EEXIST;
+}
+
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
@@ -150,7 +184,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	if (exit_tells_group_dead())
 		last = ctx[1];
 	else
-		last = group->live.counter == 0;
+		last = is_last(task);
 	kind = last ? EXITS : THREAD_EXITS;
 	if (!send_events) {
 		count(kind, 1);
@@ -180,14 +214,12 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	return 0;
 }
 
-/* A task is freed one RCU grace period after it was reaped. Its parent may be gone by then: a safe
- * read. */
-SEC("tp_btf/sched_process_free")
-int BPF_PROG(on_free, struct task_struct *task)
+/* Safe reads throughout: to a kprobe the task is but a number. */
+static __always_inline int reaped(struct task_struct *task)
 {
 	/* A process, not a thread; the leader that an exec of another thread replaced has lost its
 	 * own id. */
-	if (task->pid != task->tgid)
+	if (BPF_CORE_READ(task, pid) != BPF_CORE_READ(task, tgid))
 		return 0;
 	if (filter.pids && !filter_pid(BPF_CORE_READ(task, real_parent, tgid)))
 		return 0;
@@ -197,17 +229,52 @@ int BPF_PROG(on_free, struct task_struct *task)
 	return 0;
 }
 
-static __always_inline int on_error(struct sys_exit *ctx, u32 kind)
+/*
+ * release_task() lets go of a leader, too, whose last thread has just ended, without calling itself
+ * again: what it calls for each of them is watched instead.
+ */
+SEC("fentry/cgroup_release")
+int BPF_PROG(release_f, struct task_struct *task)
 {
-	long ret = ctx->ret;
+	return reaped(task);
+}
+
+/* The same by its name from 6.19 on. */
+SEC("fentry/cgroup_task_release")
+int BPF_PROG(task_release_f, struct task_struct *task)
+{
+	return reaped(task);
+}
+
+SEC("kprobe/cgroup_release")
+int BPF_KPROBE(release_k, struct task_struct *task)
+{
+	return reaped(task);
+}
+
+SEC("kprobe/cgroup_task_release")
+int BPF_KPROBE(task_release_k, struct task_struct *task)
+{
+	return reaped(task);
+}
+
+/* A task is freed one RCU grace period after it was reaped. */
+SEC("tp_btf/sched_process_free")
+int BPF_PROG(on_free, struct task_struct *task)
+{
+	return reaped(task);
+}
+
+static __always_inline int on_error(long ret, u32 kind)
+{
 	struct event *event;
 
 	if (ret >= 0 || !filter_current())
 		return 0;
-	if (!send_events) {
-		count(kind, 1);
+	/* In both ways: what proves the hook looks here. */
+	count(kind, 1);
+	if (!send_events)
 		return 0;
-	}
 	event = event_reserve(sizeof(*event));
 	if (!event)
 		return 0;
@@ -225,40 +292,52 @@ static __always_inline int on_error(struct sys_exit *ctx, u32 kind)
 	return 0;
 }
 
+SEC("fexit/kernel_clone")
+int BPF_PROG(clone_f, u64 args, long ret)
+{
+	return on_error((int)ret, FORK_ERRORS);
+}
+
+SEC("kretprobe/kernel_clone")
+int BPF_KRETPROBE(clone_k, long ret)
+{
+	return on_error((int)ret, FORK_ERRORS);
+}
+
 SEC("tp/syscalls/sys_exit_clone")
 int clone_failed(struct sys_exit *ctx)
 {
-	return on_error(ctx, FORK_ERRORS);
+	return on_error(ctx->ret, FORK_ERRORS);
 }
 
 SEC("tp/syscalls/sys_exit_clone3")
 int clone3_failed(struct sys_exit *ctx)
 {
-	return on_error(ctx, FORK_ERRORS);
+	return on_error(ctx->ret, FORK_ERRORS);
 }
 
 SEC("tp/syscalls/sys_exit_fork")
 int fork_failed(struct sys_exit *ctx)
 {
-	return on_error(ctx, FORK_ERRORS);
+	return on_error(ctx->ret, FORK_ERRORS);
 }
 
 SEC("tp/syscalls/sys_exit_vfork")
 int vfork_failed(struct sys_exit *ctx)
 {
-	return on_error(ctx, FORK_ERRORS);
+	return on_error(ctx->ret, FORK_ERRORS);
 }
 
 SEC("tp/syscalls/sys_exit_execve")
 int execve_failed(struct sys_exit *ctx)
 {
-	return on_error(ctx, EXEC_ERRORS);
+	return on_error(ctx->ret, EXEC_ERRORS);
 }
 
 SEC("tp/syscalls/sys_exit_execveat")
 int execveat_failed(struct sys_exit *ctx)
 {
-	return on_error(ctx, EXEC_ERRORS);
+	return on_error(ctx->ret, EXEC_ERRORS);
 }
 
 /* The zombies that stand now. Asked for at each interval: a gauge that is followed drifts, this

@@ -36,11 +36,13 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_CGROUP_ARRAY = 8,
+	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 
 enum {
 	BPF_ANY = 0,
+	BPF_NOEXIST = 1,
 	BPF_RB_NO_WAKEUP = 1,
 	BPF_RB_FORCE_WAKEUP = 2,
 	BPF_F_NO_PREALLOC = 1,
@@ -52,6 +54,9 @@ enum {
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
+
+/* include/uapi/asm-generic/errno-base.h */
+#define EEXIST 17
 
 #define TASK_COMM_LEN 16
 #define DISK_NAME_LEN 32
@@ -178,6 +183,7 @@ struct bio {
 #define SYSCALL_PREFIX "__x64_sys_"
 struct pt_regs {
 	unsigned long ax;
+	unsigned long di;
 };
 #elif defined(__TARGET_ARCH_arm64)
 #define SYSCALL_PREFIX "__arm64_sys_"

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::cli::Output;
 use crate::exit::{Failure, Result};
-use crate::hooks::{Plan, Planned, describe};
+use crate::plan::{Plan, Planned};
 
 #[derive(Serialize)]
 struct Row<'a> {
@@ -29,7 +29,7 @@ impl<'a> From<&'a Planned> for Row<'a> {
         let passed = hook.passed.iter().map(|(rung, refusal)| Passed { rung, reason: &refusal.reason });
         Self {
             hook: hook.hook,
-            rung: (!hook.taken.is_empty()).then(|| describe(&hook.taken)),
+            rung: hook.rung.clone(),
             optional: hook.optional,
             bound: hook.bound,
             passed: passed.collect(),
@@ -99,10 +99,12 @@ mod tests {
     use super::*;
     use crate::exit::Exit;
     use crate::hooks::{Program, Refusal};
+    use crate::plan::describe;
 
     fn planned(taken: Vec<Program>, refusal: Refusal) -> Planned {
         Planned {
             hook: "reads",
+            rung: (!taken.is_empty()).then(|| describe(&taken, "")),
             taken,
             bound: Some("no io_uring"),
             passed: vec![("fentry:vfs_read".to_string(), refusal)],

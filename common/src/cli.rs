@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Parser, ValueEnum};
 
-use crate::exit::{Exit, Failure, Result};
+use crate::exit::{Failure, Result};
 use crate::hooks::Attach;
 
 /// The shapes that records are written in.
@@ -56,6 +56,11 @@ pub struct Common {
     #[arg(long)]
     pub check: bool,
 
+    /// With --check: plan for another kernel, of which DIR holds a copy of /sys/kernel/btf and, in the file `symbols`,
+    /// the third column of /proc/kallsyms
+    #[arg(long, value_name = "DIR", requires = "check")]
+    pub kernel: Option<PathBuf>,
+
     /// Print the JSON Schema of the record and exit
     #[arg(long)]
     pub schema: bool,
@@ -91,7 +96,7 @@ fn parse_from<A: Parser>(args: impl IntoIterator<Item = OsString>) -> Result<A> 
     let matches = A::command().try_get_matches_from(args);
     matches.and_then(|matches| A::from_arg_matches(&matches)).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => match error.print() {
-            Ok(()) => Failure::new(Exit::Done, ""),
+            Ok(()) => Failure::none(),
             Err(error) => Failure::stdout(error),
         },
         _ => Failure::usage(one_line(&error.to_string())),
@@ -108,6 +113,7 @@ fn one_line(error: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exit::Exit;
 
     #[derive(Parser)]
     struct Args {

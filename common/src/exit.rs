@@ -60,10 +60,15 @@ impl Failure {
         Self::new(Exit::NotPermitted, message)
     }
 
+    /// An end that is early, but good, and has nothing to say: status 0.
+    pub fn none() -> Self {
+        Self::new(Exit::Done, "")
+    }
+
     /// A failure to write to stdout. A reader that has gone (`| head -1`) is an ordinary end, status 0.
     pub fn stdout(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::BrokenPipe => Self::new(Exit::Done, ""),
+            io::ErrorKind::BrokenPipe => Self::none(),
             _ => Self::failed(format!("cannot write to stdout: {error}")),
         }
     }

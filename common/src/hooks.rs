@@ -1,7 +1,5 @@
-//! Hooks: where a tool attaches. Each has rungs in order of preference, and a pure function picks the first
-//! that the kernel allows, so that what is attached is planned, told and tested rather than discovered.
+//! Hooks: where a tool attaches, and the ways to, in order of preference. `plan` picks among them.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use clap::ValueEnum;
@@ -17,6 +15,18 @@ pub struct Hook {
     pub optional: bool,
 }
 
+impl Hook {
+    /// A hook that the tool needs.
+    pub const fn new(name: &'static str, rungs: &'static [Rung]) -> Self {
+        Self { name, rungs, optional: false }
+    }
+
+    /// The same, but the tool is of use without it.
+    pub const fn optional(self) -> Self {
+        Self { optional: true, ..self }
+    }
+}
+
 /// One way to see it: the programs that load together.
 #[derive(Clone, Copy, Debug)]
 pub struct Rung {
@@ -24,6 +34,25 @@ pub struct Rung {
     pub programs: &'static [&'static str],
     /// What this rung cannot see, for `--check` and a line on stderr; none for a full one.
     pub bound: Option<&'static str>,
+    /// How it differs from a rung on the same targets, for `--check`; empty where the targets tell.
+    pub way: &'static str,
+}
+
+impl Rung {
+    /// A rung that sees everything.
+    pub const fn new(programs: &'static [&'static str]) -> Self {
+        Self { programs, bound: None, way: "" }
+    }
+
+    /// The same, but with something that it cannot see.
+    pub const fn bound(self, bound: &'static str) -> Self {
+        Self { bound: Some(bound), ..self }
+    }
+
+    /// The same, told from others on the same targets by this.
+    pub const fn way(self, way: &'static str) -> Self {
+        Self { way, ..self }
+    }
 }
 
 /// How a program is attached.
@@ -58,7 +87,8 @@ pub enum Attach {
 }
 
 impl Attach {
-    fn kind(self) -> Option<Kind> {
+    /// The kind that is forced, if one is.
+    pub fn kind(self) -> Option<Kind> {
         match self {
             Self::Auto => None,
             Self::Btf => Some(Kind::Btf),
@@ -96,7 +126,7 @@ impl Program {
     }
 
     /// The target without the family of system calls, whose tracepoints tell it by their names.
-    fn short_target(&self) -> &str {
+    pub fn short_target(&self) -> &str {
         self.target.strip_prefix("syscalls/").unwrap_or(&self.target)
     }
 }
@@ -141,285 +171,9 @@ pub trait Kernel {
     fn can_attach(&self, program: &Program) -> Result<(), Refusal>;
 }
 
-/// A kernel, and what it has refused so far when it was tried: the only judge of what it allows.
-pub struct Tried<K> {
-    kernel: K,
-    programs: BTreeMap<String, Refusal>,
-    kinds: Vec<(Kind, Refusal)>,
-}
-
-impl<K: Kernel> Tried<K> {
-    /// A kernel that has not been tried.
-    pub fn new(kernel: K) -> Self {
-        Self { kernel, programs: BTreeMap::new(), kinds: Vec::new() }
-    }
-
-    /// Remembers that this program was refused. A kind that the kernel does not permit is not tried again.
-    pub fn refused(&mut self, program: &Program, refusal: Refusal) {
-        if refusal.not_permitted {
-            self.kinds.push((program.kind, refusal.clone()));
-        }
-        self.programs.insert(program.name.clone(), refusal);
-    }
-
-    /// The kernel itself.
-    pub fn kernel(&self) -> &K {
-        &self.kernel
-    }
-}
-
-impl<K: Kernel> Kernel for Tried<K> {
-    fn can_attach(&self, program: &Program) -> Result<(), Refusal> {
-        let kind = self.kinds.iter().find(|(kind, _)| *kind == program.kind).map(|(_, refusal)| refusal);
-        match self.programs.get(&program.name).or(kind) {
-            Some(refusal) => Err(refusal.clone()),
-            None => self.kernel.can_attach(program),
-        }
-    }
-}
-
-/// What was decided for a hook.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Planned {
-    /// The hook's name.
-    pub hook: &'static str,
-    /// The programs of the rung taken; empty where there is none.
-    pub taken: Vec<Program>,
-    /// What the rung taken cannot see.
-    pub bound: Option<&'static str>,
-    /// The rungs passed over, each with the reason.
-    pub passed: Vec<(String, Refusal)>,
-    /// Whether the tool is of use without this hook.
-    pub optional: bool,
-}
-
-/// What was decided for all hooks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
-    /// In the order in which the tool declares them.
-    pub hooks: Vec<Planned>,
-}
-
-impl Plan {
-    /// Whether this program is to be loaded.
-    pub fn loads(&self, program: &str) -> bool {
-        self.program(program).is_some()
-    }
-
-    /// A program that is to be loaded.
-    pub fn program(&self, name: &str) -> Option<&Program> {
-        self.hooks.iter().flat_map(|hook| &hook.taken).find(|taken| taken.name == name)
-    }
-
-    /// Whether it relies on functions, which the compiler may have inlined here and there.
-    pub fn watches_functions(&self) -> bool {
-        let mut taken = self.hooks.iter().flat_map(|hook| &hook.taken);
-        taken.any(|program| matches!(program.kind, Kind::Fentry | Kind::Kprobe))
-    }
-
-    /// The hooks that the tool needs and cannot have.
-    pub fn missing(&self) -> impl Iterator<Item = &Planned> {
-        self.hooks.iter().filter(|hook| hook.taken.is_empty() && !hook.optional)
-    }
-}
-
-/// Picks a rung for each hook that is wanted in this run.
-///
-/// # Errors
-/// A mistake in the tool itself: a program that no rung names, or a rung that names no program. Both would
-/// otherwise attach too much or too little in silence.
-pub fn plan(
-    hooks: &[Hook],
-    wanted: impl Fn(&Hook) -> bool,
-    programs: &[Program],
-    kernel: &dyn Kernel,
-    attach: Attach,
-) -> Result<Plan, String> {
-    let named: BTreeSet<&str> =
-        hooks.iter().flat_map(|hook| hook.rungs).flat_map(|rung| rung.programs).copied().collect();
-    if let Some(stray) = programs.iter().find(|program| !named.contains(program.name.as_str())) {
-        return Err(format!("program {} is on no rung", stray.name));
-    }
-    let mut planned = Vec::new();
-    for hook in hooks.iter().filter(|hook| wanted(hook)) {
-        planned.push(plan_hook(hook, programs, kernel, attach)?);
-    }
-    Ok(Plan { hooks: planned })
-}
-
-fn plan_hook(
-    hook: &Hook,
-    programs: &[Program],
-    kernel: &dyn Kernel,
-    attach: Attach,
-) -> Result<Planned, String> {
-    let mut planned =
-        Planned { hook: hook.name, taken: vec![], bound: None, passed: vec![], optional: hook.optional };
-    let rungs = hook
-        .rungs
-        .iter()
-        .map(|rung| Ok((rung, find(rung, programs)?)))
-        .collect::<Result<Vec<_>, String>>()?;
-    // A hook that can be had in one way only is not the one that --attach is about.
-    let forced =
-        attach.kind().filter(|kind| rungs.iter().any(|(_, found)| found.iter().any(|p| p.kind == *kind)));
-    for (rung, found) in rungs {
-        let refused = if forced.is_some_and(|kind| !found.iter().any(|program| program.kind == kind)) {
-            Some(Refusal::missing("not what --attach asks for"))
-        } else {
-            found.iter().find_map(|program| kernel.can_attach(program).err())
-        };
-        match refused {
-            Some(refusal) => planned.passed.push((describe(&found), refusal)),
-            None => {
-                planned.taken = found;
-                planned.bound = rung.bound;
-                break;
-            }
-        }
-    }
-    Ok(planned)
-}
-
-fn find(rung: &Rung, programs: &[Program]) -> Result<Vec<Program>, String> {
-    let find = |name: &&str| programs.iter().find(|program| program.name == **name).cloned();
-    rung.programs.iter().map(|name| find(name).ok_or(format!("no program {name}"))).collect()
-}
-
-/// The programs of a rung in one word: the kind once, then what each is attached to.
-pub fn describe(programs: &[Program]) -> String {
-    let mut word = String::new();
-    for (index, program) in programs.iter().enumerate() {
-        match index > 0 && programs[index - 1].kind == program.kind {
-            true => word.push_str(&format!("+{}", program.short_target())),
-            false if index > 0 => word.push_str(&format!("+{program}")),
-            false => word.push_str(&program.to_string()),
-        }
-    }
-    word
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A made-up kernel: it refuses these targets.
-    struct Refuses(&'static [&'static str]);
-
-    impl Kernel for Refuses {
-        fn can_attach(&self, program: &Program) -> Result<(), Refusal> {
-            let refused = self.0.contains(&program.target.as_str());
-            if refused { Err(Refusal::missing(format!("no {}", program.target))) } else { Ok(()) }
-        }
-    }
-
-    const HOOKS: &[Hook] = &[
-        Hook {
-            name: "reads",
-            rungs: &[
-                Rung { programs: &["read_f", "readv_f"], bound: None },
-                Rung { programs: &["read_k"], bound: None },
-                Rung { programs: &["read_t"], bound: Some("no reads by the kernel") },
-            ],
-            optional: false,
-        },
-        Hook { name: "extra", rungs: &[Rung { programs: &["extra"], bound: None }], optional: true },
-    ];
-
-    fn programs() -> Vec<Program> {
-        [
-            ("read_f", "fentry/vfs_read"),
-            ("readv_f", "fentry/vfs_readv"),
-            ("read_k", "kprobe/vfs_read_k"),
-            ("read_t", "tp/syscalls/sys_exit_read"),
-            ("extra", "tp_btf/extra"),
-        ]
-        .map(|(name, section)| Program::from_section(name, section).unwrap())
-        .to_vec()
-    }
-
-    fn planned(refused: &'static [&'static str], attach: Attach) -> Plan {
-        plan(HOOKS, |_| true, &programs(), &Refuses(refused), attach).unwrap()
-    }
-
-    #[test]
-    fn the_first_rung_wins_and_the_others_stay_off() {
-        let plan = planned(&[], Attach::Auto);
-        let loaded: Vec<_> = programs().into_iter().filter(|p| plan.loads(&p.name)).map(|p| p.name).collect();
-        assert_eq!(loaded, ["read_f", "readv_f", "extra"]);
-        assert!(plan.hooks[0].passed.is_empty());
-    }
-
-    #[test]
-    fn a_rung_falls_as_a_whole_and_says_why() {
-        let plan = planned(&["vfs_readv"], Attach::Auto);
-        assert_eq!(describe(&plan.hooks[0].taken), "kprobe:vfs_read_k");
-        assert_eq!(
-            plan.hooks[0].passed,
-            [("fentry:vfs_read+vfs_readv".to_string(), Refusal::missing("no vfs_readv"))]
-        );
-        assert!(!plan.loads("read_f"));
-    }
-
-    #[test]
-    fn a_degraded_rung_tells_its_bound() {
-        let plan = planned(&["vfs_read", "vfs_read_k"], Attach::Auto);
-        assert_eq!(plan.hooks[0].bound, Some("no reads by the kernel"));
-    }
-
-    #[test]
-    fn a_needed_hook_is_missed_and_an_optional_one_is_not() {
-        let plan = planned(&["vfs_read", "vfs_read_k", "syscalls/sys_exit_read", "extra"], Attach::Auto);
-        assert_eq!(plan.missing().map(|hook| hook.hook).collect::<Vec<_>>(), ["reads"]);
-    }
-
-    #[test]
-    fn a_forced_kind_passes_better_rungs_but_leaves_other_hooks_alone() {
-        let plan = planned(&[], Attach::Kprobe);
-        assert_eq!(describe(&plan.hooks[0].taken), "kprobe:vfs_read_k");
-        assert_eq!(describe(&plan.hooks[1].taken), "tp_btf:extra");
-        let refused = planned(&["vfs_read_k"], Attach::Kprobe);
-        assert_eq!(refused.missing().count(), 1);
-    }
-
-    #[test]
-    fn a_hook_that_is_not_wanted_loads_nothing() {
-        let plan =
-            plan(HOOKS, |hook| hook.name != "extra", &programs(), &Refuses(&[]), Attach::Auto).unwrap();
-        assert!(!plan.loads("extra"));
-    }
-
-    #[test]
-    fn a_stray_program_and_a_rung_without_program_are_refused() {
-        let mut stray = programs();
-        stray.push(Program::from_section("stray", "tp_btf/x").unwrap());
-        let error = plan(HOOKS, |_| true, &stray, &Refuses(&[]), Attach::Auto).unwrap_err();
-        assert_eq!(error, "program stray is on no rung");
-        let error = plan(HOOKS, |_| true, &programs()[..4], &Refuses(&[]), Attach::Auto).unwrap_err();
-        assert_eq!(error, "no program extra");
-    }
-
-    #[test]
-    fn what_was_tried_and_refused_is_not_planned_again() {
-        let mut tried = Tried::new(Refuses(&[]));
-        let plan_tried =
-            |tried: &Tried<Refuses>| plan(HOOKS, |_| true, &programs(), tried, Attach::Auto).unwrap();
-        let first = plan_tried(&tried).program("readv_f").unwrap().clone();
-        tried.refused(&first, Refusal::missing("attached, but never called"));
-        let second = plan_tried(&tried);
-        assert_eq!(second.hooks[0].passed[0].1.reason, "attached, but never called");
-        assert_eq!(describe(&second.hooks[0].taken), "kprobe:vfs_read_k");
-        tried.refused(&second.hooks[0].taken[0], Refusal::not_permitted("locked down"));
-        assert_eq!(describe(&plan_tried(&tried).hooks[0].taken), "tracepoint:sys_exit_read");
-    }
-
-    #[test]
-    fn a_kind_that_is_not_permitted_is_tried_once() {
-        let mut tried = Tried::new(Refuses(&[]));
-        tried.refused(&programs()[0], Refusal::not_permitted("locked down"));
-        assert!(tried.can_attach(&programs()[1]).unwrap_err().not_permitted);
-        assert!(tried.can_attach(&programs()[2]).is_ok());
-    }
 
     #[test]
     fn sections_tell_kind_and_target() {

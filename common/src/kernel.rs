@@ -1,18 +1,20 @@
 //! What the running kernel offers, asked of the kernel itself and never of its version.
 
 use std::cell::{OnceCell, RefCell};
-use std::fs::{self, File};
-use std::io::{self, ErrorKind};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use memchr::memmem;
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use rustix::mount::{MountFlags, mount};
 
+use crate::btf::Types;
 use crate::hooks::{Kernel, Kind, Program, Refusal};
+use crate::trampoline;
 
-/// Where the kernel shows its own types.
-const VMLINUX_BTF: &str = "/sys/kernel/btf/vmlinux";
+/// Where the kernel and its modules show their types.
+const BTF: &str = "/sys/kernel/btf";
+/// The names of all functions, those of modules included, whether they tell their types or not.
+const SYMBOLS: &str = "/proc/kallsyms";
 /// There where functions can be probed.
 const KPROBE_PMU: &str = "/sys/bus/event_source/devices/kprobe";
 /// Where tracefs is found, in order; the last is where older systems have it.
@@ -21,7 +23,9 @@ const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 /// The kernel that this process runs on.
 #[derive(Default)]
 pub struct Running {
-    btf: OnceCell<Option<Mapped>>,
+    types: OnceCell<Option<Types>>,
+    trampolines: OnceCell<Result<(), Refusal>>,
+    symbols: OnceCell<String>,
     /// What was done to the system on the way, for stderr.
     notes: RefCell<Vec<String>>,
 }
@@ -29,7 +33,7 @@ pub struct Running {
 impl Running {
     /// Whether the kernel tells its types at all: without that nothing here can be loaded.
     pub fn has_btf() -> bool {
-        Path::new(VMLINUX_BTF).exists()
+        Path::new(BTF).join("vmlinux").exists()
     }
 
     /// What was done to the system meanwhile: told to the user, for nothing is mounted in silence.
@@ -37,13 +41,37 @@ impl Running {
         self.notes.take()
     }
 
-    /// Whether the kernel's types have this name. Looked for in the table of names alone: building the whole
-    /// index of types costs milliseconds and megabytes. A typed tracepoint or an iterator bears a name like
-    /// no other; a function may share its name with a variable, and is then refused when it is tried.
+    fn types(&self) -> Option<&Types> {
+        self.types.get_or_init(|| Types::open(&Path::new(BTF).join("vmlinux")).ok()).as_ref()
+    }
+
     fn has_name(&self, name: &str) -> Result<(), Refusal> {
-        let btf = self.btf.get_or_init(|| File::open(VMLINUX_BTF).and_then(|file| Mapped::new(&file)).ok());
-        let found = btf.as_ref().is_some_and(|btf| has_name(names(btf.bytes()), name));
-        if found { Ok(()) } else { Err(Refusal::missing("not in this kernel")) }
+        if self.types().is_some_and(|types| types.has_name(name)) { Ok(()) } else { Err(absent()) }
+    }
+
+    /// Whether a trampoline can be put on this function, of the kernel itself or of a module that is there.
+    fn traced(&self, function: &str) -> Result<(), Refusal> {
+        let of_module = || {
+            let modules = fs::read_dir(BTF).into_iter().flatten().flatten();
+            let mut types = modules.filter_map(|module| Types::open(&module.path()).ok());
+            types.any(|types| types.has_name(function))
+        };
+        if self.has_name(function).is_err() && !of_module() {
+            return Err(absent());
+        }
+        let tried = || self.types().map_or(Err(absent()), trampoline::permitted);
+        self.trampolines.get_or_init(tried).clone()
+    }
+
+    /// Whether a breakpoint can be put on this function. All symbols are read only where its type is not told.
+    fn probed(&self, function: &str) -> Result<(), Refusal> {
+        if !Path::new(KPROBE_PMU).exists() {
+            return Err(Refusal::missing("this kernel has no kprobes (CONFIG_KPROBE_EVENTS)"));
+        }
+        let symbols = || self.symbols.get_or_init(|| fs::read_to_string(SYMBOLS).unwrap_or_default());
+        // ADDRESS TYPE NAME, and of a module's also [MODULE].
+        let is_it = |line: &str| line.split_ascii_whitespace().nth(2) == Some(function);
+        if self.has_name(function).is_ok() || symbols().lines().any(is_it) { Ok(()) } else { Err(absent()) }
     }
 
     fn tracepoint(&self, target: &str) -> Result<(), Refusal> {
@@ -84,20 +112,12 @@ impl Running {
     }
 }
 
+fn absent() -> Refusal {
+    Refusal::missing("not in this kernel")
+}
+
 fn unreadable(root: &Path) -> Refusal {
     Refusal::not_permitted(format!("{} is not readable: needs root or CAP_DAC_READ_SEARCH", root.display()))
-}
-
-/// The table of names of a BTF blob (`struct btf_header` of `linux/btf.h`); the whole blob where it is odd.
-fn names(btf: &[u8]) -> &[u8] {
-    let field = |at: usize| Some(u32::from_ne_bytes(btf.get(at..at + 4)?.try_into().ok()?) as usize);
-    let table = || btf.get(field(4)? + field(16)?..)?.get(..field(20)?);
-    table().unwrap_or(btf)
-}
-
-/// Whether a table of names, each ended by a NUL, has this one.
-fn has_name(names: &[u8], name: &str) -> bool {
-    memmem::find(names, &[b"\0", name.as_bytes(), b"\0"].concat()).is_some()
 }
 
 impl Kernel for Running {
@@ -106,68 +126,8 @@ impl Kernel for Running {
             Kind::Btf => self.has_name(&format!("btf_trace_{}", program.target)),
             Kind::Iter => self.has_name(&format!("bpf_iter_{}", program.target)),
             Kind::Tracepoint => self.tracepoint(&program.target),
-            Kind::Fentry => self.has_name(&program.target),
-            Kind::Kprobe if !Path::new(KPROBE_PMU).exists() => {
-                Err(Refusal::missing("this kernel has no kprobes (CONFIG_KPROBE_EVENTS)"))
-            }
-            Kind::Kprobe => self.has_name(&program.target),
+            Kind::Fentry => self.traced(&program.target),
+            Kind::Kprobe => self.probed(&program.target),
         }
-    }
-}
-
-/// A file of the kernel's: mapped, which costs no memory, or read where it cannot be (before Linux 6.16).
-enum Mapped {
-    Mapping(*mut u8, usize),
-    Copy(Vec<u8>),
-}
-
-impl Mapped {
-    fn new(file: &File) -> io::Result<Self> {
-        let len = file.metadata()?.len() as usize;
-        // SAFETY: a new mapping at an address that the kernel chooses.
-        let mapped = unsafe { mmap(std::ptr::null_mut(), len, ProtFlags::READ, MapFlags::PRIVATE, file, 0) };
-        match mapped {
-            Ok(at) => Ok(Self::Mapping(at.cast(), len)),
-            Err(_) => Ok(Self::Copy(fs::read(VMLINUX_BTF)?)),
-        }
-    }
-
-    fn bytes(&self) -> &[u8] {
-        match self {
-            // SAFETY: the mapping that `new` made, of a file that never changes.
-            Self::Mapping(at, len) => unsafe { std::slice::from_raw_parts(*at, *len) },
-            Self::Copy(bytes) => bytes,
-        }
-    }
-}
-
-impl Drop for Mapped {
-    fn drop(&mut self) {
-        if let Self::Mapping(at, len) = self {
-            // SAFETY: the mapping that `new` made; borrows of it have ended.
-            let _ = unsafe { munmap(at.cast(), *len) };
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_whole() {
-        let table = b"\0btf_trace_a_longer\0xbtf_trace_b\0bpf_iter_task\0btf_trace_a\0";
-        let found = ["btf_trace_a", "bpf_iter_task", "btf_trace_b", "btf_trace", ""]
-            .map(|name| has_name(table, name));
-        assert_eq!(found, [true, true, false, false, false]);
-    }
-
-    #[test]
-    fn the_table_of_names_is_found_by_the_header() {
-        let mut blob: Vec<u8> =
-            [0xeb9f_0100_u32.to_be(), 24, 0, 4, 4, 6].iter().flat_map(|f| f.to_ne_bytes()).collect();
-        blob.extend(b"TYPE\0abc\0\0");
-        assert_eq!(names(&blob), b"\0abc\0\0");
-        assert_eq!(names(b"odd"), b"odd");
     }
 }

@@ -11,7 +11,8 @@ pub struct Cost {
     pub ns: u64,
     /// How often they ran; 0 unless statistics are on.
     pub runs: u64,
-    /// Events that a program did not see, because it was interrupted by itself on the same processor.
+    /// Events that a program did not see, because it was interrupted by itself on the same processor, or because a
+    /// probe of returns had no more room for calls under way.
     pub missed: u64,
 }
 
@@ -59,4 +60,26 @@ fn info(program: BorrowedFd<'_>) -> Option<libbpf_sys::bpf_prog_info> {
     let error =
         unsafe { libbpf_sys::bpf_prog_get_info_by_fd(program.as_raw_fd(), &raw mut info, &raw mut len) };
     (error == 0).then_some(info)
+}
+
+/// Calls that probes missed, of those links that the kernel tells it of: of a kprobe or kretprobe, from Linux 6.7 on
+/// (kernel commit 3acf8ace6823, "bpf: Add missed value to kprobe perf link info").
+pub fn missed_calls<F: AsFd>(links: &[F]) -> u64 {
+    links.iter().filter_map(|link| missed_by(link.as_fd())).sum()
+}
+
+fn missed_by(link: BorrowedFd<'_>) -> Option<u64> {
+    let mut info = libbpf_sys::bpf_link_info::default();
+    let mut len = size_of_val(&info) as u32;
+    // SAFETY: `info` is zeroed, as the kernel wants it, and `len` is its size.
+    let error = unsafe { libbpf_sys::bpf_link_get_info_by_fd(link.as_raw_fd(), &raw mut info, &raw mut len) };
+    if error != 0 || info.type_ != libbpf_sys::BPF_LINK_TYPE_PERF_EVENT {
+        return None;
+    }
+    // SAFETY: of a link on a perf event the kernel fills in these fields, and leaves those that it does not know 0.
+    let event = unsafe { info.__bindgen_anon_1.perf_event };
+    let probe =
+        [libbpf_sys::BPF_PERF_EVENT_KPROBE, libbpf_sys::BPF_PERF_EVENT_KRETPROBE].contains(&event.type_);
+    // SAFETY: of a probe these fields.
+    probe.then(|| unsafe { event.__bindgen_anon_1.kprobe.missed })
 }

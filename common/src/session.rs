@@ -3,22 +3,26 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::sync::Mutex;
 
 use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
-use libbpf_rs::{Link, MapCore, MapFlags, Object, OpenObject, PrintLevel, set_print};
+use libbpf_rs::{Link, MapCore, MapFlags, OpenObject, PrintLevel, set_print};
 
 use crate::check;
 use crate::cli::Common;
+use crate::described::Described;
 use crate::exit::{Failure, Result};
 use crate::filter::Filter;
 use crate::globals::set_constant;
-use crate::hooks::{Hook, Plan, Program, Refusal, Tried, plan};
+use crate::hooks::{Hook, Kind, Program, Refusal};
 use crate::kernel::Running;
-use crate::overhead::{self, Cost};
+use crate::meter::Meter;
+use crate::overhead;
+use crate::plan::{Plan, plan};
 use crate::privilege;
 use crate::signals::Stop;
+use crate::tried::Tried;
 
 /// A tool at work: loaded, attached, without rights.
 pub struct Session<S> {
@@ -30,44 +34,10 @@ pub struct Session<S> {
     pub stop: Stop,
     /// What the tool's own programs cost and miss.
     pub meter: Meter,
+    /// Whether these programs counted what proved the hooks, which is nobody's work.
+    pub counted_proof: bool,
     /// By the program's name. Dropping a link detaches.
     links: BTreeMap<String, Link>,
-}
-
-/// Reads the kernel's account of the tool's own programs.
-pub struct Meter {
-    programs: Vec<OwnedFd>,
-    seen: Cost,
-    /// Held for as long as the kernel shall keep statistics.
-    statistics: Option<OwnedFd>,
-}
-
-impl Meter {
-    fn new(object: &Object, statistics: Option<OwnedFd>) -> Result<Self> {
-        let loaded = object.progs_mut().filter(|program| program.autoload());
-        let programs: std::io::Result<Vec<_>> =
-            loaded.map(|program| program.as_fd().try_clone_to_owned()).collect();
-        let programs =
-            programs.map_err(|error| Failure::failed(format!("cannot keep a descriptor: {error}")))?;
-        Ok(Self { programs, seen: Cost::default(), statistics })
-    }
-
-    /// What the programs cost and missed since the last call.
-    pub fn account(&mut self) -> Account {
-        let Some(now) = overhead::account(&self.programs) else { return Account::default() };
-        let cost = now.since(self.seen);
-        self.seen = now;
-        Account { missed: cost.missed, cost: self.statistics.is_some().then_some((cost.ns, cost.runs)) }
-    }
-}
-
-/// What came to an interval beside the tool's own numbers.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Account {
-    /// Events that the kernel did not let a program see.
-    pub missed: u64,
-    /// With `--overhead`: nanoseconds and runs of the tool's programs.
-    pub cost: Option<(u64, u64)>,
 }
 
 /// What libbpf said while it worked, to explain a failure with.
@@ -100,7 +70,7 @@ pub struct Tool<'a, B, O, S> {
 }
 
 /// Works a little, and names the hooks that did not see it.
-pub type Prove<S> = fn(&S) -> Result<Vec<&'static str>>;
+pub type Prove<S> = fn(&S, &Plan) -> Result<Vec<&'static str>>;
 
 /// Plans, loads, attaches, and tries what it has: a rung that the kernel refuses, or that sees nothing, is passed
 /// over for the next.
@@ -115,6 +85,9 @@ pub fn start<B>(
 where
     B: SkelBuilder<'static>,
 {
+    if let Some(folder) = &common.kernel {
+        return Err(check_for(tool, common, folder));
+    }
     privilege::check()?;
     if !Running::has_btf() {
         return Err(Failure::unsupported(
@@ -126,11 +99,13 @@ where
     let mut kernel = Tried::new(Running::default());
     // What a hook sees is proven once, by work of this process: without the user's filter.
     let mut proven = tool.prove.is_none();
-    let (skel, plan, links) = loop {
+    let (skel, plan, links, counted_proof) = loop {
         let (program, refusal) = match attempt(tool, common, &kernel, filter, !proven)? {
-            Attempt::Attached { skel, plan, links, proves: false } => break (skel, plan, links),
+            Attempt::Attached { skel, plan, links, proves: false } => {
+                break (skel, plan, links, false);
+            }
             Attempt::Attached { skel, plan, links, proves: true } => {
-                let blind = tool.prove.map(|prove| prove(&skel)).transpose()?.unwrap_or_default();
+                let blind = tool.prove.map(|prove| prove(&skel, &plan)).transpose()?.unwrap_or_default();
                 match first_blind(&plan, &blind) {
                     Some(blind) => (
                         blind,
@@ -140,7 +115,7 @@ where
                         proven = true;
                         continue;
                     }
-                    None => break (skel, plan, links),
+                    None => break (skel, plan, links, true),
                 }
             }
             Attempt::Refused(program, refusal) => (program, refusal),
@@ -150,18 +125,52 @@ where
     for note in kernel.kernel().take_notes().iter().filter(|_| !common.quiet) {
         eprintln!("note: {note}");
     }
-    if !common.quiet {
+    if !common.quiet && !common.check {
         check::warn_of_bounds(&plan);
     }
-    let mut meter = Meter::new(skel.object(), statistics)?;
+    let probes = plan.programs().filter(|program| program.kind == Kind::Kprobe);
+    let probes = probes.filter_map(|program| links.get(&program.name));
+    let mut meter = Meter::new(skel.object(), probes, statistics)?;
     // Rights belong to a thread: they are given up before there is a second one, the one that waits for signals.
-    if let Err(error) = privilege::drop_all(|| overhead::account(&meter.programs).is_some())
+    if let Err(error) = privilege::drop_all(|| meter.works())
         && !common.quiet
     {
         eprintln!("note: could not give up capabilities: {error}");
     }
     meter.account();
-    Ok(Session { skel, plan, stop: Stop::on_signals()?, meter, links })
+    Ok(Session { skel, plan, stop: Stop::on_signals()?, meter, counted_proof, links })
+}
+
+/// Plans for a kernel that is not running here, prints that, and ends: status 3 where a needed hook has no rung.
+fn check_for<B>(
+    tool: &Tool<'_, B, B::Output, <B::Output as OpenSkel<'static>>::Output>,
+    common: &Common,
+    folder: &Path,
+) -> Failure
+where
+    B: SkelBuilder<'static>,
+{
+    let planned = || {
+        let kernel = Described::read(folder)?;
+        let open = opened(tool)?;
+        let plan = plan(tool.hooks, tool.wanted, &programs(open.open_object()), &kernel, common.attach);
+        let plan = plan.map_err(Failure::failed)?;
+        check::print(&plan, common.output)?;
+        Ok(plan.missing().next().map(check::failure))
+    };
+    planned().map_or_else(|failure| failure, |missing| missing.unwrap_or_else(Failure::none))
+}
+
+/// The tool's object, opened and set up.
+fn opened<B>(tool: &Tool<'_, B, B::Output, <B::Output as OpenSkel<'static>>::Output>) -> Result<B::Output>
+where
+    B: SkelBuilder<'static>,
+{
+    // Lives as long as the process, in which few objects are opened: the price of a skeleton that can be handed on.
+    let object: &'static mut MaybeUninit<OpenObject> = Box::leak(Box::new(MaybeUninit::uninit()));
+    let mut open = (tool.builder)().open(object).map_err(|error| unusable("open", &error))?;
+    (tool.configure)(&mut open).map_err(|error| unusable("set up", &error))?;
+    Ok(open)
 }
 
 /// What became of a plan when it was tried.
@@ -182,10 +191,7 @@ fn attempt<B>(
 where
     B: SkelBuilder<'static>,
 {
-    // Lives as long as the process, in which few objects are opened: the price of a skeleton that can be handed on.
-    let object: &'static mut MaybeUninit<OpenObject> = Box::leak(Box::new(MaybeUninit::uninit()));
-    let mut open = (tool.builder)().open(object).map_err(|error| unusable("open", &error))?;
-    (tool.configure)(&mut open).map_err(|error| unusable("set up", &error))?;
+    let mut open = opened(tool)?;
     let plan = plan(tool.hooks, tool.wanted, &programs(open.open_object()), kernel, common.attach);
     let plan = plan.map_err(Failure::failed)?;
     if let Some(missing) = plan.missing().next() {

@@ -30,11 +30,6 @@ pub fn exists(id: u64) -> bool {
     programs::run("bpftool", &["-j", "prog", "show", "id", &id.to_string()]).status.success()
 }
 
-/// How many BPF links a process holds.
-pub fn links_of(pid: u32) -> usize {
-    fdinfo(pid).iter().filter(|info| info.contains("link_id:")).count()
-}
-
 fn fdinfo(pid: u32) -> Vec<String> {
     let Ok(listed) = fs::read_dir(format!("/proc/{pid}/fdinfo")) else { return Vec::new() };
     listed.flatten().filter_map(|entry| fs::read_to_string(entry.path()).ok()).collect()

@@ -20,10 +20,9 @@ enum Kind {
 }
 
 impl Disk {
-    /// A loop device over a file beside the programs built, with direct I/O so that its times are a disk's.
+    /// A loop device over a file, with direct I/O so that its times are a disk's.
     pub fn over_file(megabytes: u64) -> Self {
-        let beside = programs::built("workload");
-        let file = NamedTempFile::new_in(beside.parent().expect("a directory")).expect("a scratch file");
+        let file = NamedTempFile::new_in(programs::scratch()).expect("a scratch file");
         let path = file.path().to_str().expect("UTF-8").to_string();
         // Written, not sparse: a hole would be read without asking the disk below.
         let of = format!("of={path}");

@@ -13,6 +13,14 @@ pub fn built(name: &str) -> PathBuf {
     program
 }
 
+/// A directory on a real file system, for what a test writes: `TEST_SCRATCH`, or beside the programs built.
+pub fn scratch() -> PathBuf {
+    match std::env::var_os("TEST_SCRATCH") {
+        Some(path) => path.into(),
+        None => built("workload").parent().expect("a directory").to_path_buf(),
+    }
+}
+
 /// Runs a program to its end.
 pub fn run(program: &str, args: &[&str]) -> Output {
     let output = Command::new(program).args(args).output();

@@ -53,13 +53,18 @@ fn op(kind: &str) -> &'static str {
     }
 }
 
+const MADE: &str = "block/block_io_start";
+const ASKED_FOR: &str = "block/block_getrq";
+
 /// Collects the requests of a disk, of which no two of a kind may be under way on one sector at once.
 pub struct Collector(Tracer);
 
 impl Collector {
     /// Starts it.
     pub fn start(disk: &str) -> Self {
-        let events = ["block/block_io_start", "block/block_rq_issue", "block/block_rq_complete"];
+        // Since Linux 6.5 a tracepoint tells when a request is made; before, when one is asked for.
+        let made = if tracer::exists(MADE) { MADE } else { ASKED_FOR };
+        let events = [made, "block/block_rq_issue", "block/block_rq_complete"];
         Self(Tracer::start(&events, &format!("dev == {}", device(disk))))
     }
 
@@ -73,7 +78,7 @@ impl Collector {
             let Some((kind, sector, bytes)) = fields(&event) else { continue };
             let key = (op(kind), sector);
             match event.name {
-                "block_io_start" => drop(made.insert(key, (event.at, event.thread))),
+                "block_io_start" | "block_getrq" => drop(made.insert(key, (event.at, event.thread))),
                 "block_rq_issue" => drop(issued.insert(key, event)),
                 // What was not issued: the end of a flush sequence, told once more.
                 _ => requests.extend(issued.remove(&key).map(|issue: Event<'_>| Request {

@@ -10,15 +10,13 @@ use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::{bpf, programs, records, until};
+use crate::{programs, records, until};
 
 /// A tool that runs and whose records are collected.
 pub struct Tool {
     child: Child,
     out: Stream,
     err: Stream,
-    /// Programs that it attaches.
-    programs: usize,
 }
 
 /// A tool that has ended.
@@ -66,10 +64,9 @@ impl Stream {
 }
 
 impl Tool {
-    /// Starts a tool with JSON output and returns once all of its programs are attached.
+    /// Starts a tool with JSON output and returns once it counts: it is attached, and the first interval is under way.
     pub fn start(name: &str, args: &[&str]) -> Self {
         let mut tool = Self::spawn(Command::new(programs::built(name)).args(args));
-        tool.programs = programs_of(name, args);
         tool.until_attached();
         tool
     }
@@ -80,7 +77,7 @@ impl Tool {
         let mut child = child.unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         let out = Stream::of(child.stdout.take().expect("piped"));
         let err = Stream::of(child.stderr.take().expect("piped"));
-        Self { child, out, err, programs: 1 }
+        Self { child, out, err }
     }
 
     /// Its process id.
@@ -88,12 +85,16 @@ impl Tool {
         self.child.id()
     }
 
+    /// A tool gives its rights up once it has attached, and then listens for signals by a second thread: before its
+    /// first interval begins. That shows on any kernel, as links do not.
     fn until_attached(&mut self) {
+        let threads = format!("/proc/{}/task", self.child.id());
         until("the tool to attach", || {
             if let Some(status) = self.child.try_wait().expect("the tool can be waited for") {
                 panic!("the tool ended early: {status}: {}", self.err.lines());
             }
-            (bpf::links_of(self.child.id()) >= self.programs).then_some(())
+            let listed = std::fs::read_dir(&threads).map_or(0, Iterator::count);
+            (listed > 1).then_some(())
         });
     }
 
@@ -152,12 +153,4 @@ impl Tool {
         let records = records::parse(&self.out.all());
         Ended { status, records, stderr: self.err.all() }
     }
-}
-
-/// How many programs the tool attaches with these arguments, by its own account.
-fn programs_of(name: &str, args: &[&str]) -> usize {
-    let program = programs::built(name);
-    let check = [args, &["--check", "-o", "json"]].concat();
-    let hooks = records::parse(&programs::succeed(program.to_str().expect("UTF-8"), &check));
-    hooks.iter().filter_map(|hook| Some(hook["rung"].as_str()?.split('+').count())).sum()
 }

@@ -37,9 +37,7 @@ impl Tracer {
     /// Traces these events (`block/block_rq_issue`), as far as the filter lets them pass; empty, it lets all.
     pub fn start(events: &[&str], filter: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        if !Path::new(TRACEFS).join("instances").exists() {
-            programs::succeed("mount", &["-t", "tracefs", "tracefs", TRACEFS]);
-        }
+        mounted();
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("instances/ebpf-filters-test-{}-{number}", std::process::id());
         let path = Path::new(TRACEFS).join(name);
@@ -77,6 +75,18 @@ impl Tracer {
 impl Drop for Tracer {
     fn drop(&mut self) {
         let _ = fs::remove_dir(&self.path);
+    }
+}
+
+/// Whether the kernel has this event (`block/block_rq_issue`).
+pub fn exists(event: &str) -> bool {
+    mounted();
+    Path::new(TRACEFS).join("events").join(event).exists()
+}
+
+fn mounted() {
+    if !Path::new(TRACEFS).join("instances").exists() {
+        programs::succeed("mount", &["-t", "tracefs", "tracefs", TRACEFS]);
     }
 }
 

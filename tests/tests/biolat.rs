@@ -1,8 +1,6 @@
 //! biolat agrees with the kernel's own account of each disk, to the request.
 #![allow(clippy::expect_used, reason = "tests")]
 
-use std::path::Path;
-
 use serde_json::Value;
 use tempfile::NamedTempFile;
 use tests::cgroup::Cgroup;
@@ -18,9 +16,11 @@ const MIXED: [&str; 3] = ["--rw=randrw", "--rwmixread=60", "--randseed=1"];
 
 /// Runs fio on a disk under biolat: fio's report and what was measured.
 fn measured(disk: &str, file: &str, options: &[&str]) -> (Value, Measured) {
-    let watched = Watched::start(disk, &[]);
-    let job = fio::run(file, options);
-    (job, watched.end())
+    Measured::without_losses(|| {
+        let watched = Watched::start(disk, &[]);
+        let job = fio::run(file, options);
+        (job, watched.end())
+    })
 }
 
 #[test]
@@ -61,9 +61,11 @@ fn a_known_number_of_direct_reads_and_writes() {
     }
     let _machine = lock::machine();
     let disk = Disk::over_file(16);
-    let watched = Watched::start(&disk.name, &[]);
-    Workload::run(&["io", "--file", &disk.path(), "--reads", "4099", "--writes", "2003", "--bytes", "4096"]);
-    let Measured { ledger, told, .. } = watched.end();
+    let work = ["io", "--file", &disk.path(), "--reads", "4099", "--writes", "2003", "--bytes", "4096"];
+    let (_, Measured { ledger, told, .. }) = Measured::without_losses(|| {
+        let watched = Watched::start(&disk.name, &[]);
+        (Workload::run(&work), watched.end())
+    });
     assert_eq!((told.reads, told.writes), ([4_099, 4_099 * 4_096], [2_003, 2_003 * 4_096]));
     assert_eq!(told, ledger);
 }
@@ -84,9 +86,11 @@ fn flushes_and_discards() {
     assert_eq!(Some(told.flushes), job["sync"]["total_ios"].as_u64());
     assert_eq!([told.writes[0] + told.flushes, told.writes[1]], ledger.writes);
 
-    let watched = Watched::start(&disk.name, &[]);
-    programs::succeed("blkdiscard", &["--length", "48M", "--step", "1M", &disk.path()]);
-    let Measured { ledger, told, .. } = watched.end();
+    let (_, Measured { ledger, told, .. }) = Measured::without_losses(|| {
+        let watched = Watched::start(&disk.name, &[]);
+        programs::succeed("blkdiscard", &["--length", "48M", "--step", "1M", &disk.path()]);
+        ((), watched.end())
+    });
     assert_eq!(told.discards, ledger.discards);
     assert_eq!(told.discards, [48, 48 << 20]);
 }
@@ -97,21 +101,22 @@ fn the_real_disk() {
         return;
     }
     let _machine = lock::machine();
-    let beside = programs::built("workload");
-    let file = NamedTempFile::new_in(beside.parent().expect("a directory")).expect("a scratch file");
+    let file = NamedTempFile::new_in(programs::scratch()).expect("a scratch file");
     let path = file.path().to_str().expect("UTF-8").to_string();
     // Laid out beforehand, so that the run itself allocates nothing.
     programs::succeed(
         "dd",
         &["if=/dev/zero", &format!("of={path}"), "bs=1M", "count=64", "conv=fsync", "status=none"],
     );
-    let disk = below(beside.parent().unwrap_or(Path::new("/")));
+    let disk = below(&programs::scratch());
     // Many, and deep: completions then interrupt all that the kernel does, the tool's own programs too.
     let options = ["--ioengine=libaio", "--iodepth=64", "--bssplit=4k/90:64k/10", "--number_ios=20011"];
-    let flushes = EmptyFlushes::start(&disk);
-    let watched = Watched::start(&disk, &[]);
-    let job = fio::run(&path, &[&MIXED[..], &options].concat());
-    let Measured { ledger, told, span, .. } = watched.end();
+    let ((job, flushes), Measured { ledger, told, span, .. }) = Measured::without_losses(|| {
+        let flushes = EmptyFlushes::start(&disk);
+        let watched = Watched::start(&disk, &[]);
+        let job = fio::run(&path, &[&MIXED[..], &options].concat());
+        ((job, flushes), watched.end())
+    });
     let empty = flushes.end(&span);
     assert_eq!((told.reads, told.discards, told.flushes), (ledger.reads, ledger.discards, ledger.flushes));
     assert_eq!([told.writes[0] + empty, told.writes[1]], ledger.writes, "with {empty} empty flushes");

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 use tests::cgroup::Cgroup;
+use tests::kernel::{self, Allows};
 use tests::reaps::Reaps;
 use tests::records::{count, sum, with};
 use tests::tool::Tool;
@@ -239,4 +240,35 @@ fn threads_that_end_in_uncommon_ways_are_counted_exactly() {
         );
         assert_eq!(count(records.last().expect("a record"), "zombies"), 0);
     }
+}
+
+/// Functions are watched where the tracepoints of system calls are not there, or by request.
+fn functions_see_what_they_can(kind: &str) {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let options = ["--attach", kind];
+    if let Allows::Not { status, says } = kernel::allows(kind) {
+        return kernel::refuses("proclife", &options, status, says);
+    }
+    let cgroup = Cgroup::new();
+    let tool = Tool::start("proclife", &["--cgroup", cgroup.path(), "0.1", "--attach", kind]);
+    let numbers = ["--forks", "211", "--threads", "7", "--failing-forks", "7", "--zombies", "3"];
+    run(&[&["processes", "--cgroup", cgroup.path()], &numbers[..]].concat());
+    // Counted when it is reaped, not a grace period later: the interval under way has it all.
+    let records = tool.interrupt().records;
+    let sums = ["forks", "exits", "reaped", "lost"].map(|field| sum(&records, field));
+    // Of the 7, the 3 of clone3 are refused before a task is made, which the function never hears of.
+    assert_eq!((sums, sum(&records, "fork_errors")), ([211, 212, 212, 0], 4), "--attach {kind}");
+}
+
+#[test]
+fn trampolines_on_functions_see_what_they_can() {
+    functions_see_what_they_can("fentry");
+}
+
+#[test]
+fn probes_of_functions_see_what_they_can() {
+    functions_see_what_they_can("kprobe");
 }

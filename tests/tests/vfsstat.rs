@@ -1,11 +1,16 @@
-//! vfsstat against work whose numbers are known (`tests/src/bin/filework.rs`).
+//! vfsstat against work whose numbers are known (`tests/src/bin/filework.rs`): by every kind of hook, on a file system
+//! and on an overlay of it.
+#![allow(clippy::expect_used, reason = "tests")]
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use tests::cgroup::Cgroup;
+use tests::kernel::{self, Allows};
+use tests::overlay::Overlay;
 use tests::records::sum;
 use tests::tool::Tool;
 use tests::{can_run, lock, programs, until};
@@ -36,26 +41,103 @@ const EXPECTED: [(&str, u64); 22] = [
     ("lost", 0),
 ];
 
-#[test]
-fn known_work_is_counted_exactly() {
-    if !can_run() {
-        return;
-    }
-    let _machine = lock::machine();
+/// Runs `filework` in a directory under vfsstat with these options: all records.
+fn watched(directory: &Path, options: &[&str]) -> Vec<Value> {
     let cgroup = Cgroup::new();
-    let scratch = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory on a disk");
-    let tool = Tool::start("vfsstat", &["--cgroup", cgroup.path(), "0.1"]);
-    let mut work =
-        Command::new(programs::built("filework")).arg(scratch.path()).spawn().expect("filework starts");
+    let tool = Tool::start("vfsstat", &[&["--cgroup", cgroup.path(), "0.1"], options].concat());
+    let mut work = Command::new(programs::built("filework")).arg(directory).spawn().expect("filework starts");
     let stat = format!("/proc/{}/stat", work.id());
     until("filework to stop", || fs::read_to_string(&stat).ok().filter(|stat| stat.contains(") T ")));
     fs::write(Path::new(cgroup.path()).join("cgroup.procs"), work.id().to_string())
         .expect("the cgroup takes it");
     kill_process(Pid::from_child(&work), Signal::CONT).expect("filework is there");
     assert!(work.wait().expect("filework ends").success());
-    let before = tool.records().len();
-    until("a whole interval", || (tool.records().len() > before + 1).then_some(()));
-    let records = tool.interrupt().records;
-    let told = EXPECTED.map(|(field, _)| (field, sum(&records, field)));
-    assert_eq!(told, EXPECTED);
+    tool.until_records(2);
+    tool.interrupt().records
+}
+
+/// Counts the work on a file system and on an overlay of it, by this kind of hook.
+fn counted_by(kind: &str) {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let options = ["--attach", kind];
+    if let Allows::Not { status, says } = kernel::allows(kind) {
+        return kernel::refuses("vfsstat", &options, status, says);
+    }
+    let scratch = tempfile::tempdir_in(programs::scratch()).expect("a directory on a disk");
+    let overlay = Overlay::new(scratch.path());
+    for (place, directory) in [("a file system", scratch.path()), ("an overlay", overlay.path())] {
+        let records = watched(directory, &options);
+        let told = EXPECTED.map(|(field, _)| (field, sum(&records, field)));
+        assert_eq!(told, EXPECTED, "--attach {kind} on {place}");
+        // Failing opens that would have created a file are told by the entry of a function alone.
+        let sees_create_errors = kernel::takes("vfsstat", &options, "opens").starts_with("fentry:");
+        assert!(records.iter().all(|record| record["create_errors"].is_null() != sees_create_errors));
+    }
+}
+
+#[test]
+fn known_work_is_counted_exactly_by_the_best_rungs() {
+    counted_by("auto");
+}
+
+#[test]
+fn known_work_is_counted_exactly_by_fentry() {
+    counted_by("fentry");
+}
+
+#[test]
+fn known_work_is_counted_exactly_by_kprobes() {
+    counted_by("kprobe");
+}
+
+#[test]
+fn known_work_is_counted_exactly_by_tracepoints_of_system_calls() {
+    counted_by("tracepoint");
+}
+
+/// The functions that Debian's compilers inlined, which only the exercise finds: what `--check` tells, and that all
+/// fsyncs are counted shows above.
+#[test]
+fn a_function_that_is_inlined_is_passed_over() {
+    let Some(kernel) = kernel::of_guest() else { return };
+    let fsyncs = kernel::takes("vfsstat", &[], "fsyncs");
+    let expected = match kernel.as_str() {
+        // Inlined into fdatasync(2) by one compiler, into both calls by another.
+        "5.10" | "6.1" => "fentry:__x64_sys_fsync+__x64_sys_fdatasync",
+        "7.x" => "fentry:do_fsync",
+        _ => "fentry:vfs_fsync_range",
+    };
+    assert_eq!(fsyncs, expected);
+    let story = programs::succeed(programs::built("vfsstat").to_str().expect("UTF-8"), &["--check"]);
+    let inlined =
+        "passed over fentry:vfs_fsync_range: attached, but not called every time: inlined by the compiler";
+    assert_eq!(story.contains(inlined), expected != "fentry:vfs_fsync_range", "{story}");
+}
+
+/// A probe of returns has room for few calls under way. Those that wait use it up, and what was missed then is lost:
+/// told from Linux 6.7 on.
+#[test]
+fn what_probes_of_returns_miss_is_told() {
+    if !can_run() || kernel::allows("kprobe") != Allows::Yes || kernel::is_older_than(6, 7) {
+        return;
+    }
+    let _machine = lock::machine();
+    let tool = Tool::start("vfsstat", &["--attach", "kprobe", "0.1"]);
+    let waiting: Vec<_> = (0..64)
+        .map(|_| {
+            let mut command = Command::new(programs::built("workload"));
+            let command = command.args(["processes", "--wait"]);
+            command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::null()).spawn()
+        })
+        .map(|child| child.expect("the workload starts"))
+        .collect();
+    tool.until("losses", |records| sum(records, "lost") > 0);
+    for mut child in waiting {
+        drop(child.stdin.take());
+        child.wait().expect("it ends");
+    }
+    tool.interrupt();
 }

@@ -14,7 +14,7 @@ use crate::cli::{Common, Output};
 use crate::clock;
 use crate::exit::{Failure, Result};
 use crate::interval::Tick;
-use crate::session::Account;
+use crate::meter::Account;
 
 /// What a tool says of one key in one interval, or of one event: the fields between the header and `lost`.
 pub trait Row: Serialize + JsonSchema {

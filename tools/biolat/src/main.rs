@@ -28,66 +28,57 @@ const KNOWN_DISKS: &str = "disks that come after the start are counted as lost";
 const BY_ISSUER_OF_KNOWN_DISKS: &str =
     "the task is the one that issues a request, and disks that come after the start are counted as lost";
 
+/// How the rungs without compare-and-exchange differ.
+const HASH: &str = "what is under way in a hash map";
+
 /// What is under way is kept in a table of our own, or in a hash map where the kernel cannot compare and exchange
 /// (before Linux 5.12): all of a request's programs must agree, and so are on one rung.
 const HOOKS: &[Hook] = &[
-    Hook {
-        name: "requests",
-        rungs: &[
-            Rung {
-                programs: &["on_issue", "on_requeue", "on_complete", "on_bio_queue", "on_bio_complete"],
-                bound: None,
-            },
-            Rung {
-                programs: &[
-                    "on_issue_hash",
-                    "on_requeue_hash",
-                    "on_complete_hash",
-                    "on_bio_queue_hash",
-                    "on_bio_complete_hash",
-                ],
-                bound: Some(KNOWN_DISKS),
-            },
+    Hook::new(
+        "requests",
+        &[
+            Rung::new(&["on_issue", "on_requeue", "on_complete", "on_bio_queue", "on_bio_complete"]),
+            Rung::new(&[
+                "on_issue_hash",
+                "on_requeue_hash",
+                "on_complete_hash",
+                "on_bio_queue_hash",
+                "on_bio_complete_hash",
+            ])
+            .way(HASH)
+            .bound(KNOWN_DISKS),
         ],
-        optional: false,
-    },
-    Hook {
-        name: "requests of tasks",
-        rungs: &[
-            Rung {
-                programs: &[
-                    "on_start_filtered",
-                    "on_issue_filtered",
-                    "on_requeue_filtered",
-                    "on_complete",
-                    "on_bio_queue",
-                    "on_bio_complete",
-                ],
-                bound: None,
-            },
-            Rung {
-                programs: &[
-                    "on_issue_by_current",
-                    "on_requeue",
-                    "on_complete",
-                    "on_bio_queue",
-                    "on_bio_complete",
-                ],
-                bound: Some(BY_ISSUER),
-            },
-            Rung {
-                programs: &[
-                    "on_issue_by_current_hash",
-                    "on_requeue_hash",
-                    "on_complete_hash",
-                    "on_bio_queue_hash",
-                    "on_bio_complete_hash",
-                ],
-                bound: Some(BY_ISSUER_OF_KNOWN_DISKS),
-            },
+    ),
+    Hook::new(
+        "requests of tasks",
+        &[
+            Rung::new(&[
+                "on_start_filtered",
+                "on_issue_filtered",
+                "on_requeue_filtered",
+                "on_complete",
+                "on_bio_queue",
+                "on_bio_complete",
+            ]),
+            Rung::new(&[
+                "on_issue_by_current",
+                "on_requeue",
+                "on_complete",
+                "on_bio_queue",
+                "on_bio_complete",
+            ])
+            .bound(BY_ISSUER),
+            Rung::new(&[
+                "on_issue_by_current_hash",
+                "on_requeue_hash",
+                "on_complete_hash",
+                "on_bio_queue_hash",
+                "on_bio_complete_hash",
+            ])
+            .way(HASH)
+            .bound(BY_ISSUER_OF_KNOWN_DISKS),
         ],
-        optional: false,
-    },
+    ),
 ];
 
 const EXAMPLES: &str = "\

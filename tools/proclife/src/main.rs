@@ -1,6 +1,7 @@
 //! proclife: who starts and ends processes and threads, do any fail, are zombies left?
 
 mod event;
+mod prove;
 mod row;
 mod run;
 
@@ -18,27 +19,43 @@ include!(concat!(env!("OUT_DIR"), "/skel.rs"));
 /// The tool's name in records and messages.
 const TOOL: &str = "proclife";
 
-/// Each hook can be had in one way on every kernel with types; failures need the syscalls' own tracepoints.
+/// What the function that makes a task cannot see.
+const REFUSED_EARLY: &str =
+    "no clone3 that is refused for its arguments, or by seccomp, before a task is made";
+/// Of calls that wait, a probe of returns follows only so many at once: see vfsstat.
+const PROBED: &str = "no clone3 that is refused for its arguments, or by seccomp, before a task is made; of vforks under way \
+     at once only max(10, 2 x CPUs), and lost tells the others from Linux 6.7 on";
+
+/// Starts and ends can be had in one way on every kernel with types; for the rest there are functions, and where the
+/// kernel lets none be watched, what comes later or sees less.
 const HOOKS: &[Hook] = &[
-    Hook { name: "forks", rungs: &[Rung { programs: &["on_fork"], bound: None }], optional: false },
-    Hook { name: "execs", rungs: &[Rung { programs: &["on_exec"], bound: None }], optional: false },
-    Hook { name: "exits", rungs: &[Rung { programs: &["on_exit"], bound: None }], optional: false },
-    Hook { name: "reaped", rungs: &[Rung { programs: &["on_free"], bound: None }], optional: false },
-    Hook { name: "zombies", rungs: &[Rung { programs: &["count_zombies"], bound: None }], optional: false },
-    Hook {
-        name: "fork_errors",
-        rungs: &[
-            Rung { programs: &["clone_failed", "clone3_failed", "fork_failed", "vfork_failed"], bound: None },
-            // arm64 and riscv have no fork and vfork.
-            Rung { programs: &["clone_failed", "clone3_failed"], bound: None },
+    Hook::new("forks", &[Rung::new(&["on_fork"])]),
+    Hook::new("execs", &[Rung::new(&["on_exec"])]),
+    Hook::new("exits", &[Rung::new(&["on_exit"])]),
+    Hook::new(
+        "reaped",
+        &[
+            Rung::new(&["release_f"]),
+            Rung::new(&["task_release_f"]),
+            Rung::new(&["release_k"]),
+            Rung::new(&["task_release_k"]),
+            Rung::new(&["on_free"]),
         ],
-        optional: true,
-    },
-    Hook {
-        name: "exec_errors",
-        rungs: &[Rung { programs: &["execve_failed", "execveat_failed"], bound: None }],
-        optional: true,
-    },
+    ),
+    Hook::new("zombies", &[Rung::new(&["count_zombies"])]),
+    Hook::new(
+        "fork_errors",
+        &[
+            Rung::new(&["clone_failed", "clone3_failed", "fork_failed", "vfork_failed"]),
+            // arm64 and riscv have no fork and vfork.
+            Rung::new(&["clone_failed", "clone3_failed"]),
+            // Without tracefs.
+            Rung::new(&["clone_f"]).bound(REFUSED_EARLY),
+            Rung::new(&["clone_k"]).bound(PROBED),
+        ],
+    )
+    .optional(),
+    Hook::new("exec_errors", &[Rung::new(&["execve_failed", "execveat_failed"])]).optional(),
 ];
 
 const EXAMPLES: &str = "\
@@ -51,16 +68,17 @@ Examples:
   proclife -p 4321               what process 4321 starts, and the zombies it leaves
 
 Bounds:
-  reaped comes one RCU grace period (some 10 ms) after the wait: it may fall in
-  the next interval.
+  reaped comes one RCU grace period (some 10 ms) after the wait, and may fall in
+  the next interval, where the kernel lets no function be watched (--check: its
+  rung is sched_process_free).
   With --pid, forks and errors are those of the process, reaped and zombies those
   of its children.
-  Failing calls of 32-bit programs on a 64-bit kernel are not seen: their
-  tracepoints do not fire.
+  Failing calls of 32-bit programs on a 64-bit kernel are not seen: the
+  tracepoints of system calls do not fire for them. Where fork_errors are seen by
+  the function kernel_clone instead (no tracefs, or --attach), a clone3 that is
+  refused for its arguments, or by seccomp, is not.
   Threads that the kernel makes for io_uring and vhost are seen when they end, not
   when they start.
-  Before Linux 6.16, two threads of a process that end in the same instant may
-  both count as its last.
   The zombies are counted by walking all tasks, once per interval.";
 
 /// Who starts and ends processes and threads, do any fail, are zombies left?
@@ -99,7 +117,7 @@ fn run() -> Result<()> {
         configure: &|open| run::configure(open, args.events, args.threads, cpus),
         hooks: HOOKS,
         wanted: &|hook| !args.events || !matches!(hook.name, "reaped" | "zombies"),
-        prove: None,
+        prove: Some(prove::prove),
     };
     let mut session = session::start(&tool, &args.common, &filter)?;
     if args.common.check {

@@ -5,6 +5,7 @@ use std::io::{IoSlice, IoSliceMut};
 
 use common::banks::Counters;
 use common::exit::{Failure, Result};
+use common::plan::Plan;
 use rustix::fs::{AtFlags, CWD, MemfdFlags, Mode, OFlags};
 
 use crate::row::COUNTERS;
@@ -14,7 +15,7 @@ use crate::skel::VfsstatSkel;
 const NOWHERE: &CStr = c"/proc/self/fd/nowhere/at-all";
 
 /// Does each kind of work once and names the hooks whose counter did not move.
-pub fn prove(skel: &VfsstatSkel<'_>) -> Result<Vec<&'static str>> {
+pub fn prove(skel: &VfsstatSkel<'_>, _: &Plan) -> Result<Vec<&'static str>> {
     let mut counters: Counters<COUNTERS> = Counters::map(&skel.maps.counters)?;
     counters.since_last();
     work().map_err(|error| Failure::failed(format!("cannot try the hooks: {error}")))?;

@@ -1,0 +1,73 @@
+//! What the kernel under test can, and what a tool must say where it cannot.
+
+use std::fs;
+
+use crate::{programs, records};
+
+/// Whether a kind of hook can be had.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Allows {
+    /// It can.
+    Yes,
+    /// It cannot: a tool that is told to use it ends with this status and says this.
+    Not {
+        /// 3, the kernel cannot, or 4, it does not permit it.
+        status: i32,
+        /// The words that tell.
+        says: &'static str,
+    },
+}
+
+/// The kernel's name, where it is the guest of a virtual machine that `scripts/vm-test` runs: 5.10, …, 7.x.
+pub fn of_guest() -> Option<String> {
+    std::env::var("TEST_KERNEL").ok()
+}
+
+/// Whether this kernel allows a kind of hook (`auto`, `fentry`, `kprobe`, `tracepoint`). In the guests all kinds must
+/// work; of the kernel that this machine happens to have, its own files are asked.
+pub fn allows(kind: &str) -> Allows {
+    let there = |path: &str| fs::exists(path).unwrap_or(false);
+    match kind {
+        _ if of_guest().is_some() => Allows::Yes,
+        "kprobe" if !there("/sys/bus/event_source/devices/kprobe") => {
+            Allows::Not { status: 3, says: "no kprobes" }
+        }
+        // Kernels that are told not to, and do not say so anywhere: bpftool's own trial is the judge.
+        "fentry" if !bpftool_loads_fentry() => {
+            Allows::Not { status: 4, says: "does not let functions be watched" }
+        }
+        _ => Allows::Yes,
+    }
+}
+
+fn bpftool_loads_fentry() -> bool {
+    let said = programs::run("bpftool", &["-j", "feature", "probe", "kernel"]);
+    let said: serde_json::Value = serde_json::from_slice(&said.stdout).expect("JSON");
+    said["program_types"]["have_tracing_prog_type"].as_bool().unwrap_or(false)
+}
+
+/// Asserts that a tool refuses, with this status and in one line that says this.
+pub fn refuses(tool: &str, options: &[&str], status: i32, says: &str) {
+    let program = programs::built(tool);
+    let output = programs::run(program.to_str().expect("UTF-8"), options);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), said.lines().count()), (Some(status), 1), "{tool} {options:?}: {said}");
+    assert!(said.contains(says), "{tool} {options:?}: {says:?} is not in {said:?}");
+    assert!(output.stdout.is_empty(), "{tool} {options:?}: it printed records");
+}
+
+/// The rung that a tool takes for a hook with these options, by its own account.
+pub fn takes(tool: &str, options: &[&str], hook: &str) -> String {
+    let program = programs::built(tool);
+    let check = [options, &["--check", "-o", "json"]].concat();
+    let hooks = records::parse(&programs::succeed(program.to_str().expect("UTF-8"), &check));
+    let found = hooks.iter().find(|row| row["hook"] == hook).and_then(|row| row["rung"].as_str());
+    found.unwrap_or_else(|| panic!("{tool} has no rung of {hook}: {hooks:?}")).to_string()
+}
+
+/// Whether the kernel is older than a version.
+pub fn is_older_than(major: u32, minor: u32) -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("the kernel's release");
+    let mut numbers = release.split(['.', '-']).map(|number| number.parse::<u32>().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < (major, minor)
+}

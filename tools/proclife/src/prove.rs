@@ -1,0 +1,59 @@
+//! A little of what the functions that are watched shall see, to find those that see nothing.
+
+use common::banks::Counters;
+use common::exit::{Failure, Result};
+use common::plan::Plan;
+
+use crate::row::{COUNTERS, Counter};
+use crate::skel::ProclifeSkel;
+
+/// Has a child reaped and two forks fail, and names the hooks whose counter did not move.
+pub fn prove(skel: &ProclifeSkel<'_>, plan: &Plan) -> Result<Vec<&'static str>> {
+    let mut counters: Counters<COUNTERS> = Counters::map(&skel.maps.counters)?;
+    counters.since_last();
+    let mut blind = Vec::new();
+    // Where it is not a function that tells, it is told later, and would be taken for somebody's work.
+    if plan.watches_functions_for("reaped") {
+        reap().map_err(|error| Failure::failed(format!("cannot try the hooks: {error}")))?;
+        if counters.since_last()[Counter::Reaped as usize] < 1 {
+            blind.push("reaped");
+        }
+    }
+    if plan.watches_functions_for("fork_errors") {
+        fail_to_fork();
+        if counters.since_last()[Counter::ForkErrors as usize] < 2 {
+            blind.push("fork_errors");
+        }
+    }
+    Ok(blind)
+}
+
+/// A child that ends at once, and is waited for.
+fn reap() -> std::io::Result<()> {
+    // SAFETY: the child does nothing but end; the parent has no other thread yet whose locks it could inherit.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // SAFETY: always sound.
+        unsafe { libc::_exit(0) };
+    }
+    let mut status = 0;
+    // SAFETY: the status outlives the call.
+    match child > 0 && unsafe { libc::waitpid(child, &raw mut status, 0) } == child {
+        true => Ok(()),
+        false => Err(std::io::Error::last_os_error()),
+    }
+}
+
+/// Asks for what no kernel gives, by each of the two calls that take flags: shared signal handlers without shared
+/// memory (`copy_process` of kernel/fork.c).
+fn fail_to_fork() {
+    let flags = libc::CLONE_SIGHAND as u64;
+    // SAFETY: all fields are numbers, 0 where unused.
+    let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
+    args.flags = flags;
+    // SAFETY: refused before anything is made.
+    unsafe {
+        libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0);
+        libc::syscall(libc::SYS_clone3, &raw mut args, size_of_val(&args));
+    }
+}
