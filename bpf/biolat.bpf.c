@@ -223,26 +223,31 @@ int on_issue_filtered(u64 *ctx)
 	return 0;
 }
 
-/* Where the kernel does not tell when a request is made: the task that issues it. */
-static __always_inline int issue_by_current(enum inflight_store store, u64 *ctx)
+/*
+ * Where the kernel does not tell when a request is made (before 6.5): by the bio that it was made
+ * of, which is marked when a task queues it. The bio of a part that was split off was never queued,
+ * but knows the one it is of (bio_chain of block/bio.c).
+ */
+static __always_inline int issue_by_bio(enum inflight_store store, u64 *ctx)
 {
 	struct request *rq = request_of(ctx);
+	struct bio *bio = rq->bio;
 
-	if (!is_driver_command(rq) && filter_current())
+	if (bio && (inflight_find(store, bio) || inflight_find(store, bio->bi_private)))
 		put(store, rq, bpf_ktime_get_ns(), 0);
 	return 0;
 }
 
 SEC("tp_btf/block_rq_issue")
-int on_issue_by_current(u64 *ctx)
+int on_issue_by_bio(u64 *ctx)
 {
-	return issue_by_current(TABLE, ctx);
+	return issue_by_bio(TABLE, ctx);
 }
 
 SEC("tp_btf/block_rq_issue")
-int on_issue_by_current_hash(u64 *ctx)
+int on_issue_by_bio_hash(u64 *ctx)
 {
-	return issue_by_current(HASH, ctx);
+	return issue_by_bio(HASH, ctx);
 }
 
 /* The driver gave the request back: it will be issued again, and its device time begins anew. */
@@ -336,15 +341,21 @@ static __always_inline bool is_bio_based(struct gendisk *disk)
 
 /* Disks made of bios (dm, md, zram) have no requests and no queue: all of a bio's time is device
  * time. */
-static __always_inline int queue_bio(enum inflight_store store, u64 *ctx)
+static __always_inline int queue_bio(enum inflight_store store, u64 *ctx, bool marks)
 {
 	struct bio *bio = bio_of(ctx);
 	u32 flags = bio->bi_opf;
 	u32 bytes = bio->bi_iter.bi_size;
 	u32 op = op_of(flags);
 
-	if (!is_bio_based(bio_disk(bio)) || !filter_current())
+	if (!marks && !is_bio_based(bio_disk(bio)))
 		return 0;
+	if (!filter_current())
+		return 0;
+	if (marks && !is_bio_based(bio_disk(bio))) {
+		put(store, bio, 0, 0);
+		return 0;
+	}
 	if (!bytes && bpf_core_enum_value_exists(enum req_flag_bits, __REQ_PREFLUSH) &&
 	    flags & 1U << bpf_core_enum_value(enum req_flag_bits, __REQ_PREFLUSH))
 		op = FLUSH;
@@ -356,13 +367,26 @@ static __always_inline int queue_bio(enum inflight_store store, u64 *ctx)
 SEC("tp_btf/block_bio_queue")
 int on_bio_queue(u64 *ctx)
 {
-	return queue_bio(TABLE, ctx);
+	return queue_bio(TABLE, ctx, false);
 }
 
 SEC("tp_btf/block_bio_queue")
 int on_bio_queue_hash(u64 *ctx)
 {
-	return queue_bio(HASH, ctx);
+	return queue_bio(HASH, ctx, false);
+}
+
+/* For requests by their bios: what a task queues for a disk with requests is marked. */
+SEC("tp_btf/block_bio_queue")
+int on_bio_queue_marked(u64 *ctx)
+{
+	return queue_bio(TABLE, ctx, true);
+}
+
+SEC("tp_btf/block_bio_queue")
+int on_bio_queue_marked_hash(u64 *ctx)
+{
+	return queue_bio(HASH, ctx, true);
 }
 
 static __always_inline int complete_bio(enum inflight_store store, struct bio *bio)
@@ -375,6 +399,9 @@ static __always_inline int complete_bio(enum inflight_store store, struct bio *b
 	issued = entry->ts_ns;
 	info = entry->info;
 	inflight_remove(store, entry);
+	/* Only a mark: its request tells of it. */
+	if (!issued)
+		return 0;
 	record(stats_of(store, bio_disk(bio), info & REQ_OP_MASK), info >> REQ_OP_BITS,
 	       bio->bi_status, bpf_ktime_get_ns() - issued, NO_QUEUE);
 	return 0;

@@ -136,6 +136,7 @@ struct bpf_iter__task {
 };
 
 struct blk_mq_ops;
+struct bio;
 
 struct request_queue {
 	const struct blk_mq_ops *mq_ops;
@@ -154,6 +155,7 @@ struct request {
 	unsigned int cmd_flags;
 	unsigned int __data_len;
 	u64 start_time_ns;
+	struct bio *bio;
 };
 
 struct block_device {
@@ -171,6 +173,7 @@ enum req_flag_bits {
 struct bio {
 	unsigned int bi_opf;
 	u8 bi_status;
+	void *bi_private;
 	struct block_device *bi_bdev;
 	struct bvec_iter bi_iter;
 };

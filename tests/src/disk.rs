@@ -51,6 +51,10 @@ impl Disk {
     /// Sets an attribute of its queue.
     pub fn set(&self, attribute: &str, value: &str) {
         let path = format!("/sys/block/{}/queue/{attribute}", self.name);
+        // Older kernels do not take a number of requests that they have already.
+        if fs::read_to_string(&path).is_ok_and(|now| now.trim() == value) {
+            return;
+        }
         fs::write(&path, value).unwrap_or_else(|error| panic!("{path}: {value}: {error}"));
     }
 }

@@ -1,6 +1,9 @@
 //! What the kernel under test can, and what a tool must say where it cannot.
 
 use std::fs;
+use std::io::Write;
+
+use serde_json::Value;
 
 use crate::{programs, records};
 
@@ -42,7 +45,7 @@ pub fn allows(kind: &str) -> Allows {
 
 fn bpftool_loads_fentry() -> bool {
     let said = programs::run("bpftool", &["-j", "feature", "probe", "kernel"]);
-    let said: serde_json::Value = serde_json::from_slice(&said.stdout).expect("JSON");
+    let said: Value = serde_json::from_slice(&said.stdout).expect("JSON");
     said["program_types"]["have_tracing_prog_type"].as_bool().unwrap_or(false)
 }
 
@@ -54,15 +57,23 @@ pub fn refuses(tool: &str, options: &[&str], status: i32, says: &str) {
     assert_eq!((output.status.code(), said.lines().count()), (Some(status), 1), "{tool} {options:?}: {said}");
     assert!(said.contains(says), "{tool} {options:?}: {says:?} is not in {said:?}");
     assert!(output.stdout.is_empty(), "{tool} {options:?}: it printed records");
+    // Not by println, which the test harness keeps to itself.
+    let told = format!("refused as documented: {tool} {}: {}", options.join(" "), said);
+    std::io::stderr().write_all(told.as_bytes()).expect("stderr takes a line");
 }
 
 /// The rung that a tool takes for a hook with these options, by its own account.
 pub fn takes(tool: &str, options: &[&str], hook: &str) -> String {
+    let row = checked(tool, options, hook);
+    row["rung"].as_str().unwrap_or_else(|| panic!("{tool} has no rung: {row}")).to_string()
+}
+
+fn checked(tool: &str, options: &[&str], hook: &str) -> Value {
     let program = programs::built(tool);
     let check = [options, &["--check", "-o", "json"]].concat();
     let hooks = records::parse(&programs::succeed(program.to_str().expect("UTF-8"), &check));
-    let found = hooks.iter().find(|row| row["hook"] == hook).and_then(|row| row["rung"].as_str());
-    found.unwrap_or_else(|| panic!("{tool} has no rung of {hook}: {hooks:?}")).to_string()
+    let found = hooks.iter().find(|row| row["hook"] == hook);
+    found.unwrap_or_else(|| panic!("{tool} has no hook {hook}: {hooks:?}")).clone()
 }
 
 /// Whether the kernel is older than a version.

@@ -20,14 +20,8 @@ include!(concat!(env!("OUT_DIR"), "/skel.rs"));
 /// The tool's name in records and messages.
 const TOOL: &str = "biolat";
 
-/// What the kernel itself does not tell before 6.5.
-const BY_ISSUER: &str =
-    "the task is the one that issues a request, which for queued ones may be a kernel thread";
 /// What the way without compare-and-exchange cannot see.
 const KNOWN_DISKS: &str = "disks that come after the start are counted as lost";
-const BY_ISSUER_OF_KNOWN_DISKS: &str =
-    "the task is the one that issues a request, and disks that come after the start are counted as lost";
-
 /// How the rungs without compare-and-exchange differ.
 const HASH: &str = "what is under way in a hash map";
 
@@ -60,23 +54,23 @@ const HOOKS: &[Hook] = &[
                 "on_bio_queue",
                 "on_bio_complete",
             ]),
+            // Before Linux 6.5 the kernel does not tell when a request is made.
             Rung::new(&[
-                "on_issue_by_current",
+                "on_issue_by_bio",
                 "on_requeue",
                 "on_complete",
-                "on_bio_queue",
+                "on_bio_queue_marked",
                 "on_bio_complete",
-            ])
-            .bound(BY_ISSUER),
+            ]),
             Rung::new(&[
-                "on_issue_by_current_hash",
+                "on_issue_by_bio_hash",
                 "on_requeue_hash",
                 "on_complete_hash",
-                "on_bio_queue_hash",
+                "on_bio_queue_marked_hash",
                 "on_bio_complete_hash",
             ])
             .way(HASH)
-            .bound(BY_ISSUER_OF_KNOWN_DISKS),
+            .bound(KNOWN_DISKS),
         ],
     ),
 ];
