@@ -26,6 +26,9 @@ pub struct Rung {
     pub bound: Option<&'static str>,
 }
 
+/// The reason where a rung was not tried because of `--attach`.
+const NOT_ASKED_FOR: &str = "not what --attach asks for";
+
 /// How a program is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -121,17 +124,24 @@ pub struct Refusal {
     pub reason: String,
     /// The kernel can, the caller may not.
     pub not_permitted: bool,
+    /// It holds for all programs of the kind: no other needs to be tried.
+    pub whole_kind: bool,
 }
 
 impl Refusal {
     /// The kernel cannot.
     pub fn missing(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), not_permitted: false }
+        Self { reason: reason.into(), not_permitted: false, whole_kind: false }
     }
 
-    /// The caller may not.
+    /// Whether it was tried at all, or was not asked for.
+    pub fn was_tried(&self) -> bool {
+        self.reason != NOT_ASKED_FOR
+    }
+
+    /// The caller may not, whichever program of the kind it is.
     pub fn not_permitted(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), not_permitted: true }
+        Self { reason: reason.into(), not_permitted: true, whole_kind: true }
     }
 }
 
@@ -154,9 +164,9 @@ impl<K: Kernel> Tried<K> {
         Self { kernel, programs: BTreeMap::new(), kinds: Vec::new() }
     }
 
-    /// Remembers that this program was refused. A kind that the kernel does not permit is not tried again.
+    /// Remembers that this program was refused, or its whole kind.
     pub fn refused(&mut self, program: &Program, refusal: Refusal) {
-        if refusal.not_permitted {
+        if refusal.whole_kind {
             self.kinds.push((program.kind, refusal.clone()));
         }
         self.programs.insert(program.name.clone(), refusal);
@@ -265,7 +275,7 @@ fn plan_hook(
         attach.kind().filter(|kind| rungs.iter().any(|(_, found)| found.iter().any(|p| p.kind == *kind)));
     for (rung, found) in rungs {
         let refused = if forced.is_some_and(|kind| !found.iter().any(|program| program.kind == kind)) {
-            Some(Refusal::missing("not what --attach asks for"))
+            Some(Refusal::missing(NOT_ASKED_FOR))
         } else {
             found.iter().find_map(|program| kernel.can_attach(program).err())
         };

@@ -4,8 +4,10 @@ pub mod banks;
 mod check;
 pub mod cli;
 pub mod clock;
+mod diagnosis;
 pub mod events;
 pub mod exit;
+mod facts;
 pub mod filter;
 mod globals;
 pub mod hist;
@@ -15,6 +17,7 @@ mod kernel;
 pub mod output;
 mod overhead;
 mod privilege;
+mod said;
 pub mod session;
 pub mod signals;
 
