@@ -78,19 +78,18 @@ pub fn warn_of_bounds(plan: &Plan) {
     }
 }
 
-/// The end of a tool that cannot have a hook that it needs.
+/// The end of a tool that cannot have a hook that it needs. The reason is that of the last rung that was tried, of
+/// those that were not permitted if there is one: what can be remedied comes first.
 pub fn failure(missing: &Planned) -> Failure {
-    let (rungs, reasons): (Vec<_>, Vec<_>) =
-        missing.passed.iter().map(|(rung, refusal)| (rung.as_str(), refusal.reason.as_str())).unzip();
-    let message = format!(
-        "cannot see {}: tried {}: {} (--check tells more)",
-        missing.hook,
-        rungs.join(", "),
-        reasons.last().unwrap_or(&"no rung")
-    );
-    match missing.passed.iter().any(|(_, refusal)| refusal.not_permitted) {
-        true => Failure::not_permitted(message),
-        false => Failure::unsupported(message),
+    let tried: Vec<_> = missing.passed.iter().filter(|(_, refusal)| refusal.was_tried()).collect();
+    let rungs: Vec<_> = tried.iter().map(|(rung, _)| rung.as_str()).collect();
+    let forbidden = tried.iter().rfind(|(_, refusal)| refusal.not_permitted);
+    let reason = forbidden.or(tried.last()).map_or("no rung", |(_, refusal)| refusal.reason.as_str());
+    let message =
+        format!("cannot see {}: tried {}: {reason} (--check tells more)", missing.hook, rungs.join(", "));
+    match forbidden {
+        Some(_) => Failure::not_permitted(message),
+        None => Failure::unsupported(message),
     }
 }
 

@@ -52,7 +52,7 @@ pub struct Common {
     #[arg(long, value_name = "KIND", value_enum, default_value_t, hide_possible_values = true)]
     pub attach: Attach,
 
-    /// Attach, say how, and exit: 0 all hooks, 3 one is missing, 4 not permitted
+    /// Attach, say how and why not better, and exit: 0 all hooks, 3 one is missing, 4 not permitted
     #[arg(long)]
     pub check: bool,
 

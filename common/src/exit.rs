@@ -1,7 +1,7 @@
 //! How a tool ends: the exit status and the one line on stderr that goes with it.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// The exit statuses of every tool. They are an interface: scripts branch on them.
@@ -88,8 +88,10 @@ impl std::error::Error for Failure {}
 pub fn report(tool: &str, outcome: Result<()>) -> ExitCode {
     let Err(failure) = outcome else { return ExitCode::SUCCESS };
     if !failure.message.is_empty() {
-        // One line whatever the cause: a message that spans lines breaks the scripts that read stderr.
-        eprintln!("{tool}: {}", failure.message.replace('\n', " "));
+        // One line whatever the cause, written at once: what spans lines, or is torn by what others write, breaks the
+        // scripts that read stderr. Where that cannot be written to, the status says it.
+        let line = format!("{tool}: {}\n", failure.message.replace('\n', " "));
+        let _ = io::stderr().write_all(line.as_bytes());
     }
     ExitCode::from(failure.exit as u8)
 }

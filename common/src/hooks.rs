@@ -55,6 +55,9 @@ impl Rung {
     }
 }
 
+/// The reason where a rung was not tried because of `--attach`.
+pub(crate) const NOT_ASKED_FOR: &str = "not what --attach asks for";
+
 /// How a program is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -151,17 +154,24 @@ pub struct Refusal {
     pub reason: String,
     /// The kernel can, the caller may not.
     pub not_permitted: bool,
+    /// It holds for all programs of the kind: no other needs to be tried.
+    pub whole_kind: bool,
 }
 
 impl Refusal {
     /// The kernel cannot.
     pub fn missing(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), not_permitted: false }
+        Self { reason: reason.into(), not_permitted: false, whole_kind: false }
     }
 
-    /// The caller may not.
+    /// Whether it was tried at all, or was not asked for.
+    pub fn was_tried(&self) -> bool {
+        self.reason != NOT_ASKED_FOR
+    }
+
+    /// The caller may not, whichever program of the kind it is.
     pub fn not_permitted(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), not_permitted: true }
+        Self { reason: reason.into(), not_permitted: true, whole_kind: true }
     }
 }
 

@@ -5,9 +5,13 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use rustix::mount::{MountFlags, mount};
+use rustix::fs::statfs;
+use rustix::io::Errno;
+use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 use crate::btf::Types;
+use crate::diagnosis::{Facts, LOCKED_DOWN};
+use crate::exit::{self, Failure};
 use crate::hooks::{Kernel, Kind, Program, Refusal};
 use crate::trampoline;
 
@@ -19,6 +23,8 @@ const SYMBOLS: &str = "/proc/kallsyms";
 const KPROBE_PMU: &str = "/sys/bus/event_source/devices/kprobe";
 /// Where tracefs is found, in order; the last is where older systems have it.
 const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
+/// By which statfs(2) tells it (`linux/magic.h`).
+const TRACEFS_MAGIC: u64 = 0x7472_6163;
 
 /// The kernel that this process runs on.
 #[derive(Default)]
@@ -31,9 +37,16 @@ pub struct Running {
 }
 
 impl Running {
-    /// Whether the kernel tells its types at all: without that nothing here can be loaded.
-    pub fn has_btf() -> bool {
-        Path::new(BTF).join("vmlinux").exists()
+    /// Refuses a kernel that does not tell its types: nothing here can be loaded on it.
+    pub fn check() -> exit::Result<()> {
+        let types = Path::new(BTF).join("vmlinux");
+        if types.exists() {
+            return Ok(());
+        }
+        Err(Failure::unsupported(format!(
+            "this kernel does not tell its types (no {}): needs CONFIG_DEBUG_INFO_BTF=y, and /sys mounted",
+            types.display()
+        )))
     }
 
     /// What was done to the system meanwhile: told to the user, for nothing is mounted in silence.
@@ -93,22 +106,35 @@ impl Running {
             }
         }
         let place = Path::new(TRACEFS[0]);
-        match mount(
-            "tracefs",
-            place,
-            "tracefs",
-            MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC,
-            None,
-        ) {
-            Ok(()) => {
-                self.notes.borrow_mut().push(format!("mounted tracefs at {}", place.display()));
-                Ok(place.to_path_buf())
-            }
-            Err(error) => Err(Refusal::not_permitted(format!(
-                "tracefs is not mounted and cannot be ({error}): mount -t tracefs tracefs {}",
-                place.display()
-            ))),
+        let options = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+        // One that is there and has nothing in it is no better for being mounted twice.
+        let is_there = statfs(place).is_ok_and(|found| found.f_type as u64 == TRACEFS_MAGIC);
+        if !is_there {
+            mount("tracefs", place, "tracefs", options, None).map_err(|errno| unmountable(place, errno))?;
         }
+        if place.join("events").exists() {
+            self.notes.borrow_mut().push(format!("mounted tracefs at {}", place.display()));
+            return Ok(place.to_path_buf());
+        }
+        if !is_there {
+            let _ = unmount(place, UnmountFlags::DETACH);
+        }
+        Err(Refusal::not_permitted(match Facts::gather().lockdown.as_deref() {
+            Some("confidentiality") => format!("tracefs is empty: {LOCKED_DOWN}"),
+            _ => "tracefs is empty: the kernel keeps it so when it is locked down as it boots".to_string(),
+        }))
+    }
+}
+
+/// Why tracefs could not be mounted.
+fn unmountable(place: &Path, errno: Errno) -> Refusal {
+    let place = place.display();
+    match errno {
+        Errno::NODEV => Refusal::missing("this kernel has no tracefs: needs CONFIG_FTRACE=y"),
+        Errno::NOENT => Refusal::missing(format!("no {place}: needs CONFIG_FTRACE=y, and /sys mounted")),
+        _ => Refusal::not_permitted(format!(
+            "tracefs is not mounted, and cannot be ({errno}): as root, mount -t tracefs tracefs {place}"
+        )),
     }
 }
 

@@ -1,7 +1,9 @@
 //! What the tool's own programs cost and miss, by the kernel's own account.
 
+use std::io::{Error, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+use crate::diagnosis::{Facts, Step, diagnose};
 use crate::exit::{Failure, Result};
 
 /// What the kernel accounts to a set of programs, since they were loaded.
@@ -32,10 +34,14 @@ pub fn enable() -> Result<OwnedFd> {
     // SAFETY: takes no pointers.
     let fd = unsafe { libbpf_sys::bpf_enable_stats(libbpf_sys::BPF_STATS_RUN_TIME) };
     if fd < 0 {
-        return Err(Failure::not_permitted(format!(
-            "--overhead: the kernel does not let its BPF statistics be turned on ({}): needs CAP_SYS_ADMIN",
-            std::io::Error::from_raw_os_error(-fd)
-        )));
+        let error = Error::from_raw_os_error(-fd);
+        let denied = error.kind() == ErrorKind::PermissionDenied;
+        return Err(match diagnose(Step::Statistics, denied, "", &Facts::gather()) {
+            Some(diagnosis) => diagnosis.into(),
+            None => Failure::unsupported(format!(
+                "--overhead: this kernel does not account for BPF programs ({error}): needs Linux 5.8"
+            )),
+        });
     }
     // SAFETY: a descriptor that the kernel has just handed out, and nobody else knows.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::hooks::{Attach, Hook, Kernel, Kind, Program, Refusal, Rung};
+use crate::hooks::{Attach, Hook, Kernel, Kind, NOT_ASKED_FOR, Program, Refusal, Rung};
 
 /// What was decided for a hook.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,7 +115,7 @@ fn plan_hook(
         attach.kind().filter(|kind| rungs.iter().any(|(_, found)| found.iter().any(|p| p.kind == *kind)));
     for (rung, found) in rungs {
         let refused = if forced.is_some_and(|kind| !found.iter().any(|program| program.kind == kind)) {
-            Some(Refusal::missing("not what --attach asks for"))
+            Some(Refusal::missing(NOT_ASKED_FOR))
         } else {
             found.iter().find_map(|program| kernel.can_attach(program).err())
         };

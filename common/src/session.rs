@@ -1,18 +1,18 @@
 //! From an opened object to one that measures: plan the hooks, load what they need, attach, give up rights.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::mem::MaybeUninit;
 use std::path::Path;
-use std::sync::Mutex;
 
 use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
-use libbpf_rs::{Link, MapCore, MapFlags, OpenObject, PrintLevel, set_print};
+use libbpf_rs::{Link, MapCore, MapFlags, OpenObject};
 
 use crate::check;
 use crate::cli::Common;
 use crate::described::Described;
+use crate::diagnosis::{Facts, Scope, Step, diagnose};
 use crate::exit::{Failure, Result};
+use crate::facts;
 use crate::filter::Filter;
 use crate::globals::set_constant;
 use crate::hooks::{Hook, Kind, Program, Refusal};
@@ -21,6 +21,7 @@ use crate::meter::Meter;
 use crate::overhead;
 use crate::plan::{Plan, plan};
 use crate::privilege;
+use crate::said;
 use crate::signals::Stop;
 use crate::tried::Tried;
 
@@ -38,20 +39,6 @@ pub struct Session<S> {
     pub counted_proof: bool,
     /// By the program's name. Dropping a link detaches.
     links: BTreeMap<String, Link>,
-}
-
-/// What libbpf said while it worked, to explain a failure with.
-static LIBBPF_SAID: Mutex<String> = Mutex::new(String::new());
-
-fn keep(_: PrintLevel, message: String) {
-    if let Ok(mut said) = LIBBPF_SAID.lock() {
-        said.push_str(&message);
-    }
-}
-
-fn print(level: PrintLevel, message: String) {
-    eprint!("{message}");
-    keep(level, message);
 }
 
 /// What a tool brings to a session.
@@ -89,12 +76,9 @@ where
         return Err(check_for(tool, common, folder));
     }
     privilege::check()?;
-    if !Running::has_btf() {
-        return Err(Failure::unsupported(
-            "this kernel does not tell its types (no /sys/kernel/btf/vmlinux): needs CONFIG_DEBUG_INFO_BTF=y",
-        ));
-    }
-    set_print(Some((PrintLevel::Info, if common.verbose { print } else { keep })));
+    facts::check()?;
+    Running::check()?;
+    said::listen(common.verbose);
     let statistics = common.overhead.then(overhead::enable).transpose()?;
     let mut kernel = Tried::new(Running::default());
     // What a hook sees is proven once, by work of this process: without the user's filter.
@@ -209,10 +193,13 @@ where
         program.set_autoload(loads);
     }
     set_constant(open.open_object_mut(), "filter", &filter.to_bytes())?;
-    forget_libbpf();
+    said::forget();
     let skel = match open.load() {
         Ok(skel) => skel,
-        Err(error) => return refused_to_load(&plan, &error),
+        Err(error) => {
+            let program = said::not_loaded(&said::said()).find_map(|name| plan.program(name).cloned());
+            return refused(program.as_ref(), Step::Load, &error);
+        }
     };
     if let Some(cgroup) = filter.cgroup_fd() {
         let map = skel.object().maps().find(|map| map.name() == "filter_cgroup");
@@ -228,10 +215,7 @@ where
         let name = program.name().to_string_lossy().into_owned();
         match program.attach() {
             Ok(link) => links.insert(name, link),
-            Err(error) => match plan.program(&name) {
-                Some(program) => return Ok(Attempt::Refused(program.clone(), refusal("attach", &error))),
-                None => return Err(explain(&format!("attach {name}"), &error)),
-            },
+            Err(error) => return refused(plan.program(&name), Step::Attach, &error),
         };
     }
     drop(loaded);
@@ -244,34 +228,28 @@ fn first_blind(plan: &Plan, blind: &[&'static str]) -> Option<Program> {
     hook.taken.first().cloned()
 }
 
-/// Which program it was that the kernel would not load: libbpf says so in words only.
-fn refused_to_load<S>(plan: &Plan, error: &libbpf_rs::Error) -> Result<Attempt<S>> {
-    let said = LIBBPF_SAID.lock().map(|said| said.clone()).unwrap_or_default();
-    let refused =
-        said.lines().filter_map(|line| line.split_once("prog '")?.1.split_once("': failed to load"));
-    match refused.map(|(name, _)| name).find_map(|name| plan.program(name)) {
-        Some(program) => Ok(Attempt::Refused(program.clone(), refusal("load", error))),
-        None => Err(explain("load", error)),
-    }
-}
-
-fn refusal(what: &str, error: &libbpf_rs::Error) -> Refusal {
-    match error.kind() {
-        libbpf_rs::ErrorKind::PermissionDenied => {
-            Refusal::not_permitted(format!("not permitted to {what} (lockdown, seccomp, or a capability)"))
-        }
-        _ => Refusal::missing(format!("this kernel does not {what} it: {error} (-v shows why)")),
-    }
+/// What a refusal means: for the program, if it is known which it was, and maybe for all that could be tried.
+fn refused<S>(
+    program: Option<&Program>,
+    step: fn(Option<Kind>) -> Step,
+    error: &libbpf_rs::Error,
+) -> Result<Attempt<S>> {
+    let step = step(program.map(|program| program.kind));
+    let said = said::said();
+    let denied = error.kind() == libbpf_rs::ErrorKind::PermissionDenied;
+    let refusal = match diagnose(step, denied, &said, &Facts::gather()) {
+        Some(diagnosis) if program.is_none() || diagnosis.scope == Scope::All => return Err(diagnosis.into()),
+        Some(diagnosis) => diagnosis.into(),
+        None => Refusal::missing(format!("this kernel does not {step} it: {error:#} (-v shows why)")),
+    };
+    let last = said.lines().last().unwrap_or_default().trim();
+    let program =
+        program.ok_or_else(|| Failure::failed(format!("cannot {step}: {error:#}; {last} (-v shows all)")))?;
+    Ok(Attempt::Refused(program.clone(), refusal))
 }
 
 fn unusable(what: &str, error: &libbpf_rs::Error) -> Failure {
     Failure::failed(format!("cannot {what} the BPF object: {error}"))
-}
-
-fn forget_libbpf() {
-    if let Ok(mut said) = LIBBPF_SAID.lock() {
-        said.clear();
-    }
 }
 
 impl<S> Session<S> {
@@ -286,20 +264,4 @@ fn programs(object: &OpenObject) -> Vec<Program> {
         Program::from_section(&program.name().to_string_lossy(), &program.section().to_string_lossy())
     };
     object.progs().filter_map(named).collect()
-}
-
-/// What a refusal to load or attach means, and what to do.
-fn explain(what: &str, error: &libbpf_rs::Error) -> Failure {
-    let lockdown = fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
-    if error.kind() == libbpf_rs::ErrorKind::PermissionDenied {
-        let cause = if lockdown.contains("[confidentiality]") {
-            "the kernel is locked down (confidentiality): boot it with lockdown=integrity"
-        } else {
-            "needs CAP_BPF and CAP_PERFMON, a kernel that is not locked down (confidentiality), and a security module or seccomp filter that allows bpf(2)"
-        };
-        return Failure::not_permitted(format!("not permitted to {what}: {cause}"));
-    }
-    let said = LIBBPF_SAID.lock().map(|said| said.lines().last().unwrap_or_default().to_string());
-    let said = said.unwrap_or_default();
-    Failure::failed(format!("cannot {what}: {error}; {} (-v shows all)", said.trim()))
 }

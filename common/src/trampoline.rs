@@ -5,7 +5,8 @@ use std::ffi::CStr;
 use std::os::fd::{FromRawFd, OwnedFd};
 
 use crate::btf::Types;
-use crate::hooks::Refusal;
+use crate::diagnosis::{Facts, Step, diagnose};
+use crate::hooks::{Kind, Refusal};
 
 /// `return 0`: `r0 = 0; exit`, as `struct bpf_insn` of `linux/bpf.h` has it.
 const NOTHING: [libbpf_sys::bpf_insn; 2] = [instruction(0xb7), instruction(0x95)];
@@ -49,10 +50,8 @@ pub fn permitted(kernel: &Types) -> Result<(), Refusal> {
         drop(unsafe { OwnedFd::from_raw_fd(fd) });
         return Ok(());
     }
-    match std::io::Error::from_raw_os_error(-fd).kind() {
-        std::io::ErrorKind::PermissionDenied => {
-            Err(Refusal::not_permitted("this kernel does not let functions be watched by fentry"))
-        }
-        _ => Ok(()),
-    }
+    let denied = std::io::Error::from_raw_os_error(-fd).kind() == std::io::ErrorKind::PermissionDenied;
+    let cause =
+        denied.then(|| diagnose(Step::Load(Some(Kind::Fentry)), true, "", &Facts::gather())).flatten();
+    cause.map_or(Ok(()), |cause| Err(cause.into()))
 }

@@ -17,9 +17,9 @@ impl<K: Kernel> Tried<K> {
         Self { kernel, programs: BTreeMap::new(), kinds: Vec::new() }
     }
 
-    /// Remembers that this program was refused. A kind that the kernel does not permit is not tried again.
+    /// Remembers that this program was refused, or its whole kind.
     pub fn refused(&mut self, program: &Program, refusal: Refusal) {
-        if refusal.not_permitted {
+        if refusal.whole_kind {
             self.kinds.push((program.kind, refusal.clone()));
         }
         self.programs.insert(program.name.clone(), refusal);

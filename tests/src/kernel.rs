@@ -36,9 +36,7 @@ pub fn allows(kind: &str) -> Allows {
             Allows::Not { status: 3, says: "no kprobes" }
         }
         // Kernels that are told not to, and do not say so anywhere: bpftool's own trial is the judge.
-        "fentry" if !bpftool_loads_fentry() => {
-            Allows::Not { status: 4, says: "does not let functions be watched" }
-        }
+        "fentry" if !bpftool_loads_fentry() => Allows::Not { status: 4, says: "refuses function tracing" },
         _ => Allows::Yes,
     }
 }
@@ -76,9 +74,10 @@ fn checked(tool: &str, options: &[&str], hook: &str) -> Value {
     found.unwrap_or_else(|| panic!("{tool} has no hook {hook}: {hooks:?}")).clone()
 }
 
-/// Whether the kernel is older than a version.
-pub fn is_older_than(major: u32, minor: u32) -> bool {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("the kernel's release");
-    let mut numbers = release.split(['.', '-']).map(|number| number.parse::<u32>().unwrap_or(0));
-    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < (major, minor)
+/// The running kernel's version, major and minor.
+pub fn release() -> (u32, u32) {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("the kernel tells its release");
+    let mut numbers = release.split(['.', '-']).map_while(|number| number.parse().ok());
+    let version = numbers.next().zip(numbers.next());
+    version.unwrap_or_else(|| panic!("odd release {release:?}"))
 }

@@ -16,6 +16,7 @@ pub mod programs;
 pub mod raw;
 pub mod reaps;
 pub mod records;
+pub mod refusal;
 pub mod tool;
 pub mod tracer;
 pub mod workload;

@@ -2,8 +2,8 @@
 #![allow(clippy::expect_used, reason = "tests")]
 
 use tests::kernel::{self, Allows};
-use tests::programs::shell;
 use tests::records;
+use tests::refusal::{refuses, run};
 use tests::{can_run, cgroup};
 
 /// A user without any right.
@@ -12,22 +12,6 @@ const NOBODY: &str =
 /// A user with the two rights that tracing needs.
 const TRACER: &str = "setpriv --reuid=65534 --regid=65534 --clear-groups \
     --inh-caps=-all,+bpf,+perfmon --ambient-caps=-all,+bpf,+perfmon";
-
-/// Runs a line of shell; its status, stdout, and the lines of its stderr.
-fn run(line: &str) -> (Option<i32>, String, Vec<String>) {
-    let output = shell(line);
-    let said = String::from_utf8_lossy(&output.stderr).lines().map(String::from).collect();
-    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned(), said)
-}
-
-/// A tool refuses, with this status and one line that holds all of these.
-fn refuses(line: &str, status: i32, parts: &[&str]) {
-    let (code, out, said) = run(line);
-    assert_eq!((code, out.as_str(), said.len()), (Some(status), "", 1), "{line}: {said:?}");
-    for part in parts {
-        assert!(said[0].contains(part), "{line}: {part:?} is not in {said:?}");
-    }
-}
 
 /// Where other users reach the programs: the directories above the build's may be closed to them.
 fn reachable() -> tempfile::TempDir {

@@ -10,6 +10,7 @@
 #![allow(clippy::expect_used, reason = "a workload that cannot do its work must stop at once and say why")]
 
 mod args;
+mod confine;
 mod ends;
 mod io;
 mod processes;
@@ -42,11 +43,17 @@ fn main() {
         "threads" => threads::run(&args),
         "io" => io::run(&args),
         "run" => run(&args),
-        other => panic!("unknown subject {other:?}: one of noop, processes, storm, ends, threads, io, run"),
+        "confine" => {
+            confine::run(&args);
+            run(&args);
+        }
+        other => panic!(
+            "unknown subject {other:?}: one of noop, processes, storm, ends, threads, io, run, confine"
+        ),
     }
 }
 
-/// `run -- PROGRAM ARGUMENT…`: become another program, in the cgroup.
+/// `run -- PROGRAM ARGUMENT…`: become another program, in the cgroup (`confine`: and behind a filter).
 fn run(args: &Args) {
     let (program, rest) = args.rest().split_first().expect("run -- PROGRAM ARGUMENT…");
     let error = Command::new(program).args(rest.iter().map(OsStr::new)).exec();

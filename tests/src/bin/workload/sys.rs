@@ -185,6 +185,28 @@ pub fn without_room_for_processes<T>(work: impl FnOnce() -> T) -> T {
     }
 }
 
+/// Has the kernel refuse these system calls by this error, from now on and whatever program is executed.
+pub fn filter_calls(denied: &[u32], errno: i32) {
+    let instruction = |code: u32, k: u32, skipped_unless_equal: u8| libc::sock_filter {
+        code: code as u16,
+        jt: 0,
+        jf: skipped_unless_equal,
+        k,
+    };
+    // The call's number is the first field of what a filter sees (`struct seccomp_data`).
+    let mut filter = vec![instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0)];
+    for number in denied {
+        filter.push(instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, *number, 1));
+        filter.push(instruction(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ERRNO | errno as u32, 0));
+    }
+    filter.push(instruction(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW, 0));
+    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+    // SAFETY: the program and its instructions outlive the call, which copies them.
+    let outcome =
+        unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program, 0, 0) };
+    assert_eq!(outcome, 0, "seccomp: {} (needs root)", std::io::Error::last_os_error());
+}
+
 fn result(returned: libc::c_long) -> Result {
     if returned >= 0 {
         return Ok(returned);

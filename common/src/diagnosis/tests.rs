@@ -1,0 +1,157 @@
+//! Every cause, on any machine.
+
+use super::*;
+
+fn denied(step: Step, facts: Facts) -> Diagnosis {
+    let diagnosis = diagnose(step, true, "", &facts).unwrap();
+    assert!(!diagnosis.reason.contains('\n') && !diagnosis.reason.contains("  "), "{}", diagnosis.reason);
+    diagnosis
+}
+
+/// This step, with these facts, ends with this status and scope, and words that hold all of these.
+fn says(step: Step, facts: Facts, exit: Exit, scope: Scope, parts: &[&str]) {
+    let diagnosis = denied(step, facts);
+    assert_eq!((diagnosis.exit, diagnosis.scope), (exit, scope), "{}", diagnosis.reason);
+    for part in parts {
+        assert!(diagnosis.reason.contains(part), "{part:?} is not in {:?}", diagnosis.reason);
+    }
+}
+
+fn modules(names: &[&str]) -> Vec<String> {
+    names.iter().map(ToString::to_string).collect()
+}
+
+fn confidentiality() -> Facts {
+    Facts { lockdown: Some("confidentiality".to_string()), ..Facts::default() }
+}
+
+const LOAD: Step = Step::Load(Some(Kind::Btf));
+const ATTACH: Step = Step::Attach(Some(Kind::Tracepoint));
+
+#[test]
+fn lockdown_is_known_by_what_the_verifier_says() {
+    let words = [
+        "67: (85) call bpf_probe_read_str#45\nunknown func bpf_probe_read_str#45\n",
+        "program of this type cannot use helper bpf_probe_read_kernel#113\n",
+    ];
+    for said in words {
+        for facts in [confidentiality(), Facts::default()] {
+            let diagnosis = diagnose(LOAD, false, said, &facts).unwrap();
+            assert_eq!((diagnosis.exit, diagnosis.scope), (Exit::NotPermitted, Scope::Program));
+            assert!(diagnosis.reason.contains("lockdown=integrity"));
+        }
+        let integrity = Facts { lockdown: Some("integrity".to_string()), ..Facts::default() };
+        assert_eq!(diagnose(LOAD, false, said, &integrity), None);
+    }
+    assert_eq!(diagnose(LOAD, false, "BPF_STX uses reserved fields", &confidentiality()), None);
+}
+
+#[test]
+fn lockdown_is_known_by_what_it_denies() {
+    for step in [Step::Attach(Some(Kind::Kprobe)), ATTACH, Step::Load(Some(Kind::Fentry))] {
+        says(step, confidentiality(), Exit::NotPermitted, Scope::Kind, &["locked down (confidentiality)"]);
+    }
+}
+
+#[test]
+fn a_seccomp_filter_is_told_whichever_error_it_gives() {
+    for (errno, name) in [(Errno::PERM, "EPERM"), (Errno::NOSYS, "ENOSYS"), (Errno::ACCESS, "EACCES")] {
+        let facts = Facts { seccomp: true, bpf: Some(errno), ..confidentiality() };
+        let parts = ["seccomp filter refuses bpf(2)", name, "allow bpf and perf_event_open"];
+        says(Step::Bpf, facts, Exit::NotPermitted, Scope::All, &parts);
+        let facts = Facts { seccomp: true, perf: Some(errno), paranoid: Some(2), ..Facts::default() };
+        says(ATTACH, facts, Exit::NotPermitted, Scope::Kind, &["refuses perf_event_open(2)", name]);
+    }
+    // ENOSYS says nothing of rights, and many a thing gives it.
+    let facts = Facts { seccomp: true, perf: Some(Errno::NOSYS), ..Facts::default() };
+    assert!(diagnose(ATTACH, false, "", &facts).unwrap().reason.contains("seccomp"));
+    assert_eq!(diagnose(Step::Attach(Some(Kind::Btf)), false, "", &facts), None);
+    // A filter that lets these calls pass, as most do, is not the cause.
+    let facts = Facts { seccomp: true, ..Facts::default() };
+    assert!(!denied(Step::Load(Some(Kind::Fentry)), facts).reason.contains("seccomp"));
+}
+
+#[test]
+fn a_kernel_without_the_call_is_not_a_matter_of_rights() {
+    let facts = Facts { bpf: Some(Errno::NOSYS), ..Facts::default() };
+    says(Step::Bpf, facts, Exit::Unsupported, Scope::All, &["CONFIG_BPF_SYSCALL=y"]);
+    let facts = Facts { perf: Some(Errno::NOSYS), ..Facts::default() };
+    says(ATTACH, facts, Exit::Unsupported, Scope::Kind, &["CONFIG_PERF_EVENTS=y"]);
+}
+
+#[test]
+fn security_modules_are_named() {
+    let facts = Facts {
+        seccomp: true,
+        bpf: Some(Errno::ACCESS),
+        modules: modules(&["lockdown", "capability", "selinux"]),
+        ..Facts::default()
+    };
+    let parts = ["EACCES", "lockdown, capability, selinux", "audit log"];
+    says(Step::Bpf, facts, Exit::NotPermitted, Scope::All, &parts);
+    let facts = Facts { modules: modules(&["capability", "apparmor"]), ..Facts::default() };
+    says(LOAD, facts, Exit::NotPermitted, Scope::Kind, &["active: apparmor)", "audit log"]);
+    let facts = Facts { bpf: Some(Errno::PERM), ..Facts::default() };
+    says(Step::Bpf, facts, Exit::NotPermitted, Scope::All, &["active: unknown"]);
+}
+
+#[test]
+fn a_user_namespace_comes_before_all_else() {
+    let facts = Facts {
+        user_namespace: true,
+        seccomp: true,
+        bpf: Some(Errno::PERM),
+        memlock: Some(65_536),
+        ..confidentiality()
+    };
+    says(LOAD, facts, Exit::NotPermitted, Scope::All, &["user namespace", "outside"]);
+}
+
+#[test]
+fn the_limit_of_locked_memory_is_told_with_its_value() {
+    for step in [Step::Load(None), LOAD] {
+        let facts = Facts { memlock: Some(65_536), ..Facts::default() };
+        let parts = ["RLIMIT_MEMLOCK", "64 KiB", "ulimit -l", "LimitMEMLOCK=", "CAP_SYS_RESOURCE"];
+        says(step, facts, Exit::NotPermitted, Scope::All, &parts);
+    }
+    let facts = Facts { memlock: Some(65_536), perf: Some(Errno::PERM), ..Facts::default() };
+    assert!(!denied(ATTACH, facts).reason.contains("MEMLOCK"), "attaching takes no memory");
+}
+
+#[test]
+fn a_paranoid_kernel_asks_for_another_right() {
+    let paranoid = Facts { perf: Some(Errno::ACCESS), paranoid: Some(3), ..Facts::default() };
+    let in_container = denied(ATTACH, Facts { seccomp: true, ..paranoid.clone() });
+    assert!(in_container.reason.contains("paranoid"), "a filter is no reason for EACCES");
+    let parts = ["kernel.perf_event_paranoid is 3", "CAP_SYS_ADMIN", "perf_event_paranoid=2"];
+    says(ATTACH, paranoid.clone(), Exit::NotPermitted, Scope::Kind, &parts);
+    let admin = denied(ATTACH, Facts { admin: true, ..paranoid });
+    assert!(!admin.reason.contains("paranoid"), "{}", admin.reason);
+}
+
+#[test]
+fn a_kernel_without_function_tracing_is_not_taken_for_something_else() {
+    let facts = Facts {
+        lockdown: Some("integrity".to_string()),
+        admin: true,
+        modules: modules(&["lockdown", "capability", "landlock", "bpf"]),
+        ..Facts::default()
+    };
+    let fentry = denied(Step::Load(Some(Kind::Fentry)), facts.clone());
+    assert_eq!(fentry.reason, "not permitted to load: this kernel refuses function tracing");
+    assert_eq!(fentry.scope, Scope::Kind);
+    says(LOAD, facts, Exit::NotPermitted, Scope::Kind, &["does not say why"]);
+}
+
+#[test]
+fn statistics_need_a_right_of_their_own() {
+    says(
+        Step::Statistics,
+        Facts::default(),
+        Exit::NotPermitted,
+        Scope::All,
+        &["--overhead", "CAP_SYS_ADMIN"],
+    );
+    let admin = Facts { admin: true, ..Facts::default() };
+    assert!(!denied(Step::Statistics, admin).reason.contains("CAP_SYS_ADMIN"));
+}

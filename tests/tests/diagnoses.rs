@@ -1,0 +1,183 @@
+//! What a tool says when the kernel refuses it: one line that names the cause and the remedy, and a status for scripts.
+
+use tests::refusal::{refuses, run};
+use tests::{can_run, kernel};
+
+/// Every tool that asks the kernel for something.
+const TOOLS: [&str; 5] = ["proclife", "proclife --events", "biolat", "biolat --overhead", "vfsstat"];
+
+/// Behind a seccomp filter that refuses these calls by this error.
+fn confined(calls: &str, errno: &str, line: &str) -> String {
+    format!("$BIN/workload confine --deny {calls} --errno {errno} -- $BIN/{line}")
+}
+
+/// In a mount namespace of its own, where this was done before.
+fn apart(prepare: &str, line: &str) -> String {
+    format!("unshare --mount bash -c '{prepare} && exec '\"$BIN/{line}\"")
+}
+
+/// With everything of `/sys/kernel` gone but the kernel's types.
+const ONLY_TYPES: &str = "mkdir /tmp/types.$$ && mount --bind /sys/kernel/btf /tmp/types.$$ && \
+    mount -t tmpfs none /sys/kernel && mkdir /sys/kernel/btf && mount --move /tmp/types.$$ /sys/kernel/btf && \
+    rmdir /tmp/types.$$";
+/// With tracefs gone, but not the place for it.
+const NO_TRACEFS: &str = "mount -t tmpfs none /sys/kernel/tracing && if [ -d /sys/kernel/debug/tracing ]; \
+    then mount -t tmpfs none /sys/kernel/debug; fi";
+
+#[test]
+fn a_kernel_without_types() {
+    if !can_run() {
+        return;
+    }
+    for tool in TOOLS {
+        let line = apart("mount -t tmpfs none /sys/kernel/btf", tool);
+        refuses(&line, 3, &["/sys/kernel/btf/vmlinux", "CONFIG_DEBUG_INFO_BTF=y"]);
+    }
+}
+
+#[test]
+fn a_kernel_without_tracefs() {
+    if !can_run() {
+        return;
+    }
+    let tracepoints = "vfsstat --attach tracepoint 0.1 1";
+    refuses(&apart(ONLY_TYPES, tracepoints), 3, &["no /sys/kernel/tracing", "CONFIG_FTRACE=y"]);
+    // A tool that can do without says so, and does.
+    let (code, out, said) = run(&apart(ONLY_TYPES, "proclife -o json 0.1 2"));
+    assert_eq!((code, out.lines().count(), said.len()), (Some(0), 2, 2), "{said:?}");
+    for (line, hook) in said.iter().zip(["fork_errors", "exec_errors"]) {
+        assert!(
+            line.contains(hook) && line.contains("goes without") && line.contains("CONFIG_FTRACE"),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn tracefs_that_is_not_mounted() {
+    if !can_run() {
+        return;
+    }
+    // Root mounts it, and says so.
+    let (code, _, said) = run(&apart(NO_TRACEFS, "vfsstat --attach tracepoint 0.1 1"));
+    assert_eq!(code, Some(0), "{said:?}");
+    assert!(said[0].contains("mounted tracefs at /sys/kernel/tracing"), "{said:?}");
+    // Who may not, says what to do.
+    let tracer = "setpriv --bounding-set=-sys_admin -- $BIN/vfsstat --attach tracepoint 0.1 1";
+    let parts = [
+        "tracefs is not mounted",
+        "Operation not permitted",
+        "as root",
+        "mount -t tracefs tracefs /sys/kernel/tracing",
+    ];
+    refuses(&format!("unshare --mount bash -c '{NO_TRACEFS} && exec {tracer}'"), 4, &parts);
+}
+
+#[test]
+fn a_filter_that_refuses_bpf() {
+    if !can_run() {
+        return;
+    }
+    for errno in ["EPERM", "ENOSYS"] {
+        for tool in TOOLS {
+            let line = confined("bpf,perf_event_open", errno, tool);
+            let parts = ["seccomp filter", "bpf(2)", errno, "allow bpf and perf_event_open", "container"];
+            refuses(&line, 4, &parts);
+        }
+    }
+    refuses(&confined("bpf", "EPERM", "vfsstat --check"), 4, &["seccomp filter", "bpf(2)"]);
+}
+
+#[test]
+fn a_filter_that_refuses_perf_events() {
+    if !can_run() {
+        return;
+    }
+    for errno in ["EPERM", "ENOSYS"] {
+        let line = confined("perf_event_open", errno, "vfsstat --attach tracepoint 0.1 1");
+        let parts = ["seccomp filter", "perf_event_open(2)", errno, "allow bpf and perf_event_open"];
+        refuses(&line, 4, &parts);
+        if std::path::Path::new("/sys/bus/event_source/devices/kprobe").exists() {
+            refuses(&confined("perf_event_open", errno, "vfsstat --attach kprobe 0.1 1"), 4, &parts);
+        }
+        let (code, out, said) = run(&confined("perf_event_open", errno, "proclife -o json 0.1 2"));
+        assert_eq!((code, out.lines().count(), said.len()), (Some(0), 2, 2), "{said:?}");
+        assert!(
+            said.iter().all(|line| line.contains("goes without") && line.contains("seccomp")),
+            "{said:?}"
+        );
+        // Typed tracepoints are attached by bpf(2) alone.
+        let (code, _, said) = run(&confined("perf_event_open", errno, "biolat -q -o json 0.1 2"));
+        assert_eq!((code, said.len()), (Some(0), 0), "{said:?}");
+    }
+}
+
+#[test]
+fn root_in_a_user_namespace() {
+    if !can_run() {
+        return;
+    }
+    for tool in TOOLS {
+        refuses(&format!("unshare --user --map-root-user $BIN/{tool}"), 4, &["user namespace", "outside"]);
+    }
+}
+
+#[test]
+fn statistics_without_the_right_to_them() {
+    if !can_run() {
+        return;
+    }
+    let line = "setpriv --bounding-set=-sys_admin $BIN/biolat --overhead 0.1 1";
+    refuses(line, 4, &["--overhead", "CAP_SYS_ADMIN"]);
+}
+
+#[test]
+fn too_little_memory_may_be_locked() {
+    if !can_run() {
+        return;
+    }
+    let line = |tool| format!("ulimit -l 64; setpriv --bounding-set=-sys_resource $BIN/{tool} -o json 0.1 1");
+    for tool in ["proclife", "biolat", "vfsstat"] {
+        if kernel::release() < (5, 11) {
+            let parts = ["RLIMIT_MEMLOCK", "64 KiB", "ulimit -l", "LimitMEMLOCK=", "CAP_SYS_RESOURCE"];
+            refuses(&line(tool), 4, &parts);
+        } else {
+            assert_eq!(run(&line(tool)).0, Some(0), "the kernel counts it elsewhere");
+        }
+    }
+}
+
+#[test]
+fn a_paranoid_kernel() {
+    if !can_run() {
+        return;
+    }
+    // Kernels of distributions that ask for more than the kernel's own rules do.
+    let tracer = "ulimit -l unlimited; setpriv --bounding-set=-sys_admin";
+    let line = format!("{tracer} $BIN/vfsstat --attach tracepoint 0.1 1");
+    let level = std::fs::read_to_string("/proc/sys/kernel/perf_event_paranoid").unwrap_or_default();
+    if level.trim() == "3" {
+        refuses(&line, 4, &["kernel.perf_event_paranoid is 3", "CAP_SYS_ADMIN", "perf_event_paranoid=2"]);
+    } else {
+        assert_eq!(run(&line).0, Some(0));
+    }
+}
+
+#[test]
+fn a_kernel_that_lets_no_function_be_watched_is_not_taken_for_something_else() {
+    if !can_run() {
+        return;
+    }
+    let (code, out, said) = run("$BIN/vfsstat --attach fentry 0.1 1");
+    match code {
+        Some(0) => assert_eq!(out.lines().count(), 1),
+        Some(4) => {
+            assert_eq!((out.as_str(), said.len()), ("", 1), "{said:?}");
+            assert!(
+                said[0].contains("not permitted to load: this kernel refuses function tracing"),
+                "{said:?}"
+            );
+        }
+        other => panic!("{other:?}: {said:?}"),
+    }
+}

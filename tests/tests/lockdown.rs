@@ -1,0 +1,43 @@
+//! A kernel that is locked down: what the tools can still do they do, and else they say why they cannot.
+//!
+//! It cannot be undone before the next boot. So this runs only in a guest that is thrown away of `scripts/vm-test`, and
+//! there as the last of all.
+
+use std::fs;
+use std::io::Write;
+
+use tests::refusal::{refuses, run};
+use tests::{can_run, kernel};
+
+const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
+
+#[test]
+fn a_kernel_that_lets_no_program_read_its_memory() {
+    if kernel::of_guest().is_none() {
+        // Not by eprintln, which the test harness keeps to itself.
+        let why = "not run here: it would lock the kernel down until the next boot";
+        return writeln!(std::io::stderr(), "{why}").unwrap_or_default();
+    }
+    if !can_run() {
+        return;
+    }
+    fs::write(LOCKDOWN, "confidentiality").unwrap_or_else(|error| panic!("{LOCKDOWN}: {error}"));
+    let parts = ["the kernel is locked down (confidentiality)", "boot it with lockdown=integrity"];
+    for tool in [
+        "biolat",
+        "biolat --overhead",
+        "vfsstat",
+        "vfsstat --attach fentry",
+        "vfsstat --attach kprobe",
+        "vfsstat --attach tracepoint",
+        "proclife --events",
+    ] {
+        refuses(&format!("$BIN/{tool}"), 4, &parts);
+    }
+    // Counting needs nothing but the events.
+    let (code, out, said) = run("$BIN/proclife -o json 0.1 2");
+    assert_eq!((code, out.lines().count(), said.len()), (Some(0), 2, 0), "{said:?}");
+    // What the system does not show, the verifier's words tell.
+    let line = format!("unshare --mount bash -c 'umount {} && exec '\"$BIN/biolat\"", "/sys/kernel/security");
+    refuses(&line, 4, &parts);
+}
