@@ -10,6 +10,7 @@
 #![allow(clippy::expect_used, reason = "a workload that cannot do its work must stop at once and say why")]
 
 mod args;
+mod calls;
 mod ends;
 mod io;
 mod processes;
@@ -41,8 +42,11 @@ fn main() {
         "ends" => ends::run(&args),
         "threads" => threads::run(&args),
         "io" => io::run(&args),
+        "calls" => calls::run(&args),
         "run" => run(&args),
-        other => panic!("unknown subject {other:?}: one of noop, processes, storm, ends, threads, io, run"),
+        other => {
+            panic!("unknown subject {other:?}: one of noop, processes, storm, ends, threads, io, calls, run")
+        }
     }
 }
 
