@@ -54,7 +54,7 @@ class Bench:
         host = next(line.split()[1] for line in verbose.splitlines() if line.startswith("host:"))
         target = os.environ.get("CARGO_TARGET_DIR") or root / "target"
         self.binaries = os.path.join(root, target, host, "release")
-        self.quick = quick
+        self.root, self.quick = root, quick
         self.scratch = None
 
     def ours(self, name, *args):
