@@ -75,6 +75,15 @@ def other(name, *args):
     return path and [path, *args]
 
 
+def peer(name, *args):
+    """The command line of libbpf-tools' tool of this name, or None. Ours may have the name, too, and come first."""
+    for folder in os.get_exec_path():
+        path = shutil.which(name, path=folder)
+        if path and b"libbpf-tools" in subprocess.run([path, "--help"], capture_output=True, check=False).stdout:
+            return [path, *args]
+    return None
+
+
 def need(*names):
     """Ends the part unless these programs are there."""
     for name in names:
@@ -106,11 +115,15 @@ class Running:
             self.ended = os.waitpid(self.pid, os.WNOHANG) != (0, 0)
         return not self.ended
 
-    def failed(self):
-        """The error to raise when it has ended, or hangs, before its work was done."""
+    def last_words(self):
+        """The last line of its messages."""
         with open(self.log, errors="replace") as log:
             said = log.read().strip().splitlines()
-        return CannotMeasure(f"{self.name} did not attach: {said[-1] if said else 'it said nothing'}")
+        return said[-1] if said else "it said nothing"
+
+    def failed(self):
+        """The error to raise when it has ended, or hangs, before its work was done."""
+        return CannotMeasure(f"{self.name} did not attach: {self.last_words()}")
 
     def stop(self):
         """Ends it as Ctrl-C does; by force if that takes longer than three seconds."""

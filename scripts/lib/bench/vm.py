@@ -3,7 +3,6 @@
 The processor is emulated: the numbers compare with each other, not with those of another run or of real hardware."""
 
 import json
-import shutil
 import statistics
 import subprocess
 
@@ -80,19 +79,16 @@ class Case:
 def measure(bench, kernel):
     """The table of a kernel. Also whether all could be measured."""
     rounds, calls, requests = bench.pick((4, 5000, 500), (12, 20000, 1000))
-    there = [name for name in ["bpftool", *PEERS] if shutil.which(name)]
-    if "bpftool" not in there:
-        raise machine.CannotMeasure("bpftool is not installed")
-    missing = {f"peer-{name}" for name in PEERS if name not in there}
+    machine.need("bpftool")
+    peers = {f"peer-{name}": machine.peer(name) for name in PEERS}
     (bench.scratch / "cases").write_text(
-        "".join("\t".join(case) + "\n" for case in CASES if case[2].split()[0] not in missing)
+        "".join("\t".join(case) + "\n" for case in CASES if peers.get(case[2].split()[0], case))
     )
     for name in ["vfsstat", "biolat", "workload", "empty"]:
         bench.ours(name)
     files = [bench.root / "scripts/lib/bench/guest", f"{bench.scratch / 'cases'}:/root/cases"]
-    for name in there:
-        other = "" if name == "bpftool" else "peer-"
-        files.append(f"{shutil.which(name)}:/usr/local/bin/{other}{name}")
+    programs = {"bpftool": machine.other("bpftool")} | {name: argv for name, argv in peers.items() if argv}
+    files += [f"{path}:/usr/local/bin/{name}" for name, [path] in programs.items()]
     command = [bench.root / "scripts/vm", kernel, "--timeout", "1800"]
     for file in files:
         command += ["--file", file]
@@ -183,7 +179,7 @@ def slowed(results, cases, calls):
             name: min(took[f"{what}_ns"] for took in case.took) / calls for name, case in cases.items() if case.took
         }
         none = best.pop("none")
-        added = {name: f"{name} +{ns - none:.0f} ns" for name, ns in best.items()}
+        added = {name: f"{name} {ns - none:+.0f} ns" for name, ns in best.items()}
         ours = [text for name, text in added.items() if name.startswith("vfsstat")]
         others = [text for name, text in added.items() if not name.startswith("vfsstat")]
         results.add(f"a cached {what} of 4 KiB, {none:.0f} ns with no tool, best of all rounds",
