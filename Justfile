@@ -48,7 +48,7 @@ test:
 [group('gate')]
 ci: test
 
-# Measure start-up, memory, cost and merging beside other tools (root); `just bench --quick`, `just bench attach`
+# Measure start-up, memory, cost and merging beside other tools (root); `just bench --quick`, `just bench attach`, `just bench --vm 6.12`
 [group('measure')]
 bench *ARGS:
     scripts/bench {{ ARGS }}

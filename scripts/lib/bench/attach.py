@@ -15,6 +15,11 @@ tracepoint:block:block_rq_complete /@start[args->dev, args->sector]/ {
     delete(@start[args->dev, args->sector]);
 }"""
 
+# What libbpf-tools' vfsstat counts, by a hook that every kernel has.
+CALLS = "".join(f"tracepoint:syscalls:sys_exit_{call}," for call in (
+    "read", "pread64", "write", "pwrite64", "fsync", "open", "openat",
+)).rstrip(",") + " { @[probe] = count(); }"
+
 
 def cases(bench):
     """Each of ours: its title, its command line, and what it is compared with."""
@@ -31,6 +36,10 @@ def cases(bench):
             "biolatency": machine.other("biolatency", "1"),
             "bpftrace hist": machine.other("bpftrace", "-e", LATENCIES),
         }),
+        ("vfsstat", bench.ours("vfsstat", "1"), {
+            "libbpf-tools vfsstat": machine.peer("vfsstat", "1"),
+            "bpftrace count": machine.other("bpftrace", "-e", CALLS),
+        }),
     ]
 
 
@@ -39,14 +48,15 @@ def measure(bench, results):
     rounds = bench.pick(5, 20)
     for title, ours, others in cases(bench):
         machine.progress(f"attach: {title}, {rounds} times, and others")
-        commands = {title: ours, **{name: argv for name, argv in others.items() if argv}}
+        refusals = {name: bpf.refusal(argv, bench.scratch / "log") for name, argv in others.items()}
+        commands = {title: ours, **{name: argv for name, argv in others.items() if not refusals[name]}}
         final = {name: settled(bench, argv) for name, argv in commands.items()}
         times = {name: [] for name in commands}
         # In turn, so that a slow moment of the machine does not fall on one only.
         for _ in range(rounds):
             for name, argv in commands.items():
                 times[name].append(once(bench, argv, final[name]))
-        said = [f"{name} {best_and_median(times[name]) if argv else 'not installed'}" for name, argv in others.items()]
+        said = [f"{name} {refusals[name] or best_and_median(times[name])}" for name in others]
         median = statistics.median(times[title])
         results.add(
             f"start to attached: {title}, best / median of {rounds}",

@@ -6,6 +6,8 @@ import subprocess
 import time
 from contextlib import contextmanager
 
+from bench import machine
+
 STATS = "/proc/sys/kernel/bpf_stats_enabled"
 ATTACHED = {"anon_inode:bpf_link", "anon_inode:[perf_event]", "anon_inode:bpf-raw-tracepoint"}
 
@@ -37,6 +39,18 @@ def wait_attached(tool, quiet=1.0, timeout=20.0):
             return count
         time.sleep(0.02)
     raise tool.failed()
+
+
+def refusal(argv, log):
+    """Why another's tool, None where it is not installed, cannot be measured here; None if it can."""
+    if not argv:
+        return "not installed"
+    with machine.running(argv, log) as tool:
+        try:
+            wait_attached(tool, quiet=0.5)
+        except machine.CannotMeasure:
+            return f"cannot run here: {tool.last_words()}"
+    return None
 
 
 def held(pid):

@@ -54,7 +54,7 @@ class Bench:
         host = next(line.split()[1] for line in verbose.splitlines() if line.startswith("host:"))
         target = os.environ.get("CARGO_TARGET_DIR") or root / "target"
         self.binaries = os.path.join(root, target, host, "release")
-        self.quick = quick
+        self.root, self.quick = root, quick
         self.scratch = None
 
     def ours(self, name, *args):
@@ -73,6 +73,15 @@ def other(name, *args):
     """The command line of another's tool, or None where it is not installed."""
     path = shutil.which(name)
     return path and [path, *args]
+
+
+def peer(name, *args):
+    """The command line of libbpf-tools' tool of this name, or None. Ours may have the name, too, and come first."""
+    for folder in os.get_exec_path():
+        path = shutil.which(name, path=folder)
+        if path and b"libbpf-tools" in subprocess.run([path, "--help"], capture_output=True, check=False).stdout:
+            return [path, *args]
+    return None
 
 
 def need(*names):
@@ -106,11 +115,15 @@ class Running:
             self.ended = os.waitpid(self.pid, os.WNOHANG) != (0, 0)
         return not self.ended
 
-    def failed(self):
-        """The error to raise when it has ended, or hangs, before its work was done."""
+    def last_words(self):
+        """The last line of its messages."""
         with open(self.log, errors="replace") as log:
             said = log.read().strip().splitlines()
-        return CannotMeasure(f"{self.name} did not attach: {said[-1] if said else 'it said nothing'}")
+        return said[-1] if said else "it said nothing"
+
+    def failed(self):
+        """The error to raise when it has ended, or hangs, before its work was done."""
+        return CannotMeasure(f"{self.name} did not attach: {self.last_words()}")
 
     def stop(self):
         """Ends it as Ctrl-C does; by force if that takes longer than three seconds."""

@@ -15,27 +15,29 @@ def measure(bench, results):
         "proclife --events": bench.ours("proclife", "--events"),
         "biolat": bench.ours("biolat", "0.5"),
         "biolat --buckets": bench.ours("biolat", "--buckets", "-o", "json", "0.5"),
+        "vfsstat": bench.ours("vfsstat", "0.5"),
         "ebpfmux --join over two tools": mux,
     }
     others = {
         "proclife": ["exitsnoop", "bpftrace"],
         "proclife --events": ["execsnoop"],
         "biolat": ["biolatency"],
+        "vfsstat": ["libbpf-tools vfsstat"],
     }
     commands = {
         "execsnoop": machine.other("execsnoop"),
         "exitsnoop": machine.other("exitsnoop"),
         "biolatency": machine.other("biolatency", "1"),
+        "libbpf-tools vfsstat": machine.peer("vfsstat", "1"),
         "bpftrace": machine.other("bpftrace", "-e", "tracepoint:sched:sched_process_exec { @[comm] = count(); }"),
     }
     with work.loop_device(bench.scratch) as device:
         sizes = {}
         for name, argv in [*ours.items(), *commands.items()]:
-            if not argv:
-                sizes[name] = "not installed"
-                continue
             machine.progress(f"memory: {name}")
-            sizes[name] = size(bench, argv, device, name)
+            sizes[name] = name in commands and bpf.refusal(argv, bench.scratch / "log")
+            if not sizes[name]:
+                sizes[name] = size(bench, argv, device, name)
     for name in ours:
         peak, maps = sizes[name]
         said = [f"{peer} {text(sizes[peer])}" for peer in others.get(name, [])]

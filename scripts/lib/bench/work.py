@@ -1,5 +1,6 @@
 """Work for the tools to see."""
 
+import json
 import subprocess
 from contextlib import contextmanager
 
@@ -10,6 +11,19 @@ def programs(count):
     """Starts a small program so many times and waits for each."""
     loop = 'i=0; while [ "$i" -lt "$1" ]; do /bin/true; i=$((i + 1)); done'
     subprocess.run(["sh", "-c", loop, "sh", str(count)], stdin=subprocess.DEVNULL, check=True)
+
+
+def calls(bench, count):
+    """So many cached reads of 4 KiB and as many writes: nanoseconds that each took, `(read, write)`."""
+    file = bench.scratch / "calls"
+    argv = bench.ours("workload", "calls", "--file", str(file), "--reads", str(count), "--writes", str(count),
+                      "--bytes", "4096")
+    try:
+        said = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True).stdout
+    finally:
+        file.unlink(missing_ok=True)
+    took = json.loads(said)
+    return took["read_ns"] / count, took["write_ns"] / count
 
 
 def requests(device, seconds):

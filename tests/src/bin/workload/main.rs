@@ -10,6 +10,7 @@
 #![allow(clippy::expect_used, reason = "a workload that cannot do its work must stop at once and say why")]
 
 mod args;
+mod calls;
 mod confine;
 mod ends;
 mod io;
@@ -42,13 +43,14 @@ fn main() {
         "ends" => ends::run(&args),
         "threads" => threads::run(&args),
         "io" => io::run(&args),
+        "calls" => calls::run(&args),
         "run" => run(&args),
         "confine" => {
             confine::run(&args);
             run(&args);
         }
         other => panic!(
-            "unknown subject {other:?}: one of noop, processes, storm, ends, threads, io, run, confine"
+            "unknown subject {other:?}: one of noop, processes, storm, ends, threads, io, calls, run, confine"
         ),
     }
 }

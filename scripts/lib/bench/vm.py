@@ -1,0 +1,175 @@
+"""What each event costs on another kernel, by its own account, in one boot of a virtual machine (scripts/vm).
+
+The processor is emulated: the numbers compare with each other, not with those of another run or of real hardware."""
+
+import json
+import statistics
+import subprocess
+
+from bench import machine, table
+
+SHARE = 0.8
+PEERS = ["vfsstat", "biolatency"]
+
+# Name, work and command of each case; the guest's half takes the table as a file. No interval ends meanwhile.
+CASES = [
+    ("vfsstat", "calls", "vfsstat 600"),
+    ("libbpf-tools vfsstat", "calls", "peer-vfsstat 600"),
+    ("vfsstat, two tasks", "both", "vfsstat 600"),
+    ("libbpf-tools vfsstat, two tasks", "both", "peer-vfsstat 600"),
+    ("vfsstat --attach kprobe", "calls", "vfsstat --attach kprobe 600"),
+    ("vfsstat --attach tracepoint", "calls", "vfsstat --attach tracepoint 600"),
+    ("empty fentry", "calls", "empty fentry"),
+    ("empty fexit", "calls", "empty fexit"),
+    ("empty kretprobe", "calls", "empty kretprobe"),
+    ("empty tracepoint", "calls", "empty tracepoint"),
+    ("biolat", "requests", "biolat 600"),
+    ("libbpf-tools biolatency", "requests", "peer-biolatency 600"),
+    ("empty tp_btf", "requests", "empty tp_btf"),
+]
+
+
+class Case:
+    """What the guest said of one case, over both its runs."""
+
+    def __init__(self, calls):
+        self.calls = calls
+        self.failed = None
+        self.accounts, self.names = [], {}
+        # A round each: program -> (nanoseconds, runs).
+        self.rounds = []
+
+    def end_of_run(self):
+        for before, after in zip(self.accounts, self.accounts[1:]):
+            cost = {}
+            for number, (ns, runs) in after.items():
+                old_ns, old_runs = before.get(number, (0, 0))
+                # The rest saw what the guest's shell did meanwhile.
+                if runs - old_runs >= self.calls:
+                    cost[self.names.get(number, str(number))] = ns - old_ns, runs - old_runs
+            self.rounds.append(cost)
+        self.accounts, self.names = [], {}
+
+    def check(self):
+        """Takes it for failed unless programs saw all of the work in each round."""
+        if self.failed is None and not (self.rounds and all(self.rounds)):
+            self.failed = "its programs did not see the work"
+
+    def per_call(self, of=min):
+        """Nanoseconds per read or write: each is one run."""
+        return of(
+            sum(ns for ns, _ in cost.values()) / sum(runs for _, runs in cost.values()) for cost in self.rounds
+        )
+
+    def per_call_together(self):
+        """The same where tasks disturb each other, which the best round would hide."""
+        return self.per_call(statistics.median)
+
+    def per_request(self):
+        """Nanoseconds per request: each is a run of several programs."""
+        return min(sum(ns for ns, _ in cost.values()) / min(runs for _, runs in cost.values()) for cost in self.rounds)
+
+    def programs(self):
+        """Nanoseconds a run, program by program."""
+        names = sorted({name for cost in self.rounds for name in cost})
+        each = {
+            name: min(ns / runs for ns, runs in (cost[name] for cost in self.rounds if name in cost)) for name in names
+        }
+        return ", ".join(f"{name} {ns:.0f}" for name, ns in each.items())
+
+
+def measure(bench, kernel):
+    """The table of a kernel. Also whether all could be measured."""
+    # Short rounds: on a busy host many are none the worse for it, and the best are taken.
+    rounds, calls, requests = bench.pick((6, 2000, 200), (24, 2000, 300))
+    machine.need("bpftool")
+    peers = {f"peer-{name}": machine.peer(name) for name in PEERS}
+    (bench.scratch / "cases").write_text(
+        "".join("\t".join(case) + "\n" for case in CASES if peers.get(case[2].split()[0], case))
+    )
+    for name in ["vfsstat", "biolat", "workload", "empty"]:
+        bench.ours(name)
+    files = [bench.root / "scripts/lib/bench/guest", f"{bench.scratch / 'cases'}:/root/cases"]
+    programs = {"bpftool": machine.other("bpftool")} | {name: argv for name, argv in peers.items() if argv}
+    files += [f"{path}:/usr/local/bin/{name}" for name, [path] in programs.items()]
+    command = [bench.root / "scripts/vm", kernel, "--timeout", "1800"]
+    for file in files:
+        command += ["--file", file]
+    command += ["--", "guest", "/root/cases", rounds, calls, requests]
+    guest = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    if guest.returncode:
+        raise machine.CannotMeasure(f"scripts/vm {kernel} ended with status {guest.returncode}")
+    release, cases = parse(guest.stdout, {"calls": calls, "both": calls, "requests": requests})
+    results = table.Table(f"Linux {release}, emulated: for comparison within this table; best of {2 * rounds} rounds")
+    return results, rows(results, cases)
+
+
+def parse(text, sizes):
+    """The guest's lines: the kernel, and the cases by name."""
+    work = {name: kind for name, kind, _ in CASES}
+    release, cases, case = "", {}, None
+    for line in text.splitlines():
+        kind, *fields = line.split("\t")
+        if kind == "kernel":
+            release = ", ".join([fields[0].split("-")[0], *fields[1:]])
+        elif kind == "start":
+            case = cases.setdefault(fields[0], Case(sizes[work[fields[0]]]))
+        elif kind == "account":
+            numbers = (map(int, field.split(":")) for field in fields)
+            case.accounts.append({number: (ns, runs) for number, ns, runs in numbers})
+        elif kind == "programs":
+            case.names = {item["id"]: item["name"] for item in json.loads(fields[0])}
+            case.end_of_run()
+        elif kind == "failed":
+            case.failed = fields[0] or "it said nothing"
+    for case in cases.values():
+        case.check()
+    return release, cases
+
+
+def rows(results, cases):
+    """Adds the rows; says whether all of ours could be measured."""
+    peer = "libbpf-tools vfsstat"
+    for name, attached, empty, rival in [
+        ("vfsstat", "fentry, by default", "empty fexit", peer),
+        ("vfsstat --attach kprobe", "", "empty kretprobe", None),
+        ("vfsstat --attach tracepoint", "", "empty tracepoint", None),
+    ]:
+        note = f" ({attached})" if attached else ""
+        others = [peer, "empty fentry", empty] if rival else [empty]
+        row(results, cases, f"cost of a read or write: {name}{note}", name, others, empty, rival, 1, Case.per_call)
+    # Whether processors share a counter shows only here, and only where the host has two processors to spare: no goal.
+    row(results, cases, "the same, two tasks at once, median of the rounds: vfsstat", "vfsstat, two tasks",
+        [f"{peer}, two tasks"], None, None, 1, Case.per_call_together)
+    rival = "libbpf-tools biolatency"
+    row(results, cases, "cost of a request, all programs: biolat", "biolat", [rival, "empty tp_btf"], "empty tp_btf",
+        rival, SHARE, Case.per_request)
+    for name, rival in [("vfsstat", peer), ("biolat", "libbpf-tools biolatency")]:
+        said = [cases[other].programs() if ran(cases, other) else "" for other in (name, rival)]
+        results.add(f"{name}, program by program, ns a run", *said)
+    return all(ran(cases, name) for name in ["vfsstat", "vfsstat --attach kprobe", "biolat"])
+
+
+def ran(cases, name):
+    return name in cases and cases[name].failed is None
+
+
+def row(results, cases, what, name, others, empty, rival, share, of):
+    said = [f"{other} {of(cases[other]):.0f} ns" if ran(cases, other) else why(cases, other) for other in others]
+    if not ran(cases, name):
+        results.add(what, why(cases, name), ", ".join(said))
+        return
+    value = of(cases[name])
+    cell = f"{value:.0f} ns"
+    if empty and ran(cases, empty):
+        cell += f", {value - of(cases[empty]):.0f} more than {empty}"
+    if rival and ran(cases, rival):
+        limit = share * of(cases[rival])
+        cell += f" ({value / of(cases[rival]):.2f}×)"
+        results.add(what, cell, ", ".join(said), f"≤ {share}× {rival}", value <= limit)
+    else:
+        results.add(what, cell, ", ".join(said))
+
+
+def why(cases, name):
+    return f"{name}: {cases[name].failed}" if name in cases else f"{name} not installed"

@@ -1,0 +1,5 @@
+//! Compiles the empty BPF programs.
+
+fn main() {
+    bpf_build::skeleton("empty");
+}
