@@ -44,6 +44,16 @@ _clang-format *ARGS:
 test:
     scripts/test
 
+# Run the tests in a virtual machine: `just vm-test 6.1`, `just vm-test 6.1 vfsstat by_kprobes`
+[group('gate')]
+vm-test KERNEL *TEST:
+    scripts/vm-test {{ KERNEL }} {{ TEST }}
+
+# Check every tool's hooks against the types of all kernels, without booting them
+[group('gate')]
+ladders:
+    scripts/ladders
+
 # The gate: what CI runs (root)
 [group('gate')]
 ci: test

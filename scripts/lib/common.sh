@@ -45,3 +45,12 @@ binaries() {
     host=$(rustc -vV | sed -n 's/^host: //p')
     echo "${CARGO_TARGET_DIR:-$root/target}/$host/release"
 }
+
+# tools: the names of the tools that attach to the kernel: all but the one that only reads their streams.
+tools() {
+    local folder
+    for folder in "$root"/tools/*/; do
+        folder=$(basename "$folder")
+        if [[ $folder != ebpfmux && -x $(binaries)/$folder ]]; then echo "$folder"; fi
+    done
+}
