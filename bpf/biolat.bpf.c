@@ -232,8 +232,15 @@ static __always_inline int issue_by_bio(enum inflight_store store, u64 *ctx)
 {
 	struct request *rq = request_of(ctx);
 	struct bio *bio = rq->bio;
+	u64 key, parent;
 
-	if (bio && (inflight_find(store, bio) || inflight_find(store, bio->bi_private)))
+	if (!bio)
+		return 0;
+	key = inflight_key(bio);
+	/* To the verifier the parent is a number, not a pointer: its key is that of the bio, as far
+	 * away as the two numbers are. */
+	parent = key + (u64)bio->bi_private - (u64)BPF_CORE_READ(rq, bio);
+	if (inflight_find_key(store, key) || inflight_find_key(store, parent))
 		put(store, rq, bpf_ktime_get_ns(), 0);
 	return 0;
 }

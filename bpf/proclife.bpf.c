@@ -164,7 +164,8 @@ static __always_inline bool is_last(struct task_struct *task)
 
 	if (signal->live.counter != 0)
 		return false;
-	if (signal->nr_threads == 1)
+	/* Never had a thread that has gone: those that go leave their run time behind. */
+	if (signal->nr_threads == 1 && !signal->sum_sched_runtime)
 		return true;
 	group.signal = (u64)signal;
 	group.start_time = task->group_leader->start_time;
@@ -214,12 +215,15 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	return 0;
 }
 
-/* Safe reads throughout: to a kprobe the task is but a number. */
-static __always_inline int reaped(struct task_struct *task)
+/*
+ * With its ids, which are read in two ways: to a kprobe the task is but a number, and what reads
+ * that is not to be had on a kernel that is locked down.
+ */
+static __always_inline int reaped(struct task_struct *task, int pid, int tgid)
 {
 	/* A process, not a thread; the leader that an exec of another thread replaced has lost its
 	 * own id. */
-	if (BPF_CORE_READ(task, pid) != BPF_CORE_READ(task, tgid))
+	if (pid != tgid)
 		return 0;
 	if (filter.pids && !filter_pid(BPF_CORE_READ(task, real_parent, tgid)))
 		return 0;
@@ -236,33 +240,33 @@ static __always_inline int reaped(struct task_struct *task)
 SEC("fentry/cgroup_release")
 int BPF_PROG(release_f, struct task_struct *task)
 {
-	return reaped(task);
+	return reaped(task, task->pid, task->tgid);
 }
 
 /* The same by its name from 6.19 on. */
 SEC("fentry/cgroup_task_release")
 int BPF_PROG(task_release_f, struct task_struct *task)
 {
-	return reaped(task);
+	return reaped(task, task->pid, task->tgid);
 }
 
 SEC("kprobe/cgroup_release")
 int BPF_KPROBE(release_k, struct task_struct *task)
 {
-	return reaped(task);
+	return reaped(task, BPF_CORE_READ(task, pid), BPF_CORE_READ(task, tgid));
 }
 
 SEC("kprobe/cgroup_task_release")
 int BPF_KPROBE(task_release_k, struct task_struct *task)
 {
-	return reaped(task);
+	return reaped(task, BPF_CORE_READ(task, pid), BPF_CORE_READ(task, tgid));
 }
 
 /* A task is freed one RCU grace period after it was reaped. */
 SEC("tp_btf/sched_process_free")
 int BPF_PROG(on_free, struct task_struct *task)
 {
-	return reaped(task);
+	return reaped(task, task->pid, task->tgid);
 }
 
 static __always_inline int on_error(long ret, u32 kind)

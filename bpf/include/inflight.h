@@ -105,13 +105,16 @@ struct {
  */
 enum inflight_store { TABLE, HASH };
 
-static __always_inline struct inflight *inflight_find(enum inflight_store store, void *what)
+static __always_inline struct inflight *inflight_find_key(enum inflight_store store, u64 key)
 {
-	u64 key = inflight_key(what);
-
 	if (store == HASH)
 		return bpf_map_lookup_elem(&inflight_hash, &key);
 	return inflight_at(key, inflight_search(key));
+}
+
+static __always_inline struct inflight *inflight_find(enum inflight_store store, void *what)
+{
+	return inflight_find_key(store, inflight_key(what));
 }
 
 static __always_inline void inflight_remove(enum inflight_store store, struct inflight *entry)

@@ -107,6 +107,7 @@ struct signal_struct {
 	int nr_threads;
 	unsigned int flags;
 	int group_exit_code;
+	u64 sum_sched_runtime;
 };
 
 struct task_struct {

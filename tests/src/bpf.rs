@@ -14,20 +14,42 @@ pub fn loaded() -> Vec<String> {
     programs.iter().filter_map(|program| Some(program.get("name")?.as_str()?.to_string())).collect()
 }
 
-/// The ids of the BPF programs that a process holds descriptors of.
-pub fn held_by(pid: u32) -> Vec<u64> {
-    let mut ids: Vec<u64> = fdinfo(pid)
-        .iter()
-        .filter_map(|info| info.lines().find_map(|line| line.strip_prefix("prog_id:")?.trim().parse().ok()))
-        .collect();
-    ids.sort_unstable();
-    ids.dedup();
-    ids
+/// Something of BPF's that the kernel keeps as long as somebody holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Held {
+    /// `prog`, `map` or `link`.
+    pub kind: &'static str,
+    /// The kernel's number of it.
+    pub id: u64,
 }
 
-/// Whether a BPF program of this id is loaded.
-pub fn exists(id: u64) -> bool {
-    programs::run("bpftool", &["-j", "prog", "show", "id", &id.to_string()]).status.success()
+/// The programs, maps and links that a process holds descriptors of.
+pub fn held_by(pid: u32) -> Vec<Held> {
+    let mut held = Vec::new();
+    for info in fdinfo(pid) {
+        for kind in ["prog", "map", "link"] {
+            // What a link is of is told beside it, and is not held by this descriptor.
+            let line = info.lines().find_map(|line| line.strip_prefix(kind)?.strip_prefix("_id:"));
+            let of_link = kind == "prog" && info.contains("link_id:");
+            let id = line.filter(|_| !of_link).and_then(|id| id.trim().parse().ok());
+            held.extend(id.map(|id| Held { kind, id }));
+        }
+    }
+    held.sort_unstable();
+    held.dedup();
+    held
+}
+
+/// Whether it is still there.
+pub fn exists(held: &Held) -> bool {
+    programs::run("bpftool", &["-j", held.kind, "show", "id", &held.id.to_string()]).status.success()
+}
+
+/// The name of a program.
+pub fn name(program: &Held) -> String {
+    let shown = programs::succeed("bpftool", &["-j", "prog", "show", "id", &program.id.to_string()]);
+    let shown: Value = serde_json::from_str(&shown).expect("JSON");
+    shown["name"].as_str().expect("a name").to_string()
 }
 
 fn fdinfo(pid: u32) -> Vec<String> {

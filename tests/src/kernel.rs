@@ -62,16 +62,22 @@ pub fn refuses(tool: &str, options: &[&str], status: i32, says: &str) {
 
 /// The rung that a tool takes for a hook with these options, by its own account.
 pub fn takes(tool: &str, options: &[&str], hook: &str) -> String {
-    let row = checked(tool, options, hook);
-    row["rung"].as_str().unwrap_or_else(|| panic!("{tool} has no rung: {row}")).to_string()
+    let hooks = check(tool, options);
+    let row = hooks.iter().find(|row| row["hook"] == hook);
+    let rung = row.and_then(|row| row["rung"].as_str());
+    rung.unwrap_or_else(|| panic!("{tool} has no rung of {hook}: {hooks:?}")).to_string()
 }
 
-fn checked(tool: &str, options: &[&str], hook: &str) -> Value {
+/// The rungs that a tool takes for all hooks.
+pub fn rungs(tool: &str, options: &[&str]) -> Vec<String> {
+    let taken = check(tool, options).into_iter().filter_map(|row| Some(row["rung"].as_str()?.to_string()));
+    taken.collect()
+}
+
+fn check(tool: &str, options: &[&str]) -> Vec<Value> {
     let program = programs::built(tool);
     let check = [options, &["--check", "-o", "json"]].concat();
-    let hooks = records::parse(&programs::succeed(program.to_str().expect("UTF-8"), &check));
-    let found = hooks.iter().find(|row| row["hook"] == hook);
-    found.unwrap_or_else(|| panic!("{tool} has no hook {hook}: {hooks:?}")).clone()
+    records::parse(&programs::succeed(program.to_str().expect("UTF-8"), &check))
 }
 
 /// The running kernel's version, major and minor.

@@ -2,19 +2,32 @@
 #![allow(clippy::expect_used, reason = "tests")]
 
 use rustix::process::Signal;
+use tests::kernel::{self, Allows};
 use tests::tool::Tool;
 use tests::{bpf, can_run, lock, until};
 
 /// `CAP_BPF` of `linux/capability.h`, as a bit.
 const CAP_BPF: u64 = 1 << 39;
 
-const WAYS: [(&str, &[&str]); 5] = [
+const WAYS: [(&str, &[&str]); 9] = [
     ("proclife", &["0.1"]),
     ("proclife", &["--events"]),
     ("biolat", &["0.1"]),
     ("biolat", &["0.1", "--buckets", "-p", "1"]),
     ("biolat", &["0.1", "--overhead"]),
+    ("vfsstat", &["0.1", "--attach", "fentry"]),
+    ("vfsstat", &["0.1", "--attach", "kprobe"]),
+    ("vfsstat", &["0.1", "--attach", "tracepoint"]),
+    ("vfsstat", &["0.1", "--attach", "auto", "-p", "1"]),
 ];
+
+/// Those that this kernel allows.
+fn ways() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+    WAYS.into_iter().filter(|(_, args)| {
+        let forced = args.iter().skip_while(|arg| **arg != "--attach").nth(1);
+        forced.is_none_or(|kind| kernel::allows(kind) == Allows::Yes)
+    })
+}
 
 #[test]
 fn rights_are_given_up_once_attached() {
@@ -22,7 +35,7 @@ fn rights_are_given_up_once_attached() {
         return;
     }
     let _machine = lock::machine();
-    for (name, args) in WAYS {
+    for (name, args) in ways() {
         let tool = Tool::start(name, args);
         let pid = tool.pid();
         let rights = || ["CapEff", "CapPrm", "CapInh", "CapAmb"].map(|set| bpf::capabilities(pid, set));
@@ -49,11 +62,11 @@ fn nothing_stays_loaded() {
         return;
     }
     let _machine = lock::machine();
-    for (name, args) in WAYS {
+    for (name, args) in ways() {
         for signal in [Signal::INT, Signal::TERM, Signal::KILL] {
             let tool = Tool::start(name, args);
             let held = bpf::held_by(tool.pid());
-            assert!(!held.is_empty() && held.iter().all(|id| bpf::exists(*id)), "{name}: {held:?}");
+            assert!(!held.is_empty() && held.iter().all(bpf::exists), "{name}: {held:?}");
             match signal {
                 Signal::KILL => tool.kill(),
                 signal => {
@@ -62,7 +75,35 @@ fn nothing_stays_loaded() {
                 }
             }
             // Freed after an RCU grace period.
-            until("its programs to be unloaded", || (!held.iter().any(|id| bpf::exists(*id))).then_some(()));
+            until("all that it held to be gone", || (!held.iter().any(bpf::exists)).then_some(()));
+        }
+    }
+}
+
+/// By the kernel's own list: as many programs as the rungs have that were taken, and of no other kind.
+#[test]
+fn no_two_rungs_of_a_hook_are_attached() {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    for (name, args) in ways() {
+        let tool = Tool::start(name, args);
+        let held = bpf::held_by(tool.pid());
+        let programs: Vec<String> = held.iter().filter(|held| held.kind == "prog").map(bpf::name).collect();
+        tool.interrupt();
+        let rungs = kernel::rungs(name, args);
+        let planned: usize = rungs.iter().map(|rung| rung.split('+').count()).sum();
+        assert_eq!(programs.len(), planned, "{name} {args:?}: {programs:?} for {rungs:?}");
+        if name == "vfsstat" {
+            // Its programs bear the kind at the ends of their names.
+            let kinds = [("fentry", "f"), ("kprobe", "k"), ("tracepoint", "t")];
+            for (kind, mark) in kinds {
+                let of_rungs = rungs.iter().filter(|rung| rung.starts_with(kind));
+                let planned: usize = of_rungs.map(|rung| rung.split('+').count()).sum();
+                let marked = |name: &&String| name.trim_end_matches('7').ends_with(&format!("_{mark}"));
+                assert_eq!(programs.iter().filter(marked).count(), planned, "{programs:?} for {rungs:?}");
+            }
         }
     }
 }
