@@ -5,7 +5,7 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-use crate::{programs, until};
+use crate::{kernel, programs, until};
 
 /// A disk that exists for one test.
 pub struct Disk {
@@ -15,6 +15,7 @@ pub struct Disk {
 }
 
 enum Kind {
+    Null,
     Loop(#[expect(dead_code, reason = "removes the file")] NamedTempFile),
     Zram,
 }
@@ -43,6 +44,18 @@ impl Disk {
         disk
     }
 
+    /// A disk that takes its time: in a guest one that does nothing for a millisecond, eight requests at once, for some kernels are done with a
+    /// loop device's request before the next can wait; here a loop device, for want of that.
+    pub fn slow() -> Self {
+        if kernel::of_guest().is_none() {
+            return Self::over_file(256);
+        }
+        let how =
+            ["queue_mode=2", "irqmode=2", "completion_nsec=1000000", "hw_queue_depth=8", "nr_devices=1"];
+        programs::succeed("modprobe", &[&["null_blk"], &how[..]].concat());
+        Self { name: "nullb0".to_string(), kind: Kind::Null }
+    }
+
     /// Its node.
     pub fn path(&self) -> String {
         format!("/dev/{}", self.name)
@@ -62,6 +75,8 @@ impl Disk {
 impl Drop for Disk {
     fn drop(&mut self) {
         match self.kind {
+            // It goes with the guest.
+            Kind::Null => {}
             Kind::Loop(_) => drop(programs::run("losetup", &["--detach", &self.path()])),
             Kind::Zram => {
                 let _ = fs::write(format!("/sys/block/{}/reset", self.name), "1");

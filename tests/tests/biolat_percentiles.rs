@@ -16,6 +16,9 @@ const RELATIVE: f64 = 0.032;
 const CLOCKS_US: f64 = 2.0;
 /// The same in a guest, whose instructions are emulated and take ten times as long.
 const EMULATED_CLOCKS_US: f64 = 10.0;
+/// And its processors stop now and then, wherever they are, for as long as the machine below has other work: between
+/// the two clocks as well. Of so many requests the one program's time may be quite another than the other's.
+const STOPPED: f64 = 0.005;
 /// Latencies far above that: else the bound would be the clock's.
 const LEAST_P50_US: f64 = 50.0;
 
@@ -28,12 +31,15 @@ fn agree(record: &Value, prefix: &str, mut exact: Vec<f64>) {
     exact.sort_by(f64::total_cmp);
     assert_eq!(count(record, &format!("{prefix}count")), exact.len() as u64, "{prefix}count");
     let mean = exact.iter().sum::<f64>() / exact.len() as f64;
+    let (clocks, stopped) = match kernel::of_guest() {
+        Some(_) => (EMULATED_CLOCKS_US, STOPPED),
+        None => (CLOCKS_US, 0.0),
+    };
     let mut wrong = Vec::new();
-    let clocks = if kernel::of_guest().is_some() { EMULATED_CLOCKS_US } else { CLOCKS_US };
-    let mut compare = |field: &str, exact: f64, relative: f64| {
+    let mut compare = |field: &str, least: f64, most: f64| {
         let told = record[format!("{prefix}{field}")].as_f64().expect("a number");
-        if (told - exact).abs() > exact * relative + clocks {
-            wrong.push(format!("{prefix}{field}: {told} for {exact}"));
+        if !(least - clocks..=most + clocks).contains(&told) {
+            wrong.push(format!("{prefix}{field}: {told} for {least} to {most}"));
         }
     };
     for (field, at) in [
@@ -44,12 +50,18 @@ fn agree(record: &Value, prefix: &str, mut exact: Vec<f64>) {
         ("p999_us", 0.999),
         ("max_us", 1.0),
     ] {
-        compare(field, quantile(&exact, at), RELATIVE);
+        let least = quantile(&exact, (at - stopped).max(0.0)) * (1.0 - RELATIVE);
+        let most = match at + stopped {
+            beyond if beyond > 1.0 => f64::INFINITY,
+            at => quantile(&exact, at) * (1.0 + RELATIVE),
+        };
+        compare(field, least, most);
     }
     // The sum is exact: only the clocks differ.
-    compare("mean_us", mean, 0.0);
+    compare("mean_us", mean, mean);
     assert!(wrong.is_empty(), "of {} requests: {}", exact.len(), wrong.join(", "));
-    assert!(quantile(&exact, 0.5) > LEAST_P50_US, "the workload is too fast to prove anything");
+    let p50 = quantile(&exact, 0.5);
+    assert!(p50 > LEAST_P50_US, "{prefix}p50_us is {p50}: the workload is too fast to prove anything");
 }
 
 #[test]
@@ -58,12 +70,14 @@ fn percentiles_are_those_of_the_sorted_latencies() {
         return;
     }
     let _machine = lock::machine();
-    let disk = Disk::over_file(256);
-    // More requests under way than the driver takes, so that they wait in the queue.
-    // Chosen anew, it gets room for twice as many as the driver has, which older kernels do not give later.
+    let disk = Disk::slow();
+    // More requests under way than the driver takes, so that they wait in the queue. Chosen anew, a scheduler has room
+    // for twice as many as the driver, which older kernels do not give later.
     disk.set("scheduler", "none");
     disk.set("scheduler", "mq-deadline");
-    disk.set("nr_requests", "256");
+    if kernel::of_guest().is_none() {
+        disk.set("nr_requests", "256");
+    }
     // The collector tells requests apart by the sector that they begin with, which a merge would change.
     disk.set("nomerges", "2");
     let collector = Collector::start(&disk.name);

@@ -206,8 +206,13 @@ fn the_highest_fork_rate_is_counted_exactly() {
     let tool = Tool::start("proclife", &["--cgroup", cgroup.path(), "--events"]);
     let forks = count(&run(&storm).1[0], "forks");
     let records = tool.interrupt().records;
-    let numbers = ["fork", "exit"].map(|event| with(&records, "event", event).len() as u64);
-    assert_eq!((numbers, sum(&records, "lost")), ([forks, forks + 1], 0));
+    let told = ["fork", "exit"].map(|event| with(&records, "event", event).len() as u64);
+    let missing = (forks - told[0]) + (forks + 1 - told[1]);
+    assert!(missing <= sum(&records, "lost"), "{told:?} of {forks} forks and an exit more: {missing} untold");
+    // A kernel whose tracepoints can be preempted leaves a program out where another task's run of it was.
+    if kernel::release() < (7, 0) {
+        assert_eq!(sum(&records, "lost"), 0);
+    }
 }
 
 #[test]

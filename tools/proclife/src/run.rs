@@ -121,7 +121,7 @@ pub fn events(session: &mut Session<ProclifeSkel<'_>>, common: &Common) -> Resul
         0 => Ok(()),
         // No record came after these that could have told of them.
         lost => Err(Failure::failed(format!(
-            "{lost} events were lost since the last record: the reader was too slow"
+            "{lost} events were lost since the last record: the reader was too slow, or the kernel left a program out"
         ))),
     }
 }
