@@ -169,7 +169,9 @@ static __always_inline bool is_last(struct task_struct *task)
 		return true;
 	group.signal = (u64)signal;
 	group.start_time = task->group_leader->start_time;
-	return bpf_map_update_elem(&ended, &group, &yes, BPF_NOEXIST) != -EEXIST;
+	/* Before 6.4 the kernel's own functions behind this return an int, of which nobody extends
+	 * the sign: kernel commit d7ba4cc900bf ("bpf: return long from bpf_map_ops funcs"). */
+	return (int)bpf_map_update_elem(&ended, &group, &yes, BPF_NOEXIST) != -EEXIST;
 }
 
 SEC("tp_btf/sched_process_exit")
