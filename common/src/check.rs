@@ -69,7 +69,9 @@ pub fn warn_of_bounds(plan: &Plan) {
         if let Some(bound) = hook.bound {
             bounds.entry(bound).or_default().push(hook.hook);
         }
-        if let (true, Some((rung, refusal))) = (hook.taken.is_empty(), hook.passed.last()) {
+        // Of the best way: what comes after it is a makeshift, and mostly for other kernels.
+        let first = hook.passed.iter().find(|(_, refusal)| refusal.was_tried());
+        if let (true, Some((rung, refusal))) = (hook.taken.is_empty(), first) {
             eprintln!("note: goes without {}: {rung}: {}", hook.hook, refusal.reason);
         }
     }

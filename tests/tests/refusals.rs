@@ -105,6 +105,24 @@ fn check_tells_of_every_hook() {
 }
 
 #[test]
+fn another_kernel_is_planned_for_by_its_types() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let at = dir.path().display();
+    refuses(&format!("$BIN/vfsstat --check --kernel {at}"), 2, &["--kernel", "vmlinux"]);
+    std::fs::write(dir.path().join("vmlinux"), b"\0vfs_read\0vfs_readv\0vfs_write\0").expect("a file");
+    refuses(&format!("$BIN/vfsstat --check --kernel {at}"), 2, &["--kernel", "symbols"]);
+    // vfs_writev has no type.
+    std::fs::write(dir.path().join("symbols"), "vfs_read\nvfs_readv\nvfs_write\nvfs_writev\n")
+        .expect("a file");
+    let (code, out, said) = run(&format!("$BIN/vfsstat --check --kernel {at}"));
+    assert_eq!((code, said.len()), (Some(3), 1), "{said:?}");
+    assert!(out.contains("reads               fentry:vfs_read+vfs_readv"), "{out}");
+    assert!(out.contains("writes              kprobe:vfs_write+vfs_writev"), "{out}");
+    assert!(said[0].contains("cannot see opens") && said[0].contains("not in that kernel"), "{said:?}");
+    refuses(&format!("$BIN/vfsstat --kernel {at}"), 2, &["--check"]);
+}
+
+#[test]
 fn bad_usage() {
     for tool in ["proclife", "biolat"] {
         for (options, part) in [
