@@ -79,6 +79,9 @@ Bounds:
   refused for its arguments, or by seccomp, is not.
   Threads that the kernel makes for io_uring and vhost are seen when they end, not
   when they start.
+  On Linux 7.x tracepoints can be preempted: an event is left out where another
+  task's run of the same program was, some in a thousand at the highest rates of
+  forks; lost counts them.
   The zombies are counted by walking all tasks, once per interval.";
 
 /// Who starts and ends processes and threads, do any fail, are zombies left?
