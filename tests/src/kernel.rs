@@ -66,6 +66,11 @@ pub fn takes(tool: &str, options: &[&str], hook: &str) -> String {
     row["rung"].as_str().unwrap_or_else(|| panic!("{tool} has no rung: {row}")).to_string()
 }
 
+/// What that rung cannot see, by the tool's own account.
+pub fn bound(tool: &str, options: &[&str], hook: &str) -> Option<String> {
+    checked(tool, options, hook)["bound"].as_str().map(String::from)
+}
+
 fn checked(tool: &str, options: &[&str], hook: &str) -> Value {
     let program = programs::built(tool);
     let check = [options, &["--check", "-o", "json"]].concat();

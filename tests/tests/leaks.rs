@@ -8,12 +8,14 @@ use tests::{bpf, can_run, lock, until};
 /// `CAP_BPF` of `linux/capability.h`, as a bit.
 const CAP_BPF: u64 = 1 << 39;
 
-const WAYS: [(&str, &[&str]); 5] = [
+const WAYS: [(&str, &[&str]); 7] = [
     ("proclife", &["0.1"]),
     ("proclife", &["--events"]),
     ("biolat", &["0.1"]),
     ("biolat", &["0.1", "--buckets", "-p", "1"]),
     ("biolat", &["0.1", "--overhead"]),
+    ("syncsnoop", &["0.1"]),
+    ("syncsnoop", &["--events"]),
 ];
 
 #[test]
