@@ -86,6 +86,6 @@ fn missed_by(link: BorrowedFd<'_>) -> Option<u64> {
     let event = unsafe { info.__bindgen_anon_1.perf_event };
     let probe =
         [libbpf_sys::BPF_PERF_EVENT_KPROBE, libbpf_sys::BPF_PERF_EVENT_KRETPROBE].contains(&event.type_);
-    // SAFETY: of a probe these fields.
-    probe.then(|| unsafe { event.__bindgen_anon_1.kprobe.missed })
+    // SAFETY: plain numbers, whichever of the union's structures they are of.
+    probe.then_some(unsafe { event.__bindgen_anon_1.kprobe.missed })
 }
