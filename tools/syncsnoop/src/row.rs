@@ -7,6 +7,8 @@ use serde::Serialize;
 
 /// The calls, in the order of `enum call` in `bpf/syncsnoop.bpf.c`.
 pub const CALLS: [&str; 6] = ["sync", "syncfs", "fsync", "fdatasync", "msync", "sync_file_range"];
+/// Letters of the longest call's name, and of the longest command's.
+const LONGEST: usize = 15;
 /// Columns of the small picture: factors of four from 1 µs to 4 s and more.
 const SKETCH: usize = 12;
 
@@ -56,6 +58,7 @@ impl Calls {
 impl Row for Calls {
     const TABLE: &'static [&'static str] =
         &["call", "count", "mean_us", "p50_us", "p99_us", "max_us", "errors"];
+    const WIDTHS: &'static [(&'static str, usize)] = &[("call", LONGEST)];
 
     fn sketch(&self) -> Option<Vec<u64>> {
         self.sketch.clone()
@@ -90,6 +93,7 @@ pub struct Event {
 impl Row for Event {
     const TABLE: &'static [&'static str] = &["pid", "comm", "call", "fd", "duration_us", "ret"];
     const TAIL: Option<&'static str> = Some("path");
+    const WIDTHS: &'static [(&'static str, usize)] = &[("comm", LONGEST), ("call", LONGEST)];
 }
 
 #[cfg(test)]
