@@ -3,6 +3,7 @@
 #include "kernel.h"
 #include "renames.h"
 #include "filter.h"
+#include "path.h"
 
 /* Of each operation: calls, failed ones, and what else is told; in the order of
  * tools/vfsstat/src/row.rs. */
@@ -81,13 +82,7 @@ static __always_inline int moved(u32 calls, long ret, bool vector)
  * that. */
 static __always_inline bool is_created(long fd)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
-	struct file *file = NULL;
-	struct file **files;
-
-	files = BPF_CORE_READ(task, files, fdt, fd);
-	bpf_probe_read_kernel(&file, sizeof(file), &files[fd]);
-	return BPF_CORE_READ(file, f_mode) & FMODE_CREATED;
+	return BPF_CORE_READ(current_file(fd), f_mode) & FMODE_CREATED;
 }
 
 static __always_inline int opened(long ret, bool asked_to_create)

@@ -86,11 +86,42 @@ struct mm_struct {
 	unsigned long arg_end;
 };
 
+struct hlist_bl_node {
+	struct hlist_bl_node **pprev;
+};
+
+struct qstr {
+	const unsigned char *name;
+};
+
+struct dentry {
+	struct hlist_bl_node d_hash;
+	struct dentry *d_parent;
+	struct qstr d_name;
+};
+
+struct vfsmount {
+	struct dentry *mnt_root;
+};
+
+struct mount {
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct vfsmount mnt;
+};
+
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+};
+
 struct file {
 	unsigned int f_mode;
+	struct path f_path;
 };
 
 struct fdtable {
+	unsigned int max_fds;
 	struct file **fd;
 };
 
@@ -185,16 +216,29 @@ struct bio {
  */
 #if defined(__TARGET_ARCH_x86)
 #define SYSCALL_PREFIX "__x64_sys_"
+/* A call without arguments has one function, of which the others are but names
+ * (arch/x86/include/asm/syscall_wrapper.h). */
+#define SYSCALL0_PREFIX "__do_sys_"
 struct pt_regs {
 	unsigned long ax;
 	unsigned long di;
 };
 #elif defined(__TARGET_ARCH_arm64)
 #define SYSCALL_PREFIX "__arm64_sys_"
+#define SYSCALL0_PREFIX SYSCALL_PREFIX
 struct user_pt_regs {
 	u64 regs[31];
 };
 #endif
+
+/*
+ * 32-bit programs on x86_64: the calls have functions of their own, and their first argument
+ * another register. Elsewhere no kernel has such a function, and what reads it is never loaded.
+ */
+#define SYSCALL_IA32_PREFIX "__ia32_sys_"
+struct pt_regs___ia32 {
+	unsigned long bx;
+};
 
 #pragma clang attribute pop
 

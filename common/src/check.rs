@@ -13,6 +13,8 @@ use crate::plan::{Plan, Planned};
 struct Row<'a> {
     hook: &'a str,
     rung: Option<String>,
+    /// How many programs it has.
+    programs: usize,
     optional: bool,
     bound: Option<&'a str>,
     passed: Vec<Passed<'a>>,
@@ -30,6 +32,7 @@ impl<'a> From<&'a Planned> for Row<'a> {
         Self {
             hook: hook.hook,
             rung: hook.rung.clone(),
+            programs: hook.taken.len(),
             optional: hook.optional,
             bound: hook.bound,
             passed: passed.collect(),

@@ -1,6 +1,6 @@
 //! Events out of the ring buffer: in the order of their time, in batches, none lost in silence.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use libbpf_rs::{AsRawLibbpf, MapCore, RingBuffer, RingBufferBuilder};
 use rustix::event::PollFlags;
 
-use crate::clock::monotonic_ns;
+use crate::cli::Common;
+use crate::clock::{WallClock, monotonic_ns};
 use crate::exit::{Failure, Result};
+use crate::output::{Row, Writer};
 use crate::signals::{Stop, Woken};
 
 /// Bytes of the ring buffer: some 5 000 process events, 100 ms of the highest fork rate measured.
@@ -21,6 +23,60 @@ pub const RING_BYTES: u32 = 1 << 20;
 const SETTLED: Duration = Duration::from_millis(5);
 /// A wake-up that crosses the reader's falling asleep may be missed: it looks again after this long.
 const BACKSTOP: Duration = Duration::from_millis(100);
+/// How often losses are looked for while events flow.
+const LOSS_CHECK: Duration = Duration::from_secs(1);
+
+/// Where a tool's events come from.
+pub struct Source<'a> {
+    /// The ring buffer.
+    pub map: &'a dyn MapCore,
+    /// `reader_sleeps` of `bpf/include/event.h`.
+    pub sleeps: &'a AtomicU32,
+    /// What was lost since it was last asked.
+    pub lost: &'a mut dyn FnMut() -> u64,
+}
+
+/// Writes a record for each event that is `wanted`, until asked to end, with what was lost before it. `decode` as for
+/// `read`.
+///
+/// # Errors
+/// When stdout cannot be written to, and where events were lost that no record came after to tell of.
+pub fn write<E: Row>(
+    tool: &'static str,
+    common: &Common,
+    stop: &Stop,
+    source: Source<'_>,
+    decode: impl Fn(&[u8]) -> Option<(u64, E)>,
+    wanted: impl Fn(&E) -> bool,
+) -> Result<()> {
+    let writer = RefCell::new(Writer::new(tool, common));
+    let clock = Cell::new(WallClock::now());
+    let lost = Cell::new(0u64);
+    let emit = |ns, event: E| match wanted(&event) {
+        true => writer.borrow_mut().event(clock.get().at(ns), &event, lost.take()),
+        false => Ok(()),
+    };
+    let mut looked = Instant::now();
+    let more = RefCell::new(source.lost);
+    let look = || lost.set(lost.get() + (more.borrow_mut())());
+    let flush = || {
+        if looked.elapsed() >= LOSS_CHECK {
+            looked = Instant::now();
+            clock.set(WallClock::now());
+            look();
+        }
+        writer.borrow_mut().flush()
+    };
+    read(source.map, source.sleeps, stop, common.duration, decode, emit, flush)?;
+    look();
+    match lost.get() {
+        0 => Ok(()),
+        // No record came after these that could have told of them.
+        lost => Err(Failure::failed(format!(
+            "{lost} events were lost since the last record: the reader was too slow, or the kernel left a program out"
+        ))),
+    }
+}
 
 /// An event and its time by the kernel's monotonic clock.
 struct Timed<E> {
@@ -50,12 +106,11 @@ impl<E> Ord for Timed<E> {
 /// Reads a ring buffer until asked to end, handing on each event in the order of time.
 ///
 /// `decode` turns a record into an event and its time (CLOCK_MONOTONIC, nanoseconds); what it does not know is
-/// dropped. `emit` takes the events; `flush` is called when there are no more for now. `sleeps` is
-/// `reader_sleeps` of `bpf/include/event.h`.
+/// dropped. `emit` takes the events; `flush` is called when there are no more for now.
 ///
 /// # Errors
 /// Whatever `emit` and `flush` return ends the reading.
-pub fn read<E>(
+fn read<E>(
     map: &dyn MapCore,
     sleeps: &AtomicU32,
     stop: &Stop,

@@ -21,6 +21,11 @@ pub struct RawHist {
     pub buckets: [u32; BUCKETS],
 }
 
+impl RawHist {
+    /// Without any value.
+    pub const EMPTY: Self = Self { sum_ns: 0, buckets: [0; BUCKETS] };
+}
+
 /// The lower bound (inclusive) and the upper bound (exclusive) of a bucket, in nanoseconds.
 pub fn bounds_ns(bucket: usize) -> (u64, u64) {
     let shift = (bucket as u32 >> SUB_BITS).saturating_sub(1);
@@ -189,10 +194,9 @@ mod tests {
 
     fn hist_of(values: &[u64]) -> Hist {
         let mut raw = RawHist { sum_ns: values.iter().sum(), buckets: [0; BUCKETS] };
-        let empty = RawHist { sum_ns: 0, buckets: [0; BUCKETS] };
         values.iter().for_each(|value| raw.buckets[bucket_of(*value)] += 1);
         let mut hist = Hist::default();
-        hist.add_difference(&raw, &empty);
+        hist.add_difference(&raw, &RawHist::EMPTY);
         hist
     }
 

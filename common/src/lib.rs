@@ -2,6 +2,7 @@
 
 pub mod banks;
 mod btf;
+pub mod bytes;
 mod check;
 pub mod cli;
 pub mod clock;
@@ -19,11 +20,13 @@ mod kernel;
 pub mod meter;
 pub mod output;
 mod overhead;
+pub mod path;
 pub mod plan;
 mod privilege;
 mod said;
 pub mod session;
 pub mod signals;
+pub mod totals;
 mod trampoline;
 mod tried;
 

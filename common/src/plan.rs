@@ -139,6 +139,9 @@ fn find(rung: &Rung, programs: &[Program]) -> Result<Vec<Program>, String> {
 
 /// The programs of a rung in one word: the kind once, then what each is attached to; and what tells it from others.
 pub fn describe(programs: &[Program], way: &str) -> String {
+    // The entry and the exit of a function have one target.
+    let mut programs = programs.to_vec();
+    programs.dedup_by(|a, b| (a.kind, &a.target) == (b.kind, &b.target));
     let mut word = String::new();
     for (index, program) in programs.iter().enumerate() {
         match index > 0 && programs[index - 1].kind == program.kind {
@@ -209,6 +212,13 @@ mod tests {
             [("fentry:vfs_read+vfs_readv".to_string(), Refusal::missing("no vfs_readv"))]
         );
         assert!(!plan.loads("read_f"));
+    }
+
+    #[test]
+    fn a_function_whose_entry_and_exit_are_watched_is_named_once() {
+        let sections = ["fentry/a", "fexit/a", "fentry/b"];
+        let programs = sections.map(|section| Program::from_section("p", section).unwrap());
+        assert_eq!(describe(&programs, ""), "fentry:a+b");
     }
 
     #[test]

@@ -68,10 +68,16 @@ pub fn takes(tool: &str, options: &[&str], hook: &str) -> String {
     rung.unwrap_or_else(|| panic!("{tool} has no rung of {hook}: {hooks:?}")).to_string()
 }
 
-/// The rungs that a tool takes for all hooks.
-pub fn rungs(tool: &str, options: &[&str]) -> Vec<String> {
-    let taken = check(tool, options).into_iter().filter_map(|row| Some(row["rung"].as_str()?.to_string()));
-    taken.collect()
+/// What that rung cannot see, by the tool's own account.
+pub fn bound(tool: &str, options: &[&str], hook: &str) -> Option<String> {
+    let hooks = check(tool, options);
+    hooks.iter().find(|row| row["hook"] == hook).and_then(|row| Some(row["bound"].as_str()?.to_string()))
+}
+
+/// The rungs that a tool takes for all hooks, and how many programs each has.
+pub fn rungs(tool: &str, options: &[&str]) -> Vec<(String, u64)> {
+    let hooks = check(tool, options).into_iter();
+    hooks.filter_map(|row| Some((row["rung"].as_str()?.to_string(), row["programs"].as_u64()?))).collect()
 }
 
 fn check(tool: &str, options: &[&str]) -> Vec<Value> {

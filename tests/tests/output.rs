@@ -11,8 +11,14 @@ use tests::tool::Tool;
 use tests::{can_run, until};
 
 /// The tools, with the ways of theirs that print different records.
-const WAYS: [&[&str]; 4] =
-    [&["proclife"], &["proclife", "--overhead"], &["biolat"], &["biolat", "--buckets", "--overhead"]];
+const WAYS: [&[&str]; 6] = [
+    &["proclife"],
+    &["proclife", "--overhead"],
+    &["biolat"],
+    &["biolat", "--buckets", "--overhead"],
+    &["syncsnoop", "-q"],
+    &["syncsnoop", "-q", "--buckets", "--overhead"],
+];
 
 fn good(line: &str) -> String {
     let Output { status, stdout, stderr } = shell(line);
@@ -110,7 +116,7 @@ fn the_csv_header_is_the_keys_of_the_json() {
     if !can_run() {
         return;
     }
-    for tool in ["proclife", "biolat", "proclife --overhead"] {
+    for tool in ["proclife", "biolat", "proclife --overhead", "syncsnoop"] {
         let csv = good(&format!("$BIN/{tool} -o csv 0.2 2"));
         let json = records::parse(&good(&format!("$BIN/{tool} -o json 0.2 1")));
         assert_eq!(csv.lines().next().expect("a header"), keys(&json[0]).join(","));
@@ -123,8 +129,11 @@ fn a_terminal_gets_a_table_with_headings() {
     if !can_run() {
         return;
     }
-    for (tool, columns) in [("proclife", ["forks", "execs", "zombies"]), ("biolat", ["disk", "op", "bytes"])]
-    {
+    for (tool, columns) in [
+        ("proclife", ["forks", "execs", "zombies"]),
+        ("biolat", ["disk", "op", "bytes"]),
+        ("syncsnoop", ["call", "count", "errors"]),
+    ] {
         let shown = good(&format!("script -qec \"$BIN/{tool} 0.2 2\" /dev/null"));
         let heading = shown.lines().find(|line| line.starts_with("time")).expect("a heading");
         assert!(columns.iter().all(|column| heading.contains(column)), "{shown}");
@@ -144,6 +153,9 @@ fn a_reader_that_goes_ends_it_quickly_and_well() {
         "$BIN/biolat 60 | sleep 0.5",
         "$BIN/proclife 60 | sleep 0.5",
         "$BIN/proclife --events -p 1 | sleep 0.5",
+        "$BIN/syncsnoop -q 0.2 | head -1",
+        "$BIN/syncsnoop -q 60 | sleep 2",
+        "$BIN/syncsnoop -q --events -p 1 | sleep 2",
     ] {
         let start = Instant::now();
         let Output { status, stderr, .. } = shell(line);
@@ -161,7 +173,7 @@ fn a_signal_prints_the_interval_under_way() {
     if !can_run() {
         return;
     }
-    for tool in ["proclife", "biolat"] {
+    for tool in ["proclife", "biolat", "syncsnoop -q"] {
         for signal in ["INT", "TERM", "HUP"] {
             // timeout ends with the status of what it ran only if asked to.
             let told = good(&format!("timeout --preserve-status -s {signal} 1 $BIN/{tool} 10"));
@@ -216,6 +228,10 @@ fn an_idle_interval_has_a_record() {
         assert!(["disk", "op", "p99_us", "mean_us", "queue_p50_us"].iter().all(|key| record[key].is_null()));
         assert_eq!(["count", "bytes", "errors", "lost"].map(|field| count(&record, field)), [0; 4]);
     }
+    for record in idle("syncsnoop") {
+        assert!(["call", "p99_us", "mean_us"].iter().all(|key| record[key].is_null()));
+        assert_eq!(["count", "errors", "lost"].map(|field| count(&record, field)), [0; 3]);
+    }
     for record in idle("proclife") {
         assert_eq!(
             ["forks", "exits", "zombies", "fork_errors", "lost"].map(|field| count(&record, field)),
@@ -226,9 +242,11 @@ fn an_idle_interval_has_a_record() {
 
 #[test]
 fn buckets_have_no_csv_form() {
-    let output = shell("$BIN/biolat --buckets -o csv 0.1 1");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{said}");
+    for tool in ["biolat", "syncsnoop"] {
+        let output = shell(&format!("$BIN/{tool} --buckets -o csv 0.1 1"));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{said}");
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn reachable() -> tempfile::TempDir {
     use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::Builder::new().permissions(std::fs::Permissions::from_mode(0o755)).tempdir();
     let dir = dir.expect("a temporary directory");
-    for tool in ["proclife", "biolat"] {
+    for tool in ["proclife", "biolat", "syncsnoop"] {
         std::fs::copy(tests::programs::built(tool), dir.path().join(tool)).expect("a copy");
     }
     dir
@@ -30,7 +30,9 @@ fn without_rights() {
         return;
     }
     let dir = reachable();
-    for tool in ["proclife", "biolat", "proclife --events", "biolat --check"] {
+    for tool in
+        ["proclife", "biolat", "proclife --events", "biolat --check", "syncsnoop", "syncsnoop --events"]
+    {
         let line = format!("{NOBODY} {}/{tool}", dir.path().display());
         refuses(&line, 4, &["CAP_BPF", "CAP_PERFMON"]);
         let one = "setpriv --reuid=65534 --clear-groups --inh-caps=-all,+bpf --ambient-caps=-all,+bpf";
@@ -47,7 +49,7 @@ fn what_needs_no_rights() {
     }
     let dir = reachable();
     for option in ["--schema", "--help", "--version"] {
-        for tool in ["proclife", "biolat"] {
+        for tool in ["proclife", "biolat", "syncsnoop"] {
             let (code, out, said) = run(&format!("{NOBODY} {}/{tool} {option}", dir.path().display()));
             assert_eq!((code, said.len()), (Some(0), 0), "{tool} {option}: {said:?}");
             assert!(!out.is_empty());
@@ -100,6 +102,7 @@ fn check_tells_of_every_hook() {
     };
     let all = ["forks", "execs", "exits", "reaped", "zombies", "fork_errors", "exec_errors"];
     assert_eq!(hooks("proclife"), all);
+    assert_eq!(hooks("syncsnoop"), ["sync", "syncfs", "fsync", "fdatasync", "msync", "sync_file_range"]);
     assert_eq!(hooks("biolat"), ["requests"]);
     assert_eq!(hooks("biolat -p 1"), ["requests of tasks"]);
 }
@@ -124,7 +127,7 @@ fn another_kernel_is_planned_for_by_its_types() {
 
 #[test]
 fn bad_usage() {
-    for tool in ["proclife", "biolat"] {
+    for tool in ["proclife", "biolat", "syncsnoop"] {
         for (options, part) in [
             ("--frobnicate", "--frobnicate"),
             ("x", "x"),
@@ -144,6 +147,9 @@ fn bad_usage() {
     }
     refuses("$BIN/proclife --threads", 2, &["--events"]);
     refuses("$BIN/proclife --events 5", 2, &["--events"]);
+    refuses("$BIN/syncsnoop --min-us 5", 2, &["--events"]);
+    refuses("$BIN/syncsnoop --events --min-us -5", 2, &["-5"]);
+    refuses("$BIN/syncsnoop --events --buckets", 2, &["--buckets"]);
 }
 
 #[test]
@@ -152,7 +158,7 @@ fn what_is_not_there() {
         return;
     }
     let mount = cgroup::mount();
-    for tool in ["proclife", "biolat"] {
+    for tool in ["proclife", "biolat", "syncsnoop"] {
         refuses(&format!("$BIN/{tool} --cgroup no/such/group"), 2, &["no/such/group", "no such cgroup"]);
         refuses(&format!("$BIN/{tool} --cgroup /etc"), 2, &["/etc"]);
         refuses(&format!("$BIN/{tool} --cgroup {}/cgroup.procs", mount.display()), 2, &["cgroup.procs"]);
@@ -169,4 +175,5 @@ fn stdout_that_cannot_be_written_to() {
     }
     refuses("$BIN/proclife -q -o json 0.1 3 >/dev/full", 1, &["stdout"]);
     refuses("$BIN/biolat -q -o json 0.1 3 >/dev/full", 1, &["stdout"]);
+    refuses("$BIN/syncsnoop -q -o json 0.1 3 >/dev/full", 1, &["stdout"]);
 }

@@ -24,6 +24,9 @@ pub trait Row: Serialize + JsonSchema {
     /// A text of any length, which a person sees at the end of the line.
     const TAIL: Option<&'static str> = None;
 
+    /// The least widths of columns of text, where the texts are known: the lines of the first interval are aligned, too.
+    const WIDTHS: &'static [(&'static str, usize)] = &[];
+
     /// A small picture of the distribution beside each line: counts per factor of four from 1 µs up.
     fn sketch(&self) -> Option<Vec<u64>> {
         None

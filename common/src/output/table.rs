@@ -46,7 +46,8 @@ impl Table {
         let before = self.widths.clone();
         for ((width, cell), column) in self.widths.iter_mut().zip(&cells).zip(&columns) {
             let heading = heading(column).map(|line| line.len());
-            *width = (*width).max(cell.chars().count()).max(heading[0]).max(heading[1]);
+            let least = R::WIDTHS.iter().find(|(name, _)| name == column).map_or(0, |(_, least)| *least);
+            *width = (*width).max(cell.chars().count()).max(heading[0]).max(heading[1]).max(least);
         }
         let (tail, tail_heading) = match (row.sketch(), R::TAIL) {
             (Some(counts), _) => (draw_sketch(&counts), "1us   1ms   1s"),

@@ -20,6 +20,14 @@ CALLS = "".join(f"tracepoint:syscalls:sys_exit_{call}," for call in (
     "read", "pread64", "write", "pwrite64", "fsync", "open", "openat",
 )).rstrip(",") + " { @[probe] = count(); }"
 
+# What syncsnoop tells of the calls, by the same hooks.
+SYNC_CALLS = ("sync", "syncfs", "fsync", "fdatasync", "msync", "sync_file_range")
+SYNCS = (
+    ",".join(f"tracepoint:syscalls:sys_enter_{call}" for call in SYNC_CALLS) + " { @start[tid] = nsecs; }"
+    + ",".join(f"tracepoint:syscalls:sys_exit_{call}" for call in SYNC_CALLS)
+    + " /@start[tid]/ { @us[probe] = hist((nsecs - @start[tid]) / 1000); delete(@start[tid]); }"
+)
+
 
 def cases(bench):
     """Each of ours: its title, its command line, and what it is compared with."""
@@ -39,6 +47,9 @@ def cases(bench):
         ("vfsstat", bench.ours("vfsstat", "1"), {
             "libbpf-tools vfsstat": machine.peer("vfsstat", "1"),
             "bpftrace count": machine.other("bpftrace", "-e", CALLS),
+        }),
+        ("syncsnoop", bench.ours("syncsnoop", "1"), {
+            "bpftrace hist": machine.other("bpftrace", "-e", SYNCS),
         }),
     ]
 

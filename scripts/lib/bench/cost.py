@@ -1,6 +1,6 @@
 """What each event costs, by the kernel's own account (kernel.bpf_stats_enabled)."""
 
-from bench import calls, machine, work
+from bench import attach, calls, machine, work
 from bench.account import together
 
 SHARE = 0.8
@@ -13,6 +13,7 @@ def measure(bench, results):
     requests(bench, results)
     processes(bench, results)
     calls.measure(bench, results)
+    syncs(bench, results)
 
 
 def requests(bench, results):
@@ -73,3 +74,24 @@ def processes(bench, results):
     value = counts.per(seen, without=walk)
     results.add(f"cost of a counted process event, all programs ({seen} events)", f"{value:.0f} ns")
     results.add("proclife, program by program, ns a run", counts.programs())
+
+
+def syncs(bench, results):
+    count = bench.pick(5_000, 50_000)
+    commands = {
+        "counts": bench.ours("syncsnoop", "1"),
+        "events": bench.ours("syncsnoop", "--events", "--min-us", "1000"),
+        "bpftrace": machine.other("bpftrace", "-e", attach.SYNCS),
+    }
+    commands = {name: argv for name, argv in commands.items() if argv}
+    machine.progress(f"cost: syncsnoop and bpftrace over 2 times {count} fsyncs of a file in memory")
+    accounts = together(bench, commands, lambda: work.syncs(count))
+    # Its entry and its exit, in both orders of the tools.
+    cost = {name: account.per(2 * count) for name, account in accounts.items()}
+    ours, theirs = cost["counts"], cost.get("bpftrace")
+    results.add(
+        "cost of a call, entry and exit: syncsnoop", f"{ours:.0f} ns" + (f" ({ours / theirs:.2f}×)" if theirs else ""),
+        f"bpftrace hist {theirs:.0f} ns" if theirs else "bpftrace not installed", "≤ 1× bpftrace",
+        theirs and ours <= theirs,
+    )
+    results.add("the same: syncsnoop --events, of calls that are too quick to be told", f"{cost['events']:.0f} ns")

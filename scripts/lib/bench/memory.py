@@ -16,6 +16,7 @@ def measure(bench, results):
         "biolat": bench.ours("biolat", "0.5"),
         "biolat --buckets": bench.ours("biolat", "--buckets", "-o", "json", "0.5"),
         "vfsstat": bench.ours("vfsstat", "0.5"),
+        "syncsnoop": bench.ours("syncsnoop", "0.5"),
         "ebpfmux --join over two tools": mux,
     }
     others = {
@@ -23,6 +24,7 @@ def measure(bench, results):
         "proclife --events": ["execsnoop"],
         "biolat": ["biolatency"],
         "vfsstat": ["libbpf-tools vfsstat"],
+        "syncsnoop": ["bpftrace"],
     }
     commands = {
         "execsnoop": machine.other("execsnoop"),

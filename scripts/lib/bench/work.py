@@ -1,6 +1,7 @@
 """Work for the tools to see."""
 
 import json
+import os
 import subprocess
 from contextlib import contextmanager
 
@@ -24,6 +25,16 @@ def calls(bench, count):
         file.unlink(missing_ok=True)
     took = json.loads(said)
     return took["read_ns"] / count, took["write_ns"] / count
+
+
+def syncs(count):
+    """Forces a file in memory to a disk that it has not, so many times: nothing but the call."""
+    file = os.memfd_create("bench")
+    try:
+        for _ in range(count):
+            os.fsync(file)
+    finally:
+        os.close(file)
 
 
 def requests(device, seconds):

@@ -1,12 +1,10 @@
 //! The kernel side's totals per disk and operation, and what came to them in an interval.
 
-use std::collections::BTreeMap;
 use std::ffi::CStr;
 
-use common::banks::{Banks, Plain};
-use common::exit::Result;
+use common::banks::Plain;
 use common::hist::RawHist;
-use libbpf_rs::MapCore;
+use common::totals::{Total, Totals};
 
 use crate::row::{Io, Measured};
 
@@ -20,14 +18,7 @@ const SLOTS_PER_DISK: usize = 2;
 const PROBES: usize = 8;
 /// The operations, in the order of `enum op`.
 const OPS: [&str; 4] = ["read", "write", "flush", "discard"];
-/// More banks than this spare no more contention, only cost memory.
-const MAX_BANKS: u32 = 8;
 const NAME_LEN: usize = 32;
-
-/// How many banks, for so many processors: a power of two.
-pub fn banks(cpus: u32) -> u32 {
-    cpus.next_power_of_two().min(MAX_BANKS)
-}
 
 /// How many slots, for so many disks: a power of two.
 pub fn slots(disks: usize) -> u32 {
@@ -68,7 +59,7 @@ pub fn entries(slots: u32, banks: u32) -> u32 {
 /// `struct stats` in `bpf/biolat.bpf.c`.
 #[repr(C)]
 #[derive(Clone, Copy)]
-struct Stats {
+pub struct Stats {
     bytes: u64,
     errors: u64,
     device: RawHist,
@@ -78,73 +69,48 @@ struct Stats {
 // SAFETY: integers and arrays of them, in the layout of the C struct.
 unsafe impl Plain for Stats {}
 
-/// The totals, and what they were at the last look.
-pub struct Totals {
-    now: Banks<Stats>,
-    seen: BTreeMap<usize, Box<Stats>>,
-    banks: usize,
-}
+impl Total for Stats {
+    const EMPTY: &'static Self = &Self { bytes: 0, errors: 0, device: RawHist::EMPTY, queue: RawHist::EMPTY };
 
-impl Totals {
-    /// Maps the totals.
-    pub fn map(stats: &dyn MapCore, banks: u32) -> Result<Self> {
-        Ok(Self { now: Banks::map(stats)?, seen: BTreeMap::new(), banks: banks as usize })
-    }
+    /// Bytes, errors and the sum of device times.
+    type Head = [u64; 3];
 
-    /// What came since the last look: a record per disk and operation that did something, else one that says
-    /// that nothing did. `names` are the kernel side's `disk_name`.
-    pub fn since_last(&mut self, names: &[[i8; NAME_LEN]], buckets: bool) -> Vec<Io> {
-        let mut rows = Vec::new();
-        for (slot, name) in names.iter().enumerate().filter(|(_, name)| name[0] != 0) {
-            for (op, op_name) in OPS.into_iter().enumerate() {
-                if let Some(measured) = self.measure(slot * OPS.len() + op) {
-                    rows.push(Io::new(text(name), op_name, &measured, buckets));
-                }
-            }
-        }
-        rows.sort_by(|a, b| a.disk.cmp(&b.disk));
-        if rows.is_empty() {
-            rows.push(Io::idle(buckets));
-        }
-        rows
-    }
-
-    /// Adds up the banks of a disk and operation; nothing where nothing came.
-    fn measure(&mut self, key: usize) -> Option<Measured> {
-        let mut sum: Option<Measured> = None;
-        for entry in key * self.banks..(key + 1) * self.banks {
-            let seen = self.seen.get(&entry).map(Box::as_ref);
-            // Of a bank that did not change, two cache lines are read, not five kilobytes.
-            if !self.changed(entry, seen) {
-                continue;
-            }
-            let now = Box::new(self.now.read(entry));
-            let before = seen.unwrap_or(&EMPTY);
-            let sum = sum.get_or_insert_default();
-            sum.bytes += now.bytes.wrapping_sub(before.bytes);
-            sum.errors += now.errors.wrapping_sub(before.errors);
-            sum.device.add_difference(&now.device, &before.device);
-            sum.queue.add_difference(&now.queue, &before.queue);
-            self.seen.insert(entry, now);
-        }
-        // Bytes may be there an instant before the rest: then they wait for the next interval's record.
-        sum.filter(|sum| sum.device.count() > 0 || sum.bytes > 0)
-    }
-
-    fn changed(&self, entry: usize, seen: Option<&Stats>) -> bool {
-        // Bytes, errors and the sum of device times: no request leaves all of them as they were.
-        let now: [u64; 3] = self.now.peek(entry);
-        let before = seen.map_or([0; 3], |seen| [seen.bytes, seen.errors, seen.device.sum_ns]);
-        now != before
+    fn head(&self) -> [u64; 3] {
+        [self.bytes, self.errors, self.device.sum_ns]
     }
 }
 
-static EMPTY: Stats = Stats {
-    bytes: 0,
-    errors: 0,
-    device: RawHist { sum_ns: 0, buckets: [0; common::hist::BUCKETS] },
-    queue: RawHist { sum_ns: 0, buckets: [0; common::hist::BUCKETS] },
-};
+/// What came since the last look: a record per disk and operation that did something, else one that says that nothing
+/// did. `names` are the kernel side's `disk_name`.
+pub fn since_last(totals: &mut Totals<Stats>, names: &[[i8; NAME_LEN]], buckets: bool) -> Vec<Io> {
+    let mut rows = Vec::new();
+    for (slot, name) in names.iter().enumerate().filter(|(_, name)| name[0] != 0) {
+        for (op, op_name) in OPS.into_iter().enumerate() {
+            if let Some(measured) = measure(totals, slot * OPS.len() + op) {
+                rows.push(Io::new(text(name), op_name, &measured, buckets));
+            }
+        }
+    }
+    rows.sort_by(|a, b| a.disk.cmp(&b.disk));
+    if rows.is_empty() {
+        rows.push(Io::idle(buckets));
+    }
+    rows
+}
+
+/// Adds up the banks of a disk and operation; nothing where nothing came.
+fn measure(totals: &mut Totals<Stats>, key: usize) -> Option<Measured> {
+    let mut sum: Option<Measured> = None;
+    totals.since_last(key, |now, before| {
+        let sum = sum.get_or_insert_default();
+        sum.bytes += now.bytes.wrapping_sub(before.bytes);
+        sum.errors += now.errors.wrapping_sub(before.errors);
+        sum.device.add_difference(&now.device, &before.device);
+        sum.queue.add_difference(&now.queue, &before.queue);
+    });
+    // Bytes may be there an instant before the rest: then they wait for the next interval's record.
+    sum.filter(|sum| sum.device.count() > 0 || sum.bytes > 0)
+}
 
 fn text(name: &[i8; NAME_LEN]) -> String {
     let bytes = name.map(|byte| byte as u8);
@@ -154,11 +120,6 @@ fn text(name: &[i8; NAME_LEN]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn banks_are_a_power_of_two_and_not_too_many() {
-        assert_eq!([1, 2, 3, 6, 200].map(banks), [1, 2, 4, 8, 8]);
-    }
 
     #[test]
     fn a_disks_number_makes_its_key() {

@@ -11,6 +11,7 @@ use common::exit::{Failure, Result, report};
 use common::hooks::{Hook, Rung};
 use common::interval::Ticks;
 use common::output::Writer;
+use common::totals::{self, Totals};
 use common::{cli, filter, output, session};
 use libbpf_rs::num_possible_cpus;
 
@@ -119,7 +120,7 @@ fn run() -> Result<()> {
     output::check_buckets(&args.common, args.buckets)?;
     let filter = filter::Filter::new(&args.common.pid, args.common.cgroup.as_deref())?;
     let cpus = num_possible_cpus().unwrap_or(1) as u32;
-    let (banks, slots) = (disks::banks(cpus), disks::slots(disks::present()));
+    let (banks, slots) = (totals::banks(cpus), disks::slots(disks::present()));
     let tool = session::Tool {
         builder: skel::BiolatSkelBuilder::default,
         configure: &|open| configure(open, cpus, banks, slots),
@@ -134,7 +135,7 @@ fn run() -> Result<()> {
     if args.common.check {
         return common::print_check(&session.plan, &args.common);
     }
-    let mut totals = disks::Totals::map(&session.skel.maps.stats, banks)?;
+    let mut totals: Totals<disks::Stats> = Totals::map(&session.skel.maps.stats, banks)?;
     let mut counters: Counters<{ COUNTERS }> = Counters::map(&session.skel.maps.counters)?;
     let mut writer = Writer::new(TOOL, &args.common);
     let mut ticks = Ticks::new(args.common.interval, args.common.count, args.common.duration);
@@ -142,7 +143,7 @@ fn run() -> Result<()> {
         let Some(data) = session.skel.maps.bss_data.as_deref() else {
             return Err(Failure::failed("the object has no data"));
         };
-        let rows = totals.since_last(&data.disk_name, args.buckets);
+        let rows = disks::since_last(&mut totals, &data.disk_name, args.buckets);
         let [lost, ..] = counters.since_last();
         let account = session.meter.account();
         writer.interval(&tick, &rows, lost, account)?;

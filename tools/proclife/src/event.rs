@@ -1,5 +1,7 @@
 //! From the bytes of an event in the ring buffer to its record.
 
+use common::bytes::{text, u32_at, u64_at};
+
 use crate::row::{Counter, Event};
 
 /// `ARGV_LARGE` in `bpf/proclife.bpf.c`.
@@ -73,20 +75,6 @@ fn argv(bytes: &[u8], cut: bool) -> String {
         line.push_str(" …");
     }
     line
-}
-
-/// The text up to the first NUL.
-fn text(bytes: &[u8]) -> String {
-    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
-    String::from_utf8_lossy(&bytes[..end]).into_owned()
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_ne_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
 }
 
 #[cfg(test)]

@@ -1,13 +1,10 @@
 //! The two ways to run: counts per interval, or a record for each event.
 
-use std::cell::{Cell, RefCell};
 use std::io::Read;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 use common::banks::Counters;
 use common::cli::Common;
-use common::clock::WallClock;
 use common::events;
 use common::exit::{Failure, Result};
 use common::interval::Ticks;
@@ -18,9 +15,6 @@ use libbpf_rs::{Iter, Link};
 use crate::row::{COUNTERS, Counter, Counts, Event};
 use crate::skel::{OpenProclifeSkel, ProclifeSkel};
 use crate::{TOOL, event};
-
-/// How often losses are looked for while events flow.
-const LOSS_CHECK: Duration = Duration::from_secs(1);
 
 /// Sets the constants and sizes that the kernel's side needs before it is loaded.
 pub fn configure(
@@ -88,40 +82,15 @@ pub fn events(session: &mut Session<ProclifeSkel<'_>>, common: &Common) -> Resul
     let Some(data) = session.skel.maps.bss_data.as_deref() else {
         return Err(Failure::failed("the object has no data"));
     };
-    // SAFETY: a naturally aligned u32 in the mapping of the object's data, which the kernel writes too.
-    let sleeps = unsafe { AtomicU32::from_ptr((&raw const data.reader_sleeps).cast_mut()) };
-    let counters: RefCell<Counters<COUNTERS>> = RefCell::new(Counters::map(&session.skel.maps.counters)?);
-    let writer = RefCell::new(Writer::new(TOOL, common));
-    let clock = Cell::new(WallClock::now());
-    let looked = Cell::new(Instant::now());
-    let lost = Cell::new(0u64);
+    let mut counters: Counters<COUNTERS> = Counters::map(&session.skel.maps.counters)?;
+    let source = events::Source {
+        map: &session.skel.maps.events,
+        // SAFETY: a naturally aligned u32 in the mapping of the object's data, which the kernel writes too.
+        sleeps: unsafe { AtomicU32::from_ptr((&raw const data.reader_sleeps).cast_mut()) },
+        lost: &mut || counters.since_last()[Counter::Lost as usize] + session.meter.account().missed,
+    };
     // What proved the hooks is nobody's work, and after it this process starts nothing but a thread of its own.
     let own = std::process::id();
-    let mut emit = |ns, event: Event| match event.pid == own || event.ppid == own {
-        true => Ok(()),
-        false => writer.borrow_mut().event(clock.get().at(ns), &event, lost.take()),
-    };
-    let meter = RefCell::new(&mut session.meter);
-    let look = || {
-        let added = counters.borrow_mut().since_last()[Counter::Lost as usize];
-        lost.set(lost.get() + added + meter.borrow_mut().account().missed);
-    };
-    let flush = || {
-        if looked.get().elapsed() >= LOSS_CHECK {
-            looked.set(Instant::now());
-            clock.set(WallClock::now());
-            look();
-        }
-        writer.borrow_mut().flush()
-    };
-    let map = &session.skel.maps.events;
-    events::read(map, sleeps, &session.stop, common.duration, event::decode, &mut emit, flush)?;
-    look();
-    match lost.get() {
-        0 => Ok(()),
-        // No record came after these that could have told of them.
-        lost => Err(Failure::failed(format!(
-            "{lost} events were lost since the last record: the reader was too slow, or the kernel left a program out"
-        ))),
-    }
+    let wanted = |event: &Event| event.pid != own && event.ppid != own;
+    events::write(TOOL, common, &session.stop, source, event::decode, wanted)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 /// Options that take no value.
-const FLAGS: [&str; 2] = ["wait", "hold"];
+const FLAGS: [&str; 3] = ["wait", "hold", "ia32"];
 
 /// What was asked for.
 pub struct Args {
@@ -44,6 +44,11 @@ impl Args {
         self.text(name).map_or(0, number)
     }
 
+    /// Whether a flag was given.
+    pub fn has(&self, flag: &str) -> bool {
+        self.options.contains_key(flag)
+    }
+
     /// What stands behind `--`.
     pub fn rest(&self) -> &[String] {
         &self.rest
@@ -60,7 +65,7 @@ impl Args {
     }
 
     fn pause(&self, flag: &str, said: &str) {
-        if !self.options.contains_key(flag) {
+        if !self.has(flag) {
             return;
         }
         let mut out = std::io::stdout();

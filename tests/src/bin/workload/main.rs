@@ -13,9 +13,11 @@ mod args;
 mod calls;
 mod confine;
 mod ends;
+mod entry;
 mod io;
 mod processes;
 mod storm;
+mod syncs;
 mod sys;
 mod threads;
 
@@ -44,13 +46,14 @@ fn main() {
         "threads" => threads::run(&args),
         "io" => io::run(&args),
         "calls" => calls::run(&args),
+        "syncs" => syncs::run(&args),
         "run" => run(&args),
         "confine" => {
             confine::run(&args);
             run(&args);
         }
         other => panic!(
-            "unknown subject {other:?}: one of noop, processes, storm, ends, threads, io, calls, run, confine"
+            "unknown subject {other:?}: one of noop, processes, storm, ends, threads, io, calls, syncs, run, confine"
         ),
     }
 }

@@ -132,6 +132,12 @@ pub fn exit_thread(code: i32) -> ! {
     unreachable!("exit(2) does not return")
 }
 
+/// The calling thread's id.
+pub fn thread_id() -> i32 {
+    // SAFETY: always sound.
+    unsafe { libc::gettid() }
+}
+
 /// Names the calling thread.
 pub fn set_name(name: &CStr) {
     // SAFETY: the name ends with a NUL and outlives the call.

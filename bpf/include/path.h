@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
+/*
+ * The open files of the running task, and their paths. A path is read from the file upwards, as its
+ * names stand in the kernel: user space puts them the other way round (common/src/path.rs).
+ */
+#ifndef EF_PATH_H
+#define EF_PATH_H
+
+#include "kernel.h"
+
+/* Room for names, each with a NUL; a power of two. Behind it there is room for one more, so that
+ * the last that begins within it fits. All three are mirrored by common/src/path.rs. */
+#define PATH_ROOM 1024
+#define PATH_NAME 256
+/* Directories and mounts on the way up. */
+#define PATH_STEPS 64
+
+/* How a path ends, above its last name. */
+enum path_end {
+	PATH_CUT,    /* there was no more room, or there were too many steps */
+	PATH_ROOT,   /* at the root of the mount namespace */
+	PATH_NOWHERE /* the file is in no directory: a memfd, say */
+};
+
+/* Set beside the end: the file has no name any more. */
+#define PATH_DELETED 0x100
+
+struct path_names {
+	u32 len;
+	u32 end;
+	char names[PATH_ROOM + PATH_NAME];
+};
+
+/* The file that the running task has under this descriptor; NULL where it has none. */
+static __always_inline struct file *current_file(u32 fd)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	struct file **files = BPF_CORE_READ(table, fd);
+	struct file *file = NULL;
+
+	if (fd < BPF_CORE_READ(table, max_fds))
+		bpf_probe_read_kernel(&file, sizeof(file), &files[fd]);
+	return file;
+}
+
+static __always_inline struct mount *mount_of(struct vfsmount *mnt)
+{
+	return (void *)mnt - bpf_core_field_offset(struct mount, mnt);
+}
+
+/* Reads the names of a file's path, its own first. */
+static __always_inline void path_read(struct path_names *path, struct file *file)
+{
+	struct mount *mount = mount_of(BPF_CORE_READ(file, f_path.mnt));
+	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
+	/* As d_unlinked() has it: the root of a file system bears no name either. */
+	bool deleted =
+	    !BPF_CORE_READ(dentry, d_hash.pprev) && BPF_CORE_READ(dentry, d_parent) != dentry;
+	u32 end = PATH_CUT;
+
+	/* Kept in the record, of whose content the verifier knows nothing: all ways through a step
+	 * look the same to it then, and it follows one. */
+	path->len = 0;
+	for (int step = 0; step < PATH_STEPS; step++) {
+		struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
+		u32 len = *(volatile u32 *)&path->len;
+		long name;
+
+		if (dentry == BPF_CORE_READ(mount, mnt.mnt_root)) {
+			struct mount *above = BPF_CORE_READ(mount, mnt_parent);
+
+			if (above == mount) {
+				end = PATH_ROOT;
+				break;
+			}
+			dentry = BPF_CORE_READ(mount, mnt_mountpoint);
+			mount = above;
+			continue;
+		}
+		if (len >= PATH_ROOM)
+			break;
+		/* Always so; older verifiers forget it on the way. */
+		barrier_var(len);
+		len &= PATH_ROOM - 1;
+		name = bpf_probe_read_kernel_str(&path->names[len], PATH_NAME,
+						 BPF_CORE_READ(dentry, d_name.name));
+		if (name <= 0)
+			break;
+		path->len += name;
+		if (parent == dentry) {
+			end = PATH_NOWHERE;
+			break;
+		}
+		dentry = parent;
+	}
+	path->end = end | (deleted ? PATH_DELETED : 0);
+}
+
+#endif

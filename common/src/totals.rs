@@ -1,0 +1,66 @@
+//! Totals that the kernel's side keeps for each of several keys, in banks, and what came to them since the last look.
+
+use std::collections::BTreeMap;
+
+use libbpf_rs::MapCore;
+
+use crate::banks::{Banks, Plain};
+use crate::exit::Result;
+
+/// More banks than this spare no more contention, only cost memory.
+const MAX_BANKS: u32 = 8;
+
+/// How many banks, for so many processors: a power of two.
+pub fn banks(cpus: u32) -> u32 {
+    cpus.next_power_of_two().min(MAX_BANKS)
+}
+
+/// The totals of one key in one bank.
+pub trait Total: Plain + 'static {
+    /// Before anything came.
+    const EMPTY: &'static Self;
+
+    /// Words at the begin of the struct, of which no event leaves all as they were.
+    type Head: Plain + PartialEq;
+
+    /// These words.
+    fn head(&self) -> Self::Head;
+}
+
+/// An array map with the banks of a key beside each other, and what was seen there at the last look.
+pub struct Totals<T> {
+    now: Banks<T>,
+    seen: BTreeMap<usize, Box<T>>,
+    banks: usize,
+}
+
+impl<T: Total> Totals<T> {
+    /// Maps the totals, so many banks to a key.
+    pub fn map(map: &dyn MapCore, banks: u32) -> Result<Self> {
+        Ok(Self { now: Banks::map(map)?, seen: BTreeMap::new(), banks: banks as usize })
+    }
+
+    /// Hands on what each bank of a key is now and what it was at the last look, of those that changed.
+    pub fn since_last(&mut self, key: usize, mut add: impl FnMut(&T, &T)) {
+        for entry in key * self.banks..(key + 1) * self.banks {
+            let before = self.seen.get(&entry).map_or(T::EMPTY, Box::as_ref);
+            // Of a bank that did not change, its first cache line is read, not all of its kilobytes.
+            if self.now.peek::<T::Head>(entry) == before.head() {
+                continue;
+            }
+            let now = Box::new(self.now.read(entry));
+            add(&now, before);
+            self.seen.insert(entry, now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn banks_are_a_power_of_two_and_not_too_many() {
+        assert_eq!([1, 2, 3, 6, 200].map(banks), [1, 2, 4, 8, 8]);
+    }
+}

@@ -1,0 +1,99 @@
+//! syncsnoop against calls whose numbers are known (`tests/src/bin/workload/syncs.rs`): by every kind of hook, by
+//! programs of both word sizes.
+#![allow(clippy::expect_used, reason = "tests")]
+
+use std::path::Path;
+
+use serde_json::Value;
+use tests::cgroup::Cgroup;
+use tests::kernel::{self, Allows};
+use tests::records::{sum, with};
+use tests::tool::Tool;
+use tests::workload::Workload;
+use tests::{can_run, lock, programs};
+
+/// Threads that make them at once. A probe of returns on 5.10 has room for one call per processor, of which each
+/// guest has two.
+fn threads(kind: &str) -> &'static str {
+    if kind == "kprobe" { "2" } else { "5" }
+}
+
+/// Of each call how many the workload makes, and how many of them fail.
+const EXPECTED: [(&str, [u64; 2]); 6] = [
+    ("sync", [17, 0]),
+    ("syncfs", [29 + 3, 3]),
+    ("fsync", [211 + 7, 7]),
+    ("fdatasync", [103 + 5, 5]),
+    ("msync", [41 + 5 + 2, 5 + 2]),
+    ("sync_file_range", [53 + 3, 3]),
+];
+
+/// What a rung cannot see that 32-bit programs do.
+const BLIND: [&str; 2] = ["only calls of 64-bit programs", "no calls of 32-bit programs on x86"];
+
+/// Runs the workload in a directory and a cgroup under syncsnoop: its records, and what the workload said.
+fn watched(directory: &Path, kind: &str, workload: &[&str]) -> (Vec<Value>, Vec<Value>) {
+    let cgroup = Cgroup::new();
+    let tool = Tool::start("syncsnoop", &["--cgroup", cgroup.path(), "--attach", kind, "0.1"]);
+    let directory = directory.to_str().expect("UTF-8");
+    let args = ["syncs", "--directory", directory, "--threads", threads(kind), "--cgroup", cgroup.path()];
+    let said = Workload::run(&[&args, workload].concat());
+    tool.until_records(2);
+    (tool.interrupt().records, said)
+}
+
+fn told(records: &[Value]) -> [(&'static str, [u64; 2]); 6] {
+    EXPECTED.map(|(call, _)| {
+        let of_call = with(records, "call", call);
+        (call, ["count", "errors"].map(|field| sum(of_call.iter().copied(), field)))
+    })
+}
+
+/// Counts the work by this kind of hook.
+fn counted_by(kind: &str) {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let options = ["--attach", kind];
+    if let Allows::Not { status, says } = kernel::allows(kind) {
+        return kernel::refuses("syncsnoop", &options, status, says);
+    }
+    let scratch = tempfile::tempdir_in(programs::scratch()).expect("a directory on a disk");
+    let (records, _) = watched(scratch.path(), kind, &[]);
+    assert_eq!(told(&records), EXPECTED, "--attach {kind}");
+    assert_eq!(sum(&records, "lost"), 0);
+
+    let (records, said) = watched(scratch.path(), kind, &["--ia32"]);
+    if said.iter().any(|line| line["ia32"] == false) {
+        return;
+    }
+    // Either they are all seen, or the rung says that they are not.
+    let expected = EXPECTED.map(|(call, numbers)| {
+        let bound = kernel::bound("syncsnoop", &options, call).unwrap_or_default();
+        let sees = !BLIND.iter().any(|blind| bound.contains(blind));
+        assert!(sees || !kernel::takes("syncsnoop", &options, call).starts_with("fentry:"), "{bound}");
+        (call, if sees { numbers } else { [0; 2] })
+    });
+    assert_eq!(told(&records), expected, "--attach {kind}, 32-bit");
+}
+
+#[test]
+fn known_calls_are_counted_exactly_by_the_best_rungs() {
+    counted_by("auto");
+}
+
+#[test]
+fn known_calls_are_counted_exactly_by_fentry() {
+    counted_by("fentry");
+}
+
+#[test]
+fn known_calls_are_counted_exactly_by_kprobes() {
+    counted_by("kprobe");
+}
+
+#[test]
+fn known_calls_are_counted_exactly_by_tracepoints_of_system_calls() {
+    counted_by("tracepoint");
+}

@@ -1,0 +1,271 @@
+//! syncsnoop --events: a record for each call, with the right particulars, and the intervals' figures beside it.
+#![allow(clippy::expect_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::Path;
+
+use rustix::fs::{MemfdFlags, fsync, memfd_create};
+use rustix::process::Signal;
+use serde_json::Value;
+use tests::cgroup::Cgroup;
+use tests::overlay::Overlay;
+use tests::records::{count, sum, with};
+use tests::tool::Tool;
+use tests::workload::Workload;
+use tests::{can_run, kernel, lock, programs, until};
+
+const CALLS: [&str; 6] = ["sync", "syncfs", "fsync", "fdatasync", "msync", "sync_file_range"];
+/// What the histogram's buckets may be off.
+const RELATIVE: f64 = 0.032;
+/// Of the threads' calls some wait for a processor, too.
+const THREADS: &str = "5";
+
+/// What two programs on the same call may differ by, in microseconds: each reads the clock at its own moment, and the
+/// entry's map update of the one lies between the two clocks of the other.
+fn clocks_us() -> f64 {
+    // Emulated processors take some twenty times as long.
+    if kernel::of_guest().is_some() { 100.0 } else { 5.0 }
+}
+
+/// What the caller's clock may tell beyond the call, in microseconds: a system call, its tracing, and two looks at the
+/// clock.
+fn way_us() -> f64 {
+    if kernel::of_guest().is_some() { 500.0 } else { 25.0 }
+}
+
+fn number(record: &Value, field: &str) -> f64 {
+    record[field].as_f64().unwrap_or_else(|| panic!("{field} is no number in {record}"))
+}
+
+fn durations(events: &[&Value]) -> Vec<f64> {
+    let mut all: Vec<f64> = events.iter().map(|event| number(event, "duration_us")).collect();
+    all.sort_by(f64::total_cmp);
+    all
+}
+
+fn rank(sorted: &[f64], quantile: f64) -> usize {
+    (quantile * sorted.len() as f64).ceil().max(1.0) as usize - 1
+}
+
+fn quantile(sorted: &[f64], quantile: f64) -> f64 {
+    sorted[rank(sorted, quantile)]
+}
+
+/// Runs the workload in a cgroup under several syncsnoops: the workload's process, what it said, and the records of each.
+fn watched(options: &[&[&str]], threads: &str) -> (u32, Vec<Value>, Vec<Vec<Value>>) {
+    let scratch = tempfile::tempdir_in(programs::scratch()).expect("a directory on a disk");
+    let directory = scratch.path().canonicalize().expect("a path");
+    let directory = directory.to_str().expect("UTF-8");
+    let cgroup = Cgroup::new();
+    let start = |more: &&[&str]| Tool::start("syncsnoop", &[&["--cgroup", cgroup.path()], *more].concat());
+    let tools: Vec<Tool> = options.iter().map(start).collect();
+    let workload = Workload::start(&[
+        "syncs",
+        "--directory",
+        directory,
+        "--threads",
+        threads,
+        "--cgroup",
+        cgroup.path(),
+    ]);
+    let (pid, said) = (workload.id(), workload.finish());
+    (pid, said, tools.into_iter().map(|tool| tool.interrupt().records).collect())
+}
+
+fn by_thread(records: &[Value]) -> BTreeMap<u64, Vec<&Value>> {
+    let mut threads: BTreeMap<u64, Vec<&Value>> = BTreeMap::new();
+    records.iter().for_each(|record| threads.entry(count(record, "tid")).or_default().push(record));
+    threads
+}
+
+#[test]
+fn each_call_is_told_as_its_caller_saw_it() {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let (pid, said, told) = watched(&[&["--events"]], THREADS);
+    let events = &told[0];
+    assert_eq!((events.len(), sum(events, "lost")), (said.len(), 0));
+    let times: Vec<&str> = events.iter().map(|event| event["ts"].as_str().expect("text")).collect();
+    assert!(times.is_sorted(), "a record's time is before its predecessor's");
+    let (said, told) = (by_thread(&said), by_thread(events));
+    assert!(said.keys().eq(told.keys()));
+    for (said, told) in said.values().flatten().zip(told.values().flatten()) {
+        for field in ["call", "fd", "path", "ret"] {
+            assert_eq!(said[field], told[field], "{field}: {said} told as {told}");
+        }
+        assert_eq!((count(told, "pid"), &told["comm"]), (pid.into(), &Value::from("syncer")));
+        let took = count(said, "took_ns") as f64 / 1e3;
+        assert!(number(told, "duration_us") <= took, "{said} told as {told}");
+    }
+}
+
+/// Between the caller's two looks at its clock there is more than the call: the way into the kernel and back, and where
+/// another was to run by then, that one's time, which nothing bounds. So for nine calls of ten.
+#[test]
+fn durations_are_those_that_the_caller_measured() {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let (_, said, told) = watched(&[&["--events"]], "1");
+    let mut over: Vec<f64> = said
+        .iter()
+        .zip(&told[0])
+        .map(|(said, told)| count(said, "took_ns") as f64 / 1e3 - number(told, "duration_us"))
+        .collect();
+    over.sort_by(f64::total_cmp);
+    assert!(over[0] >= 0.0 && quantile(&over, 0.9) <= way_us(), "{over:?}");
+}
+
+#[test]
+fn intervals_tell_what_the_events_tell() {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let (_, said, told) = watched(&[&["--events"], &["60"]], "1");
+    let mut wrong = Vec::new();
+    for call in CALLS {
+        let events = with(&told[0], "call", call);
+        let found = with(&told[1], "call", call);
+        let [interval] = found[..] else { panic!("not one record of {call}: {:?}", told[1]) };
+        let failed = events.iter().filter(|event| event["ret"].as_i64() < Some(0)).count();
+        let seen = [events.len(), failed].map(|number| number as u64);
+        assert_eq!([count(interval, "count"), count(interval, "errors")], seen, "{call}");
+        let exact = durations(&events);
+        let mut taken: Vec<f64> =
+            with(&said, "call", call).iter().map(|said| count(said, "took_ns") as f64 / 1e3).collect();
+        taken.sort_by(f64::total_cmp);
+        for (field, at) in [
+            ("min_us", 0.0),
+            ("p50_us", 0.5),
+            ("p90_us", 0.9),
+            ("p99_us", 0.99),
+            ("p999_us", 0.999),
+            ("max_us", 1.0),
+        ] {
+            // What the caller measured holds all that any program can. From below, one call may have been interrupted
+            // between the clocks of the two.
+            let least = rank(&exact, at).checked_sub(1).map_or(0.0, |rank| exact[rank]);
+            let bounds = [least * (1.0 - RELATIVE) - clocks_us(), quantile(&taken, at) * (1.0 + RELATIVE)];
+            let told = number(interval, field);
+            if !(bounds[0]..=bounds[1]).contains(&told) {
+                wrong.push(format!("{call} {field}: {told} not in {bounds:?}"));
+            }
+        }
+        // The sum is exact: only the clocks differ.
+        let (told, mean) = (number(interval, "mean_us"), exact.iter().sum::<f64>() / exact.len() as f64);
+        if (told - mean).abs() > clocks_us() {
+            wrong.push(format!("{call} mean_us: {told} for {mean}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join(", "));
+    assert_eq!(told.iter().map(|records| sum(records, "lost")).sum::<u64>(), 0);
+    assert_eq!(told[0].len(), said.len());
+}
+
+/// What `--min-us` is told there.
+const LEAST_US: f64 = 300.0;
+
+#[test]
+fn only_slow_calls_are_told_where_asked_for() {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let (_, _, told) = watched(&[&["--events"], &["--events", "--min-us", "300"]], "1");
+    let slow = &told[1];
+    assert!(slow.iter().all(|event| number(event, "duration_us") >= LEAST_US));
+    // Near the bound, the two clocks may not agree.
+    let at_least = |bound: f64| told[0].iter().filter(|event| number(event, "duration_us") >= bound).count();
+    let (fewest, most) = (at_least(LEAST_US + clocks_us()), at_least(LEAST_US - clocks_us()));
+    assert!((fewest..=most).contains(&slow.len()), "{} of {fewest} to {most}", slow.len());
+    assert!(fewest > 0 && most < told[0].len(), "the workload proves nothing: {fewest} to {most}");
+}
+
+/// What the kernel itself shows of a descriptor.
+fn shown(file: &impl AsFd) -> String {
+    let link = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
+    std::fs::read_link(link).expect("a link").to_str().expect("UTF-8").to_string()
+}
+
+#[test]
+fn paths_are_those_that_the_kernel_shows() {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let scratch = tempfile::tempdir_in(programs::scratch()).expect("a directory on a disk");
+    let overlay = Overlay::new(scratch.path());
+    let made = |path: &Path| File::create(path).expect("a file");
+    let deep = (0..4).fold(scratch.path().join("deep"), |path, _| path.join("d".repeat(200)));
+    std::fs::create_dir_all(&deep).expect("directories");
+    let gone = scratch.path().join("gone");
+    let mut files = vec![
+        made(&scratch.path().join("plain")),
+        made(&deep.join("file")),
+        made(&gone),
+        // Other mounts below.
+        made(&overlay.path().join("over")),
+        File::open(scratch.path()).expect("a directory"),
+        File::open(overlay.path()).expect("the root of a mount"),
+        File::open("/").expect("the root"),
+        File::open("/dev/null").expect("a device"),
+    ];
+    std::fs::remove_file(gone).expect("it is there");
+    let mut expected: Vec<String> = files.iter().map(shown).collect();
+    assert!(expected[2].ends_with(" (deleted)") && expected[1].len() > 800, "{expected:?}");
+    // In no directory: the kernel's own words for that differ.
+    files.push(memfd_create("in-memory", MemfdFlags::CLOEXEC).expect("a memfd").into());
+    expected.push("memfd:in-memory".to_string());
+    // Too long: the begin is missing.
+    let deeper = (0..3).fold(deep, |path, _| path.join("e".repeat(200)));
+    std::fs::create_dir_all(&deeper).expect("directories");
+    files.push(made(&deeper.join("end")));
+    let long = shown(&files[files.len() - 1]);
+
+    let tool = Tool::start("syncsnoop", &["--events", "-p", &std::process::id().to_string()]);
+    for file in &files {
+        // A device without memory has nothing to be synced.
+        let _ = fsync(file);
+    }
+    let told = tool.until("all calls", |records| records.len() == files.len());
+    let told: Vec<&str> = told.iter().map(|event| event["path"].as_str().expect("a path")).collect();
+    assert_eq!(told[..expected.len()], expected);
+    let end = told[expected.len()].strip_prefix('…').expect("it says that it is cut");
+    assert!(long.ends_with(end) && end.len() >= 1024 - 256, "{end} of {long}");
+    tool.interrupt();
+}
+
+/// Calls while nobody reads: the ring buffer has a megabyte, for some 750 of them with their paths.
+const BURST: u64 = 3_001;
+
+#[test]
+fn what_finds_no_room_is_counted_as_lost() {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let file = File::from(memfd_create("burst", MemfdFlags::CLOEXEC).expect("a memfd"));
+    let tool = Tool::start("syncsnoop", &["--events", "-p", &std::process::id().to_string()]);
+    let made = std::cell::Cell::new(0);
+    let sync = || {
+        made.set(made.get() + 1);
+        fsync(&file).expect("fsync");
+    };
+    tool.signal(Signal::STOP);
+    (0..BURST).for_each(|_| sync());
+    tool.signal(Signal::CONT);
+    // A record that comes later tells of the losses before it.
+    until("losses", || {
+        sync();
+        (sum(&tool.records(), "lost") > 0).then_some(())
+    });
+    let records = tool.interrupt().records;
+    let (told, lost) = (records.len() as u64, sum(&records, "lost"));
+    assert_eq!(told + lost, made.get(), "{told} told, {lost} lost");
+}

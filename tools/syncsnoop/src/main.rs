@@ -1,0 +1,185 @@
+//! syncsnoop: who forces data to disk and waits for it?
+
+mod calls;
+mod event;
+mod row;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use common::exit::{Result, report};
+use common::hooks::{Hook, Rung};
+use common::{cli, filter, output, session, totals};
+use libbpf_rs::num_possible_cpus;
+
+// The module `skel`, generated from the BPF C.
+include!(concat!(env!("OUT_DIR"), "/skel.rs"));
+
+/// The tool's name in records and messages.
+const TOOL: &str = "syncsnoop";
+
+/// What the functions of the calls cannot see where those of 32-bit programs are not there, too. Other architectures
+/// have one function for both.
+const NATIVE: &str = "no calls of 32-bit programs on x86";
+
+/// What the system calls' own tracepoints cannot see.
+const SYSCALLS: &str = "only calls of 64-bit programs";
+
+/// What probes of returns cannot see: see vfsstat. These calls wait, and so use the room up. Kernels that are not
+/// preemptible had less of it until commit 3b7ddab8a19a ("kprobes: kretprobe events missing on 2-core KVM guest"), which
+/// is in 6.2 and was backported.
+const PROBED: &str = "of calls under way at once only max(10, 2 x CPUs) are seen, by old kernels (5.10) one per CPU; \
+     lost tells the others from Linux 6.7 on";
+
+/// The same, of calls that have other functions for 32-bit programs.
+const NATIVE_PROBED: &str = "no calls of 32-bit programs on x86, and of calls under way at once only max(10, 2 x CPUs), by \
+     old kernels (5.10) one per CPU; lost tells the others from Linux 6.7 on";
+
+/// First what sees all, then what sees 64-bit programs only, and last the probes of returns, which have little room.
+/// Nothing needs to be proven: the functions' addresses stand in tables, so that no compiler can inline them.
+const HOOKS: &[Hook] = &[
+    Hook::new(
+        "sync",
+        &[
+            Rung::new(&["sync_enter_f", "sync_exit_f"]),
+            Rung::new(&["sync_enter_t", "sync_exit_t"]).bound(SYSCALLS),
+            Rung::new(&["sync_enter_k", "sync_exit_k"]).bound(PROBED),
+        ],
+    ),
+    Hook::new(
+        "syncfs",
+        &[
+            Rung::new(&["syncfs_enter_f", "syncfs_exit_f", "syncfs_enter_32f", "syncfs_exit_32f"]),
+            Rung::new(&["syncfs_enter_f", "syncfs_exit_f"]).bound(NATIVE),
+            Rung::new(&["syncfs_enter_t", "syncfs_exit_t"]).bound(SYSCALLS),
+            Rung::new(&["syncfs_enter_k", "syncfs_exit_k"]).bound(NATIVE_PROBED),
+        ],
+    ),
+    Hook::new(
+        "fsync",
+        &[
+            Rung::new(&["fsync_enter_f", "fsync_exit_f", "fsync_enter_32f", "fsync_exit_32f"]),
+            Rung::new(&["fsync_enter_f", "fsync_exit_f"]).bound(NATIVE),
+            Rung::new(&["fsync_enter_t", "fsync_exit_t"]).bound(SYSCALLS),
+            Rung::new(&["fsync_enter_k", "fsync_exit_k"]).bound(NATIVE_PROBED),
+        ],
+    ),
+    Hook::new(
+        "fdatasync",
+        &[
+            Rung::new(&[
+                "fdatasync_enter_f",
+                "fdatasync_exit_f",
+                "fdatasync_enter_32f",
+                "fdatasync_exit_32f",
+            ]),
+            Rung::new(&["fdatasync_enter_f", "fdatasync_exit_f"]).bound(NATIVE),
+            Rung::new(&["fdatasync_enter_t", "fdatasync_exit_t"]).bound(SYSCALLS),
+            Rung::new(&["fdatasync_enter_k", "fdatasync_exit_k"]).bound(NATIVE_PROBED),
+        ],
+    ),
+    Hook::new(
+        "msync",
+        &[
+            Rung::new(&["msync_enter_f", "msync_exit_f", "msync_enter_32f", "msync_exit_32f"]),
+            Rung::new(&["msync_enter_f", "msync_exit_f"]).bound(NATIVE),
+            Rung::new(&["msync_enter_t", "msync_exit_t"]).bound(SYSCALLS),
+            Rung::new(&["msync_enter_k", "msync_exit_k"]).bound(NATIVE_PROBED),
+        ],
+    ),
+    Hook::new(
+        "sync_file_range",
+        &[
+            Rung::new(&[
+                "sync_file_range_enter_f",
+                "sync_file_range_exit_f",
+                "sync_file_range_enter_32f",
+                "sync_file_range_exit_32f",
+            ]),
+            Rung::new(&["sync_file_range_enter_f", "sync_file_range_exit_f"]).bound(NATIVE),
+            Rung::new(&["sync_file_range_enter_t", "sync_file_range_exit_t"]).bound(SYSCALLS),
+            Rung::new(&["sync_file_range_enter_k", "sync_file_range_exit_k"]).bound(NATIVE_PROBED),
+        ],
+    ),
+];
+
+const EXAMPLES: &str = "\
+Examples:
+  syncsnoop                      each call, every second
+  syncsnoop --events             each call as it returns: who, which file, how long
+  syncsnoop --events --min-us 10000 | jq -r '[.comm, .call, .path] | @tsv'
+  syncsnoop --buckets 10 1       ten seconds, distributions drawn
+  syncsnoop --cgroup system.slice/postgresql.service 5
+
+Bounds:
+  Percentiles, minimum and maximum are at most 3.2 % off; the rest is exact. Times
+  are those in the kernel, from a call's entry to its exit.
+  System calls only: not what io_uring asks for, nor writes by O_SYNC, O_DSYNC or
+  RWF_DSYNC. Calls under way at the start are not counted. Failed calls count, in
+  the latencies too.
+  Where the kernel does not let functions be watched by fentry, the calls of 64-bit
+  programs only. Without tracefs, or by --attach kprobe, probes of returns are
+  taken: the kernel follows max(10, 2 x CPUs) of a call at once, an old one (5.10)
+  one per CPU, and these calls wait. From Linux 6.7 on, lost tells the calls missed
+  so.
+  path: as /proc/PID/fd shows it when the call returns, from the root of the
+  process's mount namespace. With more than 1 KiB or 64 directories and mounts it
+  begins with …/, and without a slash where the file is in no directory (memfd).
+  Null where the call has no descriptor (sync, msync), where there is no such one,
+  or where it was closed while the call was under way.
+  Of calls under way at once, 8192 are kept; lost tells the others.";
+
+/// Who forces data to disk and waits for it? sync, syncfs, fsync, fdatasync, msync and sync_file_range, and how long each takes.
+#[derive(Parser)]
+#[command(name = TOOL, version, after_help = EXAMPLES)]
+struct Args {
+    #[command(flatten)]
+    common: cli::Common,
+
+    /// Add the histogram: field buckets, or drawn below a table's lines
+    #[arg(long)]
+    buckets: bool,
+
+    /// A record for each call rather than latencies per interval
+    #[arg(long, conflicts_with_all = ["interval", "count", "buckets"])]
+    events: bool,
+
+    /// With --events, only calls that took at least so many microseconds
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "events")]
+    min_us: u32,
+}
+
+fn main() -> ExitCode {
+    report(TOOL, run())
+}
+
+fn run() -> Result<()> {
+    let args: Args = cli::parse()?;
+    if args.common.schema {
+        return if args.events {
+            output::print_schema::<row::Event>(TOOL)
+        } else {
+            output::print_schema::<row::Calls>(TOOL)
+        };
+    }
+    output::check_buckets(&args.common, args.buckets)?;
+    let filter = filter::Filter::new(&args.common.pid, args.common.cgroup.as_deref())?;
+    let cpus = num_possible_cpus().unwrap_or(1) as u32;
+    let banks = totals::banks(cpus);
+    let tool = session::Tool {
+        builder: skel::SyncsnoopSkelBuilder::default,
+        configure: &|open| run::configure(open, &args, cpus, banks),
+        hooks: HOOKS,
+        wanted: &|_| true,
+        prove: None,
+    };
+    let mut session = session::start(&tool, &args.common, &filter)?;
+    if args.common.check {
+        return common::print_check(&session.plan, &args.common);
+    }
+    match args.events {
+        true => run::events(&mut session, &args.common),
+        false => run::intervals(&mut session, &args, banks),
+    }
+}
