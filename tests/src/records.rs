@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::kernel;
+
 /// A field that holds a count.
 pub fn count(record: &Value, field: &str) -> u64 {
     record[field].as_u64().unwrap_or_else(|| panic!("{field} is no count in {record}"))
@@ -10,6 +12,17 @@ pub fn count(record: &Value, field: &str) -> u64 {
 /// The sum of a field over records.
 pub fn sum<'a>(records: impl IntoIterator<Item = &'a Value>, field: &str) -> u64 {
     records.into_iter().map(|record| count(record, field)).sum()
+}
+
+/// Asserts that counts are as expected, and nothing lost. Where tracepoints can be preempted (Linux 7.x) a program is left
+/// out when another task's run of it was interrupted on the same processor: what is missing then must be in `lost`.
+pub fn agree(what: &str, told: &[u64], expected: &[u64], lost: u64) {
+    if lost == 0 || kernel::release() < (7, 0) {
+        assert_eq!((told, lost), (expected, 0), "{what}");
+    }
+    let missing: u64 = told.iter().zip(expected).map(|(told, expected)| expected.saturating_sub(*told)).sum();
+    let none_too_many = told.iter().zip(expected).all(|(told, expected)| told <= expected);
+    assert!(none_too_many && missing <= lost, "{what}: {told:?} told of {expected:?}, {lost} lost");
 }
 
 /// The records with this text in a field.

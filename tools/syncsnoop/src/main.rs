@@ -128,9 +128,12 @@ Bounds:
   begins with …/, and without a slash where the file is in no directory (memfd).
   Null where the call has no descriptor (sync, msync), where there is no such one,
   or where it was closed while the call was under way.
-  Of calls under way at once, 8192 are kept; lost tells the others.";
+  Of calls under way at once, 8192 are kept; lost tells the others. It also tells
+  what a kernel leaves out where it preempts programs (Linux 7.x) and another task
+  makes the same call on that processor: an entry or an exit each.";
 
-/// Who forces data to disk and waits for it? sync, syncfs, fsync, fdatasync, msync and sync_file_range, and how long each takes.
+/// Who forces data to disk and waits for it? sync, syncfs, fsync, fdatasync, msync and sync_file_range, and how long each
+/// takes.
 #[derive(Parser)]
 #[command(name = TOOL, version, after_help = EXAMPLES)]
 struct Args {
