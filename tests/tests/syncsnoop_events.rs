@@ -56,7 +56,7 @@ fn quantile(sorted: &[f64], quantile: f64) -> f64 {
 /// The records of a tool, and what it lost.
 type Told = (Vec<Value>, u64);
 
-/// Runs the workload in a cgroup under several syncsnoops: the workload's process, what it said, and the records of each.
+/// Runs the workload in a cgroup under several syncsnoops: the workload's process, what it said, and what each told.
 fn watched(options: &[&[&str]], threads: &str) -> (u32, Vec<Value>, Vec<Told>) {
     let scratch = tempfile::tempdir_in(programs::scratch()).expect("a directory on a disk");
     let directory = scratch.path().canonicalize().expect("a path");
