@@ -11,8 +11,8 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tests::cgroup::Cgroup;
 use tests::overlay::Overlay;
-use tests::records::{count, sum, with};
-use tests::tool::Tool;
+use tests::records::{agree, count, sum, with};
+use tests::tool::{Ended, Tool};
 use tests::workload::Workload;
 use tests::{can_run, kernel, lock, programs, until};
 
@@ -53,8 +53,11 @@ fn quantile(sorted: &[f64], quantile: f64) -> f64 {
     sorted[rank(sorted, quantile)]
 }
 
-/// Runs the workload in a cgroup under several syncsnoops: the workload's process, what it said, and the records of each.
-fn watched(options: &[&[&str]], threads: &str) -> (u32, Vec<Value>, Vec<Vec<Value>>) {
+/// The records of a tool, and what it lost.
+type Told = (Vec<Value>, u64);
+
+/// Runs the workload in a cgroup under several syncsnoops: the workload's process, what it said, and what each told.
+fn watched(options: &[&[&str]], threads: &str) -> (u32, Vec<Value>, Vec<Told>) {
     let scratch = tempfile::tempdir_in(programs::scratch()).expect("a directory on a disk");
     let directory = scratch.path().canonicalize().expect("a path");
     let directory = directory.to_str().expect("UTF-8");
@@ -71,7 +74,38 @@ fn watched(options: &[&[&str]], threads: &str) -> (u32, Vec<Value>, Vec<Vec<Valu
         cgroup.path(),
     ]);
     let (pid, said) = (workload.id(), workload.finish());
-    (pid, said, tools.into_iter().map(|tool| tool.interrupt().records).collect())
+    (pid, said, tools.into_iter().map(ended).collect())
+}
+
+/// A tool's records, and what it lost. It ends with status 1 if something was lost after the last record.
+fn ended(tool: Tool) -> Told {
+    tool.signal(Signal::INT);
+    let Ended { status, records, stderr } = tool.wait();
+    let late = stderr
+        .lines()
+        .last()
+        .and_then(|line| line.split_once("syncsnoop: ")?.1.split(' ').next()?.parse().ok());
+    assert_eq!(status.code(), Some(i32::from(late.is_some())), "{stderr}");
+    let lost = sum(&records, "lost") + late.unwrap_or(0);
+    (records, lost)
+}
+
+fn took_us(said: &Value) -> f64 {
+    count(said, "took_ns") as f64 / 1e3
+}
+
+/// What a caller said of each call that was told, beside the event, in the order of both. No call took longer than its
+/// caller saw.
+fn pairs<'a>(said: &[&'a Value], told: &[&'a Value]) -> Vec<(&'a Value, &'a Value)> {
+    let same = |said: &Value, told: &Value| {
+        ["call", "fd", "path", "ret"].iter().all(|field| said[field] == told[field])
+            && number(told, "duration_us") <= took_us(said)
+    };
+    let mut said = said.iter();
+    let pair = |told: &&'a Value| {
+        (*said.find(|said| same(said, told)).unwrap_or_else(|| panic!("nobody made {told}")), *told)
+    };
+    told.iter().map(pair).collect()
 }
 
 fn by_thread(records: &[Value]) -> BTreeMap<u64, Vec<&Value>> {
@@ -87,19 +121,15 @@ fn each_call_is_told_as_its_caller_saw_it() {
     }
     let _machine = lock::machine();
     let (pid, said, told) = watched(&[&["--events"]], THREADS);
-    let events = &told[0];
-    assert_eq!((events.len(), sum(events, "lost")), (said.len(), 0));
+    let (events, lost) = &told[0];
+    agree("events", &[events.len() as u64], &[said.len() as u64], *lost);
     let times: Vec<&str> = events.iter().map(|event| event["ts"].as_str().expect("text")).collect();
     assert!(times.is_sorted(), "a record's time is before its predecessor's");
     let (said, told) = (by_thread(&said), by_thread(events));
-    assert!(said.keys().eq(told.keys()));
-    for (said, told) in said.values().flatten().zip(told.values().flatten()) {
-        for field in ["call", "fd", "path", "ret"] {
-            assert_eq!(said[field], told[field], "{field}: {said} told as {told}");
+    for (tid, told) in &told {
+        for (_, told) in pairs(&said[tid], told) {
+            assert_eq!((count(told, "pid"), &told["comm"]), (pid.into(), &Value::from("syncer")));
         }
-        assert_eq!((count(told, "pid"), &told["comm"]), (pid.into(), &Value::from("syncer")));
-        let took = count(said, "took_ns") as f64 / 1e3;
-        assert!(number(told, "duration_us") <= took, "{said} told as {told}");
     }
 }
 
@@ -112,11 +142,9 @@ fn durations_are_those_that_the_caller_measured() {
     }
     let _machine = lock::machine();
     let (_, said, told) = watched(&[&["--events"]], "1");
-    let mut over: Vec<f64> = said
-        .iter()
-        .zip(&told[0])
-        .map(|(said, told)| count(said, "took_ns") as f64 / 1e3 - number(told, "duration_us"))
-        .collect();
+    let (said, told): (Vec<&Value>, Vec<&Value>) = (said.iter().collect(), told[0].0.iter().collect());
+    let over = |(said, told): (&Value, &Value)| took_us(said) - number(told, "duration_us");
+    let mut over: Vec<f64> = pairs(&said, &told).into_iter().map(over).collect();
     over.sort_by(f64::total_cmp);
     assert!(over[0] >= 0.0 && quantile(&over, 0.9) <= way_us(), "{over:?}");
 }
@@ -130,15 +158,14 @@ fn intervals_tell_what_the_events_tell() {
     let (_, said, told) = watched(&[&["--events"], &["60"]], "1");
     let mut wrong = Vec::new();
     for call in CALLS {
-        let events = with(&told[0], "call", call);
-        let found = with(&told[1], "call", call);
-        let [interval] = found[..] else { panic!("not one record of {call}: {:?}", told[1]) };
+        let events = with(&told[0].0, "call", call);
+        let found = with(&told[1].0, "call", call);
+        let [interval] = found[..] else { panic!("not one record of {call}: {:?}", told[1].0) };
         let failed = events.iter().filter(|event| event["ret"].as_i64() < Some(0)).count();
         let seen = [events.len(), failed].map(|number| number as u64);
         assert_eq!([count(interval, "count"), count(interval, "errors")], seen, "{call}");
         let exact = durations(&events);
-        let mut taken: Vec<f64> =
-            with(&said, "call", call).iter().map(|said| count(said, "took_ns") as f64 / 1e3).collect();
+        let mut taken: Vec<f64> = with(&said, "call", call).iter().map(|said| took_us(said)).collect();
         taken.sort_by(f64::total_cmp);
         for (field, at) in [
             ("min_us", 0.0),
@@ -164,8 +191,7 @@ fn intervals_tell_what_the_events_tell() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join(", "));
-    assert_eq!(told.iter().map(|records| sum(records, "lost")).sum::<u64>(), 0);
-    assert_eq!(told[0].len(), said.len());
+    assert_eq!((told[0].0.len(), told[0].1, told[1].1), (said.len(), 0, 0));
 }
 
 /// What `--min-us` is told there.
@@ -178,13 +204,13 @@ fn only_slow_calls_are_told_where_asked_for() {
     }
     let _machine = lock::machine();
     let (_, _, told) = watched(&[&["--events"], &["--events", "--min-us", "300"]], "1");
-    let slow = &told[1];
+    let (all, slow) = (&told[0].0, &told[1].0);
     assert!(slow.iter().all(|event| number(event, "duration_us") >= LEAST_US));
     // Near the bound, the two clocks may not agree.
-    let at_least = |bound: f64| told[0].iter().filter(|event| number(event, "duration_us") >= bound).count();
+    let at_least = |bound: f64| all.iter().filter(|event| number(event, "duration_us") >= bound).count();
     let (fewest, most) = (at_least(LEAST_US + clocks_us()), at_least(LEAST_US - clocks_us()));
     assert!((fewest..=most).contains(&slow.len()), "{} of {fewest} to {most}", slow.len());
-    assert!(fewest > 0 && most < told[0].len(), "the workload proves nothing: {fewest} to {most}");
+    assert!(fewest > 0 && most < all.len(), "the workload proves nothing: {fewest} to {most}");
 }
 
 /// What the kernel itself shows of a descriptor.

@@ -27,14 +27,14 @@ const NATIVE: &str = "no calls of 32-bit programs on x86";
 const SYSCALLS: &str = "only calls of 64-bit programs";
 
 /// What probes of returns cannot see: see vfsstat. These calls wait, and so use the room up. Kernels that are not
-/// preemptible had less of it until commit 3b7ddab8a19a ("kprobes: kretprobe events missing on 2-core KVM guest"), which
-/// is in 6.2 and was backported.
+/// preemptible had less of it until commit 3b7ddab8a19a ("kprobes: kretprobe events missing on 2-core KVM guest"),
+/// which is in 6.2 and was backported.
 const PROBED: &str = "of calls under way at once only max(10, 2 x CPUs) are seen, by old kernels (5.10) one per CPU; \
      lost tells the others from Linux 6.7 on";
 
 /// The same, of calls that have other functions for 32-bit programs.
-const NATIVE_PROBED: &str = "no calls of 32-bit programs on x86, and of calls under way at once only max(10, 2 x CPUs), by \
-     old kernels (5.10) one per CPU; lost tells the others from Linux 6.7 on";
+const NATIVE_PROBED: &str = "no calls of 32-bit programs on x86, and of calls under way at once only max(10, 2 x CPUs), \
+     by old kernels (5.10) one per CPU; lost tells the others from Linux 6.7 on";
 
 /// First what sees all, then what sees 64-bit programs only, and last the probes of returns, which have little room.
 /// Nothing needs to be proven: the functions' addresses stand in tables, so that no compiler can inline them.
@@ -128,9 +128,12 @@ Bounds:
   begins with …/, and without a slash where the file is in no directory (memfd).
   Null where the call has no descriptor (sync, msync), where there is no such one,
   or where it was closed while the call was under way.
-  Of calls under way at once, 8192 are kept; lost tells the others.";
+  Of calls under way at once, 8192 are kept; lost tells the others. It also tells
+  what a kernel leaves out where it preempts programs (Linux 7.x) and another task
+  makes the same call on that processor: an entry or an exit each.";
 
-/// Who forces data to disk and waits for it? sync, syncfs, fsync, fdatasync, msync and sync_file_range, and how long each takes.
+/// Who forces data to disk and waits for it? sync, syncfs, fsync, fdatasync, msync and sync_file_range, and how long
+/// each takes.
 #[derive(Parser)]
 #[command(name = TOOL, version, after_help = EXAMPLES)]
 struct Args {
