@@ -3,7 +3,7 @@
 
 use std::ptr::NonNull;
 
-use libbpf_rs::MapCore;
+use libbpf_rs::{MapCore, OpenObject, num_possible_cpus};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 use crate::exit::{Failure, Result};
@@ -94,6 +94,12 @@ impl<T> Drop for Banks<T> {
         // SAFETY: the mapping that `map` made; nothing borrows from it.
         let _ = unsafe { munmap(self.first.as_ptr().cast(), self.stride * self.len) };
     }
+}
+
+/// Makes a bank of counters for each processor, before the object is loaded.
+pub(crate) fn size(object: &mut OpenObject) -> libbpf_rs::Result<()> {
+    let cpus = num_possible_cpus()? as u32;
+    object.maps_mut().filter(|map| map.name() == "counters").try_for_each(|mut map| map.set_max_entries(cpus))
 }
 
 /// Totals of a fixed set of counters, and what was added since the last look.

@@ -78,6 +78,13 @@ pub struct Common {
     pub quiet: bool,
 }
 
+impl Common {
+    /// Whether only some tasks are looked at.
+    pub fn filters(&self) -> bool {
+        !self.pid.is_empty() || self.cgroup.is_some()
+    }
+}
+
 /// A length of time in seconds, 10 ms to 10 years: shorter costs more than it tells.
 fn seconds(text: &str) -> std::result::Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_string())?;

@@ -7,17 +7,18 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{self, AtomicU32};
 use std::time::{Duration, Instant};
 
-use libbpf_rs::{AsRawLibbpf, MapCore, RingBuffer, RingBufferBuilder};
+use libbpf_rs::{AsRawLibbpf, MapCore, Object, OpenObject, RingBuffer, RingBufferBuilder};
 use rustix::event::PollFlags;
 
 use crate::cli::Common;
 use crate::clock::{WallClock, monotonic_ns};
 use crate::exit::{Failure, Result};
+use crate::globals::shared_u32;
 use crate::output::{Row, Writer};
 use crate::signals::{Stop, Woken};
 
 /// Bytes of the ring buffer: some 5 000 process events, 100 ms of the highest fork rate measured.
-pub const RING_BYTES: u32 = 1 << 20;
+const RING_BYTES: u32 = 1 << 20;
 /// Two processors may take their times in one order and their places in the other; this much later the order
 /// is settled.
 const SETTLED: Duration = Duration::from_millis(5);
@@ -28,12 +29,20 @@ const LOSS_CHECK: Duration = Duration::from_secs(1);
 
 /// Where a tool's events come from.
 pub struct Source<'a> {
-    /// The ring buffer.
-    pub map: &'a dyn MapCore,
-    /// `reader_sleeps` of `bpf/include/event.h`.
-    pub sleeps: &'a AtomicU32,
+    /// The loaded object, with the ring buffer `events` of `bpf/include/event.h`.
+    pub object: &'a Object,
     /// What was lost since it was last asked.
     pub lost: &'a mut dyn FnMut() -> u64,
+}
+
+/// Makes room for events before an object is loaded, where they are asked for.
+pub fn configure(object: &mut OpenObject, events: bool) -> libbpf_rs::Result<()> {
+    let map = object.maps_mut().find(|map| map.name() == "events");
+    map.map_or(Ok(()), |mut map| match events {
+        true => map.set_max_entries(RING_BYTES),
+        // Its memory is not needed; the code that would use it is never reached.
+        false => map.set_autocreate(false),
+    })
 }
 
 /// Writes a record for each event that is `wanted`, until asked to end, with what was lost before it. `decode` as for
@@ -67,7 +76,10 @@ pub fn write<E: Row>(
         }
         writer.borrow_mut().flush()
     };
-    read(source.map, source.sleeps, stop, common.duration, decode, emit, flush)?;
+    let sleeps = shared_u32(source.object, "reader_sleeps")?;
+    let map = source.object.maps().find(|map| map.name() == "events");
+    let map = map.ok_or_else(|| Failure::failed("the object has no map events"))?;
+    read(&map, sleeps, stop, common.duration, decode, emit, flush)?;
     look();
     match lost.get() {
         0 => Ok(()),

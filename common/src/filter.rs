@@ -5,6 +5,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::cli::Common;
 use crate::exit::{Failure, Result};
 
 /// `FILTER_MAX_PIDS` in `bpf/include/filter.h`.
@@ -28,8 +29,13 @@ struct RawFilter {
 }
 
 impl Filter {
+    /// The tasks that the options name.
+    pub fn of(common: &Common) -> Result<Self> {
+        Self::new(&common.pid, common.cgroup.as_deref())
+    }
+
     /// Checks that the processes and the cgroup exist, so that a typing error is not a silent zero.
-    pub fn new(pids: &[u32], cgroup: Option<&Path>) -> Result<Self> {
+    fn new(pids: &[u32], cgroup: Option<&Path>) -> Result<Self> {
         if pids.len() > MAX_PIDS {
             return Err(Failure::usage(format!(
                 "--pid can be given {MAX_PIDS} times at most: use --cgroup for more"
@@ -43,7 +49,7 @@ impl Filter {
         Ok(Self { pids: pids.to_vec(), cgroup: cgroup.map(open_cgroup).transpose()? })
     }
 
-    /// Whether any task passes.
+    /// Whether only some tasks pass.
     pub fn is_set(&self) -> bool {
         !self.pids.is_empty() || self.cgroup.is_some()
     }

@@ -12,7 +12,7 @@ pub mod events;
 pub mod exit;
 mod facts;
 pub mod filter;
-mod globals;
+pub mod globals;
 pub mod hist;
 pub mod hooks;
 pub mod interval;
@@ -29,13 +29,3 @@ pub mod signals;
 pub mod totals;
 mod trampoline;
 mod tried;
-
-use crate::exit::Result;
-
-/// Prints what `--check` asks for.
-///
-/// # Errors
-/// When stdout cannot be written to.
-pub fn print_check(plan: &plan::Plan, common: &cli::Common) -> Result<()> {
-    check::print(plan, common.output)
-}

@@ -7,6 +7,7 @@ use std::path::Path;
 use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
 use libbpf_rs::{Link, MapCore, MapFlags, OpenObject};
 
+use crate::banks;
 use crate::check;
 use crate::cli::Common;
 use crate::described::Described;
@@ -62,12 +63,14 @@ pub type Prove<S> = fn(&S, &Plan) -> Result<Vec<&'static str>>;
 /// Plans, loads, attaches, and tries what it has: a rung that the kernel refuses, or that sees nothing, is passed
 /// over for the next.
 ///
+/// With `--check` it prints what came of that, and ends.
+///
 /// # Errors
-/// When a hook that the tool needs cannot be had: status 3 if the kernel cannot, 4 if the caller may not.
+/// When a hook that the tool needs cannot be had: status 3 if the kernel cannot, 4 if the caller may not. Status 2 when
+/// there is no such process or cgroup. Nothing, with status 0, after `--check`.
 pub fn start<B>(
     tool: &Tool<'_, B, B::Output, <B::Output as OpenSkel<'static>>::Output>,
     common: &Common,
-    filter: &Filter,
 ) -> Result<Session<<B::Output as OpenSkel<'static>>::Output>>
 where
     B: SkelBuilder<'static>,
@@ -75,6 +78,7 @@ where
     if let Some(folder) = &common.kernel {
         return Err(check_for(tool, common, folder));
     }
+    let filter = Filter::of(common)?;
     privilege::check()?;
     facts::check()?;
     Running::check()?;
@@ -84,7 +88,7 @@ where
     // What a hook sees is proven once, by work of this process: without the user's filter.
     let mut proven = tool.prove.is_none();
     let (skel, plan, links, counted_proof) = loop {
-        let (program, refusal) = match attempt(tool, common, &kernel, filter, !proven)? {
+        let (program, refusal) = match attempt(tool, common, &kernel, &filter, !proven)? {
             Attempt::Attached { skel, plan, links, proves: false } => {
                 break (skel, plan, links, false);
             }
@@ -109,7 +113,11 @@ where
     for note in kernel.kernel().take_notes().iter().filter(|_| !common.quiet) {
         eprintln!("note: {note}");
     }
-    if !common.quiet && !common.check {
+    if common.check {
+        check::print(&plan, common.output)?;
+        return Err(Failure::none());
+    }
+    if !common.quiet {
         check::warn_of_bounds(&plan);
     }
     let probes = plan.programs().filter(|program| program.kind == Kind::Kprobe);
@@ -154,6 +162,7 @@ where
     let object: &'static mut MaybeUninit<OpenObject> = Box::leak(Box::new(MaybeUninit::uninit()));
     let mut open = (tool.builder)().open(object).map_err(|error| unusable("open", &error))?;
     (tool.configure)(&mut open).map_err(|error| unusable("set up", &error))?;
+    banks::size(open.open_object_mut()).map_err(|error| unusable("set up", &error))?;
     Ok(open)
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use libbpf_rs::MapCore;
+use libbpf_rs::{MapCore, num_possible_cpus};
 
 use crate::banks::{Banks, Plain};
 use crate::exit::Result;
@@ -10,8 +10,12 @@ use crate::exit::Result;
 /// More banks than this spare no more contention, only cost memory.
 const MAX_BANKS: u32 = 8;
 
-/// How many banks, for so many processors: a power of two.
-pub fn banks(cpus: u32) -> u32 {
+/// How many banks, for the processors of this machine: a power of two.
+pub fn banks() -> u32 {
+    banks_for(num_possible_cpus().unwrap_or(1) as u32)
+}
+
+fn banks_for(cpus: u32) -> u32 {
     cpus.next_power_of_two().min(MAX_BANKS)
 }
 
@@ -61,6 +65,6 @@ mod tests {
 
     #[test]
     fn banks_are_a_power_of_two_and_not_too_many() {
-        assert_eq!([1, 2, 3, 6, 200].map(banks), [1, 2, 4, 8, 8]);
+        assert_eq!([1, 2, 3, 6, 200].map(banks_for), [1, 2, 4, 8, 8]);
     }
 }

@@ -12,8 +12,7 @@ use common::hooks::{Hook, Rung};
 use common::interval::Ticks;
 use common::output::Writer;
 use common::totals::{self, Totals};
-use common::{cli, filter, output, session};
-use libbpf_rs::num_possible_cpus;
+use common::{cli, output, session};
 
 // The module `skel`, generated from the BPF C.
 include!(concat!(env!("OUT_DIR"), "/skel.rs"));
@@ -118,23 +117,18 @@ fn run() -> Result<()> {
         return output::print_schema::<row::Io>(TOOL);
     }
     output::check_buckets(&args.common, args.buckets)?;
-    let filter = filter::Filter::new(&args.common.pid, args.common.cgroup.as_deref())?;
-    let cpus = num_possible_cpus().unwrap_or(1) as u32;
-    let (banks, slots) = (totals::banks(cpus), disks::slots(disks::present()));
+    let (banks, slots) = (totals::banks(), disks::slots(disks::present()));
     let tool = session::Tool {
         builder: skel::BiolatSkelBuilder::default,
-        configure: &|open| configure(open, cpus, banks, slots),
+        configure: &|open| configure(open, banks, slots),
         hooks: HOOKS,
         wanted: &|hook| match hook.name {
-            "requests" => !filter.is_set(),
-            _ => filter.is_set(),
+            "requests" => !args.common.filters(),
+            _ => args.common.filters(),
         },
         prove: None,
     };
-    let mut session = session::start(&tool, &args.common, &filter)?;
-    if args.common.check {
-        return common::print_check(&session.plan, &args.common);
-    }
+    let mut session = session::start(&tool, &args.common)?;
     let mut totals: Totals<disks::Stats> = Totals::map(&session.skel.maps.stats, banks)?;
     let mut counters: Counters<{ COUNTERS }> = Counters::map(&session.skel.maps.counters)?;
     let mut writer = Writer::new(TOOL, &args.common);
@@ -155,13 +149,7 @@ fn run() -> Result<()> {
 const COUNTERS: usize = 8;
 
 /// Sets the constants and sizes that depend on the machine.
-fn configure(
-    open: &mut skel::OpenBiolatSkel<'_>,
-    cpus: u32,
-    banks: u32,
-    slots: u32,
-) -> libbpf_rs::Result<()> {
-    open.maps.counters.set_max_entries(cpus)?;
+fn configure(open: &mut skel::OpenBiolatSkel<'_>, banks: u32, slots: u32) -> libbpf_rs::Result<()> {
     open.maps.stats.set_max_entries(disks::entries(slots, banks))?;
     if let Some(data) = open.maps.bss_data.as_deref_mut() {
         disks::enter_present(&mut data.disk_key[..slots as usize]);

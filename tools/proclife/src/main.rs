@@ -10,8 +10,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use common::exit::{Result, report};
 use common::hooks::{Hook, Rung};
-use common::{cli, filter, output, session};
-use libbpf_rs::num_possible_cpus;
+use common::{cli, output, session};
 
 // The module `skel`, generated from the BPF C.
 include!(concat!(env!("OUT_DIR"), "/skel.rs"));
@@ -113,19 +112,14 @@ fn run() -> Result<()> {
             output::print_schema::<row::Counts>(TOOL)
         };
     }
-    let filter = filter::Filter::new(&args.common.pid, args.common.cgroup.as_deref())?;
-    let cpus = num_possible_cpus().unwrap_or(1) as u32;
     let tool = session::Tool {
         builder: skel::ProclifeSkelBuilder::default,
-        configure: &|open| run::configure(open, args.events, args.threads, cpus),
+        configure: &|open| run::configure(open, args.events, args.threads),
         hooks: HOOKS,
         wanted: &|hook| !args.events || !matches!(hook.name, "reaped" | "zombies"),
         prove: Some(prove::prove),
     };
-    let mut session = session::start(&tool, &args.common, &filter)?;
-    if args.common.check {
-        return common::print_check(&session.plan, &args.common);
-    }
+    let mut session = session::start(&tool, &args.common)?;
     match args.events {
         true => run::events(&mut session, &args.common),
         false => run::intervals(&mut session, &args.common),

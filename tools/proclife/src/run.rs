@@ -1,15 +1,17 @@
 //! The two ways to run: counts per interval, or a record for each event.
 
 use std::io::Read;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use common::banks::Counters;
 use common::cli::Common;
 use common::events;
 use common::exit::{Failure, Result};
+use common::globals::shared_u64;
 use common::interval::Ticks;
 use common::output::Writer;
 use common::session::Session;
+use libbpf_rs::skel::{OpenSkel, Skel};
 use libbpf_rs::{Iter, Link};
 
 use crate::row::{COUNTERS, Counter, Counts, Event};
@@ -17,22 +19,12 @@ use crate::skel::{OpenProclifeSkel, ProclifeSkel};
 use crate::{TOOL, event};
 
 /// Sets the constants and sizes that the kernel's side needs before it is loaded.
-pub fn configure(
-    open: &mut OpenProclifeSkel<'_>,
-    events: bool,
-    threads: bool,
-    cpus: u32,
-) -> libbpf_rs::Result<()> {
-    open.maps.counters.set_max_entries(cpus)?;
+pub fn configure(open: &mut OpenProclifeSkel<'_>, events: bool, threads: bool) -> libbpf_rs::Result<()> {
     if let Some(constants) = open.maps.rodata_data.as_deref_mut() {
         constants.send_events = events;
         constants.send_threads = threads;
     }
-    match events {
-        true => open.maps.events.set_max_entries(events::RING_BYTES),
-        // Its memory is not needed; the code that would use it is never reached.
-        false => open.maps.events.set_autocreate(false),
-    }
+    events::configure(open.open_object_mut(), events)
 }
 
 /// A record at the end of each interval.
@@ -59,12 +51,10 @@ pub fn intervals(session: &mut Session<ProclifeSkel<'_>>, common: &Common) -> Re
 
 /// Asks the kernel for the zombies that stand now.
 fn zombies(session: &Session<ProclifeSkel<'_>>) -> Result<u64> {
-    let (Some(link), Some(data)) = (session.link("count_zombies"), session.skel.maps.bss_data.as_deref())
-    else {
+    let Some(link) = session.link("count_zombies") else {
         return Err(Failure::failed("the iterator over tasks is not attached"));
     };
-    // SAFETY: a naturally aligned u64 in the mapping of the object's data, which the kernel writes too.
-    let found = unsafe { AtomicU64::from_ptr((&raw const data.zombies).cast_mut()) };
+    let found = shared_u64(session.skel.object(), "zombies")?;
     found.store(0, Ordering::SeqCst);
     walk(link).map_err(|error| Failure::failed(format!("cannot walk the tasks: {error}")))?;
     Ok(found.load(Ordering::SeqCst))
@@ -79,14 +69,9 @@ fn walk(link: &Link) -> std::io::Result<()> {
 
 /// A record for each event, until asked to end.
 pub fn events(session: &mut Session<ProclifeSkel<'_>>, common: &Common) -> Result<()> {
-    let Some(data) = session.skel.maps.bss_data.as_deref() else {
-        return Err(Failure::failed("the object has no data"));
-    };
     let mut counters: Counters<COUNTERS> = Counters::map(&session.skel.maps.counters)?;
     let source = events::Source {
-        map: &session.skel.maps.events,
-        // SAFETY: a naturally aligned u32 in the mapping of the object's data, which the kernel writes too.
-        sleeps: unsafe { AtomicU32::from_ptr((&raw const data.reader_sleeps).cast_mut()) },
+        object: session.skel.object(),
         lost: &mut || counters.since_last()[Counter::Lost as usize] + session.meter.account().missed,
     };
     // What proved the hooks is nobody's work, and after it this process starts nothing but a thread of its own.

@@ -10,8 +10,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use common::exit::{Result, report};
 use common::hooks::{Hook, Rung};
-use common::{cli, filter, output, session, totals};
-use libbpf_rs::num_possible_cpus;
+use common::{cli, output, session, totals};
 
 // The module `skel`, generated from the BPF C.
 include!(concat!(env!("OUT_DIR"), "/skel.rs"));
@@ -167,20 +166,15 @@ fn run() -> Result<()> {
         };
     }
     output::check_buckets(&args.common, args.buckets)?;
-    let filter = filter::Filter::new(&args.common.pid, args.common.cgroup.as_deref())?;
-    let cpus = num_possible_cpus().unwrap_or(1) as u32;
-    let banks = totals::banks(cpus);
+    let banks = totals::banks();
     let tool = session::Tool {
         builder: skel::SyncsnoopSkelBuilder::default,
-        configure: &|open| run::configure(open, &args, cpus, banks),
+        configure: &|open| run::configure(open, &args, banks),
         hooks: HOOKS,
         wanted: &|_| true,
         prove: None,
     };
-    let mut session = session::start(&tool, &args.common, &filter)?;
-    if args.common.check {
-        return common::print_check(&session.plan, &args.common);
-    }
+    let mut session = session::start(&tool, &args.common)?;
     match args.events {
         true => run::events(&mut session, &args.common),
         false => run::intervals(&mut session, &args, banks),

@@ -11,8 +11,7 @@ use common::exit::{Result, report};
 use common::hooks::{Hook, Kind, Rung};
 use common::interval::Ticks;
 use common::output::Writer;
-use common::{cli, filter, output, session};
-use libbpf_rs::num_possible_cpus;
+use common::{cli, output, session};
 
 // The module `skel`, generated from the BPF C.
 include!(concat!(env!("OUT_DIR"), "/skel.rs"));
@@ -148,19 +147,14 @@ fn run() -> Result<()> {
     if args.common.schema {
         return output::print_schema::<row::Counts>(TOOL);
     }
-    let filter = filter::Filter::new(&args.common.pid, args.common.cgroup.as_deref())?;
-    let cpus = num_possible_cpus().unwrap_or(1) as u32;
     let tool = session::Tool {
         builder: skel::VfsstatSkelBuilder::default,
-        configure: &|open: &mut skel::OpenVfsstatSkel<'_>| open.maps.counters.set_max_entries(cpus),
+        configure: &|_| Ok(()),
         hooks: HOOKS,
         wanted: &|_| true,
         prove: Some(prove::prove),
     };
-    let mut session = session::start(&tool, &args.common, &filter)?;
-    if args.common.check {
-        return common::print_check(&session.plan, &args.common);
-    }
+    let mut session = session::start(&tool, &args.common)?;
     let sees_create_errors =
         session.plan.program("open_f").is_some_and(|program| program.kind == Kind::Fentry);
     let mut counters: Counters<{ row::COUNTERS }> = Counters::map(&session.skel.maps.counters)?;
