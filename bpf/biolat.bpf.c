@@ -16,7 +16,16 @@ enum op { READ, WRITE, FLUSH, DISCARD, MAX_OPS };
 #define MAX_COUNTERS 1
 #define LOST 0
 
+/* Mirrored by tools/biolat/src/disks.rs. A key is a disk and an operation. */
+struct stats {
+	u64 bytes;
+	u64 errors;
+	struct hist device;
+	struct hist queue;
+};
+
 #include "counters.h"
+#include "totals.h"
 
 /* include/linux/blk_types.h */
 #define REQ_OP_BITS 8
@@ -26,30 +35,10 @@ enum op { READ, WRITE, FLUSH, DISCARD, MAX_OPS };
 /* From here on a request carries a driver's own command, no file system's data. */
 #define REQ_OP_DRIVER 32
 
-/* Mirrored by tools/biolat/src/disks.rs, as are the two below. */
-struct stats {
-	u64 bytes;
-	u64 errors;
-	struct hist device;
-	struct hist queue;
-};
-
-/* One entry per disk, operation and bank, in this order. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	/* Set to disk slots * MAX_OPS * banks before loading. */
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct stats);
-} stats SEC(".maps");
-
-/* Banks are a power of two, at most one per processor. */
-const volatile u32 bank_mask = 0;
 /* Slots for disks, a power of two, less one. */
 const volatile u32 disk_mask = 0;
 
-/* A disk takes a slot when its first request completes. */
+/* Mirrored by tools/biolat/src/disks.rs, as is the name. A disk takes a slot when its first request completes. */
 u64 disk_key[MAX_DISKS] = {};
 char disk_name[MAX_DISKS][DISK_NAME_LEN] = {};
 
@@ -117,8 +106,7 @@ static __always_inline struct stats *stats_of(enum inflight_store store, struct 
 	/* Two processors may both write the name of a new disk: the same name. */
 	if (!disk_name[index][0])
 		BPF_CORE_READ_STR_INTO(&disk_name[index], disk, disk_name);
-	index = (index * MAX_OPS + op) * (bank_mask + 1) + (bpf_get_smp_processor_id() & bank_mask);
-	return bpf_map_lookup_elem(&stats, &index);
+	return total_of(index * MAX_OPS + op);
 }
 
 static __always_inline bool is_driver_command(struct request *rq)

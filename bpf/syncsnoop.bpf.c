@@ -11,8 +11,17 @@ enum call { SYNC, SYNCFS, FSYNC, FDATASYNC, MSYNC, SYNC_FILE_RANGE, MAX_CALLS };
 #define MAX_COUNTERS 1
 #define LOST 0
 
-#include "counters.h"
+/* Mirrored by tools/syncsnoop/src/calls.rs. */
+struct stats {
+	u64 errors;
+	struct hist duration;
+};
+
+#define OWNED struct stats
+
 #include "event.h"
+#include "owner.h"
+#include "totals.h"
 
 /* Calls under way at once. */
 #define MAX_UNDER_WAY 8192
@@ -23,24 +32,6 @@ enum call { SYNC, SYNCFS, FSYNC, FDATASYNC, MSYNC, SYNC_FILE_RANGE, MAX_CALLS };
 const volatile bool send_events = false;
 /* --min-us: and of those only such that took at least so long. */
 const volatile u64 min_ns = 0;
-/* Banks are a power of two, at most one per processor. */
-const volatile u32 bank_mask = 0;
-
-/* Mirrored by tools/syncsnoop/src/calls.rs. */
-struct stats {
-	u64 errors;
-	struct hist duration;
-};
-
-/* One entry per call and bank, in this order. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	/* Set to MAX_CALLS * banks before loading. */
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct stats);
-} stats SEC(".maps");
 
 /* Mirrored by tools/syncsnoop/src/event.rs. */
 struct event {
@@ -103,14 +94,13 @@ static __always_inline int enter(u32 call, u32 fd)
 
 static __always_inline void record(u32 call, u64 duration_ns, bool failed)
 {
-	u32 index = call * (bank_mask + 1) + (bpf_get_smp_processor_id() & bank_mask);
-	struct stats *bank = bpf_map_lookup_elem(&stats, &index);
+	struct stats *stats = by == BY_SYSTEM ? total_of(call) : owned_by_current(call);
 
-	if (!bank)
+	if (!stats)
 		return;
 	if (failed)
-		__sync_fetch_and_add(&bank->errors, 1);
-	hist_add(&bank->duration, duration_ns);
+		__sync_fetch_and_add(&stats->errors, 1);
+	hist_add(&stats->duration, duration_ns);
 }
 
 static __always_inline void send(struct event *event, struct start *start, u64 now, long ret)

@@ -1,8 +1,10 @@
 //! What the tools share. A line belongs here once two tools need it.
 
 pub mod banks;
+mod batch;
 mod btf;
 pub mod bytes;
+mod cgroups;
 mod check;
 pub mod cli;
 pub mod clock;
@@ -20,6 +22,8 @@ mod kernel;
 pub mod meter;
 pub mod output;
 mod overhead;
+pub mod owner;
+mod owners;
 pub mod path;
 pub mod plan;
 mod privilege;

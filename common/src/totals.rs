@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use libbpf_rs::{MapCore, num_possible_cpus};
+use libbpf_rs::{MapCore, Object, num_possible_cpus};
 
 use crate::banks::{Banks, Plain};
 use crate::exit::Result;
+use crate::owner::{By, Owner};
+use crate::owners::{Owned, Owners};
 
 /// More banks than this spare no more contention, only cost memory.
 const MAX_BANKS: u32 = 8;
@@ -29,6 +31,17 @@ pub trait Total: Plain + 'static {
 
     /// These words.
     fn head(&self) -> Self::Head;
+}
+
+impl<const N: usize> Total for [u64; N] {
+    const EMPTY: &'static Self = &[0; N];
+
+    /// All of them.
+    type Head = Self;
+
+    fn head(&self) -> Self {
+        *self
+    }
 }
 
 /// An array map with the banks of a key beside each other, and what was seen there at the last look.
@@ -56,6 +69,64 @@ impl<T: Total> Totals<T> {
             add(&now, before);
             self.seen.insert(entry, now);
         }
+    }
+}
+
+/// What a tool measured, of the system or of each owner.
+pub enum Kept<'a, T> {
+    /// In totals that are never reset.
+    System(Totals<T>),
+    /// In banks that are emptied at each interval.
+    Owners(Owners<'a>),
+}
+
+/// What came of one key, and whose it was.
+pub struct Came<M> {
+    /// Whose.
+    pub owner: Owner,
+    /// The tool's own number for what was done.
+    pub key: usize,
+    /// The sum.
+    pub measured: M,
+}
+
+impl<'a, T: Total> Kept<'a, T> {
+    /// What a loaded object keeps: in this map, so many banks to a key, or in its banks of owners.
+    pub fn of(object: &'a Object, map: &dyn MapCore, banks: u32, by: By) -> Result<Self> {
+        match by {
+            By::System => Ok(Self::System(Totals::map(map, banks)?)),
+            _ => Ok(Self::Owners(Owners::of(object, by)?)),
+        }
+    }
+
+    /// What came since the last call under each of so many keys, where anything did. `add` adds the difference of two
+    /// states of a total to a sum.
+    ///
+    /// # Errors
+    /// When the kernel does not let it be read.
+    pub fn since_last<M: Default>(
+        &mut self,
+        keys: usize,
+        mut add: impl FnMut(&mut M, &T, &T),
+    ) -> Result<Vec<Came<M>>> {
+        let mut came = Vec::new();
+        match self {
+            Self::System(totals) => {
+                for key in 0..keys {
+                    let mut sum = None;
+                    totals.since_last(key, |now, before| add(sum.get_or_insert_default(), now, before));
+                    came.extend(sum.map(|measured| Came { owner: Owner::default(), key, measured }));
+                }
+            }
+            Self::Owners(owners) => {
+                for Owned { owner, key, total } in owners.take::<T>()? {
+                    let mut measured = M::default();
+                    add(&mut measured, &total, T::EMPTY);
+                    came.push(Came { owner, key, measured });
+                }
+            }
+        }
+        Ok(came)
     }
 }
 

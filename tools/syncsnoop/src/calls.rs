@@ -1,8 +1,12 @@
 //! The kernel side's totals per call, and what came to them in an interval.
 
+use std::cmp::Reverse;
+
 use common::banks::Plain;
+use common::exit::Result;
 use common::hist::RawHist;
-use common::totals::{Total, Totals};
+use common::owner::{By, Owner};
+use common::totals::{Kept, Total};
 
 use crate::row::{CALLS, Calls, Measured};
 
@@ -33,19 +37,23 @@ impl Total for Stats {
     }
 }
 
-/// What came since the last look: a record per call that was made, else one that says that none was.
-pub fn since_last(totals: &mut Totals<Stats>, buckets: bool) -> Vec<Calls> {
-    let mut rows = Vec::new();
-    for (key, call) in CALLS.into_iter().enumerate() {
-        let mut measured = Measured::default();
-        totals.since_last(key, |now, before| {
-            measured.errors += now.errors.wrapping_sub(before.errors);
-            measured.duration.add_difference(&now.duration, &before.duration);
-        });
-        rows.extend(Calls::new(call, &measured, buckets));
-    }
+/// What came since the last look: a record per call that was made, and per owner where they are kept apart; else one
+/// that says that none was.
+///
+/// # Errors
+/// When the kernel does not let it be read.
+pub fn since_last(kept: &mut Kept<'_, Stats>, by: By, buckets: bool) -> Result<Vec<Calls>> {
+    let mut came = kept.since_last(CALLS.len(), |sum: &mut Measured, now, before| {
+        sum.errors += now.errors.wrapping_sub(before.errors);
+        sum.duration.add_difference(&now.duration, &before.duration);
+    })?;
+    came.sort_by_cached_key(|came| (came.key, Reverse(came.measured.duration.count())));
+    let rows = came.into_iter();
+    let mut rows: Vec<_> = rows
+        .filter_map(|came| Calls::new(CALLS.get(came.key)?, came.owner, &came.measured, buckets))
+        .collect();
     if rows.is_empty() {
-        rows.push(Calls::idle(buckets));
+        rows.push(Calls::idle(Owner::nobody(by), buckets));
     }
-    rows
+    Ok(rows)
 }

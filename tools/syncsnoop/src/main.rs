@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use common::exit::{Result, report};
 use common::hooks::{Hook, Rung};
-use common::{cli, output, session, totals};
+use common::{cli, output, owner, session, totals};
 
 // The module `skel`, generated from the BPF C.
 include!(concat!(env!("OUT_DIR"), "/skel.rs"));
@@ -106,6 +106,7 @@ const HOOKS: &[Hook] = &[
 const EXAMPLES: &str = "\
 Examples:
   syncsnoop                      each call, every second
+  syncsnoop --by process 10      and which process makes them
   syncsnoop --events             each call as it returns: who, which file, how long
   syncsnoop --events --min-us 10000 | jq -r '[.comm, .call, .path] | @tsv'
   syncsnoop --buckets 10 1       ten seconds, distributions drawn
@@ -139,12 +140,15 @@ struct Args {
     #[command(flatten)]
     common: cli::Common,
 
+    #[command(flatten)]
+    owner: owner::Options,
+
     /// Add the histogram: field buckets, or drawn below a table's lines
     #[arg(long)]
     buckets: bool,
 
     /// A record for each call rather than latencies per interval
-    #[arg(long, conflicts_with_all = ["interval", "count", "buckets"])]
+    #[arg(long, conflicts_with_all = ["interval", "count", "buckets", "by"])]
     events: bool,
 
     /// With --events, only calls that took at least so many microseconds

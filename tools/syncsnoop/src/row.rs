@@ -2,6 +2,7 @@
 
 use common::hist::{Hist, Latency};
 use common::output::Row;
+use common::owner::Owner;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -17,6 +18,9 @@ const SKETCH: usize = 12;
 pub struct Calls {
     /// sync, syncfs, fsync, fdatasync, msync or sync_file_range; null in the record of an interval without any call.
     pub call: Option<&'static str>,
+    /// Whose calls they were, with --by.
+    #[serde(flatten)]
+    pub owner: Owner,
     /// From the call's entry to its exit.
     #[serde(flatten)]
     pub duration: Latency,
@@ -38,10 +42,11 @@ pub struct Measured {
 
 impl Calls {
     /// The record of a call; nothing where it was not made.
-    pub fn new(call: &'static str, measured: &Measured, buckets: bool) -> Option<Self> {
+    pub fn new(call: &'static str, owner: Owner, measured: &Measured, buckets: bool) -> Option<Self> {
         let duration: Latency = measured.duration.summary().into();
         (duration.count > 0 || measured.errors > 0).then(|| Self {
             call: Some(call),
+            owner,
             duration,
             errors: measured.errors,
             buckets: buckets.then(|| measured.duration.non_empty()),
@@ -50,15 +55,15 @@ impl Calls {
     }
 
     /// The record of an interval without any call: idle, not dead.
-    pub fn idle(buckets: bool) -> Self {
-        Self { buckets: buckets.then(Vec::new), sketch: Some(vec![0; SKETCH]), ..Self::default() }
+    pub fn idle(owner: Owner, buckets: bool) -> Self {
+        Self { owner, buckets: buckets.then(Vec::new), sketch: Some(vec![0; SKETCH]), ..Self::default() }
     }
 }
 
 impl Row for Calls {
     const TABLE: &'static [&'static str] =
-        &["call", "count", "mean_us", "p50_us", "p99_us", "max_us", "errors"];
-    const WIDTHS: &'static [(&'static str, usize)] = &[("call", LONGEST)];
+        &["call", "pid", "comm", "cgroup", "count", "mean_us", "p50_us", "p99_us", "max_us", "errors"];
+    const WIDTHS: &'static [(&'static str, usize)] = &[("call", LONGEST), Owner::WIDTHS[0], Owner::WIDTHS[1]];
 
     fn sketch(&self) -> Option<Vec<u64>> {
         self.sketch.clone()

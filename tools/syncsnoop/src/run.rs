@@ -7,7 +7,7 @@ use common::exit::Result;
 use common::interval::Ticks;
 use common::output::Writer;
 use common::session::Session;
-use common::totals::Totals;
+use common::totals::Kept;
 use libbpf_rs::skel::{OpenSkel, Skel};
 
 use crate::skel::{OpenSyncsnoopSkel, SyncsnoopSkel};
@@ -24,17 +24,19 @@ pub fn configure(open: &mut OpenSyncsnoopSkel<'_>, args: &Args, banks: u32) -> l
         constants.min_ns = u64::from(args.min_us) * 1_000;
         constants.bank_mask = banks - 1;
     }
+    args.owner.configure(open.open_object_mut())?;
     events::configure(open.open_object_mut(), args.events)
 }
 
 /// Records at the end of each interval.
 pub fn intervals(session: &mut Session<SyncsnoopSkel<'_>>, args: &Args, banks: u32) -> Result<()> {
-    let mut totals: Totals<calls::Stats> = Totals::map(&session.skel.maps.stats, banks)?;
+    let (object, by) = (session.skel.object(), args.owner.by);
+    let mut kept = Kept::of(object, &session.skel.maps.stats, banks, by)?;
     let mut counters: Counters<COUNTERS> = Counters::map(&session.skel.maps.counters)?;
     let mut writer = Writer::new(TOOL, &args.common);
     let mut ticks = Ticks::new(args.common.interval, args.common.count, args.common.duration);
     while let Some(tick) = ticks.next(&session.stop) {
-        let rows = calls::since_last(&mut totals, args.buckets);
+        let rows = calls::since_last(&mut kept, by, args.buckets)?;
         let [lost, ..] = counters.since_last();
         let account = session.meter.account();
         writer.interval(&tick, &rows, lost, account)?;

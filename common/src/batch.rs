@@ -1,0 +1,65 @@
+//! A hash map of the kernel's, read and emptied by few system calls.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+
+use libbpf_rs::{Map, MapCore};
+use rustix::io::Errno;
+
+/// How many are read by one call. A call hands on whole slots of the hash table: more than a slot ever holds.
+const AT_ONCE: usize = 128;
+
+/// Hands on each key and value, and removes it. Nobody may add to the map meanwhile.
+///
+/// # Errors
+/// When the kernel refuses, e.g. for want of CAP_BPF before Linux 6.5.
+pub fn drain(map: &Map<'_>, mut each: impl FnMut(&[u8], &[u8])) -> io::Result<()> {
+    let (key_size, value_size) = (map.key_size() as usize, map.value_size() as usize);
+    let mut at_once = AT_ONCE;
+    let mut keys = vec![0u8; at_once * key_size];
+    let mut values = vec![0u8; at_once * value_size];
+    // Where the next call goes on: a slot's number.
+    let (mut from, mut next) = (None::<u32>, 0u32);
+    let opts = libbpf_sys::bpf_map_batch_opts {
+        sz: size_of::<libbpf_sys::bpf_map_batch_opts>() as libbpf_sys::size_t,
+        ..Default::default()
+    };
+    loop {
+        let mut count = at_once as u32;
+        // SAFETY: the buffers hold `count` keys and values, and outlive the call.
+        let result = unsafe {
+            libbpf_sys::bpf_map_lookup_and_delete_batch(
+                map.as_fd().as_raw_fd(),
+                from.as_mut().map_or(std::ptr::null_mut(), |from| std::ptr::from_mut(from).cast()),
+                (&raw mut next).cast(),
+                keys.as_mut_ptr().cast(),
+                values.as_mut_ptr().cast(),
+                &raw mut count,
+                &raw const opts,
+            )
+        };
+        let error = (result < 0).then(|| io::Error::from_raw_os_error(-result));
+        let over = match error.as_ref().and_then(Errno::from_io_error) {
+            Some(Errno::INTR) => continue,
+            // A slot holds more than there was room for: it is asked for again.
+            Some(Errno::NOSPC) => {
+                at_once *= 2;
+                keys.resize(at_once * key_size, 0);
+                values.resize(at_once * value_size, 0);
+                continue;
+            }
+            // There is no more: what `count` says was read all the same.
+            Some(Errno::NOENT) => true,
+            _ => match error {
+                Some(error) => return Err(error),
+                None => false,
+            },
+        };
+        let read = keys.chunks_exact(key_size).zip(values.chunks_exact(value_size));
+        read.take(count as usize).for_each(|(key, value)| each(key, value));
+        if over {
+            return Ok(());
+        }
+        from = Some(next);
+    }
+}

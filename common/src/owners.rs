@@ -1,0 +1,117 @@
+//! What the kernel's side keeps of each owner: two banks, one filled while the other is read and emptied.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use libbpf_rs::{Map, MapCore, Object, OpenObject};
+use rustix::thread::{MembarrierCommand, membarrier};
+
+use crate::banks::Plain;
+use crate::batch;
+use crate::btf::Types;
+use crate::bytes::{text, u32_at, u64_at};
+use crate::cgroups::Cgroups;
+use crate::exit::{Failure, Result};
+use crate::globals::shared_u32;
+use crate::owner::{By, Options, Owner};
+
+/// The maps, in the order of `owned_bank` in `bpf/include/owner.h`.
+const BANKS: [&str; 2] = ["owned_0", "owned_1"];
+/// The kernel's own types.
+const KERNEL_TYPES: &str = "/sys/kernel/btf/vmlinux";
+/// `BPF_F_NO_PREALLOC` of `linux/bpf.h`.
+const NO_PREALLOC: u32 = 1;
+/// The key of `struct owner`, and the name at the end of `struct owned`.
+const COMM_LEN: usize = 16;
+/// Longer than any program runs, where the kernel does not tell that all have ended.
+const PROGRAMS_END: Duration = Duration::from_millis(50);
+
+/// Makes the banks so large, or leaves them out.
+pub(crate) fn configure(object: &mut OpenObject, options: &Options) -> libbpf_rs::Result<()> {
+    // From 6.1 on memory comes with the owners; before, it had to be there, or the kernel warned of it.
+    let comes_later =
+        || Types::open(Path::new(KERNEL_TYPES)).is_ok_and(|types| types.has_name("bpf_mem_alloc"));
+    let flags = if options.by != By::System && comes_later() { NO_PREALLOC } else { 0 };
+    for mut map in object.maps_mut().filter(|map| BANKS.iter().any(|name| map.name() == *name)) {
+        match options.by {
+            // The code that would use it is never reached.
+            By::System => map.set_autocreate(false)?,
+            _ => map.set_max_entries(options.map_size).and_then(|()| map.set_map_flags(flags))?,
+        }
+    }
+    Ok(())
+}
+
+/// What one owner did under one key.
+pub struct Owned<T> {
+    /// Whose it is.
+    pub owner: Owner,
+    /// The tool's own number for what was done.
+    pub key: usize,
+    /// The total of the interval.
+    pub total: T,
+}
+
+/// The two banks.
+pub struct Owners<'a> {
+    banks: [Map<'a>; 2],
+    filled: &'a AtomicU32,
+    by: By,
+    cgroups: Option<Cgroups>,
+}
+
+impl<'a> Owners<'a> {
+    /// Those of a loaded object.
+    ///
+    /// # Errors
+    /// A mistake in the tool itself: the object has none.
+    pub fn of(object: &'a Object, by: By) -> Result<Self> {
+        let bank = |name: &str| {
+            let map = object.maps().find(|map| map.name() == name);
+            map.ok_or_else(|| Failure::failed(format!("the object has no map {name}")))
+        };
+        Ok(Self {
+            banks: [bank(BANKS[0])?, bank(BANKS[1])?],
+            filled: shared_u32(object, "owned_bank")?,
+            by,
+            cgroups: (by == By::Cgroup).then(Cgroups::new),
+        })
+    }
+
+    /// All that came since the last call, in no order.
+    ///
+    /// # Errors
+    /// When the kernel does not let the banks be read.
+    pub fn take<T: Plain>(&mut self) -> Result<Vec<Owned<T>>> {
+        let full = self.filled.load(Ordering::Relaxed);
+        self.filled.store(1 - full, Ordering::SeqCst);
+        until_programs_end();
+        let mut taken = Vec::new();
+        let Self { banks, by, cgroups, .. } = self;
+        batch::drain(&banks[full as usize], |key, value| taken.extend(decode(key, value, *by, cgroups)))
+            .map_err(|error| Failure::failed(format!("cannot read what is kept by --by: {error}")))?;
+        Ok(taken)
+    }
+}
+
+/// From the bytes of a `struct owner` and a `struct owned`.
+fn decode<T: Plain>(key: &[u8], value: &[u8], by: By, cgroups: &mut Option<Cgroups>) -> Option<Owned<T>> {
+    let comm = value.get(size_of::<T>()..size_of::<T>() + COMM_LEN)?;
+    let owner = match (by, cgroups) {
+        (By::Process, _) => Owner::process(u32_at(key, 0)?, text(comm)),
+        (_, Some(cgroups)) => Owner::cgroup(cgroups.path(u64_at(key, 0)?)),
+        _ => Owner::comm(text(key.get(..COMM_LEN)?)),
+    };
+    // SAFETY: there are that many bytes, as just seen, and any bytes are a T.
+    let total = unsafe { value.as_ptr().cast::<T>().read_unaligned() };
+    Some(Owned { owner, key: u64_at(key, COMM_LEN)? as usize, total })
+}
+
+/// Waits until no program is still at work in the bank that was filled: programs run within RCU's read side, and this
+/// command waits for a grace period (`membarrier` of kernel/sched/membarrier.c). With nohz_full there is none.
+fn until_programs_end() {
+    if membarrier(MembarrierCommand::Global).is_err() {
+        std::thread::sleep(PROGRAMS_END);
+    }
+}
