@@ -118,21 +118,21 @@ mod tests {
 
     #[test]
     fn a_call_has_a_record_where_it_was_made() {
-        let row = Calls::new("fsync", &measured(3, 1), true).unwrap();
+        let row = Calls::new("fsync", Owner::default(), &measured(3, 1), true).unwrap();
         assert_eq!((row.call, row.duration.count, row.errors), (Some("fsync"), 3, 1));
         assert_eq!((row.duration.mean_us, row.buckets), (Some(100.0), Some(vec![(102.4, 3)])));
-        assert!(Calls::new("fsync", &measured(0, 0), true).is_none());
+        assert!(Calls::new("fsync", Owner::default(), &measured(0, 0), true).is_none());
     }
 
     #[test]
     fn an_error_that_is_there_before_its_call_is_not_dropped() {
-        let row = Calls::new("sync", &measured(0, 1), false).unwrap();
+        let row = Calls::new("sync", Owner::default(), &measured(0, 1), false).unwrap();
         assert_eq!((row.duration.count, row.errors, row.duration.p50_us, row.buckets), (0, 1, None, None));
     }
 
     #[test]
     fn an_idle_interval_names_no_call() {
-        let row = Calls::idle(true);
+        let row = Calls::idle(Owner::default(), true);
         assert_eq!((row.call, row.duration.count, row.errors, row.buckets), (None, 0, 0, Some(vec![])));
     }
 }
