@@ -145,6 +145,8 @@ pub fn diagnose(step: Step, denied: bool, said: &str, facts: &Facts) -> Option<D
         not_permitted(step, Scope::All, "needs CAP_SYS_ADMIN")
     } else if confidential {
         not_permitted(step, Scope::Kind, LOCKED_DOWN)
+    } else if said.contains(VERIFIED) {
+        return None;
     } else {
         let cause = match (step, ruling(facts)) {
             (Step::Load(Some(Kind::Fentry)), None) => "this kernel refuses function tracing".to_string(),
@@ -162,6 +164,9 @@ pub fn diagnose(step: Step, denied: bool, said: &str, facts: &Facts) -> Option<D
 
 /// What to do about a kernel that is locked down.
 pub const LOCKED_DOWN: &str = "the kernel is locked down (confidentiality): boot it with lockdown=integrity";
+
+/// What the verifier says at the end of its look at a program: it, and no right that is missing, turned it down.
+const VERIFIED: &str = " insns (limit ";
 
 /// Whether the verifier turned a program down for a helper that reads the kernel's memory.
 fn may_not_read(said: &str) -> bool {

@@ -60,6 +60,17 @@ pub fn refuses(tool: &str, options: &[&str], status: i32, says: &str) {
     std::io::stderr().write_all(told.as_bytes()).expect("stderr takes a line");
 }
 
+/// Whether a tool can be tested with this kind of hook. Where the kernel does not allow it, asserts that the tool says so.
+pub fn allows_or_refuses(tool: &str, kind: &str) -> bool {
+    match allows(kind) {
+        Allows::Yes => true,
+        Allows::Not { status, says } => {
+            refuses(tool, &["--attach", kind], status, says);
+            false
+        }
+    }
+}
+
 /// The rung that a tool takes for a hook with these options, by its own account.
 pub fn takes(tool: &str, options: &[&str], hook: &str) -> String {
     let hooks = check(tool, options);

@@ -13,6 +13,7 @@ pub mod ledger;
 pub mod lock;
 pub mod overlay;
 pub mod programs;
+pub mod quantiles;
 pub mod raw;
 pub mod reaps;
 pub mod records;

@@ -3,13 +3,12 @@
 
 use serde_json::Value;
 use tests::disk::Disk;
+use tests::quantiles::{FIELDS, RELATIVE, number, quantile};
 use tests::raw::{Collector, Request};
 use tests::records::{count, of_disk};
 use tests::tool::Tool;
 use tests::{can_run, fio, kernel, lock};
 
-/// What the histogram's buckets may be off.
-const RELATIVE: f64 = 0.032;
 /// What the two ends of an interval may be off between two programs: each reads the clock at its own moment on the
 /// same tracepoint, some 100 ns to 1 µs apart, and the tracer tells whole microseconds. Before Linux 6.5 the tracer
 /// tells when a request is asked for, and its own clock is read a little later.
@@ -22,10 +21,6 @@ const STOPPED: f64 = 0.005;
 /// Latencies far above that: else the bound would be the clock's.
 const LEAST_P50_US: f64 = 50.0;
 
-fn quantile(sorted: &[f64], quantile: f64) -> f64 {
-    sorted[(quantile * sorted.len() as f64).ceil().max(1.0) as usize - 1]
-}
-
 /// Compares a record's fields with the prefix to the exact values, in microseconds.
 fn agree(record: &Value, prefix: &str, mut exact: Vec<f64>) {
     exact.sort_by(f64::total_cmp);
@@ -37,19 +32,12 @@ fn agree(record: &Value, prefix: &str, mut exact: Vec<f64>) {
     };
     let mut wrong = Vec::new();
     let mut compare = |field: &str, least: f64, most: f64| {
-        let told = record[format!("{prefix}{field}")].as_f64().expect("a number");
+        let told = number(record, &format!("{prefix}{field}"));
         if !(least - clocks..=most + clocks).contains(&told) {
             wrong.push(format!("{prefix}{field}: {told} for {least} to {most}"));
         }
     };
-    for (field, at) in [
-        ("min_us", 0.0),
-        ("p50_us", 0.5),
-        ("p90_us", 0.9),
-        ("p99_us", 0.99),
-        ("p999_us", 0.999),
-        ("max_us", 1.0),
-    ] {
+    for (field, at) in FIELDS {
         let least = quantile(&exact, (at - stopped).max(0.0)) * (1.0 - RELATIVE);
         let most = match at + stopped {
             beyond if beyond > 1.0 => f64::INFINITY,

@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, reason = "tests")]
 
 use rustix::process::Signal;
+use tests::bpf::Held;
 use tests::kernel::{self, Allows};
 use tests::tool::Tool;
 use tests::{bpf, can_run, lock, until};
@@ -9,7 +10,7 @@ use tests::{bpf, can_run, lock, until};
 /// `CAP_BPF` of `linux/capability.h`, as a bit.
 const CAP_BPF: u64 = 1 << 39;
 
-const WAYS: [(&str, &[&str]); 13] = [
+const WAYS: [(&str, &[&str]); 14] = [
     ("proclife", &["0.1"]),
     ("proclife", &["--events"]),
     ("biolat", &["0.1"]),
@@ -20,6 +21,7 @@ const WAYS: [(&str, &[&str]); 13] = [
     ("vfsstat", &["0.1", "--attach", "tracepoint"]),
     ("vfsstat", &["0.1", "--attach", "auto", "-p", "1"]),
     ("syncsnoop", &["0.1"]),
+    ("syncsnoop", &["0.1", "--by", "process"]),
     ("syncsnoop", &["--events"]),
     ("syncsnoop", &["0.1", "--attach", "fentry"]),
     ("syncsnoop", &["0.1", "--attach", "kprobe"]),
@@ -33,60 +35,62 @@ fn ways() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
     })
 }
 
-#[test]
-fn rights_are_given_up_once_attached() {
-    if !can_run() {
-        return;
-    }
-    let _machine = lock::machine();
-    for (name, args) in ways() {
-        let tool = Tool::start(name, args);
-        let pid = tool.pid();
-        let rights = || ["CapEff", "CapPrm", "CapInh", "CapAmb"].map(|set| bpf::capabilities(pid, set));
-        // Attached a moment before. Some kernels need CAP_BPF to let it read its own account.
-        until("the tool to give up its rights", || {
-            rights().iter().all(|set| set & !CAP_BPF == 0).then_some(())
-        });
-        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it runs").flatten();
-        for thread in threads {
-            let id: u32 = thread.file_name().to_str().and_then(|id| id.parse().ok()).expect("a thread id");
-            assert_eq!(
-                bpf::capabilities(id, "CapEff") & !CAP_BPF,
-                0,
-                "{name} {args:?}: thread {id} of {pid}"
-            );
-        }
-        tool.interrupt();
-    }
-}
-
-#[test]
-fn nothing_stays_loaded() {
-    if !can_run() {
-        return;
-    }
-    let _machine = lock::machine();
-    for (name, args) in ways() {
-        for signal in [Signal::INT, Signal::TERM, Signal::KILL] {
-            let tool = Tool::start(name, args);
-            let held = bpf::held_by(tool.pid());
-            assert!(!held.is_empty() && held.iter().all(bpf::exists), "{name}: {held:?}");
-            match signal {
-                Signal::KILL => tool.kill(),
-                signal => {
-                    tool.signal(signal);
-                    assert_eq!(tool.wait().status.code(), Some(0));
-                }
-            }
-            // Freed after an RCU grace period.
-            until("all that it held to be gone", || (!held.iter().any(bpf::exists)).then_some(()));
-        }
+/// Waits until a tool has no right left but the one that some kernels ask for to let it read its own account.
+fn rights_are_given_up(tool: &Tool, what: &str) {
+    let pid = tool.pid();
+    let rights = || ["CapEff", "CapPrm", "CapInh", "CapAmb"].map(|set| bpf::capabilities(pid, set));
+    // Attached a moment before.
+    until("the tool to give up its rights", || rights().iter().all(|set| set & !CAP_BPF == 0).then_some(()));
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it runs").flatten();
+    for thread in threads {
+        let id: u32 = thread.file_name().to_str().and_then(|id| id.parse().ok()).expect("a thread id");
+        assert_eq!(bpf::capabilities(id, "CapEff") & !CAP_BPF, 0, "{what}: thread {id} of {pid}");
     }
 }
 
 /// By the kernel's own list: as many programs as the rungs have that were taken, and of no other kind.
+fn no_two_rungs_are_attached(name: &str, args: &[&str], held: &[Held]) {
+    let programs: Vec<String> = held.iter().filter(|held| held.kind == "prog").map(bpf::name).collect();
+    let rungs = kernel::rungs(name, args);
+    let planned: u64 = rungs.iter().map(|(_, programs)| programs).sum();
+    assert_eq!(programs.len() as u64, planned, "{name} {args:?}: {programs:?} for {rungs:?}");
+    if name == "vfsstat" {
+        // Its programs bear the kind at the ends of their names.
+        let kinds = [("fentry", "f"), ("kprobe", "k"), ("tracepoint", "t")];
+        for (kind, mark) in kinds {
+            let of_rungs = rungs.iter().filter(|(rung, _)| rung.starts_with(kind));
+            let planned: u64 = of_rungs.map(|(_, programs)| programs).sum();
+            let marked = |name: &&String| name.trim_end_matches('7').ends_with(&format!("_{mark}"));
+            assert_eq!(programs.iter().filter(marked).count() as u64, planned, "{programs:?} for {rungs:?}");
+        }
+    }
+}
+
+/// Waits until nothing is left of what a tool held: it is freed after an RCU grace period.
+fn nothing_stays(held: &[Held]) {
+    until("all that it held to be gone", || (!held.iter().any(bpf::exists)).then_some(()));
+}
+
 #[test]
-fn no_two_rungs_of_a_hook_are_attached() {
+fn a_tool_holds_what_it_needs_and_leaves_nothing() {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    for ((name, args), signal) in ways().zip([Signal::INT, Signal::TERM].into_iter().cycle()) {
+        let tool = Tool::start(name, args);
+        rights_are_given_up(&tool, &format!("{name} {args:?}"));
+        let held = bpf::held_by(tool.pid());
+        assert!(!held.is_empty() && held.iter().all(bpf::exists), "{name}: {held:?}");
+        no_two_rungs_are_attached(name, args, &held);
+        tool.signal(signal);
+        assert_eq!(tool.wait().status.code(), Some(0), "{name} {args:?} {signal:?}");
+        nothing_stays(&held);
+    }
+}
+
+#[test]
+fn a_tool_that_is_killed_leaves_nothing() {
     if !can_run() {
         return;
     }
@@ -94,24 +98,7 @@ fn no_two_rungs_of_a_hook_are_attached() {
     for (name, args) in ways() {
         let tool = Tool::start(name, args);
         let held = bpf::held_by(tool.pid());
-        let programs: Vec<String> = held.iter().filter(|held| held.kind == "prog").map(bpf::name).collect();
-        tool.interrupt();
-        let rungs = kernel::rungs(name, args);
-        let planned: u64 = rungs.iter().map(|(_, programs)| programs).sum();
-        assert_eq!(programs.len() as u64, planned, "{name} {args:?}: {programs:?} for {rungs:?}");
-        if name == "vfsstat" {
-            // Its programs bear the kind at the ends of their names.
-            let kinds = [("fentry", "f"), ("kprobe", "k"), ("tracepoint", "t")];
-            for (kind, mark) in kinds {
-                let of_rungs = rungs.iter().filter(|(rung, _)| rung.starts_with(kind));
-                let planned: u64 = of_rungs.map(|(_, programs)| programs).sum();
-                let marked = |name: &&String| name.trim_end_matches('7').ends_with(&format!("_{mark}"));
-                assert_eq!(
-                    programs.iter().filter(marked).count() as u64,
-                    planned,
-                    "{programs:?} for {rungs:?}"
-                );
-            }
-        }
+        tool.kill();
+        nothing_stays(&held);
     }
 }

@@ -4,7 +4,7 @@
 use rustix::process::Signal;
 use serde_json::Value;
 use tests::cgroup::Cgroup;
-use tests::kernel::{self, Allows};
+use tests::kernel;
 use tests::reaps::Reaps;
 use tests::records::{agree, count, sum, with};
 use tests::tool::{Ended, Tool};
@@ -250,9 +250,8 @@ fn functions_see_what_they_can(kind: &str) {
         return;
     }
     let _machine = lock::machine();
-    let options = ["--attach", kind];
-    if let Allows::Not { status, says } = kernel::allows(kind) {
-        return kernel::refuses("proclife", &options, status, says);
+    if !kernel::allows_or_refuses("proclife", kind) {
+        return;
     }
     let cgroup = Cgroup::new();
     let tool = Tool::start("proclife", &["--cgroup", cgroup.path(), "0.1", "--attach", kind]);

@@ -11,14 +11,13 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tests::cgroup::Cgroup;
 use tests::overlay::Overlay;
+use tests::quantiles::{FIELDS, RELATIVE, number, quantile, rank};
 use tests::records::{agree, count, sum, with};
 use tests::tool::{Ended, Tool};
 use tests::workload::Workload;
 use tests::{can_run, kernel, lock, programs, until};
 
 const CALLS: [&str; 6] = ["sync", "syncfs", "fsync", "fdatasync", "msync", "sync_file_range"];
-/// What the histogram's buckets may be off.
-const RELATIVE: f64 = 0.032;
 /// Of the threads' calls some wait for a processor, too.
 const THREADS: &str = "5";
 
@@ -35,22 +34,10 @@ fn way_us() -> f64 {
     if kernel::of_guest().is_some() { 500.0 } else { 25.0 }
 }
 
-fn number(record: &Value, field: &str) -> f64 {
-    record[field].as_f64().unwrap_or_else(|| panic!("{field} is no number in {record}"))
-}
-
 fn durations(events: &[&Value]) -> Vec<f64> {
     let mut all: Vec<f64> = events.iter().map(|event| number(event, "duration_us")).collect();
     all.sort_by(f64::total_cmp);
     all
-}
-
-fn rank(sorted: &[f64], quantile: f64) -> usize {
-    (quantile * sorted.len() as f64).ceil().max(1.0) as usize - 1
-}
-
-fn quantile(sorted: &[f64], quantile: f64) -> f64 {
-    sorted[rank(sorted, quantile)]
 }
 
 /// The records of a tool, and what it lost.
@@ -167,14 +154,7 @@ fn intervals_tell_what_the_events_tell() {
         let exact = durations(&events);
         let mut taken: Vec<f64> = with(&said, "call", call).iter().map(|said| took_us(said)).collect();
         taken.sort_by(f64::total_cmp);
-        for (field, at) in [
-            ("min_us", 0.0),
-            ("p50_us", 0.5),
-            ("p90_us", 0.9),
-            ("p99_us", 0.99),
-            ("p999_us", 0.999),
-            ("max_us", 1.0),
-        ] {
+        for (field, at) in FIELDS {
             // What the caller measured holds all that any program can. From below, one call may have been interrupted
             // between the clocks of the two.
             let least = rank(&exact, at).checked_sub(1).map_or(0.0, |rank| exact[rank]);

@@ -155,3 +155,11 @@ fn statistics_need_a_right_of_their_own() {
     let admin = Facts { admin: true, ..Facts::default() };
     assert!(!denied(Step::Statistics, admin).reason.contains("CAP_SYS_ADMIN"));
 }
+
+#[test]
+fn what_the_verifier_turns_down_is_no_matter_of_rights() {
+    let said = "R1 invalid mem access 'scalar'\nprocessed 7 insns (limit 1000000) max_states_per_insn 0\n";
+    let facts = || Facts { modules: modules(&["lockdown", "selinux"]), ..Facts::default() };
+    assert_eq!(diagnose(LOAD, true, said, &facts()), None);
+    assert!(diagnose(LOAD, true, "", &facts()).is_some());
+}

@@ -23,7 +23,7 @@ const REFUSED_EARLY: &str =
     "no clone3 that is refused for its arguments, or by seccomp, before a task is made";
 /// Of calls that wait, a probe of returns follows only so many at once: see vfsstat.
 const PROBED: &str = "no clone3 that is refused for its arguments, or by seccomp, before a task is made; of vforks under way \
-     at once only max(10, 2 x CPUs), and lost tells the others from Linux 6.7 on";
+     at once only max(10, 2 x CPUs), by old kernels (5.10) one per CPU; lost tells the others from Linux 6.7 on";
 
 /// Starts and ends can be had in one way on every kernel with types; for the rest there are functions, and where the
 /// kernel lets none be watched, what comes later or sees less.
