@@ -155,3 +155,11 @@ fn statistics_need_a_right_of_their_own() {
     let admin = Facts { admin: true, ..Facts::default() };
     assert!(!denied(Step::Statistics, admin).reason.contains("CAP_SYS_ADMIN"));
 }
+
+#[test]
+fn a_function_with_fewer_arguments_is_not_a_matter_of_rights() {
+    let said = "prog 'p': -- BEGIN PROG LOAD LOG --\nfunc 'd_alloc_parallel' doesn't have 4-th argument\n";
+    let diagnosis = diagnose(Step::Load(Some(Kind::Fentry)), true, said, &Facts::default()).unwrap();
+    assert_eq!((diagnosis.exit, diagnosis.scope), (Exit::Unsupported, Scope::Program));
+    assert!(diagnosis.reason.contains("fewer arguments"));
+}
