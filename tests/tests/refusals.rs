@@ -30,9 +30,15 @@ fn without_rights() {
         return;
     }
     let dir = reachable();
-    for tool in
-        ["proclife", "biolat", "proclife --events", "biolat --check", "syncsnoop", "syncsnoop --events", "dcstat"]
-    {
+    for tool in [
+        "proclife",
+        "biolat",
+        "proclife --events",
+        "biolat --check",
+        "syncsnoop",
+        "syncsnoop --events",
+        "dcstat",
+    ] {
         let line = format!("{NOBODY} {}/{tool}", dir.path().display());
         refuses(&line, 4, &["CAP_BPF", "CAP_PERFMON"]);
         let one = "setpriv --reuid=65534 --clear-groups --inh-caps=-all,+bpf --ambient-caps=-all,+bpf";

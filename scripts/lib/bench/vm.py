@@ -105,7 +105,8 @@ def measure(bench, kernel):
     (bench.scratch / "dcstat.bt").write_text(DCSTAT)
     for name in ["vfsstat", "dcstat", "biolat", "workload", "empty"]:
         bench.ours(name)
-    files = [bench.root / "scripts/lib/bench/guest", f"{bench.scratch / 'cases'}:/root/cases", bench.scratch / "dcstat.bt"]
+    files = [bench.root / "scripts/lib/bench/guest", f"{bench.scratch / 'cases'}:/root/cases"]
+    files.append(bench.scratch / "dcstat.bt")
     programs = {"bpftool": machine.other("bpftool")} | {name: argv for name, argv in peers.items() if argv}
     files += [f"{path}:/usr/local/bin/{name}" for name, [path] in programs.items()]
     command = [bench.root / "scripts/vm", kernel, "--timeout", "1800"]
@@ -115,7 +116,8 @@ def measure(bench, kernel):
     guest = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     if guest.returncode:
         raise machine.CannotMeasure(f"scripts/vm {kernel} ended with status {guest.returncode}")
-    release, cases = parse(guest.stdout, {"calls": calls, "both": calls, "lookups": calls * NAMES, "requests": requests})
+    sizes = {"calls": calls, "both": calls, "lookups": calls * NAMES, "requests": requests}
+    release, cases = parse(guest.stdout, sizes)
     results = table.Table(f"Linux {release}, emulated: for comparison within this table; best of {2 * rounds} rounds")
     return results, rows(results, cases)
 
@@ -169,7 +171,8 @@ def rows(results, cases):
     for name, rival in [("vfsstat", peer), ("biolat", "libbpf-tools biolatency")]:
         said = [cases[other].programs() if ran(cases, other) else "" for other in (name, rival)]
         results.add(f"{name}, program by program, ns a run", *said)
-    return all(ran(cases, name) for name in ["vfsstat", "vfsstat --attach kprobe", "dcstat", "dcstat --attach kprobe", "biolat"])
+    ours = ["vfsstat", "vfsstat --attach kprobe", "dcstat", "dcstat --attach kprobe", "biolat"]
+    return all(ran(cases, name) for name in ours)
 
 
 def ran(cases, name):

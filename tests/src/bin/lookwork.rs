@@ -122,12 +122,31 @@ const PARTS: [Part; 27] = [
         });
     },
     |names| repeat(401, || drop(open(&names.created[0], OFlags::RDONLY).expect("the file"))),
-    |names| names.unopened.iter().for_each(|name| assert_eq!(open(name, OFlags::RDONLY).err(), Some(Errno::NOENT))),
-    |names| names.unopened.iter().for_each(|name| assert_eq!(open(name, OFlags::RDONLY).err(), Some(Errno::NOENT))),
-    |names| repeat(29, || rustix::fs::accessat(CWD, &names.deep, rustix::fs::Access::EXISTS, AtFlags::empty()).expect("it is there")),
-    |names| names.directories.iter().for_each(|name| rustix::fs::mkdir(name, Mode::RWXU).expect("a directory")),
+    |names| {
+        names
+            .unopened
+            .iter()
+            .for_each(|name| assert_eq!(open(name, OFlags::RDONLY).err(), Some(Errno::NOENT)))
+    },
+    |names| {
+        names
+            .unopened
+            .iter()
+            .for_each(|name| assert_eq!(open(name, OFlags::RDONLY).err(), Some(Errno::NOENT)))
+    },
+    |names| {
+        repeat(29, || {
+            rustix::fs::accessat(CWD, &names.deep, rustix::fs::Access::EXISTS, AtFlags::empty())
+                .expect("it is there")
+        })
+    },
+    |names| {
+        names.directories.iter().for_each(|name| rustix::fs::mkdir(name, Mode::RWXU).expect("a directory"))
+    },
     |names| names.links[..7].iter().for_each(|name| rustix::fs::symlink(&names.deep, name).expect("a link")),
-    |names| names.links[7..12].iter().for_each(|name| rustix::fs::link(&names.created[1], name).expect("a link")),
+    |names| {
+        names.links[7..12].iter().for_each(|name| rustix::fs::link(&names.created[1], name).expect("a link"))
+    },
     |names| {
         for name in &names.links[12..] {
             rustix::fs::mknodat(CWD, name, FileType::Fifo, Mode::RUSR, 0).expect("a FIFO");

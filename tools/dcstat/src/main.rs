@@ -21,7 +21,8 @@ include!(concat!(env!("OUT_DIR"), "/skel.rs"));
 const TOOL: &str = "dcstat";
 
 /// What the entry of `d_alloc_parallel` cannot tell.
-const ENTRIES: &str = "tasks that look up the same new name at once count a miss each, though one of them asks the file system";
+const ENTRIES: &str =
+    "tasks that look up the same new name at once count a miss each, though one of them asks the file system";
 
 const HOOKS: &[Hook] = &[
     Hook::new("walks", &[Rung::new(&["walk_f"]), Rung::new(&["walk_k"])]),

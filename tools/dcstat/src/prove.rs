@@ -35,8 +35,10 @@ pub fn teach(open: &mut OpenDcstatSkel<'_>) {
 /// Looks names up in each way, and names the hooks that did not see it.
 pub fn prove(skel: &DcstatSkel<'_>, _: &Plan) -> Result<Vec<&'static str>> {
     let mut counters: Counters<COUNTERS> = Counters::map(&skel.maps.counters)?;
-    let directory = rustix::fs::open(DIRECTORY, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())
-        .map_err(|error| Failure::failed(format!("cannot try the hooks: {}: {error}", DIRECTORY.to_string_lossy())))?;
+    let directory =
+        rustix::fs::open(DIRECTORY, OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).map_err(|error| {
+            Failure::failed(format!("cannot try the hooks: {}: {error}", DIRECTORY.to_string_lossy()))
+        })?;
     let mut blind = Vec::new();
     for (hooks, work) in WORK {
         counters.since_last();
@@ -61,7 +63,9 @@ const WORK: [Work; 7] = [
     (&[("opens", SLOW), ("misses", MISSES)], |directory| open(directory, OFlags::CREATE | OFlags::EXCL)),
     // Whether lookup_fast is asked for this one, too, is what shall be found out.
     (&[("opens", SLOW), ("misses", MISSES)], |directory| open(directory, OFlags::CREATE)),
-    (&[("changes", REFERENCES), ("changes", MISSES)], |directory| rustix::fs::mkdirat(directory, NOTHING, Mode::empty())),
+    (&[("changes", REFERENCES), ("changes", MISSES)], |directory| {
+        rustix::fs::mkdirat(directory, NOTHING, Mode::empty())
+    }),
     (&[("changes", REFERENCES), ("changes", MISSES)], |directory| {
         rustix::fs::unlinkat(directory, NOTHING, AtFlags::empty())
     }),
