@@ -35,7 +35,7 @@ enum counter { REFERENCES, SLOW, MISSES, MAX_COUNTERS };
  * space carries it over to where it counts.
  */
 struct learnt {
-	u32 lookup_open; /* the kernel's own LOOKUP_OPEN; 0: not known yet */
+	u32 lookup_open;     /* the kernel's own LOOKUP_OPEN; 0: not known yet */
 	u32 creates_by_fast; /* 6.12: an open that may create asks lookup_fast(), but for O_EXCL */
 } __attribute__((aligned(8)));
 
