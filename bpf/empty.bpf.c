@@ -38,6 +38,18 @@ int kretprobe_write(void *ctx)
 	return 0;
 }
 
+SEC("fentry/lookup_fast")
+int walkfentry_lookup(void *ctx)
+{
+	return 0;
+}
+
+SEC("kprobe/lookup_fast")
+int walkkprobe_lookup(void *ctx)
+{
+	return 0;
+}
+
 SEC("tp/syscalls/sys_exit_pread64")
 int tracepoint_read(void *ctx)
 {

@@ -133,6 +133,14 @@ struct open_how {
 	u64 flags;
 };
 
+struct cred;
+
+/* A walk along a path: the component that it is at, and what is done with the last one. */
+struct nameidata {
+	struct qstr last;
+	unsigned int flags;
+};
+
 struct signal_struct {
 	atomic_t live;
 	int nr_threads;
@@ -153,6 +161,9 @@ struct task_struct {
 	struct mm_struct *mm;
 	struct css_set *cgroups;
 	struct files_struct *files;
+	const struct cred *real_cred;
+	const struct cred *cred;
+	struct nameidata *nameidata;
 	char comm[TASK_COMM_LEN];
 };
 
@@ -221,6 +232,7 @@ struct bio {
 #define SYSCALL0_PREFIX "__do_sys_"
 struct pt_regs {
 	unsigned long ax;
+	unsigned long si;
 	unsigned long di;
 };
 #elif defined(__TARGET_ARCH_arm64)

@@ -102,6 +102,11 @@ impl From<Diagnosis> for Refusal {
 /// Why this step was refused. `denied`: with EPERM or EACCES, and not by another error; `said`: what libbpf and
 /// the verifier said about it. Nothing where it is no matter of rights.
 pub fn diagnose(step: Step, denied: bool, said: &str, facts: &Facts) -> Option<Diagnosis> {
+    // The verifier's EACCES, which is about the program and not about rights.
+    if lacks_argument(said) {
+        let reason = "its function has fewer arguments in this kernel".to_string();
+        return Some(Diagnosis { exit: Exit::Unsupported, reason, scope: Scope::Program });
+    }
     // Where the kernel does not tell, the verifier's words do: the helpers are in every kernel for every program that
     // traces, and are taken out only by this.
     let confidential = match facts.lockdown.as_deref() {
@@ -174,6 +179,12 @@ fn may_not_read(said: &str) -> bool {
     ["unknown func bpf_probe_read", "cannot use helper bpf_probe_read"]
         .iter()
         .any(|words| said.contains(words))
+}
+
+/// Whether the verifier turned a program down for an argument that its function does not have (`btf_ctx_access` of
+/// kernel/bpf/btf.c).
+fn lacks_argument(said: &str) -> bool {
+    said.lines().any(|line| line.starts_with("func '") && line.contains("' doesn't have "))
 }
 
 /// A system call that is refused whatever is asked of it.

@@ -18,6 +18,7 @@ pub mod raw;
 pub mod reaps;
 pub mod records;
 pub mod refusal;
+pub mod stopped;
 pub mod tool;
 pub mod tracer;
 pub mod workload;

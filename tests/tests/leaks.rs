@@ -10,7 +10,7 @@ use tests::{bpf, can_run, lock, until};
 /// `CAP_BPF` of `linux/capability.h`, as a bit.
 const CAP_BPF: u64 = 1 << 39;
 
-const WAYS: [(&str, &[&str]); 14] = [
+const WAYS: [(&str, &[&str]); 16] = [
     ("proclife", &["0.1"]),
     ("proclife", &["--events"]),
     ("biolat", &["0.1"]),
@@ -25,6 +25,8 @@ const WAYS: [(&str, &[&str]); 14] = [
     ("syncsnoop", &["--events"]),
     ("syncsnoop", &["0.1", "--attach", "fentry"]),
     ("syncsnoop", &["0.1", "--attach", "kprobe"]),
+    ("dcstat", &["0.1", "--attach", "fentry"]),
+    ("dcstat", &["0.1", "--attach", "kprobe", "-p", "1"]),
 ];
 
 /// Those that this kernel allows.

@@ -30,6 +30,8 @@ fn a_kernel_that_lets_no_program_read_its_memory() {
         "vfsstat --attach fentry",
         "vfsstat --attach kprobe",
         "vfsstat --attach tracepoint",
+        "dcstat",
+        "dcstat --attach kprobe",
         "proclife --events",
     ] {
         refuses(&format!("$BIN/{tool}"), 4, &parts);

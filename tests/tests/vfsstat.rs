@@ -2,18 +2,17 @@
 //! and on an overlay of it.
 #![allow(clippy::expect_used, reason = "tests")]
 
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tests::cgroup::Cgroup;
 use tests::kernel::{self, Allows};
 use tests::overlay::Overlay;
 use tests::records::sum;
+use tests::stopped::Stopped;
 use tests::tool::Tool;
-use tests::{can_run, lock, programs, until};
+use tests::{can_run, lock, programs};
 
 /// What `filework` does, and what vfsstat must tell of it: 23 renames there and back and a failing one, and so on.
 const EXPECTED: [(&str, u64); 22] = [
@@ -45,13 +44,7 @@ const EXPECTED: [(&str, u64); 22] = [
 fn watched(directory: &Path, options: &[&str]) -> Vec<Value> {
     let cgroup = Cgroup::new();
     let tool = Tool::start("vfsstat", &[&["--cgroup", cgroup.path(), "0.1"], options].concat());
-    let mut work = Command::new(programs::built("filework")).arg(directory).spawn().expect("filework starts");
-    let stat = format!("/proc/{}/stat", work.id());
-    until("filework to stop", || fs::read_to_string(&stat).ok().filter(|stat| stat.contains(") T ")));
-    fs::write(Path::new(cgroup.path()).join("cgroup.procs"), work.id().to_string())
-        .expect("the cgroup takes it");
-    kill_process(Pid::from_child(&work), Signal::CONT).expect("filework is there");
-    assert!(work.wait().expect("filework ends").success());
+    Stopped::start("filework", &[directory], &cgroup).finish();
     tool.until_records(2);
     tool.interrupt().records
 }

@@ -163,3 +163,11 @@ fn what_the_verifier_turns_down_is_no_matter_of_rights() {
     assert_eq!(diagnose(LOAD, true, said, &facts()), None);
     assert!(diagnose(LOAD, true, "", &facts()).is_some());
 }
+
+#[test]
+fn a_function_with_fewer_arguments_is_not_a_matter_of_rights() {
+    let said = "prog 'p': -- BEGIN PROG LOAD LOG --\nfunc 'd_alloc_parallel' doesn't have 4-th argument\n";
+    let diagnosis = diagnose(Step::Load(Some(Kind::Fentry)), true, said, &Facts::default()).unwrap();
+    assert_eq!((diagnosis.exit, diagnosis.scope), (Exit::Unsupported, Scope::Program));
+    assert!(diagnosis.reason.contains("fewer arguments"));
+}

@@ -23,10 +23,24 @@ CASES = [
     ("empty fexit", "calls", "empty fexit"),
     ("empty kretprobe", "calls", "empty kretprobe"),
     ("empty tracepoint", "calls", "empty tracepoint"),
+    ("dcstat", "lookups", "dcstat 600"),
+    ("dcstat --attach kprobe", "lookups", "dcstat --attach kprobe 600"),
+    ("bpftrace, as bcc's dcstat", "lookups", "bpftrace /root/dcstat.bt"),
+    ("empty fentry of lookup_fast", "lookups", "empty walkfentry"),
+    ("empty kprobe of lookup_fast", "lookups", "empty walkkprobe"),
     ("biolat", "requests", "biolat 600"),
     ("libbpf-tools biolatency", "requests", "peer-biolatency 600"),
     ("empty tp_btf", "requests", "empty tp_btf"),
 ]
+
+
+# bcc's dcstat in bpftrace's words, for libbpf-tools has none: by kprobes, as it is.
+DCSTAT = """kprobe:lookup_fast { @refs = count(); }
+kretprobe:d_lookup { @slow = count(); }
+kretprobe:d_lookup /retval == 0/ { @misses = count(); }
+"""
+# Names in a path of workload's.
+NAMES = 7
 
 
 class Case:
@@ -84,12 +98,15 @@ def measure(bench, kernel):
     rounds, calls, requests = bench.pick((6, 2000, 200), (24, 2000, 300))
     machine.need("bpftool")
     peers = {f"peer-{name}": machine.peer(name) for name in PEERS}
+    peers["bpftrace"] = machine.other("bpftrace")
     (bench.scratch / "cases").write_text(
         "".join("\t".join(case) + "\n" for case in CASES if peers.get(case[2].split()[0], case))
     )
-    for name in ["vfsstat", "biolat", "workload", "empty"]:
+    (bench.scratch / "dcstat.bt").write_text(DCSTAT)
+    for name in ["vfsstat", "dcstat", "biolat", "workload", "empty"]:
         bench.ours(name)
     files = [bench.root / "scripts/lib/bench/guest", f"{bench.scratch / 'cases'}:/root/cases"]
+    files.append(bench.scratch / "dcstat.bt")
     programs = {"bpftool": machine.other("bpftool")} | {name: argv for name, argv in peers.items() if argv}
     files += [f"{path}:/usr/local/bin/{name}" for name, [path] in programs.items()]
     command = [bench.root / "scripts/vm", kernel, "--timeout", "1800"]
@@ -99,7 +116,8 @@ def measure(bench, kernel):
     guest = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     if guest.returncode:
         raise machine.CannotMeasure(f"scripts/vm {kernel} ended with status {guest.returncode}")
-    release, cases = parse(guest.stdout, {"calls": calls, "both": calls, "requests": requests})
+    sizes = {"calls": calls, "both": calls, "lookups": calls * NAMES, "requests": requests}
+    release, cases = parse(guest.stdout, sizes)
     results = table.Table(f"Linux {release}, emulated: for comparison within this table; best of {2 * rounds} rounds")
     return results, rows(results, cases)
 
@@ -141,13 +159,20 @@ def rows(results, cases):
     # Whether processors share a counter shows only here, and only where the host has two processors to spare: no goal.
     row(results, cases, "the same, two tasks at once, median of the rounds: vfsstat", "vfsstat, two tasks",
         [f"{peer}, two tasks"], None, None, 1, Case.per_call_together)
+    for name, attached, empty, rival in [
+        ("dcstat", " (fentry, by default)", "empty fentry of lookup_fast", "bpftrace, as bcc's dcstat"),
+        ("dcstat --attach kprobe", "", "empty kprobe of lookup_fast", "bpftrace, as bcc's dcstat"),
+    ]:
+        row(results, cases, f"cost of a name looked up: {name}{attached}", name, [rival, empty], empty, rival, SHARE,
+            Case.per_call)
     rival = "libbpf-tools biolatency"
     row(results, cases, "cost of a request, all programs: biolat", "biolat", [rival, "empty tp_btf"], "empty tp_btf",
         rival, SHARE, Case.per_request)
     for name, rival in [("vfsstat", peer), ("biolat", "libbpf-tools biolatency")]:
         said = [cases[other].programs() if ran(cases, other) else "" for other in (name, rival)]
         results.add(f"{name}, program by program, ns a run", *said)
-    return all(ran(cases, name) for name in ["vfsstat", "vfsstat --attach kprobe", "biolat"])
+    ours = ["vfsstat", "vfsstat --attach kprobe", "dcstat", "dcstat --attach kprobe", "biolat"]
+    return all(ran(cases, name) for name in ours)
 
 
 def ran(cases, name):

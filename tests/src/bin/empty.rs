@@ -1,5 +1,5 @@
 //! Attaches programs that do nothing, for scripts/bench, and holds them until it is killed: `empty KIND`, one of
-//! fentry, fexit, kretprobe, tracepoint and tp_btf; see `bpf/empty.bpf.c`.
+//! fentry, fexit, kretprobe, tracepoint, tp_btf, walkfentry and walkkprobe; see `bpf/empty.bpf.c`.
 #![allow(clippy::expect_used, reason = "whatever fails here ends the program, and says why")]
 
 use std::mem::MaybeUninit;

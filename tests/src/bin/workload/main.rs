@@ -15,6 +15,7 @@ mod confine;
 mod ends;
 mod entry;
 mod io;
+mod lookups;
 mod processes;
 mod storm;
 mod syncs;
@@ -46,6 +47,7 @@ fn main() {
         "threads" => threads::run(&args),
         "io" => io::run(&args),
         "calls" => calls::run(&args),
+        "lookups" => lookups::run(&args),
         "syncs" => syncs::run(&args),
         "run" => run(&args),
         "confine" => {
@@ -53,7 +55,8 @@ fn main() {
             run(&args);
         }
         other => panic!(
-            "unknown subject {other:?}: one of noop, processes, storm, ends, threads, io, calls, syncs, run, confine"
+            "unknown subject {other:?}: one of noop, processes, storm, ends, threads, io, calls, lookups, syncs, run,
+             confine"
         ),
     }
 }

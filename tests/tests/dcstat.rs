@@ -1,0 +1,173 @@
+//! dcstat against look-ups whose numbers are known (`tests/src/bin/lookwork.rs`): by every kind of hook, and on file
+//! systems that keep the cache in different ways.
+#![allow(clippy::expect_used, reason = "tests")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use tests::cgroup::Cgroup;
+use tests::kernel::{self, Allows};
+use tests::overlay::Overlay;
+use tests::records::sum;
+use tests::stopped::Stopped;
+use tests::tool::Tool;
+use tests::{can_run, lock, programs};
+
+/// A part of the work, and what dcstat must tell of it: references, slow ones, misses.
+type Part = (&'static str, [u64; 3]);
+
+const COLD: &str = "names, after a drop of the cache";
+const DEEP_COLD: &str = "a deep path, after a drop of the cache";
+const AGAIN: &str = "names that are not there, again";
+const UNOPENED: &str = "opens of files that are not there, again";
+const REOPENED: &str = "opens that may create, of a file";
+const ABSOLUTE: &str = "a deep absolute path";
+const TOGETHER: &str = "new names by 7 threads at once";
+
+/// On a file system on disk. Of `ABSOLUTE` the path to the directory is to be added.
+const EXPECTED: [Part; 27] = [
+    // Seven components each.
+    ("a deep path", [10_007 * 7, 0, 0]),
+    (ABSOLUTE, [1_009 * 7, 0, 0]),
+    // a, b, b, c.
+    ("dots", [503 * 4, 0, 0]),
+    // The link, the four components in it, and the one behind it.
+    ("a symbolic link", [211 * 6, 0, 0]),
+    ("names that are not there", [1_013, 1_013, 1_013]),
+    (AGAIN, [1_013, 0, 0]),
+    (COLD, [499, 499, 499]),
+    (DEEP_COLD, [7, 7, 7]),
+    ("opens that create", [101, 101, 101]),
+    (REOPENED, [103, 0, 0]),
+    ("exclusive opens", [97, 97, 97]),
+    ("exclusive opens of a file", [11, 11, 0]),
+    ("opens", [401, 0, 0]),
+    ("opens of files that are not there", [37, 37, 37]),
+    (UNOPENED, [37, 0, 0]),
+    // By the rights of the real user, which the call takes on.
+    ("access", [29 * 7, 0, 0]),
+    ("mkdir", [19, 19, 19]),
+    ("symlink", [7, 7, 7]),
+    // The file, and the new name.
+    ("link", [2 * 5, 5, 5]),
+    ("mknod", [3, 3, 3]),
+    // Both names; the new one is forgotten with each rename back.
+    ("rename", [2 * 2 * 23, 2 * 2 * 23, 2 * 23]),
+    ("rmdir", [19, 19, 0]),
+    ("unlink", [101, 101, 0]),
+    ("unlink of a file that is not there", [3, 3, 3]),
+    // The first component, which is not there, and is known not to be from the second time on.
+    ("mkdir below nothing", [13, 1, 1]),
+    ("listing a directory", [0, 0, 0]),
+    // One asks the file system, the others wait for it, if they come so soon.
+    (TOGETHER, [7 * 211, 211, 211]),
+];
+
+/// The same on tmpfs, which has all that there is in the cache, and does not keep what there is not.
+fn on_tmpfs((part, [references, slow, misses]): Part) -> Part {
+    match part {
+        AGAIN | UNOPENED | "mkdir below nothing" | TOGETHER => (part, [references; 3]),
+        COLD | DEEP_COLD => (part, [references, 0, 0]),
+        _ => (part, [references, slow, misses]),
+    }
+}
+
+/// Before 6.12, all opens that may create take the directory's lock.
+fn on_this_kernel((part, told): Part) -> Part {
+    if part == REOPENED && kernel::release() < (6, 12) { (part, [103, 103, 0]) } else { (part, told) }
+}
+
+/// Components of an absolute path.
+fn components(path: &Path) -> u64 {
+    path.components().count() as u64 - 1
+}
+
+/// Asserts that counts are as they should be. A program that watches a function by fentry is left out where another task's
+/// run of it was preempted on the same processor, which newer kernels do at any place: what is missing then is in `lost`.
+fn agree(what: &str, told: &[u64], should: &[u64], lost: u64) {
+    let missing: u64 = told.iter().zip(should).map(|(told, should)| should.saturating_sub(*told)).sum();
+    let none_too_many = told.iter().zip(should).all(|(told, should)| told <= should);
+    assert!(none_too_many && missing <= lost, "{what}: {told:?} told of {should:?}, {lost} lost");
+}
+
+/// Asserts that a part was told as it should be. Of threads that look up the same new names, each is told either to have
+/// found it at once or to have waited; and on tmpfs, where what one found out is gone when the next one comes, some have
+/// to ask anew, or to begin their walks anew.
+fn agrees(what: &str, part: &str, told: [u64; 3], should: [u64; 3], lost: u64, tells_who_waits: bool) {
+    if part != TOGETHER || told == should {
+        return agree(&format!("{what}: {part}"), &told, &should, lost);
+    }
+    let [references, slow, misses] = told;
+    let keeps_negatives = should[0] != should[2];
+    if keeps_negatives {
+        agree(&format!("{what}: {part}"), &[references], &should[..1], lost);
+    } else {
+        assert!(references + lost >= should[0], "{what}: {part}: {told:?}");
+    }
+    assert!(misses <= slow && slow <= references && slow + lost >= 211, "{what}: {part}: {told:?}");
+    if tells_who_waits && keeps_negatives {
+        agree(&format!("{what}: {part}"), &[misses], &should[2..], lost);
+    } else {
+        assert!(misses + lost >= 211, "{what}: {part}: {told:?}");
+    }
+}
+
+fn counted(kind: &str, place: &str, directory: &Path, expected: impl Fn(Part) -> Part) {
+    let cgroup = Cgroup::new();
+    let options = ["--attach", kind];
+    let tells_who_waits = kernel::bound("dcstat", &options, "misses").is_none();
+    let tool = Tool::start("dcstat", &[&options[..], &["--cgroup", cgroup.path(), "0.1"]].concat());
+    let work = Stopped::start("lookwork", &[directory], &cgroup);
+    let mut before = 0;
+    for (part, mut should) in EXPECTED.map(|part| on_this_kernel(expected(part))) {
+        if part == ABSOLUTE {
+            should[0] += 1_009 * components(&directory.join("lookwork"));
+        }
+        if part == COLD {
+            // Names that were used lately survive the first time.
+            (0..3).for_each(|_| fs::write("/proc/sys/vm/drop_caches", "2").expect("a drop"));
+        }
+        work.next();
+        let until = tool.until_interval_after(Timestamp::now());
+        let records = &tool.records()[before..until];
+        before = until;
+        let told = ["references", "slow", "misses"].map(|field| sum(records, field));
+        let what = format!("--attach {kind} on {place}");
+        agrees(&what, part, told, should, sum(records, "lost"), tells_who_waits);
+    }
+    work.finish();
+    tool.interrupt();
+}
+
+fn counted_by(kind: &str) {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    if let Allows::Not { status, says } = kernel::allows(kind) {
+        return kernel::refuses("dcstat", &["--attach", kind], status, says);
+    }
+    let scratch = tempfile::tempdir_in(programs::scratch()).expect("a directory on a disk");
+    counted(kind, "a file system", scratch.path(), |part| part);
+    let overlay = Overlay::new(scratch.path());
+    counted(kind, "an overlay", overlay.path(), |part| part);
+    let memory = PathBuf::from("/dev/shm");
+    let memory = tempfile::tempdir_in(memory).expect("a directory in memory");
+    counted(kind, "tmpfs", memory.path(), on_tmpfs);
+}
+
+#[test]
+fn known_look_ups_are_counted_exactly_by_the_best_rungs() {
+    counted_by("auto");
+}
+
+#[test]
+fn known_look_ups_are_counted_exactly_by_fentry() {
+    counted_by("fentry");
+}
+
+#[test]
+fn known_look_ups_are_counted_exactly_by_kprobes() {
+    counted_by("kprobe");
+}

@@ -1,0 +1,126 @@
+//! dcstat: are path look-ups served from the directory cache?
+
+mod prove;
+mod row;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use common::banks::Counters;
+use common::exit::{Result, report};
+use common::hooks::{Hook, Rung};
+use common::interval::Ticks;
+use common::output::Writer;
+use common::{cli, filter, output, session};
+use libbpf_rs::num_possible_cpus;
+
+// The module `skel`, generated from the BPF C.
+include!(concat!(env!("OUT_DIR"), "/skel.rs"));
+
+/// The tool's name in records and messages.
+const TOOL: &str = "dcstat";
+
+/// What the entry of `d_alloc_parallel` cannot tell.
+const ENTRIES: &str =
+    "tasks that look up the same new name at once count a miss each, though one of them asks the file system";
+
+const HOOKS: &[Hook] = &[
+    Hook::new("walks", &[Rung::new(&["walk_f"]), Rung::new(&["walk_k"])]),
+    Hook::new("opens", &[Rung::new(&["open_f"]), Rung::new(&["open_k"])]),
+    Hook::new(
+        "misses",
+        &[
+            // The one with more arguments first: a kernel whose function has fewer refuses it, while the other would
+            // take an argument for what is returned.
+            Rung::new(&["search_f"]).way("three arguments"),
+            Rung::new(&["search_f7"]).way("two arguments"),
+            Rung::new(&["search_k"]).bound(ENTRIES),
+        ],
+    ),
+    Hook::new(
+        "changes",
+        &[
+            Rung::new(&["change_f", "alloc_f"]),
+            Rung::new(&["change_f5", "alloc_f"]),
+            Rung::new(&["change_k", "alloc_k"]),
+            Rung::new(&["change_k5", "alloc_k"]),
+        ],
+    ),
+];
+
+const EXAMPLES: &str = "\
+Examples:
+  dcstat                         a line every second
+  dcstat 10 6                    six records of ten seconds
+  dcstat --cgroup system.slice/postgresql.service 5
+  dcstat 1 | jq -c '[.ts, .misses, .hit_ratio]'
+  dcstat --check                 which functions it watches here
+
+What is counted:
+  references  a name in a path: stat(\"/usr/lib/x\") looks up three. A symbolic link
+              adds those of its target. Not . and .., and not what a file system
+              looks up on its own behalf, an overlay in its layers for one.
+  slow        those not served without the directory's lock: the name was not
+              found, or is to be made, removed or renamed (mkdir, unlink, rename,
+              open with O_CREAT | O_EXCL; before Linux 6.12 any O_CREAT).
+  misses      those for which the file system was asked. A name that is known not
+              to exist is a hit, where the file system keeps that: tmpfs does not.
+  hit_ratio   (references - misses) / references.
+
+Bounds:
+  A walk that the kernel has to begin anew, because a directory changed under it,
+  counts its names anew; so does an open by io_uring that could not be done at once.
+  By kprobes, tasks that look up the same new name at once count a miss each, though
+  one of them asks the file system and the others wait for it.
+  A look-up under way when an interval ends counts as a reference before and as a
+  miss after.
+  There are no tracepoints of look-ups: a kernel that lets functions be watched
+  neither by fentry nor by kprobes is refused, with status 3 (or 4, where it has
+  them and does not permit them).";
+
+/// Are path look-ups served from the directory cache?
+#[derive(Parser)]
+#[command(name = TOOL, version, after_help = EXAMPLES)]
+struct Args {
+    #[command(flatten)]
+    common: cli::Common,
+}
+
+fn main() -> ExitCode {
+    report(TOOL, run())
+}
+
+fn run() -> Result<()> {
+    let args: Args = cli::parse()?;
+    if args.common.schema {
+        return output::print_schema::<row::Lookups>(TOOL);
+    }
+    let filter = filter::Filter::new(&args.common.pid, args.common.cgroup.as_deref())?;
+    let cpus = num_possible_cpus().unwrap_or(1) as u32;
+    let tool = session::Tool {
+        builder: skel::DcstatSkelBuilder::default,
+        configure: &|open: &mut skel::OpenDcstatSkel<'_>| {
+            prove::teach(open);
+            open.maps.counters.set_max_entries(cpus)
+        },
+        hooks: HOOKS,
+        wanted: &|_| true,
+        prove: Some(prove::prove),
+    };
+    let mut session = session::start(&tool, &args.common, &filter)?;
+    if args.common.check {
+        return common::print_check(&session.plan, &args.common);
+    }
+    let mut counters: Counters<{ row::COUNTERS }> = Counters::map(&session.skel.maps.counters)?;
+    if session.counted_proof {
+        counters.since_last();
+    }
+    let mut writer = Writer::new(TOOL, &args.common);
+    let mut ticks = Ticks::new(args.common.interval, args.common.count, args.common.duration);
+    while let Some(tick) = ticks.next(&session.stop) {
+        let lookups = row::Lookups::new(&counters.since_last());
+        let account = session.meter.account();
+        writer.interval(&tick, &[lookups], 0, account)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! A little of each kind of look-up, to find the hooks that see nothing, and for the programs to find out what they
+//! cannot know of a kernel beforehand.
+
+use std::ffi::CStr;
+use std::sync::OnceLock;
+
+use common::banks::Counters;
+use common::exit::{Failure, Result};
+use common::plan::Plan;
+use rustix::fd::OwnedFd;
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::row::{COUNTERS, MISSES, REFERENCES, SLOW};
+use crate::skel::{DcstatSkel, OpenDcstatSkel};
+
+/// Nothing can be made in this directory, and it keeps no name that it does not have: each look-up there is a miss.
+const DIRECTORY: &CStr = c"/proc/self/fd";
+/// A name that it does not have.
+const NOTHING: &CStr = c"nothing";
+/// How often each is done: other tasks look names up, too, and must not be taken for us.
+const TIMES: u64 = 16;
+
+/// What the programs found out, for the object that counts: `struct learnt` of `bpf/dcstat.bpf.c`.
+static LEARNT: OnceLock<(u32, u32)> = OnceLock::new();
+
+/// Hands on what the programs of an object before this one found out.
+pub fn teach(open: &mut OpenDcstatSkel<'_>) {
+    if let (Some((lookup_open, creates_by_fast)), Some(data)) = (LEARNT.get(), open.maps.bss_data.as_mut()) {
+        data.learnt.lookup_open = *lookup_open;
+        data.learnt.creates_by_fast = *creates_by_fast;
+    }
+}
+
+/// Looks names up in each way, and names the hooks that did not see it.
+pub fn prove(skel: &DcstatSkel<'_>, _: &Plan) -> Result<Vec<&'static str>> {
+    let mut counters: Counters<COUNTERS> = Counters::map(&skel.maps.counters)?;
+    let directory =
+        rustix::fs::open(DIRECTORY, OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).map_err(|error| {
+            Failure::failed(format!("cannot try the hooks: {}: {error}", DIRECTORY.to_string_lossy()))
+        })?;
+    let mut blind = Vec::new();
+    for (hooks, work) in WORK {
+        counters.since_last();
+        // Where the directory cannot be written to, some of it fails before it looks anything up.
+        let looked_up = (0..TIMES).filter(|_| work(&directory) != Err(Errno::ROFS)).count() as u64;
+        let seen = counters.since_last();
+        blind.extend(hooks.iter().filter(|(_, counter)| seen[*counter] < looked_up).map(|(hook, _)| *hook));
+    }
+    if let Some(data) = skel.maps.bss_data.as_deref() {
+        LEARNT.get_or_init(|| (data.learnt.lookup_open, data.learnt.creates_by_fast));
+    }
+    Ok(blind)
+}
+
+/// What is done, all of it in vain, and the counter by which each hook shows that it saw it.
+type Work = (&'static [(&'static str, usize)], fn(&OwnedFd) -> rustix::io::Result<()>);
+
+const WORK: [Work; 7] = [
+    (&[("walks", REFERENCES), ("misses", MISSES)], |directory| {
+        rustix::fs::statat(directory, NOTHING, AtFlags::empty()).map(drop)
+    }),
+    (&[("opens", SLOW), ("misses", MISSES)], |directory| open(directory, OFlags::CREATE | OFlags::EXCL)),
+    // Whether lookup_fast is asked for this one, too, is what shall be found out.
+    (&[("opens", SLOW), ("misses", MISSES)], |directory| open(directory, OFlags::CREATE)),
+    (&[("changes", REFERENCES), ("changes", MISSES)], |directory| {
+        rustix::fs::mkdirat(directory, NOTHING, Mode::empty())
+    }),
+    (&[("changes", REFERENCES), ("changes", MISSES)], |directory| {
+        rustix::fs::unlinkat(directory, NOTHING, AtFlags::empty())
+    }),
+    (&[("changes", REFERENCES), ("changes", MISSES)], |directory| {
+        rustix::fs::unlinkat(directory, NOTHING, AtFlags::REMOVEDIR)
+    }),
+    (&[("changes", REFERENCES), ("changes", MISSES)], |directory| {
+        rustix::fs::renameat(directory, NOTHING, directory, NOTHING)
+    }),
+];
+
+fn open(directory: &OwnedFd, flags: OFlags) -> rustix::io::Result<()> {
+    rustix::fs::openat(directory, NOTHING, flags, Mode::empty()).map(drop)
+}

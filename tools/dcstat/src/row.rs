@@ -1,0 +1,82 @@
+//! The record of dcstat.
+
+use common::output::Row;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// How many counters there are in a bank: `MAX_COUNTERS` of `bpf/dcstat.bpf.c`, rounded up to whole cache lines.
+pub const COUNTERS: usize = 8;
+
+/// The places of the counters: `enum counter` of `bpf/dcstat.bpf.c`.
+pub const REFERENCES: usize = 0;
+/// As above.
+pub const SLOW: usize = 1;
+/// As above.
+pub const MISSES: usize = 2;
+
+/// What became of the names that were looked up in an interval.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Lookups {
+    /// Names looked up: one for each component of a path, but for `.` and `..`, which need no look-up.
+    pub references: u64,
+    /// Those of them that the look-up without the directory's lock did not serve: it did not find the name, or the name
+    /// was to be made, removed or renamed, which takes the lock at once.
+    pub slow: u64,
+    /// Those of them that the file system was asked for, for the cache did not know whether there is such a name.
+    pub misses: u64,
+    /// The share of references that the cache answered, also by knowing that there is no such name: 0 to 1. Null
+    /// where there were no references.
+    pub hit_ratio: Option<f64>,
+}
+
+impl Lookups {
+    /// From what was added to the counters, in the order of `enum counter` in `bpf/dcstat.bpf.c`.
+    pub fn new(added: &[u64; COUNTERS]) -> Self {
+        let (references, misses) = (added[REFERENCES], added[MISSES]);
+        Self { references, slow: added[SLOW], misses, hit_ratio: hit_ratio(references, misses) }
+    }
+}
+
+/// To six digits. A look-up that goes on when an interval ends is a reference of that one and a miss of the next.
+fn hit_ratio(references: u64, misses: u64) -> Option<f64> {
+    let hits = references.saturating_sub(misses);
+    (references > 0).then(|| (hits as f64 / references as f64 * 1e6).floor() / 1e6)
+}
+
+impl Row for Lookups {
+    const TABLE: &'static [&'static str] = &["references", "slow", "misses", "hit_ratio"];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ratio(references: u64, misses: u64) -> Option<f64> {
+        let mut added = [0; COUNTERS];
+        (added[REFERENCES], added[MISSES]) = (references, misses);
+        Lookups::new(&added).hit_ratio
+    }
+
+    #[test]
+    fn the_ratio_is_that_of_hits() {
+        assert_eq!(ratio(4, 1), Some(0.75));
+        assert_eq!(ratio(3, 1), Some(0.666_666));
+        assert_eq!(ratio(7, 0), Some(1.0));
+    }
+
+    #[test]
+    fn one_miss_is_not_a_ratio_of_one() {
+        assert_eq!(ratio(100_000_000, 1), Some(0.999_999));
+    }
+
+    #[test]
+    fn of_no_references_there_is_no_ratio() {
+        assert_eq!(ratio(0, 0), None);
+        assert_eq!(ratio(0, 1), None);
+    }
+
+    #[test]
+    fn misses_of_the_interval_before_make_no_negative_ratio() {
+        assert_eq!(ratio(1, 2), Some(0.0));
+    }
+}
