@@ -39,3 +39,8 @@ use crate::exit::Result;
 pub fn print_check(plan: &plan::Plan, common: &cli::Common) -> Result<()> {
     check::print(plan, common.output)
 }
+
+/// Whether anything in the running kernel's types has this name: false where it does not tell them.
+pub fn kernel_names(name: &str) -> bool {
+    kernel::Running::default().names(name)
+}

@@ -10,6 +10,8 @@
 #![allow(clippy::expect_used, reason = "a workload that cannot do its work must stop at once and say why")]
 
 mod args;
+mod cache;
+mod cached;
 mod calls;
 mod confine;
 mod ends;
@@ -45,6 +47,7 @@ fn main() {
         "ends" => ends::run(&args),
         "threads" => threads::run(&args),
         "io" => io::run(&args),
+        "cache" => cache::run(&args),
         "calls" => calls::run(&args),
         "syncs" => syncs::run(&args),
         "run" => run(&args),
@@ -53,7 +56,7 @@ fn main() {
             run(&args);
         }
         other => panic!(
-            "unknown subject {other:?}: one of noop, processes, storm, ends, threads, io, calls, syncs, run, confine"
+            "unknown subject {other:?}: one of noop, processes, storm, ends, threads, io, cache, calls, syncs, run, confine"
         ),
     }
 }
