@@ -58,11 +58,14 @@ static __always_inline u64 common(struct stretch *a, u64 first, u64 end)
 
 /* What a task is at. Files are told by their mapping, which is only compared. */
 struct work {
-	/* Pages fetched from this file, it is not known yet whom for. */
+	/* Pages fetched from this file, it is not known yet whom for; the last stretches apart,
+	 * what was before in one. */
 	u64 pending;
 	u64 pending_pages;
 	u32 stretches;
 	struct stretch stretch[MAX_STRETCHES];
+	struct stretch early;
+	u64 early_pages;
 
 	/* The read that began, where its end cannot be watched; by get_pages: that was seen. */
 	u64 reading;
@@ -164,20 +167,29 @@ static __always_inline bool caches_k(struct inode *inode)
 	return is_cached(BPF_CORE_READ(inode, i_mode), BPF_CORE_READ(inode, i_sb, s_magic));
 }
 
+/* There is no room: reads go upwards, so that what was fetched first was asked for, or none of it
+ * was. */
+static __always_inline void fold(struct work *work)
+{
+	if (!work->early_pages)
+		work->early.first = work->stretch[0].first;
+	work->early.end = work->stretch[MAX_STRETCHES - 1].end;
+	for (u32 i = 0; i < MAX_STRETCHES; i++)
+		work->early_pages += work->stretch[i].end - work->stretch[i].first;
+}
+
 /* Keeps that these pages were fetched. */
 static __always_inline void pend(struct work *work, u64 mapping, u64 first, u64 pages)
 {
 	u32 stretches = work->stretches, last;
 
+	if (!work->pending_pages)
+		__sync_fetch_and_add(&pending_tasks, 1);
 	if (work->pending != mapping) {
 		/* The other file's stay what they count as: fetched ahead, for reads. */
 		work->pending = mapping;
-		stretches = 0;
-		if (!work->pending_pages)
-			__sync_fetch_and_add(&pending_tasks, 1);
 		work->pending_pages = 0;
-	} else if (!work->pending_pages) {
-		__sync_fetch_and_add(&pending_tasks, 1);
+		work->early_pages = 0;
 		stretches = 0;
 	}
 	work->pending_pages += pages;
@@ -186,12 +198,16 @@ static __always_inline void pend(struct work *work, u64 mapping, u64 first, u64 
 	last = (stretches - 1) & (MAX_STRETCHES - 1);
 	if (stretches && work->stretch[last].end == first) {
 		work->stretch[last].end = first + pages;
-	} else if (stretches < MAX_STRETCHES) {
-		work->stretch[stretches & (MAX_STRETCHES - 1)].first = first;
-		work->stretch[stretches & (MAX_STRETCHES - 1)].end = first + pages;
-		stretches++;
+		return;
 	}
-	work->stretches = stretches;
+	if (stretches >= MAX_STRETCHES) {
+		fold(work);
+		stretches = 0;
+	}
+	last = stretches & (MAX_STRETCHES - 1);
+	work->stretch[last].first = first;
+	work->stretch[last].end = first + pages;
+	work->stretches = stretches + 1;
 }
 
 /*
@@ -205,14 +221,20 @@ static __always_inline void claim(struct counters *bank, struct work *work, u64 
 
 	if (work->pending != mapping || !work->pending_pages)
 		return;
+	if (work->early_pages) {
+		asked = common(&work->early, first, end);
+		asked = asked < work->early_pages ? asked : work->early_pages;
+	}
 	for (u32 i = 0; i < MAX_STRETCHES && i < work->stretches; i++)
 		asked += common(&work->stretch[i], first, end);
 	if (asked)
 		add(bank, FETCHED_ON_DEMAND, asked);
 	if (fault)
 		add(bank, FETCHED_FOR_FAULTS, work->pending_pages);
-	work->pending_pages = 0;
 	work->pending = 0;
+	work->pending_pages = 0;
+	work->early_pages = 0;
+	work->stretches = 0;
 	__sync_fetch_and_sub(&pending_tasks, 1);
 }
 
@@ -644,6 +666,8 @@ int BPF_KPROBE(fault_k, struct vm_fault *fault)
 {
 	struct address_space *mapping;
 	struct work *work;
+	u64 page;
+	bool again;
 
 	if (!filter_current())
 		return 0;
@@ -653,10 +677,13 @@ int BPF_KPROBE(fault_k, struct vm_fault *fault)
 	work = work_entered();
 	if (!work)
 		return 0;
+	page = BPF_CORE_READ(fault, pgoff);
+	/* Tried again, once the page was fetched. */
+	again = work->faulting == (u64)mapping && work->fault_page == page;
 	work->faulting = (u64)mapping;
-	work->fault_page = BPF_CORE_READ(fault, pgoff);
+	work->fault_page = page;
 	/* The first write to a page of a private mapping: it is copied, not mapped. */
-	if (BPF_CORE_READ(fault, cow_page))
+	if (!again && BPF_CORE_READ(fault, cow_page))
 		mapped(1);
 	return 0;
 }

@@ -47,14 +47,8 @@ impl Trial {
         // SAFETY: a new mapping at an address that the kernel chooses, of a file that nobody else has and that keeps
         // its size.
         unsafe {
-            let at = mmap(
-                std::ptr::null_mut(),
-                2 * self.page,
-                ProtFlags::READ,
-                MapFlags::SHARED,
-                &self.file,
-                0,
-            )?;
+            let at =
+                mmap(std::ptr::null_mut(), 2 * self.page, ProtFlags::READ, MapFlags::SHARED, &self.file, 0)?;
             at.cast::<u8>().add(self.page).read_volatile();
             munmap(at, 2 * self.page)
         }

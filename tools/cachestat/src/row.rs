@@ -35,24 +35,37 @@ pub struct Counts {
 }
 
 /// From what was added to the counters to records.
+///
+/// The kernel's side counts a page before it knows all of it, and takes back, or moves, what turns out otherwise: perhaps
+/// an interval later. What an interval owes is taken from the next, so that sums over intervals are right.
 #[derive(Default)]
 pub struct Reckoner {
-    /// Faults told too many in an interval before: one that turned out otherwise as the next one began.
-    owed: i64,
+    faults: Owing,
+    read_misses: Owing,
+    readahead: Owing,
+}
+
+/// What is owed, as a negative number.
+#[derive(Default)]
+struct Owing(i64);
+
+impl Owing {
+    /// The interval's number, of what was added and what was taken from it.
+    fn settle(&mut self, added: u64, taken: u64) -> u64 {
+        // What is taken back is added as a negative number: the sums wrap.
+        let now = self.0.wrapping_add(added.wrapping_sub(taken) as i64);
+        self.0 = now.min(0);
+        now.max(0) as u64
+    }
 }
 
 impl Reckoner {
     /// The record, and what was lost, from what was added to the counters, in the order of `enum counter` in
     /// `bpf/cachestat.bpf.c`.
     pub fn record(&mut self, added: &[u64; COUNTERS]) -> (Counts, u64) {
-        let &[reads, faults, fetched, for_faults, on_demand, write_adds, dirtied, lost] = added;
-        // What the kernel's side takes back it adds as a negative number.
-        let faults = (faults as i64).saturating_add(self.owed);
-        self.owed = faults.min(0);
-        let faults = faults.max(0) as u64;
-        // A page is counted as fetched before it is known whom for, perhaps an interval earlier.
-        let fault_misses = for_faults;
-        let read_misses = fetched.saturating_sub(for_faults);
+        let &[reads, faults, fetched, fault_misses, on_demand, write_adds, dirtied, lost] = added;
+        let faults = self.faults.settle(faults, 0);
+        let read_misses = self.read_misses.settle(fetched, fault_misses);
         let accesses = reads + faults;
         let hits = reads.saturating_sub(read_misses) + faults.saturating_sub(fault_misses);
         let counts = Counts {
@@ -64,7 +77,7 @@ impl Reckoner {
             read_misses,
             faults,
             fault_misses,
-            readahead: fetched.saturating_sub(on_demand),
+            readahead: self.readahead.settle(fetched, on_demand),
             write_adds,
             dirtied,
         };
@@ -118,8 +131,15 @@ mod tests {
     fn faults_that_are_taken_back_after_their_interval_are_taken_from_the_next() {
         let mut reckoner = Reckoner::default();
         let faults = |taken: i64| [0, taken as u64, 0, 0, 0, 0, 0, 0];
-        let told: Vec<u64> =
-            [16, -15, 3, 20].map(|taken| reckoner.record(&faults(taken)).0.faults).into_iter().collect();
-        assert_eq!(told, [16, 0, 0, 8]);
+        assert_eq!([16, -15, 3, 20].map(|taken| reckoner.record(&faults(taken)).0.faults), [16, 0, 0, 8]);
+    }
+
+    #[test]
+    fn what_is_known_an_interval_later_leaves_the_sums_right() {
+        let mut reckoner = Reckoner::default();
+        let records = [[0, 0, 64, 0, 0, 0, 0, 0], [0, 0, 0, 32, 4, 0, 0, 0], [0, 0, 40, 0, 0, 0, 0, 0]]
+            .map(|added| reckoner.record(&added).0);
+        assert_eq!(records.each_ref().map(|counts| counts.read_misses), [64, 0, 8]);
+        assert_eq!(records.each_ref().map(|counts| counts.readahead), [64, 0, 36]);
     }
 }

@@ -2,10 +2,11 @@
 //! file, in pages of 4 KiB. A step's work alone is done in the cgroup of `--join`, with all of this program's own pages
 //! mapped before: its own faults are nobody's then.
 //!
-//! Says at its end `{"asked":…,"absent":…,"fetched":…,"mapped":…}`, in pages: those that its reads touched; of all that
-//! it asked for, those that were not in the cache just before; by how many more of the file were there afterwards; and
-//! those that the mapping's page table held then. All by mincore(2) and /proc/self/pagemap, not by what is tested. A page
-//! whose I/O is under way is not there for mincore(2), so the file must be on a disk that is done at once.
+//! Says at its end `{"asked":…,"absent":…,"fetched":…,"mapped":…,"dirtied":…}`, in pages: those that its reads touched; of
+//! all that it asked for, those that were not in the cache just before; by how many more of the file were there
+//! afterwards; those that the mapping's page table held then; and those that the kernel's account says it made dirty, the
+//! file system's own included. By mincore(2), /proc/self/pagemap and /proc/self/io, not by what is tested. A page whose
+//! I/O is under way is not there for mincore(2), so the file must be on a disk that is done at once.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -37,7 +38,7 @@ pub fn run(args: &Args) {
     if let Some(cgroup) = args.text("join") {
         std::fs::write(format!("{cgroup}/cgroup.procs"), "0").expect("the cgroup takes it");
     }
-    let before = cached.resident();
+    let (before, clean) = (cached.resident(), cached.dirtied());
     match step {
         "evict" => cached.evict(),
         "holes" => {
@@ -74,7 +75,10 @@ pub fn run(args: &Args) {
     }
     let fetched = cached.resident() as i64 - before as i64;
     let (asked, absent, mapped) = (cached.asked, cached.absent, cached.mapped());
-    println!("{{\"asked\":{asked},\"absent\":{absent},\"fetched\":{fetched},\"mapped\":{mapped}}}");
+    let dirtied = cached.dirtied() - clean;
+    println!(
+        "{{\"asked\":{asked},\"absent\":{absent},\"fetched\":{fetched},\"mapped\":{mapped},\"dirtied\":{dirtied}}}"
+    );
     args.hold();
 }
 

@@ -46,15 +46,7 @@ impl Cached {
             libc::mmap(at.cast(), bytes, protection, how | libc::MAP_FIXED, file.as_raw_fd(), 0)
         };
         assert_ne!(at, libc::MAP_FAILED, "mmap: {}", std::io::Error::last_os_error());
-        Self {
-            file,
-            pages,
-            at: at.cast(),
-            buffer,
-            there: vec![0; pages as usize],
-            asked: 0,
-            absent: 0,
-        }
+        Self { file, pages, at: at.cast(), buffer, there: vec![0; pages as usize], asked: 0, absent: 0 }
     }
 
     fn place(&self, page: u64) -> *mut u8 {
@@ -69,8 +61,7 @@ impl Cached {
         }
         let at = self.place(first);
         // SAFETY: within the mapping, and `there` has a byte for each of its pages.
-        let outcome =
-            unsafe { libc::mincore(at.cast(), (count * PAGE) as usize, self.there.as_mut_ptr()) };
+        let outcome = unsafe { libc::mincore(at.cast(), (count * PAGE) as usize, self.there.as_mut_ptr()) };
         assert_eq!(outcome, 0, "mincore: {}", std::io::Error::last_os_error());
         self.there[..count as usize].iter().filter(|there| **there & 1 == 1).count() as u64
     }
@@ -88,12 +79,18 @@ impl Cached {
         entries.chunks(ENTRY).filter(|entry| entry[ENTRY - 1] & PRESENT != 0).count() as u64
     }
 
+    /// How many this process has made dirty since it began, on disks of any kind.
+    pub fn dirtied(&self) -> u64 {
+        let account = std::fs::read_to_string("/proc/self/io").expect("the kernel keeps account");
+        let bytes = account.lines().find_map(|line| line.strip_prefix("write_bytes: "));
+        bytes.and_then(|bytes| bytes.parse::<u64>().ok()).expect("write_bytes") / PAGE
+    }
+
     /// Has the cache forget the file.
     pub fn evict(&mut self) {
         self.file.sync_all().expect("fsync");
         // SAFETY: an advice.
-        let outcome =
-            unsafe { libc::posix_fadvise(self.file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) };
+        let outcome = unsafe { libc::posix_fadvise(self.file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) };
         assert_eq!(outcome, 0, "posix_fadvise");
         assert_eq!(self.resident(), 0, "pages stay in the cache");
     }
@@ -123,18 +120,19 @@ impl Cached {
         assert_eq!(self.file.read_at(&mut self.buffer, self.pages * PAGE).expect("read"), 0);
     }
 
-    /// All of it, sent to where it goes nowhere.
+    /// All of it, sent to where it goes nowhere, as much at once as a pipe takes.
     pub fn send(&mut self) {
         let nowhere = std::fs::OpenOptions::new().write(true).open("/dev/null").expect("/dev/null");
-        let (mut at, end) = (0, (self.pages * PAGE) as i64);
-        while at < end {
+        for first in (0..self.pages).step_by(16) {
+            let pages = (self.pages - first).min(16);
+            self.absent += pages - self.resident_of(first, pages);
+            let (mut at, bytes) = ((first * PAGE) as i64, (pages * PAGE) as usize);
             // SAFETY: `at` outlives the call.
-            let sent = unsafe {
-                libc::sendfile(nowhere.as_raw_fd(), self.file.as_raw_fd(), &raw mut at, (end - at) as usize)
-            };
-            assert!(sent > 0, "sendfile: {}", std::io::Error::last_os_error());
+            let sent =
+                unsafe { libc::sendfile(nowhere.as_raw_fd(), self.file.as_raw_fd(), &raw mut at, bytes) };
+            assert_eq!(sent, bytes as isize, "sendfile: {}", std::io::Error::last_os_error());
+            self.asked += pages;
         }
-        self.asked += self.pages;
     }
 
     /// readahead(2) of its first pages.
