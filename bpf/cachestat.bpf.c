@@ -193,8 +193,7 @@ static __always_inline void pend(struct work *work, u64 mapping, u64 first, u64 
 		stretches = 0;
 	}
 	work->pending_pages += pages;
-	/* For the verifier: it may not know what it knew. */
-	barrier_var(stretches);
+	/* Always within; older verifiers forget it on the way. */
 	last = (stretches - 1) & (MAX_STRETCHES - 1);
 	if (stretches && work->stretch[last].end == first) {
 		work->stretch[last].end = first + pages;
@@ -204,7 +203,9 @@ static __always_inline void pend(struct work *work, u64 mapping, u64 first, u64 
 		fold(work);
 		stretches = 0;
 	}
-	last = stretches & (MAX_STRETCHES - 1);
+	last = stretches;
+	barrier_var(last);
+	last &= MAX_STRETCHES - 1;
 	work->stretch[last].first = first;
 	work->stretch[last].end = first + pages;
 	work->stretches = stretches + 1;
@@ -258,8 +259,12 @@ struct task_struct___fault {
 
 static __always_inline bool in_user_fault(void)
 {
-	struct task_struct___fault *task = (void *)bpf_get_current_task_btf();
+	struct task_struct___fault *task;
 
+	/* The same kernels can name the task. */
+	if (!has_task_storage())
+		return false;
+	task = (void *)bpf_get_current_task_btf();
 	return bpf_core_field_exists(task->in_user_fault) &&
 	       BPF_CORE_READ_BITFIELD(task, in_user_fault);
 }
@@ -548,6 +553,8 @@ static __always_inline bool faults_on(struct vm_area_struct *vma)
 {
 	struct file *file = vma->vm_file;
 
+	if (!has_task_storage())
+		return false;
 	return filter_current() && file && vma->vm_mm == bpf_get_current_task_btf()->mm &&
 	       caches(file->f_mapping->host);
 }
