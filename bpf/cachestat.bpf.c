@@ -24,6 +24,8 @@ enum counter {
 	WRITTEN,
 	DIRTIED,
 	LOST,
+	/* Of those fetched: how many there are now of which it is not known yet whom for. */
+	PENDING,
 	MAX_COUNTERS,
 };
 
@@ -179,7 +181,8 @@ static __always_inline void fold(struct work *work)
 }
 
 /* Keeps that these pages were fetched. */
-static __always_inline void pend(struct work *work, u64 mapping, u64 first, u64 pages)
+static __always_inline void pend(struct counters *bank, struct work *work, u64 mapping, u64 first,
+				 u64 pages)
 {
 	u32 stretches = work->stretches, last;
 
@@ -187,12 +190,14 @@ static __always_inline void pend(struct work *work, u64 mapping, u64 first, u64 
 		__sync_fetch_and_add(&pending_tasks, 1);
 	if (work->pending != mapping) {
 		/* The other file's stay what they count as: fetched ahead, for reads. */
+		add(bank, PENDING, -work->pending_pages);
 		work->pending = mapping;
 		work->pending_pages = 0;
 		work->early_pages = 0;
 		stretches = 0;
 	}
 	work->pending_pages += pages;
+	add(bank, PENDING, pages);
 	/* Always within; older verifiers forget it on the way. */
 	last = (stretches - 1) & (MAX_STRETCHES - 1);
 	if (stretches && work->stretch[last].end == first) {
@@ -232,6 +237,7 @@ static __always_inline void claim(struct counters *bank, struct work *work, u64 
 		add(bank, FETCHED_ON_DEMAND, asked);
 	if (fault)
 		add(bank, FETCHED_FOR_FAULTS, work->pending_pages);
+	add(bank, PENDING, -work->pending_pages);
 	work->pending = 0;
 	work->pending_pages = 0;
 	work->early_pages = 0;
@@ -314,6 +320,10 @@ static __always_inline int fetched(struct address_space *mapping, u64 first, u64
 		add(bank, WRITTEN, pages);
 		return 0;
 	}
+	/* Linux 5.10 has a read at the end of a file look for the page behind it, and adds an empty
+	 * one. */
+	if (first << page_shift >= (u64)inode->i_size)
+		return 0;
 	add(bank, FETCHED, pages);
 	work = work_entered();
 	if (!work)
@@ -323,7 +333,7 @@ static __always_inline int fetched(struct address_space *mapping, u64 first, u64
 	else if (work->reading == (u64)mapping && !work->calls)
 		add(bank, FETCHED_ON_DEMAND, common(&work->asked, first, first + pages));
 	else
-		pend(work, (u64)mapping, first, pages);
+		pend(bank, work, (u64)mapping, first, pages);
 	return 0;
 }
 
@@ -588,11 +598,10 @@ int map_page_f(unsigned long long *ctx)
 
 	if (has_folios()) {
 		huge = *(volatile unsigned long long *)&ctx[2];
-		return faults_on((void *)ctx[1]) ? mapped(pages_mapped((bool)huge)) : 0;
+		return faults_on((void *)ctx[1]) ? mapped(pages_mapped((u8)huge)) : 0;
 	}
 	huge = *(volatile unsigned long long *)&ctx[1];
-	return filter_current() && caches(page->mapping->host) ? mapped(pages_mapped((bool)huge))
-							       : 0;
+	return filter_current() && caches(page->mapping->host) ? mapped(pages_mapped((u8)huge)) : 0;
 }
 
 /*
@@ -727,10 +736,10 @@ SEC("kprobe/page_add_file_rmap")
 int BPF_KPROBE(map_page_k, struct page *page, u64 second, u64 third)
 {
 	if (has_folios())
-		return mapped_k((void *)second, pages_mapped((bool)third));
+		return mapped_k((void *)second, pages_mapped((u8)third));
 	if (!filter_current() || !caches_k(BPF_CORE_READ(page, mapping, host)))
 		return 0;
-	return mapped(pages_mapped((bool)second));
+	return mapped(pages_mapped((u8)second));
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

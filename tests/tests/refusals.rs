@@ -18,7 +18,7 @@ fn reachable() -> tempfile::TempDir {
     use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::Builder::new().permissions(std::fs::Permissions::from_mode(0o755)).tempdir();
     let dir = dir.expect("a temporary directory");
-    for tool in ["proclife", "biolat", "syncsnoop"] {
+    for tool in ["proclife", "biolat", "syncsnoop", "cachestat"] {
         std::fs::copy(tests::programs::built(tool), dir.path().join(tool)).expect("a copy");
     }
     dir
@@ -30,9 +30,15 @@ fn without_rights() {
         return;
     }
     let dir = reachable();
-    for tool in
-        ["proclife", "biolat", "proclife --events", "biolat --check", "syncsnoop", "syncsnoop --events"]
-    {
+    for tool in [
+        "proclife",
+        "biolat",
+        "proclife --events",
+        "biolat --check",
+        "syncsnoop",
+        "syncsnoop --events",
+        "cachestat",
+    ] {
         let line = format!("{NOBODY} {}/{tool}", dir.path().display());
         refuses(&line, 4, &["CAP_BPF", "CAP_PERFMON"]);
         let one = "setpriv --reuid=65534 --clear-groups --inh-caps=-all,+bpf --ambient-caps=-all,+bpf";
@@ -49,7 +55,7 @@ fn what_needs_no_rights() {
     }
     let dir = reachable();
     for option in ["--schema", "--help", "--version"] {
-        for tool in ["proclife", "biolat", "syncsnoop"] {
+        for tool in ["proclife", "biolat", "syncsnoop", "cachestat"] {
             let (code, out, said) = run(&format!("{NOBODY} {}/{tool} {option}", dir.path().display()));
             assert_eq!((code, said.len()), (Some(0), 0), "{tool} {option}: {said:?}");
             assert!(!out.is_empty());
@@ -103,6 +109,7 @@ fn check_tells_of_every_hook() {
     let all = ["forks", "execs", "exits", "reaped", "zombies", "fork_errors", "exec_errors"];
     assert_eq!(hooks("proclife"), all);
     assert_eq!(hooks("syncsnoop"), ["sync", "syncfs", "fsync", "fdatasync", "msync", "sync_file_range"]);
+    assert_eq!(hooks("cachestat"), ["fetched", "dirtied", "reads", "faults"]);
     assert_eq!(hooks("biolat"), ["requests"]);
     assert_eq!(hooks("biolat -p 1"), ["requests of tasks"]);
 }
@@ -127,7 +134,7 @@ fn another_kernel_is_planned_for_by_its_types() {
 
 #[test]
 fn bad_usage() {
-    for tool in ["proclife", "biolat", "syncsnoop"] {
+    for tool in ["proclife", "biolat", "syncsnoop", "cachestat"] {
         for (options, part) in [
             ("--frobnicate", "--frobnicate"),
             ("x", "x"),
@@ -158,7 +165,7 @@ fn what_is_not_there() {
         return;
     }
     let mount = cgroup::mount();
-    for tool in ["proclife", "biolat", "syncsnoop"] {
+    for tool in ["proclife", "biolat", "syncsnoop", "cachestat"] {
         refuses(&format!("$BIN/{tool} --cgroup no/such/group"), 2, &["no/such/group", "no such cgroup"]);
         refuses(&format!("$BIN/{tool} --cgroup /etc"), 2, &["/etc"]);
         refuses(&format!("$BIN/{tool} --cgroup {}/cgroup.procs", mount.display()), 2, &["cgroup.procs"]);
@@ -176,4 +183,5 @@ fn stdout_that_cannot_be_written_to() {
     refuses("$BIN/proclife -q -o json 0.1 3 >/dev/full", 1, &["stdout"]);
     refuses("$BIN/biolat -q -o json 0.1 3 >/dev/full", 1, &["stdout"]);
     refuses("$BIN/syncsnoop -q -o json 0.1 3 >/dev/full", 1, &["stdout"]);
+    refuses("$BIN/cachestat -q -o json 0.1 3 >/dev/full", 1, &["stdout"]);
 }

@@ -21,12 +21,12 @@ include!(concat!(env!("OUT_DIR"), "/skel.rs"));
 const TOOL: &str = "cachestat";
 
 /// What the tracepoint of reads cannot see.
-const BATCHES: &str = "a read that ends early counts as asked for; reads by splice and io_uring that end at one page count \
-     the first only, where they begin nearer to it than the last";
+const BATCHES: &str = "a read that ends early counts as asked for; of reads by splice and io_uring, one that follows another \
+     to the same last page from nearer to it is taken for a part of that";
 
 /// What the tracepoints of faults cannot see.
-const WINDOWS: &str = "of a fault that finds its page the pages around it count as mapped that the kernel looks through, \
-     though some may not be in the cache";
+const WINDOWS: &str = "the pages around a fault that the kernel looks through count as mapped, there or not, and no more where \
+     it maps all of a large folio; what a task's next read of the same file fetches may count as the fault's";
 
 /// What the begin of a read cannot tell.
 const BEGINS: &str = "a read that ends early counts as asked for";
@@ -68,7 +68,35 @@ Examples:
   cachestat --cgroup system.slice/postgresql.service 5
   cachestat 1 | jq -c '[.ts, .hit_ratio, .read_misses, .readahead]'
   cachestat --check              how it sees reads and faults here
-";
+
+All numbers are pages:
+  accesses = reads + faults         pages that tasks were given
+  misses = read_misses + fault_misses   pages fetched for them, or ahead of them
+  hits = max(0, reads - read_misses) + max(0, faults - fault_misses)
+  hit_ratio = hits / accesses
+A page that is read ahead is a miss when it is fetched, and its first use is
+thereby no hit: a cold file read once is all misses, read again all hits.
+readahead tells how many of the misses nobody had asked for yet. In a short
+interval pages may be fetched that are read in the next: sums are right.
+
+Bounds:
+  Regular files that a file system keeps in the page cache; not tmpfs and
+  hugetlbfs, block devices read raw, direct I/O, DAX, a file system's own blocks.
+  By the task that runs: with --pid and --cgroup what it reads, fetches, dirties.
+  reads: a page counts once for each call that touches it. faults: the pages that
+  a page fault maps, around the one that was touched, too; what a program does
+  with a page that is mapped no tool can see.
+  A fetch by who holds a file for writing is the write's: write_adds, no miss.
+  What readahead(2), fadvise and madvise fetch are misses, of the kind that the
+  task did last. readahead is not exact where one read fetches more than 32
+  stretches of a file and ends in the midst of the first of them.
+  dirtied counts a large folio whole, as the kernel does (nr_dirtied).
+  By tracepoints (where no function can be watched): a read that ends early
+  counts as asked for; of the pages around a fault those that the kernel looks
+  through count, there or not, and what large folios map beyond them does not;
+  where the kernel does not tell when a fault ends, what a task's next read of
+  the same file fetches counts as the fault's. By kprobes: a read that ends
+  early counts as asked for.";
 
 /// Does the page cache serve the reads?
 #[derive(Parser)]
@@ -110,7 +138,7 @@ fn run() -> Result<()> {
     let mut ticks = Ticks::new(args.common.interval, args.common.count, args.common.duration);
     let mut reckoner = row::Reckoner::default();
     while let Some(tick) = ticks.next(&session.stop) {
-        let (counts, lost) = reckoner.record(&counters.since_last());
+        let (counts, lost) = reckoner.record(&counters.since_last(), ticks.is_over());
         let account = session.meter.account();
         writer.interval(&tick, &[counts], lost, account)?;
     }
