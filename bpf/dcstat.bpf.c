@@ -18,9 +18,9 @@
 #include "filter.h"
 
 /* In the order of tools/dcstat/src/row.rs. */
-enum counter { REFERENCES, SLOW, MISSES, MAX_COUNTERS };
+enum counter { REFERENCES, SLOW, MISSES, LOST, MAX_COUNTERS };
 
-#include "counters.h"
+#include "owned_counters.h"
 
 /*
  * What an open wants of the last component, in nameidata's flags (include/linux/namei.h). 6.15 gave
@@ -48,7 +48,7 @@ static __always_inline int looked_up(bool reference, bool slow, bool miss)
 
 	if (!filter_current())
 		return 0;
-	bank = counters_bank();
+	bank = owned_counters();
 	if (!bank)
 		return 0;
 	if (reference)

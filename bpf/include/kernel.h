@@ -38,6 +38,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_CGROUP_ARRAY = 8,
 	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_RINGBUF = 27,
+	BPF_MAP_TYPE_TASK_STORAGE = 29,
 };
 
 enum {
@@ -46,6 +47,7 @@ enum {
 	BPF_RB_NO_WAKEUP = 1,
 	BPF_RB_FORCE_WAKEUP = 2,
 	BPF_F_NO_PREALLOC = 1,
+	BPF_LOCAL_STORAGE_GET_F_CREATE = 1,
 	BPF_F_MMAPABLE = 1024,
 };
 
@@ -79,6 +81,44 @@ struct cgroup {
 
 struct css_set {
 	struct cgroup *dfl_cgrp;
+};
+
+typedef struct {
+	long counter;
+} atomic_long_t;
+
+struct rw_semaphore {
+	atomic_long_t owner;
+};
+
+struct super_block {
+	unsigned long s_magic;
+};
+
+struct inode {
+	u16 i_mode;
+	s64 i_size;
+	struct super_block *i_sb;
+	struct rw_semaphore i_rwsem;
+};
+
+struct address_space {
+	struct inode *host;
+};
+
+/* A piece of a file in the page cache: one page or several. */
+struct folio {
+	struct address_space *mapping;
+	unsigned long index;
+};
+
+struct page {
+	struct address_space *mapping;
+	unsigned long index;
+};
+
+enum pageflags {
+	PG_head,
 };
 
 struct mm_struct {
@@ -115,9 +155,41 @@ struct path {
 	struct dentry *dentry;
 };
 
+struct file_ra_state {
+	s64 prev_pos;
+};
+
 struct file {
 	unsigned int f_mode;
 	struct path f_path;
+	struct address_space *f_mapping;
+	struct file_ra_state f_ra;
+};
+
+struct vm_area_struct {
+	struct mm_struct *vm_mm;
+	struct file *vm_file;
+};
+
+struct vm_fault {
+	struct vm_area_struct *vma;
+	unsigned long pgoff;
+	struct page *cow_page;
+};
+
+struct kiocb {
+	struct file *ki_filp;
+	s64 ki_pos;
+};
+
+struct iov_iter {
+	u64 count;
+};
+
+struct pipe_inode_info {
+	unsigned int head;
+	unsigned int tail;
+	unsigned int max_usage;
 };
 
 struct fdtable {
@@ -149,6 +221,10 @@ struct signal_struct {
 	u64 sum_sched_runtime;
 };
 
+struct task_io_accounting {
+	u64 syscr;
+};
+
 struct task_struct {
 	int pid;
 	int tgid;
@@ -164,6 +240,7 @@ struct task_struct {
 	const struct cred *real_cred;
 	const struct cred *cred;
 	struct nameidata *nameidata;
+	struct task_io_accounting ioac;
 	char comm[TASK_COMM_LEN];
 };
 
@@ -232,8 +309,10 @@ struct bio {
 #define SYSCALL0_PREFIX "__do_sys_"
 struct pt_regs {
 	unsigned long ax;
-	unsigned long si;
 	unsigned long di;
+	unsigned long si;
+	unsigned long dx;
+	unsigned long cx;
 };
 #elif defined(__TARGET_ARCH_arm64)
 #define SYSCALL_PREFIX "__arm64_sys_"
@@ -267,6 +346,13 @@ struct sys_exit {
 	long id;
 	long ret;
 };
+
+/* include/uapi/linux/stat.h */
+#define S_IFMT 00170000
+#define S_IFREG 0100000
+/* include/uapi/linux/magic.h */
+#define TMPFS_MAGIC 0x01021994
+#define HUGETLBFS_MAGIC 0x958458f6
 
 /* include/linux/sched/signal.h */
 #define SIGNAL_GROUP_EXIT 0x00000004

@@ -90,4 +90,87 @@ static __always_inline u64 cgroup_ancestor_id(struct cgroup *cgroup, u32 level)
 	return BPF_CORE_READ(ancestor, kn, id);
 }
 
+/*
+ * How many pages a folio has. 5.18 to 6.14 keep it in _folio_nr_pages, later kernels in _nr_pages
+ * (64-bit kernels all); flags became a struct in 6.18. Before there were folios, files had single
+ * pages. Kernel memory is read directly: the folio must be one that the kernel handed to the
+ * program.
+ */
+struct folio___flags {
+	unsigned long flags;
+} __attribute__((preserve_access_index));
+
+struct folio___memdesc {
+	struct {
+		unsigned long f;
+	} flags;
+} __attribute__((preserve_access_index));
+
+struct folio___folio_nr_pages {
+	unsigned int _folio_nr_pages;
+} __attribute__((preserve_access_index));
+
+struct folio___nr_pages {
+	unsigned int _nr_pages;
+} __attribute__((preserve_access_index));
+
+static __always_inline bool has_folios(void)
+{
+	return bpf_core_type_exists(struct folio);
+}
+
+static __always_inline u64 folio_pages(struct folio *folio)
+{
+	struct folio___memdesc *memdesc = (void *)folio;
+	struct folio___flags *plain = (void *)folio;
+	struct folio___folio_nr_pages *old = (void *)folio;
+	struct folio___nr_pages *new = (void *)folio;
+	unsigned long flags;
+
+	if (!has_folios())
+		return 1;
+	if (bpf_core_field_exists(memdesc->flags.f))
+		flags = memdesc->flags.f;
+	else
+		flags = plain->flags;
+	if (!(flags >> bpf_core_enum_value(enum pageflags, PG_head) & 1))
+		return 1;
+	if (bpf_core_field_exists(new->_nr_pages))
+		return new->_nr_pages;
+	if (bpf_core_field_exists(old->_folio_nr_pages))
+		return old->_folio_nr_pages;
+	return 1;
+}
+
+/*
+ * Whether the task holds the semaphore for writing. The low bits of the owner are flags, the lowest
+ * for readers (kernel/locking/rwsem.c); on real-time kernels the owner is that of a mutex, which
+ * readers do not hold (kernel/locking/rwbase_rt.c).
+ */
+struct rw_semaphore___rt {
+	struct {
+		struct {
+			struct task_struct *owner;
+		} rtmutex;
+	} rwbase;
+} __attribute__((preserve_access_index));
+
+#define RWSEM_OWNER_FLAGS 7ULL
+#define RWSEM_READER_OWNED 1
+
+static __always_inline bool holds_for_writing(u64 task, struct rw_semaphore *sem)
+{
+	struct rw_semaphore___rt *rt = (void *)sem;
+	u64 owner;
+
+	if (bpf_core_field_exists(sem->owner)) {
+		owner = sem->owner.counter;
+		return (owner & ~RWSEM_OWNER_FLAGS) == task && !(owner & RWSEM_READER_OWNED);
+	}
+	if (!bpf_core_field_exists(rt->rwbase))
+		return false;
+	owner = (u64)rt->rwbase.rtmutex.owner;
+	return owner == task || owner == (task | 1);
+}
+
 #endif

@@ -35,6 +35,11 @@ impl Ticks {
         Self { period, left: count, end, last: now, next: now + period, over: false }
     }
 
+    /// Whether the interval that `next` told last is the last of all.
+    pub fn is_over(&self) -> bool {
+        self.over || self.left == Some(0)
+    }
+
     /// Sleeps to the end of the interval. The interval under way when the process is asked to end, or when
     /// the duration is over, is cut short and still told; after it there is none.
     pub fn next(&mut self, stop: &Stop) -> Option<Tick> {

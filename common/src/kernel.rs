@@ -58,8 +58,13 @@ impl Running {
         self.types.get_or_init(|| Types::open(&Path::new(BTF).join("vmlinux")).ok()).as_ref()
     }
 
+    /// Whether anything in its types has this name.
+    pub fn names(&self, name: &str) -> bool {
+        self.types().is_some_and(|types| types.has_name(name))
+    }
+
     fn has_name(&self, name: &str) -> Result<(), Refusal> {
-        if self.types().is_some_and(|types| types.has_name(name)) { Ok(()) } else { Err(absent()) }
+        if self.names(name) { Ok(()) } else { Err(absent()) }
     }
 
     /// Whether a trampoline can be put on this function, of the kernel itself or of a module that is there.

@@ -8,6 +8,7 @@ mod cgroups;
 mod check;
 pub mod cli;
 pub mod clock;
+pub mod counted;
 mod described;
 mod diagnosis;
 pub mod events;
@@ -33,3 +34,8 @@ pub mod signals;
 pub mod totals;
 mod trampoline;
 mod tried;
+
+/// Whether anything in the running kernel's types has this name: false where it does not tell them.
+pub fn kernel_names(name: &str) -> bool {
+    kernel::Running::default().names(name)
+}

@@ -38,11 +38,14 @@ pub struct Options {
 }
 
 impl Options {
+    /// What is asked for where a tool knows no owners, or where it does not matter whose work it is.
+    pub(crate) const SYSTEM: &'static Self = &Self { by: By::System, map_size: 1 };
+
     /// Sets up an object before it is loaded.
     ///
     /// # Errors
     /// A mistake in the tool itself: the object knows no owners.
-    pub fn configure(&self, object: &mut OpenObject) -> libbpf_rs::Result<()> {
+    pub(crate) fn configure(&self, object: &mut OpenObject) -> libbpf_rs::Result<()> {
         let set = set_constant(object, "by", &(self.by as u32).to_ne_bytes());
         set.map_err(|failure| io::Error::other(failure.message))?;
         owners::configure(object, self)
@@ -50,7 +53,7 @@ impl Options {
 }
 
 /// Whose work a record tells of. Without `--by`, the system's: then it has none of these fields.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct Owner {
     /// With --by process: the process; null in the record of an interval in which nothing happened.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -20,6 +20,7 @@ use crate::hooks::{Hook, Kind, Program, Refusal};
 use crate::kernel::Running;
 use crate::meter::Meter;
 use crate::overhead;
+use crate::owner::{self, By};
 use crate::plan::{Plan, plan};
 use crate::privilege;
 use crate::said;
@@ -52,6 +53,8 @@ pub struct Tool<'a, B, O, S> {
     pub hooks: &'a [Hook],
     /// Whether this run needs the hook.
     pub wanted: &'a dyn Fn(&Hook) -> bool,
+    /// Whose work shall be kept apart; nothing where its object knows no owners.
+    pub owner: Option<&'a owner::Options>,
     /// Does a little of what each hook shall see, and names the hooks that did not see it: functions can be
     /// attached to and never be called, because the compiler inlined them.
     pub prove: Option<Prove<S>>,
@@ -85,7 +88,8 @@ where
     said::listen(common.verbose);
     let statistics = common.overhead.then(overhead::enable).transpose()?;
     let mut kernel = Tried::new(Running::default());
-    // What a hook sees is proven once, by work of this process: without the user's filter.
+    // What a hook sees is proven once, by work of this process: without the user's filter, and whoever does it.
+    let asks = filter.is_set() || tool.owner.is_some_and(|owner| owner.by != By::System);
     let mut proven = tool.prove.is_none();
     let (skel, plan, links, counted_proof) = loop {
         let (program, refusal) = match attempt(tool, common, &kernel, &filter, !proven)? {
@@ -99,7 +103,7 @@ where
                         blind,
                         Refusal::missing("attached, but not called every time: inlined by the compiler"),
                     ),
-                    None if filter.is_set() => {
+                    None if asks => {
                         proven = true;
                         continue;
                     }
@@ -197,6 +201,10 @@ where
     let proves = may_prove && plan.watches_functions();
     let no_filter = Filter::default();
     let filter = if proves { &no_filter } else { filter };
+    if let Some(owner) = tool.owner {
+        let owner = if proves { owner::Options::SYSTEM } else { owner };
+        owner.configure(open.open_object_mut()).map_err(|error| unusable("set up", &error))?;
+    }
     for mut program in open.open_object_mut().progs_mut() {
         let loads = plan.loads(&program.name().to_string_lossy());
         program.set_autoload(loads);

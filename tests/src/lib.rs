@@ -8,6 +8,7 @@ pub mod bpf;
 pub mod cgroup;
 pub mod disk;
 pub mod fio;
+pub mod formatted;
 pub mod kernel;
 pub mod ledger;
 pub mod lock;

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+/// The tools that measure.
+pub const TOOLS: [&str; 6] = ["proclife", "biolat", "vfsstat", "syncsnoop", "cachestat", "dcstat"];
+
 /// The path of a program of this workspace, built with the profile that the test was built with.
 pub fn built(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the test's own path");

@@ -10,7 +10,7 @@ use tests::{bpf, can_run, lock, until};
 /// `CAP_BPF` of `linux/capability.h`, as a bit.
 const CAP_BPF: u64 = 1 << 39;
 
-const WAYS: [(&str, &[&str]); 16] = [
+const WAYS: [(&str, &[&str]); 19] = [
     ("proclife", &["0.1"]),
     ("proclife", &["--events"]),
     ("biolat", &["0.1"]),
@@ -27,6 +27,9 @@ const WAYS: [(&str, &[&str]); 16] = [
     ("syncsnoop", &["0.1", "--attach", "kprobe"]),
     ("dcstat", &["0.1", "--attach", "fentry"]),
     ("dcstat", &["0.1", "--attach", "kprobe", "-p", "1"]),
+    ("cachestat", &["0.1"]),
+    ("cachestat", &["0.1", "--attach", "fentry", "-p", "1"]),
+    ("cachestat", &["0.1", "--attach", "kprobe"]),
 ];
 
 /// Those that this kernel allows.

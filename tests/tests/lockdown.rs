@@ -33,11 +33,15 @@ fn a_kernel_that_lets_no_program_read_its_memory() {
         "dcstat",
         "dcstat --attach kprobe",
         "proclife --events",
+        "cachestat --attach kprobe",
     ] {
         refuses(&format!("$BIN/{tool}"), 4, &parts);
     }
     // Counting needs nothing but the events.
     let (code, out, said) = run("$BIN/proclife -o json 0.1 2");
+    assert_eq!((code, out.lines().count(), said.len()), (Some(0), 2, 0), "{said:?}");
+    // Nor does what reads memory by typed pointers alone.
+    let (code, out, said) = run("$BIN/cachestat -q -o json 0.1 2");
     assert_eq!((code, out.lines().count(), said.len()), (Some(0), 2, 0), "{said:?}");
     // What the system does not show, the verifier's words tell.
     let line = format!("unshare --mount bash -c 'umount {} && exec '\"$BIN/biolat\"", "/sys/kernel/security");

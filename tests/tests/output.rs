@@ -11,13 +11,14 @@ use tests::tool::Tool;
 use tests::{can_run, until};
 
 /// The tools, with the ways of theirs that print different records.
-const WAYS: [&[&str]; 6] = [
+const WAYS: [&[&str]; 7] = [
     &["proclife"],
     &["proclife", "--overhead"],
     &["biolat"],
     &["biolat", "--buckets", "--overhead"],
     &["syncsnoop", "-q"],
     &["syncsnoop", "-q", "--buckets", "--overhead"],
+    &["cachestat", "-q", "--overhead"],
 ];
 
 fn good(line: &str) -> String {

@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, reason = "tests")]
 
 use tests::kernel::{self, Allows};
+use tests::programs::TOOLS;
 use tests::records;
 use tests::refusal::{refuses, run};
 use tests::{can_run, cgroup};
@@ -18,7 +19,7 @@ fn reachable() -> tempfile::TempDir {
     use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::Builder::new().permissions(std::fs::Permissions::from_mode(0o755)).tempdir();
     let dir = dir.expect("a temporary directory");
-    for tool in ["proclife", "biolat", "syncsnoop", "dcstat"] {
+    for tool in TOOLS {
         std::fs::copy(tests::programs::built(tool), dir.path().join(tool)).expect("a copy");
     }
     dir
@@ -38,6 +39,7 @@ fn without_rights() {
         "syncsnoop",
         "syncsnoop --events",
         "dcstat",
+        "cachestat",
     ] {
         let line = format!("{NOBODY} {}/{tool}", dir.path().display());
         refuses(&line, 4, &["CAP_BPF", "CAP_PERFMON"]);
@@ -55,7 +57,7 @@ fn what_needs_no_rights() {
     }
     let dir = reachable();
     for option in ["--schema", "--help", "--version"] {
-        for tool in ["proclife", "biolat", "syncsnoop", "dcstat"] {
+        for tool in TOOLS {
             let (code, out, said) = run(&format!("{NOBODY} {}/{tool} {option}", dir.path().display()));
             assert_eq!((code, said.len()), (Some(0), 0), "{tool} {option}: {said:?}");
             assert!(!out.is_empty());
@@ -109,6 +111,7 @@ fn check_tells_of_every_hook() {
     let all = ["forks", "execs", "exits", "reaped", "zombies", "fork_errors", "exec_errors"];
     assert_eq!(hooks("proclife"), all);
     assert_eq!(hooks("syncsnoop"), ["sync", "syncfs", "fsync", "fdatasync", "msync", "sync_file_range"]);
+    assert_eq!(hooks("cachestat"), ["fetched", "dirtied", "reads", "faults"]);
     assert_eq!(hooks("biolat"), ["requests"]);
     assert_eq!(hooks("biolat -p 1"), ["requests of tasks"]);
 }
@@ -133,7 +136,7 @@ fn another_kernel_is_planned_for_by_its_types() {
 
 #[test]
 fn bad_usage() {
-    for tool in ["proclife", "biolat", "syncsnoop", "dcstat"] {
+    for tool in TOOLS {
         for (options, part) in [
             ("--frobnicate", "--frobnicate"),
             ("x", "x"),
@@ -164,7 +167,7 @@ fn what_is_not_there() {
         return;
     }
     let mount = cgroup::mount();
-    for tool in ["proclife", "biolat", "syncsnoop", "dcstat"] {
+    for tool in TOOLS {
         refuses(&format!("$BIN/{tool} --cgroup no/such/group"), 2, &["no/such/group", "no such cgroup"]);
         refuses(&format!("$BIN/{tool} --cgroup /etc"), 2, &["/etc"]);
         refuses(&format!("$BIN/{tool} --cgroup {}/cgroup.procs", mount.display()), 2, &["cgroup.procs"]);
@@ -182,4 +185,5 @@ fn stdout_that_cannot_be_written_to() {
     refuses("$BIN/proclife -q -o json 0.1 3 >/dev/full", 1, &["stdout"]);
     refuses("$BIN/biolat -q -o json 0.1 3 >/dev/full", 1, &["stdout"]);
     refuses("$BIN/syncsnoop -q -o json 0.1 3 >/dev/full", 1, &["stdout"]);
+    refuses("$BIN/cachestat -q -o json 0.1 3 >/dev/full", 1, &["stdout"]);
 }

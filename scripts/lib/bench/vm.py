@@ -9,7 +9,7 @@ import subprocess
 from bench import machine, table
 
 SHARE = 0.8
-PEERS = ["vfsstat", "biolatency"]
+PEERS = ["vfsstat", "biolatency", "cachestat"]
 
 # Name, work and command of each case; the guest's half takes the table as a file. No interval ends meanwhile.
 CASES = [
@@ -31,7 +31,16 @@ CASES = [
     ("biolat", "requests", "biolat 600"),
     ("libbpf-tools biolatency", "requests", "peer-biolatency 600"),
     ("empty tp_btf", "requests", "empty tp_btf"),
+    ("cachestat", "cached", "cachestat 600"),
+    ("cachestat --attach btf", "cached", "cachestat --attach btf 600"),
+    ("cachestat --attach kprobe", "cached", "cachestat --attach kprobe 600"),
+    ("libbpf-tools cachestat", "cached", "peer-cachestat 600"),
+    ("bpftrace count", "cached", "bpftrace /root/reads.bt"),
 ]
+# What bpftrace counts: the reads that cachestat counts, and nothing of their pages.
+READS = "kfunc:vmlinux:{function} {{ @ = count(); }}\n"
+# By their kernel: the function that all cached reads pass.
+READ_FUNCTIONS = {"5.10": "generic_file_buffered_read"}
 
 
 # bcc's dcstat in bpftrace's words, for libbpf-tools has none: by kprobes, as it is.
@@ -102,11 +111,13 @@ def measure(bench, kernel):
     (bench.scratch / "cases").write_text(
         "".join("\t".join(case) + "\n" for case in CASES if peers.get(case[2].split()[0], case))
     )
+    function = READ_FUNCTIONS.get(kernel, "filemap_read")
+    (bench.scratch / "reads.bt").write_text(READS.format(function=function))
     (bench.scratch / "dcstat.bt").write_text(DCSTAT)
-    for name in ["vfsstat", "dcstat", "biolat", "workload", "empty"]:
+    for name in ["vfsstat", "dcstat", "biolat", "cachestat", "workload", "empty"]:
         bench.ours(name)
     files = [bench.root / "scripts/lib/bench/guest", f"{bench.scratch / 'cases'}:/root/cases"]
-    files.append(bench.scratch / "dcstat.bt")
+    files += [f"{bench.scratch / name}:/root/{name}" for name in ["dcstat.bt", "reads.bt"]]
     programs = {"bpftool": machine.other("bpftool")} | {name: argv for name, argv in peers.items() if argv}
     files += [f"{path}:/usr/local/bin/{name}" for name, [path] in programs.items()]
     command = [bench.root / "scripts/vm", kernel, "--timeout", "1800"]
@@ -116,7 +127,7 @@ def measure(bench, kernel):
     guest = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     if guest.returncode:
         raise machine.CannotMeasure(f"scripts/vm {kernel} ended with status {guest.returncode}")
-    sizes = {"calls": calls, "both": calls, "lookups": calls * NAMES, "requests": requests}
+    sizes = {"calls": calls, "both": calls, "lookups": calls * NAMES, "cached": calls, "requests": requests}
     release, cases = parse(guest.stdout, sizes)
     results = table.Table(f"Linux {release}, emulated: for comparison within this table; best of {2 * rounds} rounds")
     return results, rows(results, cases)
@@ -168,10 +179,16 @@ def rows(results, cases):
     rival = "libbpf-tools biolatency"
     row(results, cases, "cost of a request, all programs: biolat", "biolat", [rival, "empty tp_btf"], "empty tp_btf",
         rival, SHARE, Case.per_request)
+    # libbpf-tools' does not load on each kernel; then what counts the calls alone is all that there is.
+    rival = next((other for other in ("libbpf-tools cachestat", "bpftrace count") if ran(cases, other)), None)
+    others = ["libbpf-tools cachestat", "bpftrace count"]
+    row(results, cases, "cost of a cached read of 4 KiB: cachestat", "cachestat", others, None, rival, SHARE, Case.per_call)
+    for name in ["cachestat --attach btf", "cachestat --attach kprobe"]:
+        row(results, cases, f"the same: {name}", name, [], None, None, SHARE, Case.per_call)
     for name, rival in [("vfsstat", peer), ("biolat", "libbpf-tools biolatency")]:
         said = [cases[other].programs() if ran(cases, other) else "" for other in (name, rival)]
         results.add(f"{name}, program by program, ns a run", *said)
-    ours = ["vfsstat", "vfsstat --attach kprobe", "dcstat", "dcstat --attach kprobe", "biolat"]
+    ours = ["vfsstat", "vfsstat --attach kprobe", "dcstat", "dcstat --attach kprobe", "biolat", "cachestat"]
     return all(ran(cases, name) for name in ours)
 
 

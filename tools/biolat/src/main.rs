@@ -126,6 +126,7 @@ fn run() -> Result<()> {
             "requests" => !args.common.filters(),
             _ => args.common.filters(),
         },
+        owner: None,
         prove: None,
     };
     let mut session = session::start(&tool, &args.common)?;

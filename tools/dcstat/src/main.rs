@@ -6,13 +6,13 @@ mod row;
 use std::process::ExitCode;
 
 use clap::Parser;
-use common::banks::Counters;
+use common::counted::Counted;
 use common::exit::{Result, report};
 use common::hooks::{Hook, Rung};
 use common::interval::Ticks;
 use common::output::Writer;
-use common::{cli, filter, output, session};
-use libbpf_rs::num_possible_cpus;
+use common::{cli, output, owner, session};
+use libbpf_rs::skel::Skel;
 
 // The module `skel`, generated from the BPF C.
 include!(concat!(env!("OUT_DIR"), "/skel.rs"));
@@ -84,6 +84,9 @@ Bounds:
 struct Args {
     #[command(flatten)]
     common: cli::Common,
+
+    #[command(flatten)]
+    owner: owner::Options,
 }
 
 fn main() -> ExitCode {
@@ -95,32 +98,29 @@ fn run() -> Result<()> {
     if args.common.schema {
         return output::print_schema::<row::Lookups>(TOOL);
     }
-    let filter = filter::Filter::new(&args.common.pid, args.common.cgroup.as_deref())?;
-    let cpus = num_possible_cpus().unwrap_or(1) as u32;
     let tool = session::Tool {
         builder: skel::DcstatSkelBuilder::default,
-        configure: &|open: &mut skel::OpenDcstatSkel<'_>| {
+        configure: &|open| {
             prove::teach(open);
-            open.maps.counters.set_max_entries(cpus)
+            Ok(())
         },
         hooks: HOOKS,
         wanted: &|_| true,
+        owner: Some(&args.owner),
         prove: Some(prove::prove),
     };
-    let mut session = session::start(&tool, &args.common, &filter)?;
-    if args.common.check {
-        return common::print_check(&session.plan, &args.common);
-    }
-    let mut counters: Counters<{ row::COUNTERS }> = Counters::map(&session.skel.maps.counters)?;
+    let mut session = session::start(&tool, &args.common)?;
+    let by = args.owner.by;
+    let mut counted: Counted<'_, { row::COUNTERS }> = Counted::of(session.skel.object(), by, row::LOST)?;
     if session.counted_proof {
-        counters.since_last();
+        counted.since_last()?;
     }
     let mut writer = Writer::new(TOOL, &args.common);
     let mut ticks = Ticks::new(args.common.interval, args.common.count, args.common.duration);
     while let Some(tick) = ticks.next(&session.stop) {
-        let lookups = row::Lookups::new(&counters.since_last());
+        let (added, lost) = counted.since_last()?;
         let account = session.meter.account();
-        writer.interval(&tick, &[lookups], 0, account)?;
+        writer.interval(&tick, &row::Lookups::of(added, by), lost, account)?;
     }
     Ok(())
 }

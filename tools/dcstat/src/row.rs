@@ -1,6 +1,9 @@
 //! The record of dcstat.
 
+use std::cmp::Reverse;
+
 use common::output::Row;
+use common::owner::{By, Owner};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -14,9 +17,15 @@ pub const SLOW: usize = 1;
 /// As above.
 pub const MISSES: usize = 2;
 
+/// As above.
+pub const LOST: usize = 3;
+
 /// What became of the names that were looked up in an interval.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Lookups {
+    /// Whose look-ups they were, with --by.
+    #[serde(flatten)]
+    pub owner: Owner,
     /// Names looked up: one for each component of a path, but for `.` and `..`, which need no look-up.
     pub references: u64,
     /// Those of them that the look-up without the directory's lock did not serve: it did not find the name, or the name
@@ -30,10 +39,21 @@ pub struct Lookups {
 }
 
 impl Lookups {
+    /// A record for each owner, the busiest first; one without any look-up where there were none.
+    pub fn of(added: Vec<(Owner, [u64; COUNTERS])>, by: By) -> Vec<Self> {
+        let rows = added.iter().map(|(owner, added)| Self::new(owner.clone(), added));
+        let mut rows: Vec<_> = rows.collect();
+        rows.sort_by_key(|row| Reverse(row.references));
+        if rows.is_empty() {
+            rows.push(Self::new(Owner::nobody(by), &[0; COUNTERS]));
+        }
+        rows
+    }
+
     /// From what was added to the counters, in the order of `enum counter` in `bpf/dcstat.bpf.c`.
-    pub fn new(added: &[u64; COUNTERS]) -> Self {
+    fn new(owner: Owner, added: &[u64; COUNTERS]) -> Self {
         let (references, misses) = (added[REFERENCES], added[MISSES]);
-        Self { references, slow: added[SLOW], misses, hit_ratio: hit_ratio(references, misses) }
+        Self { owner, references, slow: added[SLOW], misses, hit_ratio: hit_ratio(references, misses) }
     }
 }
 
@@ -44,7 +64,9 @@ fn hit_ratio(references: u64, misses: u64) -> Option<f64> {
 }
 
 impl Row for Lookups {
-    const TABLE: &'static [&'static str] = &["references", "slow", "misses", "hit_ratio"];
+    const TABLE: &'static [&'static str] =
+        &["pid", "comm", "cgroup", "references", "slow", "misses", "hit_ratio"];
+    const WIDTHS: &'static [(&'static str, usize)] = &Owner::WIDTHS;
 }
 
 #[cfg(test)]
@@ -54,7 +76,7 @@ mod tests {
     fn ratio(references: u64, misses: u64) -> Option<f64> {
         let mut added = [0; COUNTERS];
         (added[REFERENCES], added[MISSES]) = (references, misses);
-        Lookups::new(&added).hit_ratio
+        Lookups::new(Owner::default(), &added).hit_ratio
     }
 
     #[test]

@@ -117,6 +117,7 @@ fn run() -> Result<()> {
         configure: &|open| run::configure(open, args.events, args.threads),
         hooks: HOOKS,
         wanted: &|hook| !args.events || !matches!(hook.name, "reaped" | "zombies"),
+        owner: None,
         prove: Some(prove::prove),
     };
     let mut session = session::start(&tool, &args.common)?;

@@ -176,6 +176,7 @@ fn run() -> Result<()> {
         configure: &|open| run::configure(open, &args, banks),
         hooks: HOOKS,
         wanted: &|_| true,
+        owner: Some(&args.owner),
         prove: None,
     };
     let mut session = session::start(&tool, &args.common)?;

@@ -24,7 +24,6 @@ pub fn configure(open: &mut OpenSyncsnoopSkel<'_>, args: &Args, banks: u32) -> l
         constants.min_ns = u64::from(args.min_us) * 1_000;
         constants.bank_mask = banks - 1;
     }
-    args.owner.configure(open.open_object_mut())?;
     events::configure(open.open_object_mut(), args.events)
 }
 

@@ -155,6 +155,7 @@ fn run() -> Result<()> {
         configure: &|_| Ok(()),
         hooks: HOOKS,
         wanted: &|_| true,
+        owner: None,
         prove: Some(prove::prove),
     };
     let mut session = session::start(&tool, &args.common)?;

@@ -10,6 +10,8 @@
 #![allow(clippy::expect_used, reason = "a workload that cannot do its work must stop at once and say why")]
 
 mod args;
+mod cache;
+mod cached;
 mod calls;
 mod confine;
 mod ends;
@@ -46,6 +48,7 @@ fn main() {
         "ends" => ends::run(&args),
         "threads" => threads::run(&args),
         "io" => io::run(&args),
+        "cache" => cache::run(&args),
         "calls" => calls::run(&args),
         "lookups" => lookups::run(&args),
         "syncs" => syncs::run(&args),
@@ -55,7 +58,7 @@ fn main() {
             run(&args);
         }
         other => panic!(
-            "unknown subject {other:?}: one of noop, processes, storm, ends, threads, io, calls, lookups, syncs, run,
+            "unknown subject {other:?}: one of noop, processes, storm, ends, threads, io, cache, calls, lookups, syncs, run,
              confine"
         ),
     }

@@ -1,0 +1,44 @@
+//! Counters of the system, or of each owner.
+
+use libbpf_rs::{MapCore, Object};
+
+use crate::banks::Counters;
+use crate::exit::{Failure, Result};
+use crate::owner::{By, Owner};
+use crate::owners::Owners;
+
+/// What a tool with `bpf/include/owned_counters.h` counts.
+pub struct Counted<'a, const N: usize> {
+    system: Counters<N>,
+    owners: Option<Owners<'a>>,
+    lost: usize,
+}
+
+impl<'a, const N: usize> Counted<'a, N> {
+    /// The counters of a loaded object, of which the one at this place counts what was lost.
+    ///
+    /// # Errors
+    /// A mistake in the tool itself: the object has none.
+    pub fn of(object: &'a Object, by: By, lost: usize) -> Result<Self> {
+        let map = object.maps().find(|map| map.name() == "counters");
+        let map = map.ok_or_else(|| Failure::failed("the object has no map counters"))?;
+        let owners = if by == By::System { None } else { Some(Owners::of(object, by)?) };
+        Ok(Self { system: Counters::map(&map)?, owners, lost })
+    }
+
+    /// What was added since the last call, and what was lost: of the system always, of owners where they were active.
+    ///
+    /// # Errors
+    /// When the kernel does not let it be read.
+    pub fn since_last(&mut self) -> Result<(Vec<(Owner, [u64; N])>, u64)> {
+        let added = self.system.since_last();
+        let lost = added[self.lost];
+        match &mut self.owners {
+            None => Ok((vec![(Owner::default(), added)], lost)),
+            Some(owners) => {
+                let taken = owners.take::<[u64; N]>()?;
+                Ok((taken.into_iter().map(|owned| (owned.owner, owned.total)).collect(), lost))
+            }
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! cachestat against work whose numbers are known (`tests/src/bin/workload/cache.rs`): by every kind of hook, on file
+//! systems with and without large folios, and on an overlay. What mincore(2), the page table and the kernel's own account
+//! of the task tell is what cachestat must tell.
+#![allow(clippy::expect_used, reason = "tests")]
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tests::cgroup::Cgroup;
+use tests::formatted::Formatted;
+use tests::kernel::{self, Allows};
+use tests::overlay::Overlay;
+use tests::records::{count, sum};
+use tests::tool::Tool;
+use tests::tracer;
+use tests::workload::Workload;
+use tests::{can_run, lock};
+
+/// The file's pages: a prime number.
+const PAGES: u64 = 4_099;
+/// Those of a file that is written.
+const WRITTEN: u64 = 2_053;
+
+/// What is in the cache before a step.
+#[derive(Clone, Copy, PartialEq)]
+enum Before {
+    Nothing,
+    All,
+    /// Every other page.
+    Half,
+}
+
+/// What a step does.
+#[derive(Clone, Copy, PartialEq)]
+enum By {
+    Reads,
+    Faults,
+    Stores,
+    Readahead,
+    /// A fault and a read.
+    Both,
+    Patches,
+}
+
+use Before::{All, Half, Nothing};
+
+const STEPS: [(&str, Before, By); 26] = [
+    ("read --bytes 4096", Nothing, By::Reads),
+    ("read --bytes 4096", All, By::Reads),
+    ("read --bytes 131072", Nothing, By::Reads),
+    ("read --bytes 1048576", Nothing, By::Reads),
+    ("read --bytes 1048576", All, By::Reads),
+    ("read --bytes 65536", Half, By::Reads),
+    ("read --bytes 1048576", Half, By::Reads),
+    ("random --count 1009 --bytes 4096", Nothing, By::Reads),
+    ("random --count 1009 --bytes 4096", All, By::Reads),
+    ("same --count 509 --bytes 512", All, By::Reads),
+    ("ends --count 29 --bytes 131072", All, By::Reads),
+    ("sendfile", Nothing, By::Reads),
+    ("sendfile", All, By::Reads),
+    ("readahead --count 1021", Nothing, By::Readahead),
+    ("touch", Nothing, By::Faults),
+    ("touch", All, By::Faults),
+    ("touch-random --count 1009", Nothing, By::Faults),
+    ("touch-random --count 1009", All, By::Faults),
+    ("touch-advised --count 1009", Nothing, By::Faults),
+    ("touch-few --count 257", Nothing, By::Faults),
+    ("touch-few --count 257", Half, By::Faults),
+    ("private --count 131", Nothing, By::Faults),
+    ("private --count 131", All, By::Faults),
+    ("store --count 131", Nothing, By::Stores),
+    ("touch-read --bytes 4096", Nothing, By::Both),
+    ("patch --count 101 --bytes 512", Nothing, By::Patches),
+];
+
+/// In this order told and expected.
+const FIELDS: [&str; 7] =
+    ["reads", "read_misses", "faults", "fault_misses", "readahead", "write_adds", "dirtied"];
+
+/// A tool that watches a cgroup, and a file to work on.
+struct Bench<'a> {
+    cgroup: Cgroup,
+    tool: Tool,
+    file: &'a str,
+    /// How page faults are seen.
+    faults: String,
+}
+
+fn work(file: &str, step: &str, join: Option<&str>) -> Value {
+    let mut args = vec!["cache", "--file", file, "--do"];
+    args.extend(step.split(' '));
+    args.extend(join.iter().flat_map(|cgroup| ["--join", cgroup]));
+    Workload::run(&args).pop().unwrap_or_default()
+}
+
+impl<'a> Bench<'a> {
+    fn new(kind: &str, file: &'a str) -> Self {
+        let cgroup = Cgroup::new();
+        let options = ["--attach", kind];
+        let tool = Tool::start("cachestat", &["--cgroup", cgroup.path(), "--attach", kind, "0.1"]);
+        Self { cgroup, tool, file, faults: kernel::takes("cachestat", &options, "faults") }
+    }
+
+    fn prepare(&self, before: Before) {
+        work(self.file, if before == Half { "holes" } else { "evict" }, None);
+        if before == All {
+            work(self.file, "read --bytes 65536", None);
+        }
+    }
+
+    /// A step; what the workload said, and the records of it.
+    fn step(&self, file: &str, step: &str) -> (Value, Vec<Value>) {
+        let from = self.tool.records().len();
+        let said = work(file, step, Some(self.cgroup.path()));
+        if step.starts_with("readahead") {
+            // Nobody claims these pages, for which the tool waits some intervals.
+            self.tool.until_records(10);
+        }
+        let end = self.tool.until_interval_after(Timestamp::now());
+        let records = self.tool.records()[from..end].to_vec();
+        records.iter().for_each(the_formula_holds);
+        (said, records)
+    }
+}
+
+/// What `--help` says of hits, in each record.
+fn the_formula_holds(record: &Value) {
+    let of = |field| count(record, field);
+    let hits =
+        of("reads").saturating_sub(of("read_misses")) + of("faults").saturating_sub(of("fault_misses"));
+    let accesses = of("reads") + of("faults");
+    assert_eq!(
+        (of("accesses"), of("hits"), of("misses")),
+        (accesses, hits, of("read_misses") + of("fault_misses")),
+        "{record}"
+    );
+    match record["hit_ratio"].as_f64() {
+        Some(ratio) => assert!((ratio - hits as f64 / accesses as f64).abs() < 1e-9, "{record}"),
+        None => assert_eq!(accesses, 0, "{record}"),
+    }
+}
+
+/// Told as expected. Where tracepoints can be preempted (Linux 7.x), a run of a program that was left out is in `lost`,
+/// and may have been of many pages: nothing is told too many then.
+fn compare(what: &str, records: &[Value], expected: [u64; 7]) {
+    let told = FIELDS.map(|field| sum(records, field));
+    let lost = sum(records, "lost");
+    if lost == 0 || kernel::release() < (7, 0) {
+        assert_eq!((told, lost), (expected, 0), "{what}: {FIELDS:?}");
+    }
+}
+
+/// Whether the tracepoints of faults tell all that was mapped: not of large folios, nor of a cache with holes.
+fn faults_are_exact(faults: &str, kind_of_files: &str, step: &str, before: Before) -> bool {
+    let large = kind_of_files == "xfs" || kernel::release() >= (6, 16);
+    let scattered = step.starts_with("touch-random") && before == Nothing;
+    !faults.starts_with("tp_btf") || step.starts_with("private") || !(large || scattered)
+}
+
+/// Whether it is told apart where one fetch ends and the next begins: see the bound of the tracepoints.
+fn ends_of_faults_are_told(faults: &str) -> bool {
+    let bit = std::fs::read("/sys/kernel/btf/vmlinux").expect("the kernel tells its types");
+    let name = b"\0in_user_fault\0";
+    !faults.starts_with("tp_btf") || bit.windows(name.len()).any(|part| part == name)
+}
+
+fn steps_on(kind: &str, kind_of_files: &str, path: &Path) {
+    let file = path.join("file");
+    let file = file.to_str().expect("UTF-8");
+    work(file, &format!("make --pages {PAGES}"), None);
+    let bench = Bench::new(kind, file);
+    for (step, before, by) in STEPS {
+        bench.prepare(before);
+        let (said, records) = bench.step(file, step);
+        let what = format!("{step} by {kind} on {kind_of_files}: {said}");
+        let of = |field| count(&said, field);
+        let (asked, fetched, mapped, ahead) =
+            (of("asked"), of("fetched"), of("mapped"), of("fetched") - of("absent"));
+        let mut expected = match by {
+            By::Reads => [asked, fetched, 0, 0, ahead, 0, 0],
+            By::Readahead => [0, fetched, 0, 0, fetched, 0, 0],
+            By::Faults => [0, 0, mapped, fetched, ahead, 0, 0],
+            By::Stores => [0, 0, mapped, fetched, ahead, 0, of("dirtied")],
+            By::Both if ends_of_faults_are_told(&bench.faults) => [1, 1, mapped, fetched - 1, ahead, 0, 0],
+            By::Both => [1, 0, mapped, fetched, ahead + 1, 0, 0],
+            By::Patches => [0, 0, 0, 0, 0, fetched, of("dirtied")],
+        };
+        if matches!(by, By::Faults | By::Both | By::Stores)
+            && !faults_are_exact(&bench.faults, kind_of_files, step, before)
+        {
+            // Some; never more than were looked through for each that was touched.
+            expected[2] = sum(&records, "faults");
+            assert!(expected[2] > 0 && expected[2] <= 16 * mapped, "{what}: {expected:?}");
+        }
+        compare(&what, &records, expected);
+    }
+    let new = path.join("new");
+    let new = new.to_str().expect("UTF-8");
+    for bytes in ["4096", "65536", "1048576"] {
+        let (said, records) = bench.step(new, &format!("write --pages {WRITTEN} --bytes {bytes}"));
+        compare(&format!("writes of {bytes} by {kind}: {said}"), &records, [0, 0, 0, 0, 0, WRITTEN, WRITTEN]);
+    }
+    bench.tool.interrupt();
+}
+
+/// Counts the work by this kind of hook.
+fn counted_by(kind: &str) {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let options = ["--attach", kind];
+    if let Allows::Not { status, says } = kernel::allows(kind) {
+        return kernel::refuses("cachestat", &options, status, says);
+    }
+    if kind == "btf" && !tracer::exists("filemap/mm_filemap_get_pages") {
+        return kernel::refuses("cachestat", &options, 3, "mm_filemap_get_pages");
+    }
+    for kind_of_files in ["ext4", "xfs"] {
+        let files = Formatted::new(kind_of_files);
+        steps_on(kind, kind_of_files, files.path());
+    }
+}
+
+#[test]
+fn known_work_is_counted_exactly_by_the_best_rungs() {
+    counted_by("auto");
+}
+
+#[test]
+fn known_work_is_counted_exactly_by_fentry() {
+    counted_by("fentry");
+}
+
+#[test]
+fn known_work_is_counted_exactly_by_kprobes() {
+    counted_by("kprobe");
+}
+
+#[test]
+fn known_work_is_counted_exactly_by_tracepoints() {
+    counted_by("btf");
+}
+
+/// In one interval, so that the formula is of all of it; on an overlay, where the file beneath is read, once.
+#[test]
+fn a_cold_read_is_all_misses_and_a_warm_one_all_hits() {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let files = Formatted::new("ext4");
+    let overlay = Overlay::new(files.path());
+    for directory in [files.path(), overlay.path()] {
+        let file = directory.join("file");
+        let file = file.to_str().expect("UTF-8");
+        work(file, &format!("make --pages {PAGES}"), None);
+        work(file, "evict", None);
+        for (step, expected) in [
+            ("read --bytes 4096", [PAGES, 0, PAGES]),
+            ("read --bytes 4096", [PAGES, PAGES, 0]),
+            ("touch", [PAGES, PAGES, 0]),
+        ] {
+            let cgroup = Cgroup::new();
+            let tool = Tool::start("cachestat", &["--cgroup", cgroup.path(), "3600"]);
+            work(file, step, Some(cgroup.path()));
+            let records = tool.interrupt().records;
+            let [record] = &records[..] else { panic!("{records:?}") };
+            the_formula_holds(record);
+            // Large folios: see the bound of the tracepoints.
+            if step == "touch" && kernel::takes("cachestat", &[], "faults").starts_with("tp_btf") {
+                assert_eq!((&record["hit_ratio"], count(record, "misses")), (&1.0.into(), 0), "{record}");
+                continue;
+            }
+            if kernel::release() < (7, 0) || count(record, "lost") == 0 {
+                assert_eq!(
+                    ["accesses", "hits", "misses"].map(|field| count(record, field)),
+                    expected,
+                    "{record}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! cachestat: does the page cache serve the reads?
+
+mod prove;
+mod reckoner;
+mod row;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use common::counted::Counted;
+use common::exit::{Result, report};
+use common::hooks::{Hook, Rung};
+use common::interval::Ticks;
+use common::output::Writer;
+use common::{cli, output, owner, session};
+use libbpf_rs::skel::Skel;
+
+use crate::reckoner::Reckoners;
+
+// The module `skel`, generated from the BPF C.
+include!(concat!(env!("OUT_DIR"), "/skel.rs"));
+
+/// The tool's name in records and messages.
+const TOOL: &str = "cachestat";
+
+/// What the tracepoint of reads cannot see.
+const BATCHES: &str = "a read that ends early counts as asked for; of reads by splice and io_uring, one that follows another \
+     to the same last page from nearer to it is taken for a part of that";
+
+/// What the tracepoints of faults cannot see.
+const WINDOWS: &str = "the pages around a fault that the kernel looks through count as mapped, there or not, and no more where \
+     it maps all of a large folio; what a task's next read of the same file fetches may count as the fault's";
+
+/// What the begin of a read cannot tell.
+const BEGINS: &str = "a read that ends early counts as asked for";
+
+const HOOKS: &[Hook] = &[
+    Hook::new("fetched", &[Rung::new(&["fetched_b"])]),
+    Hook::new("dirtied", &[Rung::new(&["dirtied_b"]), Rung::new(&["dirtied_b5"])]),
+    Hook::new(
+        "reads",
+        &[
+            Rung::new(&["read_f", "splice_f"]),
+            // Before 6.5 there is one function for both.
+            Rung::new(&["read_f"]),
+            Rung::new(&["read_f5"]),
+            Rung::new(&["read_b"]).bound(BATCHES),
+            Rung::new(&["read_k", "splice_k"]).bound(BEGINS),
+            Rung::new(&["read_k"]).bound(BEGINS),
+            Rung::new(&["read_k5"]).bound(BEGINS),
+        ],
+    ),
+    Hook::new(
+        "faults",
+        &[
+            Rung::new(&["fault_f", "map_f", "map_huge_f"]),
+            Rung::new(&["fault_f", "map_range_f"]),
+            Rung::new(&["fault_f", "map_page_f"]),
+            Rung::new(&["fault_b", "around_b"]).bound(WINDOWS),
+            Rung::new(&["fault_k", "map_k", "map_huge_k"]),
+            Rung::new(&["fault_k", "map_range_k"]),
+            Rung::new(&["fault_k", "map_page_k"]),
+        ],
+    ),
+];
+
+const EXAMPLES: &str = "\
+Examples:
+  cachestat                      a line every second
+  cachestat 10 6                 six records of ten seconds
+  cachestat --cgroup system.slice/postgresql.service 5
+  cachestat 1 | jq -c '[.ts, .hit_ratio, .read_misses, .readahead]'
+  cachestat --check              how it sees reads and faults here
+
+All numbers are pages:
+  accesses = reads + faults         pages that tasks were given
+  misses = read_misses + fault_misses   pages fetched for them, or ahead of them
+  hits = max(0, reads - read_misses) + max(0, faults - fault_misses)
+  hit_ratio = hits / accesses
+A page that is read ahead is a miss when it is fetched, and its first use is
+thereby no hit: a cold file read once is all misses, read again all hits.
+readahead tells how many of the misses nobody had asked for yet. In a short
+interval pages may be fetched that are read in the next: sums are right.
+
+Bounds:
+  Regular files that a file system keeps in the page cache; not tmpfs and
+  hugetlbfs, block devices read raw, direct I/O, DAX, a file system's own blocks.
+  By the task that runs: with --pid and --cgroup what it reads, fetches, dirties.
+  reads: a page counts once for each call that touches it. faults: the pages that
+  a page fault maps, around the one that was touched, too; what a program does
+  with a page that is mapped no tool can see.
+  A fetch by who holds a file for writing is the write's: write_adds, no miss.
+  What readahead(2), fadvise and madvise fetch are misses, of the kind that the
+  task did last. readahead is not exact where one read fetches more than 32
+  stretches of a file and ends in the midst of the first of them.
+  dirtied counts a large folio whole, as the kernel does (nr_dirtied).
+  By tracepoints (where no function can be watched): a read that ends early
+  counts as asked for; of the pages around a fault those that the kernel looks
+  through count, there or not, and what large folios map beyond them does not;
+  where the kernel does not tell when a fault ends, what a task's next read of
+  the same file fetches counts as the fault's. By kprobes: a read that ends
+  early counts as asked for.";
+
+/// Does the page cache serve the reads?
+#[derive(Parser)]
+#[command(name = TOOL, version, after_help = EXAMPLES)]
+struct Args {
+    #[command(flatten)]
+    common: cli::Common,
+
+    #[command(flatten)]
+    owner: owner::Options,
+}
+
+fn main() -> ExitCode {
+    report(TOOL, run())
+}
+
+fn run() -> Result<()> {
+    let args: Args = cli::parse()?;
+    if args.common.schema {
+        return output::print_schema::<row::Counts>(TOOL);
+    }
+    let tool = session::Tool {
+        builder: skel::CachestatSkelBuilder::default,
+        configure: &configure,
+        hooks: HOOKS,
+        wanted: &|_| true,
+        owner: Some(&args.owner),
+        prove: Some(prove::prove),
+    };
+    // While there are rights to make it.
+    let trial = prove::Trial::new();
+    let mut session = session::start(&tool, &args.common)?;
+    let by = args.owner.by;
+    let mut counted: Counted<'_, { row::COUNTERS }> = Counted::of(session.skel.object(), by, row::LOST)?;
+    if let Ok(trial) = &trial {
+        trial.read_one_page();
+    }
+    counted.since_last()?;
+    let mut writer = Writer::new(TOOL, &args.common);
+    let mut ticks = Ticks::new(args.common.interval, args.common.count, args.common.duration);
+    let mut reckoners = Reckoners::new(by);
+    while let Some(tick) = ticks.next(&session.stop) {
+        let (added, lost) = counted.since_last()?;
+        let account = session.meter.account();
+        writer.interval(&tick, &reckoners.records(added, ticks.is_over()), lost, account)?;
+    }
+    Ok(())
+}
+
+fn configure(open: &mut skel::OpenCachestatSkel<'_>) -> libbpf_rs::Result<()> {
+    if let Some(constants) = open.maps.rodata_data.as_deref_mut() {
+        constants.page_shift = rustix::param::page_size().trailing_zeros();
+    }
+    // The memory of the other is not needed; the code that would use it is never reached.
+    match common::kernel_names("BPF_MAP_TYPE_TASK_STORAGE") {
+        true => open.maps.works_by_thread.set_autocreate(false),
+        false => open.maps.works.set_autocreate(false),
+    }
+}

@@ -1,0 +1,216 @@
+//! From what was added to the counters to records.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, VecDeque};
+
+use common::owner::{By, Owner};
+
+use crate::row::{COUNTERS, Counts};
+
+/// For so many intervals a page is waited for of which it is not known whom it was fetched for.
+const PATIENCE: usize = 8;
+
+/// A reckoner for each owner that something is left of.
+pub struct Reckoners {
+    by: By,
+    owners: BTreeMap<Owner, Reckoner>,
+}
+
+impl Reckoners {
+    /// For owners of this kind.
+    pub fn new(by: By) -> Self {
+        Self { by, owners: BTreeMap::new() }
+    }
+
+    /// The records of an interval, from what was added for each owner: the busiest first, one without any page where
+    /// there was none. Whether it is the last.
+    pub fn records(&mut self, added: Vec<(Owner, [u64; COUNTERS])>, last: bool) -> Vec<Counts> {
+        let mut added: BTreeMap<_, _> = added.into_iter().collect();
+        // What is left of others may be told now.
+        for owner in self.owners.keys() {
+            added.entry(owner.clone()).or_insert([0; COUNTERS]);
+        }
+        let mut records = Vec::new();
+        for (owner, added) in added {
+            let reckoner = self.owners.entry(owner.clone()).or_default();
+            let counts = Counts { owner: owner.clone(), ..reckoner.record(&added, last).0 };
+            if self.by != By::System && reckoner.is_settled() {
+                self.owners.remove(&owner);
+            }
+            if self.by == By::System || counts != (Counts { owner, ..Counts::default() }) {
+                records.push(counts);
+            }
+        }
+        records.sort_by_key(|counts| Reverse(counts.accesses));
+        if records.is_empty() {
+            records.push(Counts { owner: Owner::nobody(self.by), ..Counts::default() });
+        }
+        records
+    }
+}
+
+/// The records of one owner, from what was added to its counters.
+///
+/// The kernel's side counts a page when it is fetched, and often knows a moment later only whom for: perhaps an interval
+/// later. Such pages are told with the next interval. What turns out not to have been is taken from the next, too: sums
+/// over intervals are right.
+#[derive(Default)]
+pub struct Reckoner {
+    held: Held,
+    faults: Owing,
+    read_misses: Owing,
+    readahead: Owing,
+}
+
+/// Pages that are held back until it is known whom for.
+#[derive(Default)]
+struct Held {
+    pages: u64,
+    /// How many there were of which it was not known, at the ends of the last intervals. Of some it is never known.
+    unknown: VecDeque<i64>,
+}
+
+impl Held {
+    /// How many pages to tell, of those fetched in the interval and held before; all in the last.
+    fn release(&mut self, fetched: u64, unknown_more: u64, last: bool) -> u64 {
+        let before = self.unknown.back().copied().unwrap_or_default();
+        let unknown = before.wrapping_add(unknown_more as i64);
+        if self.unknown.is_empty() {
+            self.unknown.push_back(before);
+        }
+        self.unknown.push_back(unknown);
+        if self.unknown.len() > PATIENCE {
+            self.unknown.pop_front();
+        }
+        let always = self.unknown.iter().copied().min().unwrap_or_default();
+        let there = fetched + self.pages;
+        self.pages = if last { 0 } else { there.min((unknown - always) as u64) };
+        there - self.pages
+    }
+}
+
+/// What is owed, as a negative number.
+#[derive(Default)]
+struct Owing(i64);
+
+impl Owing {
+    /// The interval's number, of what was added and what was taken from it.
+    fn settle(&mut self, added: u64, taken: u64) -> u64 {
+        // What is taken back is added as a negative number: the sums wrap.
+        let now = self.0.wrapping_add(added.wrapping_sub(taken) as i64);
+        self.0 = now.min(0);
+        now.max(0) as u64
+    }
+}
+
+impl Reckoner {
+    /// Whether nothing is left for an interval to come.
+    fn is_settled(&self) -> bool {
+        self.held.pages == 0
+            && [&self.faults, &self.read_misses, &self.readahead].iter().all(|owing| owing.0 == 0)
+    }
+
+    /// The record, and what was lost, from what was added to the counters, in the order of `enum counter` in
+    /// `bpf/cachestat.bpf.c`; and whether this interval is the last.
+    pub fn record(&mut self, added: &[u64; COUNTERS], last: bool) -> (Counts, u64) {
+        let &[reads, faults, fetched, fault_misses, on_demand, write_adds, dirtied, lost, unknown, ..] =
+            added;
+        let fetched = self.held.release(fetched, unknown, last);
+        let faults = self.faults.settle(faults, 0);
+        let read_misses = self.read_misses.settle(fetched, fault_misses);
+        let accesses = reads + faults;
+        let hits = reads.saturating_sub(read_misses) + faults.saturating_sub(fault_misses);
+        let counts = Counts {
+            accesses,
+            hits,
+            misses: read_misses + fault_misses,
+            hit_ratio: (accesses > 0).then(|| hits as f64 / accesses as f64),
+            reads,
+            read_misses,
+            faults,
+            fault_misses,
+            readahead: self.readahead.settle(fetched, on_demand),
+            write_adds,
+            dirtied,
+            ..Counts::default()
+        };
+        (counts, lost)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn padded<const N: usize>(added: [i64; N]) -> [u64; COUNTERS] {
+        std::array::from_fn(|index| added.get(index).copied().unwrap_or_default() as u64)
+    }
+
+    fn record<const N: usize>(added: [i64; N]) -> Counts {
+        Reckoner::default().record(&padded(added), true).0
+    }
+
+    #[test]
+    fn a_cold_read_is_all_misses_and_a_warm_one_all_hits() {
+        let cold = record([100, 0, 100, 0, 4]);
+        assert_eq!((cold.accesses, cold.hits, cold.misses, cold.readahead), (100, 0, 100, 96));
+        assert_eq!(cold.hit_ratio, Some(0.0));
+        let warm = record([100]);
+        assert_eq!((warm.hits, warm.misses, warm.hit_ratio), (100, 0, Some(1.0)));
+        assert_eq!(record([0]).hit_ratio, None);
+    }
+
+    #[test]
+    fn what_faults_miss_is_not_taken_from_the_hits_of_reads() {
+        let both = record([100, 10, 40, 32, 3, 7, 5]);
+        assert_eq!((both.read_misses, both.fault_misses, both.misses), (8, 32, 40));
+        assert_eq!((both.hits, both.accesses, both.readahead), (92, 110, 37));
+        assert_eq!((both.write_adds, both.dirtied), (7, 5));
+    }
+
+    #[test]
+    fn faults_that_are_taken_back_after_their_interval_are_taken_from_the_next() {
+        let mut reckoner = Reckoner::default();
+        let told = [16, -15, 3, 20].map(|taken| reckoner.record(&padded([0, taken]), false).0.faults);
+        assert_eq!(told, [16, 0, 0, 8]);
+    }
+
+    #[test]
+    fn a_page_is_told_once_it_is_known_whom_for() {
+        let mut reckoner = Reckoner::default();
+        // 64 fetched, of which 32 are claimed at once, the others, by a fault, in the next interval.
+        let first = reckoner.record(&padded([0, 0, 64, 0, 4, 0, 0, 0, 32]), false).0;
+        assert_eq!((first.read_misses, first.fault_misses, first.readahead), (32, 0, 28));
+        let second = reckoner.record(&padded([0, 0, 0, 32, 1, 0, 0, 0, -32]), false).0;
+        assert_eq!((second.read_misses, second.fault_misses, second.readahead), (0, 32, 31));
+    }
+
+    #[test]
+    fn what_nobody_claims_is_told_all_the_same() {
+        let mut reckoner = Reckoner::default();
+        let unclaimed = padded([0, 0, 100, 0, 0, 0, 0, 0, 100]);
+        assert_eq!(reckoner.record(&unclaimed, true).0.misses, 100);
+        let mut reckoner = Reckoner::default();
+        let told: Vec<u64> = std::iter::once(unclaimed)
+            .chain(std::iter::repeat_n(padded([0]), PATIENCE))
+            .map(|added| reckoner.record(&added, false).0.misses)
+            .collect();
+        assert_eq!(told.iter().sum::<u64>(), 100, "{told:?}");
+    }
+
+    #[test]
+    fn what_is_left_of_an_owner_is_told_when_it_is_known() {
+        let mut reckoners = Reckoners::new(By::Comm);
+        let added = |faults: i64| padded([0, faults]);
+        let of = |comm: &str, faults| (Owner::comm(comm.to_string()), added(faults));
+        let told = |records: Vec<Counts>| -> Vec<_> {
+            records.into_iter().map(|counts| (counts.owner.comm.flatten(), counts.faults)).collect()
+        };
+        let first = told(reckoners.records(vec![of("a", -3), of("b", 5)], false));
+        assert_eq!(first, [(Some("b".to_string()), 5)]);
+        let second = told(reckoners.records(vec![of("a", 10)], false));
+        assert_eq!(second, [(Some("a".to_string()), 7)]);
+        assert!(reckoners.owners.is_empty());
+        assert_eq!(told(reckoners.records(vec![], true)), [(None, 0)]);
+    }
+}
