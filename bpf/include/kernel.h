@@ -38,6 +38,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_CGROUP_ARRAY = 8,
 	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_RINGBUF = 27,
+	BPF_MAP_TYPE_TASK_STORAGE = 29,
 };
 
 enum {
@@ -46,6 +47,7 @@ enum {
 	BPF_RB_NO_WAKEUP = 1,
 	BPF_RB_FORCE_WAKEUP = 2,
 	BPF_F_NO_PREALLOC = 1,
+	BPF_LOCAL_STORAGE_GET_F_CREATE = 1,
 	BPF_F_MMAPABLE = 1024,
 };
 
@@ -115,9 +117,25 @@ struct path {
 	struct dentry *dentry;
 };
 
+struct super_block {
+	unsigned long s_magic;
+};
+
+struct inode {
+	unsigned short i_mode;
+	struct super_block *i_sb;
+};
+
 struct file {
 	unsigned int f_mode;
 	struct path f_path;
+	struct inode *f_inode;
+	s64 f_pos;
+};
+
+struct kiocb {
+	struct file *ki_filp;
+	s64 ki_pos;
 };
 
 struct fdtable {
@@ -222,6 +240,8 @@ struct bio {
 struct pt_regs {
 	unsigned long ax;
 	unsigned long di;
+	unsigned long si;
+	unsigned long dx;
 };
 #elif defined(__TARGET_ARCH_arm64)
 #define SYSCALL_PREFIX "__arm64_sys_"

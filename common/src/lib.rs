@@ -1,7 +1,7 @@
 //! What the tools share. A line belongs here once two tools need it.
 
 pub mod banks;
-mod btf;
+pub mod btf;
 pub mod bytes;
 mod check;
 pub mod cli;

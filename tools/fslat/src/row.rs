@@ -1,0 +1,143 @@
+//! The records of fslat.
+
+use common::hist::{Hist, Latency};
+use common::output::Row;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// The file systems, in the order of `enum fs` in `bpf/fslat.bpf.c`.
+pub const FILE_SYSTEMS: [&str; 7] = ["ext4", "xfs", "btrfs", "nfs", "overlay", "tmpfs", "zfs"];
+/// The operations, in the order of `enum op`.
+pub const OPS: [&str; 5] = ["read", "write", "open", "sync", "getattr"];
+/// Letters of the longest names.
+const LONGEST_FS: usize = 7;
+const LONGEST_COMM: usize = 15;
+/// Columns of the small picture: factors of four from 1 µs to 4 s and more.
+const SKETCH: usize = 12;
+
+/// How often an operation was asked of a file system in an interval, and how long it took: those that ended in it.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub struct Ops {
+    /// ext4, xfs, btrfs, nfs, overlay, tmpfs or zfs; null in the record of an interval without any operation.
+    pub fs: Option<&'static str>,
+    /// read, write, open, sync (fsync and fdatasync), and of nfs getattr; null as fs is.
+    pub op: Option<&'static str>,
+    /// From the entry of the file system's function to its return, or of the system call's.
+    #[serde(flatten)]
+    pub duration: Latency,
+    /// Operations that failed. They count in the latencies too.
+    pub errors: u64,
+    /// With --buckets: the histogram, as [upper bound in microseconds, count].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub buckets: Option<Vec<(f64, u64)>>,
+    #[serde(skip)]
+    sketch: Option<Vec<u64>>,
+}
+
+/// What came to the totals of an operation.
+#[derive(Default)]
+pub struct Measured {
+    pub errors: u64,
+    pub duration: Hist,
+}
+
+impl Ops {
+    /// The record of an operation; nothing where it was not done.
+    pub fn new(fs: &'static str, op: &'static str, measured: &Measured, buckets: bool) -> Option<Self> {
+        let duration: Latency = measured.duration.summary().into();
+        (duration.count > 0 || measured.errors > 0).then(|| Self {
+            fs: Some(fs),
+            op: Some(op),
+            duration,
+            errors: measured.errors,
+            buckets: buckets.then(|| measured.duration.non_empty()),
+            sketch: Some(measured.duration.coarse(SKETCH)),
+        })
+    }
+
+    /// The record of an interval without any operation: idle, not dead.
+    pub fn idle(buckets: bool) -> Self {
+        Self { buckets: buckets.then(Vec::new), sketch: Some(vec![0; SKETCH]), ..Self::default() }
+    }
+}
+
+impl Row for Ops {
+    const TABLE: &'static [&'static str] =
+        &["fs", "op", "count", "mean_us", "p50_us", "p99_us", "max_us", "errors"];
+    const WIDTHS: &'static [(&'static str, usize)] = &[("fs", LONGEST_FS), ("op", LONGEST_FS)];
+
+    fn sketch(&self) -> Option<Vec<u64>> {
+        self.sketch.clone()
+    }
+
+    fn drawn(&self) -> Vec<(&'static str, &[(f64, u64)])> {
+        self.buckets.iter().map(|buckets| ("us", buckets.as_slice())).collect()
+    }
+}
+
+/// One operation, at the time of its return (`--events`).
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Event {
+    /// The process.
+    pub pid: u32,
+    /// The thread; equal to pid for a process's first thread.
+    pub tid: u32,
+    /// The thread's command name, at most 15 bytes.
+    pub comm: String,
+    /// ext4, xfs, btrfs, nfs, overlay, tmpfs or zfs.
+    pub fs: &'static str,
+    /// read, write, open, sync or getattr.
+    pub op: &'static str,
+    /// The file; null where its descriptor was closed meanwhile.
+    pub path: Option<String>,
+    /// Bytes read or written; null of other operations, and of those that failed or have only begun.
+    pub bytes: Option<u64>,
+    /// Where in the file, in bytes; null of other operations, and of those that have only begun.
+    pub offset: Option<u64>,
+    /// From the entry to the return, in microseconds.
+    pub duration_us: f64,
+    /// What it returned: a count of bytes, 0, of a system call that opens the descriptor, or the negative number of the
+    /// error; -529 (EIOCBQUEUED) of an asynchronous request, which has only begun.
+    pub ret: i64,
+}
+
+impl Row for Event {
+    const TABLE: &'static [&'static str] =
+        &["pid", "comm", "fs", "op", "bytes", "offset", "duration_us", "ret"];
+    const TAIL: Option<&'static str> = Some("path");
+    const WIDTHS: &'static [(&'static str, usize)] =
+        &[("comm", LONGEST_COMM), ("fs", LONGEST_FS), ("op", LONGEST_FS)];
+}
+
+#[cfg(test)]
+mod tests {
+    use common::hist::RawHist;
+
+    use super::*;
+
+    fn measured(calls: u32, errors: u64) -> Measured {
+        let mut now = RawHist { sum_ns: 100_000 * u64::from(calls), ..RawHist::EMPTY };
+        // 2^16 ns, and its upper half: from 98 304 to 102 400 ns.
+        now.buckets[(12 << 4) + 24] = calls;
+        let mut duration = Hist::default();
+        duration.add_difference(&now, &RawHist::EMPTY);
+        Measured { errors, duration }
+    }
+
+    #[test]
+    fn an_operation_has_a_record_where_it_was_done() {
+        let row = Ops::new("xfs", "read", &measured(3, 1), true).unwrap();
+        assert_eq!((row.fs, row.op, row.duration.count, row.errors), (Some("xfs"), Some("read"), 3, 1));
+        assert_eq!((row.duration.mean_us, row.buckets), (Some(100.0), Some(vec![(102.4, 3)])));
+        assert!(Ops::new("xfs", "read", &measured(0, 0), true).is_none());
+    }
+
+    #[test]
+    fn an_idle_interval_names_nothing() {
+        let row = Ops::idle(true);
+        assert_eq!(
+            (row.fs, row.op, row.duration.count, row.errors, row.buckets),
+            (None, None, 0, 0, Some(vec![]))
+        );
+    }
+}
