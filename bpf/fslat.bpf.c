@@ -41,6 +41,8 @@ enum op { READ, WRITE, OPEN, SYNC, GETATTR, MAX_OPS };
 const volatile bool send_events = false;
 /* --min-us: and of those only such that took at least so long. */
 const volatile u64 min_ns = 0;
+/* The tool's own process: with --events, its writes of records to a file would make records. */
+const volatile u32 own_pid = 0;
 /* Banks are a power of two, at most one per processor. */
 const volatile u32 bank_mask = 0;
 /* Whether a task can hold what it has under way (Linux 5.13), else a hash map does. */
@@ -92,7 +94,7 @@ struct call {
 	u64 path;  /* struct path; only with --events */
 	u64 place; /* struct kiocb of a read or write; struct file of an open that may be none; of a
 		      system call its offset */
-	s32 fd;	   /* of a system call, as is the next */
+	s32 fd;    /* of a system call, as is the next */
 	u16 fs;
 	u16 key;
 };
@@ -151,7 +153,8 @@ static __always_inline struct calls *make_calls(void)
 	return bpf_map_lookup_elem(&calls_by_thread, &tid);
 }
 
-/* A task's storage goes with it; of the hash map's room a thread has some only while it needs it. */
+/* A task's storage goes with it; of the hash map's room a thread has some only while it needs it.
+ */
 static __always_inline void end_calls(struct calls *calls)
 {
 	u32 tid;
@@ -164,8 +167,8 @@ static __always_inline void end_calls(struct calls *calls)
 
 /*
  * Enters a call, whose time the caller sets last. NULL where there is no room, which is counted.
- * One whose end was not seen stays until the call around it ends; should so many have gathered, none
- * of them is under way.
+ * One whose end was not seen stays until the call around it ends; should so many have gathered,
+ * none of them is under way.
  */
 static __always_inline struct call *push(u32 key, bool outermost)
 {
@@ -187,8 +190,8 @@ static __always_inline struct call *push(u32 key, bool outermost)
 	return call;
 }
 
-/* The innermost call with this key, and no longer under way; NULL where none is: it began before the
- * start, was not asked for, or was lost. */
+/* The innermost call with this key, and no longer under way; NULL where none is: it began before
+ * the start, was not asked for, or was lost. */
 static __always_inline struct call *pop(struct calls *calls, u32 key)
 {
 	u64 depth = calls->depth;
@@ -210,12 +213,19 @@ static __always_inline struct call *pop(struct calls *calls, u32 key)
 	return NULL;
 }
 
+static __always_inline bool is_asked_for(void)
+{
+	if (send_events && bpf_get_current_pid_tgid() >> 32 == own_pid)
+		return false;
+	return filter_current();
+}
+
 /* The time is taken last, after all that is not the call's own. */
 static __always_inline int enter(u32 key, struct path *path, void *place)
 {
 	struct call *call;
 
-	if (!filter_current())
+	if (!is_asked_for())
 		return 0;
 	call = push(key, false);
 	if (!call)
@@ -259,7 +269,8 @@ static __always_inline void fill(struct event *event, u32 key, u64 start, u64 no
 	event_submit(event);
 }
 
-static __always_inline void send(u32 key, struct path *path, u64 start, u64 now, s64 offset, long ret)
+static __always_inline void send(u32 key, struct path *path, u64 start, u64 now, s64 offset,
+				 long ret)
 {
 	struct path_event *with_path;
 	struct event *event;
@@ -277,8 +288,8 @@ static __always_inline void send(u32 key, struct path *path, u64 start, u64 now,
 		fill(event, key, start, now, offset, ret);
 }
 
-/* Where a read or write began: it has moved on by what was done. A request that has only begun may be
- * gone already. */
+/* Where a read or write began: it has moved on by what was done. A request that has only begun may
+ * be gone already. */
 static __always_inline s64 offset_of(u32 op, u64 place, long ret)
 {
 	struct kiocb *iocb = (void *)place;
@@ -289,14 +300,16 @@ static __always_inline s64 offset_of(u32 op, u64 place, long ret)
 }
 
 /* A call has come to its end. */
-static __always_inline void finish(struct calls *calls, struct call *call, u32 key, u64 now, long ret)
+static __always_inline void finish(struct calls *calls, struct call *call, u32 key, u64 now,
+				   long ret)
 {
 	u64 start = call->ts_ns;
 
 	if (!send_events)
 		record(key, now - start, failed(ret));
 	else if (now - start >= min_ns)
-		send(key, (void *)call->path, start, now, offset_of(key % MAX_OPS, call->place, ret), ret);
+		send(key, (void *)call->path, start, now,
+		     offset_of(key % MAX_OPS, call->place, ret), ret);
 	end_calls(calls);
 }
 
@@ -364,7 +377,8 @@ static __always_inline bool is_directory(u32 mode)
 	return (mode & S_IFMT) == S_IFDIR;
 }
 
-/* nfs_getattr() is given the path first, or second since Linux 5.12 (kernel commit 549c7297717c). */
+/* nfs_getattr() is given the path first, or second since Linux 5.12 (kernel commit 549c7297717c).
+ */
 static __always_inline struct path *asked_for(void *first, void *second)
 {
 	return getattr_has_path_first() ? first : second;

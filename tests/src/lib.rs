@@ -11,6 +11,7 @@ pub mod fio;
 pub mod kernel;
 pub mod ledger;
 pub mod lock;
+pub mod mounted;
 pub mod overlay;
 pub mod programs;
 pub mod raw;

@@ -18,7 +18,7 @@ fn reachable() -> tempfile::TempDir {
     use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::Builder::new().permissions(std::fs::Permissions::from_mode(0o755)).tempdir();
     let dir = dir.expect("a temporary directory");
-    for tool in ["proclife", "biolat", "syncsnoop"] {
+    for tool in ["proclife", "biolat", "syncsnoop", "fslat"] {
         std::fs::copy(tests::programs::built(tool), dir.path().join(tool)).expect("a copy");
     }
     dir
@@ -30,9 +30,15 @@ fn without_rights() {
         return;
     }
     let dir = reachable();
-    for tool in
-        ["proclife", "biolat", "proclife --events", "biolat --check", "syncsnoop", "syncsnoop --events"]
-    {
+    for tool in [
+        "proclife",
+        "biolat",
+        "proclife --events",
+        "biolat --check",
+        "syncsnoop",
+        "syncsnoop --events",
+        "fslat",
+    ] {
         let line = format!("{NOBODY} {}/{tool}", dir.path().display());
         refuses(&line, 4, &["CAP_BPF", "CAP_PERFMON"]);
         let one = "setpriv --reuid=65534 --clear-groups --inh-caps=-all,+bpf --ambient-caps=-all,+bpf";
@@ -49,7 +55,7 @@ fn what_needs_no_rights() {
     }
     let dir = reachable();
     for option in ["--schema", "--help", "--version"] {
-        for tool in ["proclife", "biolat", "syncsnoop"] {
+        for tool in ["proclife", "biolat", "syncsnoop", "fslat"] {
             let (code, out, said) = run(&format!("{NOBODY} {}/{tool} {option}", dir.path().display()));
             assert_eq!((code, said.len()), (Some(0), 0), "{tool} {option}: {said:?}");
             assert!(!out.is_empty());
@@ -127,7 +133,7 @@ fn another_kernel_is_planned_for_by_its_types() {
 
 #[test]
 fn bad_usage() {
-    for tool in ["proclife", "biolat", "syncsnoop"] {
+    for tool in ["proclife", "biolat", "syncsnoop", "fslat"] {
         for (options, part) in [
             ("--frobnicate", "--frobnicate"),
             ("x", "x"),
@@ -150,6 +156,9 @@ fn bad_usage() {
     refuses("$BIN/syncsnoop --min-us 5", 2, &["--events"]);
     refuses("$BIN/syncsnoop --events --min-us -5", 2, &["-5"]);
     refuses("$BIN/syncsnoop --events --buckets", 2, &["--buckets"]);
+    refuses("$BIN/fslat --fs fat", 2, &["fat", "--fs", "overlay"]);
+    refuses("$BIN/fslat --op ext4", 2, &["ext4", "--op", "getattr"]);
+    refuses("$BIN/fslat --min-us 5", 2, &["--events"]);
 }
 
 #[test]
@@ -158,7 +167,7 @@ fn what_is_not_there() {
         return;
     }
     let mount = cgroup::mount();
-    for tool in ["proclife", "biolat", "syncsnoop"] {
+    for tool in ["proclife", "biolat", "syncsnoop", "fslat"] {
         refuses(&format!("$BIN/{tool} --cgroup no/such/group"), 2, &["no/such/group", "no such cgroup"]);
         refuses(&format!("$BIN/{tool} --cgroup /etc"), 2, &["/etc"]);
         refuses(&format!("$BIN/{tool} --cgroup {}/cgroup.procs", mount.display()), 2, &["cgroup.procs"]);
@@ -176,4 +185,5 @@ fn stdout_that_cannot_be_written_to() {
     refuses("$BIN/proclife -q -o json 0.1 3 >/dev/full", 1, &["stdout"]);
     refuses("$BIN/biolat -q -o json 0.1 3 >/dev/full", 1, &["stdout"]);
     refuses("$BIN/syncsnoop -q -o json 0.1 3 >/dev/full", 1, &["stdout"]);
+    refuses("$BIN/fslat -q -o json 0.1 3 >/dev/full", 1, &["stdout"]);
 }

@@ -2,7 +2,8 @@
 /* The programs of fslat on the system calls, for kernels that let no function be watched, and what
  * only they need: whose file a call is about. */
 
-/* Instead of a key: which file system it is, an open tells at its end, and the others keep beside. */
+/* Instead of a key: which file system it is, an open tells at its end, and the others keep beside.
+ */
 #define CALL(op) (MAX_FS * MAX_OPS + (op))
 /* Where the file's own offset counts. */
 #define FILE_OFFSET (-1)
@@ -65,7 +66,7 @@ static __always_inline int call_enter(u32 op, u32 fd, u64 offset)
 	struct call *call;
 	int fs;
 
-	if (!filter_current())
+	if (!is_asked_for())
 		return 0;
 	file = file_of(fd);
 	if (!file)
@@ -124,7 +125,7 @@ static __always_inline int open_enter(void)
 {
 	struct call *call;
 
-	if (!filter_current())
+	if (!is_asked_for())
 		return 0;
 	call = push(CALL(OPEN), true);
 	if (call)

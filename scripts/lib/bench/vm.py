@@ -9,7 +9,7 @@ import subprocess
 from bench import machine, table
 
 SHARE = 0.8
-PEERS = ["vfsstat", "biolatency"]
+PEERS = ["vfsstat", "biolatency", "ext4dist"]
 
 # Name, work and command of each case; the guest's half takes the table as a file. No interval ends meanwhile.
 CASES = [
@@ -26,6 +26,9 @@ CASES = [
     ("biolat", "requests", "biolat 600"),
     ("libbpf-tools biolatency", "requests", "peer-biolatency 600"),
     ("empty tp_btf", "requests", "empty tp_btf"),
+    ("fslat", "ext4", "fslat 600"),
+    ("fslat --attach kprobe", "ext4", "fslat --attach kprobe 600"),
+    ("libbpf-tools ext4dist", "ext4", "peer-ext4dist 600"),
 ]
 
 
@@ -61,6 +64,10 @@ class Case:
             sum(ns for ns, _ in cost.values()) / sum(runs for _, runs in cost.values()) for cost in self.rounds
         )
 
+    def per_pair(self):
+        """Nanoseconds per read or write that is seen by its entry and its exit: each is two runs."""
+        return 2 * self.per_call()
+
     def per_call_together(self):
         """The same where tasks disturb each other, which the best round would hide."""
         return self.per_call(statistics.median)
@@ -87,19 +94,19 @@ def measure(bench, kernel):
     (bench.scratch / "cases").write_text(
         "".join("\t".join(case) + "\n" for case in CASES if peers.get(case[2].split()[0], case))
     )
-    for name in ["vfsstat", "biolat", "workload", "empty"]:
+    for name in ["vfsstat", "biolat", "fslat", "workload", "empty"]:
         bench.ours(name)
     files = [bench.root / "scripts/lib/bench/guest", f"{bench.scratch / 'cases'}:/root/cases"]
     programs = {"bpftool": machine.other("bpftool")} | {name: argv for name, argv in peers.items() if argv}
     files += [f"{path}:/usr/local/bin/{name}" for name, [path] in programs.items()]
-    command = [bench.root / "scripts/vm", kernel, "--timeout", "1800"]
+    command = [bench.root / "scripts/vm", kernel, "--timeout", "1800", "--disk", "1G", "--disk", "256M"]
     for file in files:
         command += ["--file", file]
     command += ["--", "guest", "/root/cases", rounds, calls, requests]
     guest = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     if guest.returncode:
         raise machine.CannotMeasure(f"scripts/vm {kernel} ended with status {guest.returncode}")
-    release, cases = parse(guest.stdout, {"calls": calls, "both": calls, "requests": requests})
+    release, cases = parse(guest.stdout, {"calls": calls, "both": calls, "ext4": calls, "requests": requests})
     results = table.Table(f"Linux {release}, emulated: for comparison within this table; best of {2 * rounds} rounds")
     return results, rows(results, cases)
 
@@ -144,10 +151,14 @@ def rows(results, cases):
     rival = "libbpf-tools biolatency"
     row(results, cases, "cost of a request, all programs: biolat", "biolat", [rival, "empty tp_btf"], "empty tp_btf",
         rival, SHARE, Case.per_request)
-    for name, rival in [("vfsstat", peer), ("biolat", "libbpf-tools biolatency")]:
+    rival = "libbpf-tools ext4dist"
+    row(results, cases, "cost of a read or write of ext4, entry and exit: fslat", "fslat", [rival], None, rival, SHARE,
+        Case.per_pair)
+    row(results, cases, "the same: fslat --attach kprobe", "fslat --attach kprobe", [rival], None, None, 1, Case.per_pair)
+    for name, rival in [("vfsstat", peer), ("biolat", "libbpf-tools biolatency"), ("fslat", "libbpf-tools ext4dist")]:
         said = [cases[other].programs() if ran(cases, other) else "" for other in (name, rival)]
         results.add(f"{name}, program by program, ns a run", *said)
-    return all(ran(cases, name) for name in ["vfsstat", "vfsstat --attach kprobe", "biolat"])
+    return all(ran(cases, name) for name in ["vfsstat", "vfsstat --attach kprobe", "biolat", "fslat"])
 
 
 def ran(cases, name):

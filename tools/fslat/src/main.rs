@@ -60,7 +60,7 @@ Bounds:
   CPU, and these calls wait. From Linux 6.7 on, lost tells the calls missed so.
   Events: path is as /proc/PID/fd shows it when the call returns, beneath an overlay
   from the root of its layer; see syncsnoop --help. offset of an append is where it
-  began.
+  began. fslat's own calls make no events; those of a program behind it in a pipe do.
   lost also tells what a kernel leaves out where it preempts programs (Linux 7.x) and
   another task makes the same call on that processor.
   zfs: its hooks were never tried on a kernel that has it.";

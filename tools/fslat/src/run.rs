@@ -21,6 +21,9 @@ use crate::{Args, TOOL, event, ops, places};
 /// The size of a bank of counters, in words: the C struct is rounded up to whole cache lines.
 const COUNTERS: usize = 8;
 
+/// Reads of cached files come fast, each with its path: some 3 000 of them.
+const RING_BYTES: u32 = 4 * events::RING_BYTES;
+
 /// Sets the constants and sizes that the kernel's side needs before it is loaded.
 pub fn configure(open: &mut OpenFslatSkel<'_>, args: &Args, cpus: u32, banks: u32) -> libbpf_rs::Result<()> {
     let task_storage = tasks_hold_storage();
@@ -29,6 +32,7 @@ pub fn configure(open: &mut OpenFslatSkel<'_>, args: &Args, cpus: u32, banks: u3
     if let Some(constants) = open.maps.rodata_data.as_deref_mut() {
         constants.send_events = args.events;
         constants.min_ns = u64::from(args.min_us) * 1_000;
+        constants.own_pid = std::process::id();
         constants.bank_mask = banks - 1;
         constants.task_storage = task_storage;
     }
@@ -36,7 +40,7 @@ pub fn configure(open: &mut OpenFslatSkel<'_>, args: &Args, cpus: u32, banks: u3
     open.maps.calls_in_task.set_autocreate(task_storage)?;
     open.maps.calls_by_thread.set_autocreate(!task_storage)?;
     match args.events {
-        true => open.maps.events.set_max_entries(events::RING_BYTES),
+        true => open.maps.events.set_max_entries(RING_BYTES),
         false => open.maps.events.set_autocreate(false),
     }
 }

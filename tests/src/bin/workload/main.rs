@@ -14,6 +14,7 @@ mod calls;
 mod confine;
 mod ends;
 mod entry;
+mod files;
 mod io;
 mod processes;
 mod storm;
@@ -47,13 +48,14 @@ fn main() {
         "io" => io::run(&args),
         "calls" => calls::run(&args),
         "syncs" => syncs::run(&args),
+        "files" => files::run(&args),
         "run" => run(&args),
         "confine" => {
             confine::run(&args);
             run(&args);
         }
         other => panic!(
-            "unknown subject {other:?}: one of noop, processes, storm, ends, threads, io, calls, syncs, run, confine"
+            "unknown subject {other:?}: one of noop, processes, storm, ends, threads, io, calls, syncs, files, run, confine"
         ),
     }
 }
