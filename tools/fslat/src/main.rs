@@ -63,7 +63,7 @@ Bounds:
   began. fslat's own calls make no events; those of a program behind it in a pipe do.
   lost also tells what a kernel leaves out where it preempts programs (Linux 7.x) and
   another task makes the same call on that processor.
-  zfs: its hooks were never tried on a kernel that has it.";
+  zfs, nfs: their hooks were not tried against work whose numbers are known.";
 
 /// How long do file systems take? Reads, writes, opens and syncs, each from the entry of the file system's own function
 /// to its return.
