@@ -2,7 +2,6 @@
 /* Who forces data to disk and waits for it: six system calls, each from its entry to its exit. */
 #include "kernel.h"
 #include "filter.h"
-#include "hist.h"
 #include "path.h"
 
 /* In the order of tools/syncsnoop/src/row.rs. */
@@ -11,17 +10,8 @@ enum call { SYNC, SYNCFS, FSYNC, FDATASYNC, MSYNC, SYNC_FILE_RANGE, MAX_CALLS };
 #define MAX_COUNTERS 1
 #define LOST 0
 
-/* Mirrored by tools/syncsnoop/src/calls.rs. */
-struct stats {
-	u64 errors;
-	struct hist duration;
-};
-
-#define OWNED struct stats
-
 #include "event.h"
-#include "owner.h"
-#include "totals.h"
+#include "latency.h"
 
 /* Calls under way at once. */
 #define MAX_UNDER_WAY 8192
@@ -90,17 +80,6 @@ static __always_inline int enter(u32 call, u32 fd)
 	if (bpf_map_update_elem(&under_way, &tid, &start, BPF_ANY))
 		count(LOST, 1);
 	return 0;
-}
-
-static __always_inline void record(u32 call, u64 duration_ns, bool failed)
-{
-	struct stats *stats = by == BY_SYSTEM ? total_of(call) : owned_by_current(call);
-
-	if (!stats)
-		return;
-	if (failed)
-		__sync_fetch_and_add(&stats->errors, 1);
-	hist_add(&stats->duration, duration_ns);
 }
 
 static __always_inline void send(struct event *event, struct start *start, u64 now, long ret)

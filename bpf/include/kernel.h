@@ -162,6 +162,8 @@ struct file_ra_state {
 struct file {
 	unsigned int f_mode;
 	struct path f_path;
+	struct inode *f_inode;
+	s64 f_pos;
 	struct address_space *f_mapping;
 	struct file_ra_state f_ra;
 };

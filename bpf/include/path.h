@@ -49,11 +49,17 @@ static __always_inline struct mount *mount_of(struct vfsmount *mnt)
 	return (void *)mnt - bpf_core_field_offset(struct mount, mnt);
 }
 
-/* Reads the names of a file's path, its own first. */
-static __always_inline void path_read(struct path_names *path, struct file *file)
+/* A file's path, as the kernel keeps it. */
+static __always_inline struct path *path_of(struct file *file)
 {
-	struct mount *mount = mount_of(BPF_CORE_READ(file, f_path.mnt));
-	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
+	return (void *)file + bpf_core_field_offset(struct file, f_path);
+}
+
+/* Reads the names of a path, the last first. */
+static __always_inline void path_names_read(struct path_names *path, struct path *from)
+{
+	struct mount *mount = mount_of(BPF_CORE_READ(from, mnt));
+	struct dentry *dentry = BPF_CORE_READ(from, dentry);
 	/* As d_unlinked() has it: the root of a file system bears no name either. */
 	bool deleted =
 	    !BPF_CORE_READ(dentry, d_hash.pprev) && BPF_CORE_READ(dentry, d_parent) != dentry;
@@ -95,6 +101,12 @@ static __always_inline void path_read(struct path_names *path, struct file *file
 		dentry = parent;
 	}
 	path->end = end | (deleted ? PATH_DELETED : 0);
+}
+
+/* Reads the names of a file's path, its own first. */
+static __always_inline void path_read(struct path_names *path, struct file *file)
+{
+	path_names_read(path, path_of(file));
 }
 
 #endif

@@ -173,4 +173,16 @@ static __always_inline bool holds_for_writing(u64 task, struct rw_semaphore *sem
 	return owner == task || owner == (task | 1);
 }
 
+/* 5.12 puts a user namespace, later an idmap, before the arguments of an inode's operations. Kernel
+ * commit 549c7297717c ("fs: make helpers idmap mount aware"). */
+struct kstat;
+struct inode_operations___path_first {
+	int (*getattr)(const struct path *, struct kstat *, u32, unsigned int);
+};
+
+static __always_inline bool getattr_has_path_first(void)
+{
+	return bpf_core_type_matches(struct inode_operations___path_first);
+}
+
 #endif

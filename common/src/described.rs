@@ -39,8 +39,11 @@ impl Described {
         })
     }
 
+    /// One of a module is followed by a tab and the module's name.
     fn has_symbol(&self, name: &str) -> bool {
-        memchr::memmem::find(self.symbols.as_bytes(), format!("\n{name}\n").as_bytes()).is_some()
+        ["\n", "\t"].into_iter().any(|end| {
+            memchr::memmem::find(self.symbols.as_bytes(), format!("\n{name}{end}").as_bytes()).is_some()
+        })
     }
 
     fn kernel_has_name(&self, name: &str) -> bool {
@@ -92,7 +95,7 @@ mod tests {
         assert!(Described::read(folder.path()).is_err_and(|failure| failure.message.contains("vmlinux")));
         write("vmlinux", b"\0btf_trace_sched_process_exec\0vfs_read\0inlined\0");
         assert!(Described::read(folder.path()).is_err_and(|failure| failure.message.contains("symbols")));
-        write("symbols", b"vfs_read\nno_type\n__tracepoint_sched_process_exec\next4_file_read_iter");
+        write("symbols", b"vfs_read\nno_type\n__tracepoint_sched_process_exec\next4_file_read_iter\t[ext4]");
         write("ext4", b"\0ext4_file_read_iter\0");
         let kernel = Described::read(folder.path()).unwrap();
         let can = |section: &str| kernel.can_attach(&Program::from_section("p", section).unwrap()).is_ok();

@@ -18,7 +18,7 @@ use crate::output::{Row, Writer};
 use crate::signals::{Stop, Woken};
 
 /// Bytes of the ring buffer: some 5 000 process events, 100 ms of the highest fork rate measured.
-const RING_BYTES: u32 = 1 << 20;
+pub const RING_BYTES: u32 = 1 << 20;
 /// Two processors may take their times in one order and their places in the other; this much later the order
 /// is settled.
 const SETTLED: Duration = Duration::from_millis(5);
@@ -35,13 +35,13 @@ pub struct Source<'a> {
     pub lost: &'a mut dyn FnMut() -> u64,
 }
 
-/// Makes room for events before an object is loaded, where they are asked for.
-pub fn configure(object: &mut OpenObject, events: bool) -> libbpf_rs::Result<()> {
+/// Makes room for events before an object is loaded: so many bytes, a power of two, or none where they are not asked for.
+pub fn configure(object: &mut OpenObject, bytes: Option<u32>) -> libbpf_rs::Result<()> {
     let map = object.maps_mut().find(|map| map.name() == "events");
-    map.map_or(Ok(()), |mut map| match events {
-        true => map.set_max_entries(RING_BYTES),
+    map.map_or(Ok(()), |mut map| match bytes {
+        Some(bytes) => map.set_max_entries(bytes),
         // Its memory is not needed; the code that would use it is never reached.
-        false => map.set_autocreate(false),
+        None => map.set_autocreate(false),
     })
 }
 

@@ -2,7 +2,7 @@
 
 pub mod banks;
 mod batch;
-mod btf;
+pub mod btf;
 pub mod bytes;
 mod cgroups;
 mod check;
@@ -20,6 +20,7 @@ pub mod hist;
 pub mod hooks;
 pub mod interval;
 mod kernel;
+pub mod latency;
 pub mod meter;
 pub mod output;
 mod overhead;

@@ -61,6 +61,13 @@ impl Plan {
         self.hooks.iter().any(|planned| planned.hook == hook && planned.watches_functions())
     }
 
+    /// A hook for want of which the tool is of no use: one that it needs, or where it needs none in particular and can
+    /// have none, the first.
+    pub fn failing(&self) -> Option<&Planned> {
+        let none = || self.hooks.first().filter(|_| self.programs().next().is_none());
+        self.missing().next().or_else(none)
+    }
+
     /// The hooks that the tool needs and cannot have.
     pub fn missing(&self) -> impl Iterator<Item = &Planned> {
         self.hooks.iter().filter(|hook| hook.taken.is_empty() && !hook.optional)
@@ -231,6 +238,17 @@ mod tests {
     fn a_needed_hook_is_missed_and_an_optional_one_is_not() {
         let plan = planned(&["vfs_read", "vfs_read_k", "syscalls/sys_exit_read", "extra"], Attach::Auto);
         assert_eq!(plan.missing().map(|hook| hook.hook).collect::<Vec<_>>(), ["reads"]);
+    }
+
+    #[test]
+    fn a_tool_whose_hooks_are_all_optional_needs_one_of_them() {
+        let optional = [HOOKS[0].optional(), HOOKS[1]];
+        let failing = |refused: &'static [&'static str]| {
+            let plan = plan(&optional, |_| true, &programs(), &Refuses(refused), Attach::Auto).unwrap();
+            plan.failing().map(|hook| hook.hook)
+        };
+        assert_eq!(failing(&["extra"]), None);
+        assert_eq!(failing(&["vfs_read", "vfs_read_k", "syscalls/sys_exit_read", "extra"]), Some("reads"));
     }
 
     #[test]

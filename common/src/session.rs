@@ -152,7 +152,7 @@ where
         let plan = plan(tool.hooks, tool.wanted, &programs(open.open_object()), &kernel, common.attach);
         let plan = plan.map_err(Failure::failed)?;
         check::print(&plan, common.output)?;
-        Ok(plan.missing().next().map(check::failure))
+        Ok(plan.failing().map(check::failure))
     };
     planned().map_or_else(|failure| failure, |missing| missing.unwrap_or_else(Failure::none))
 }
@@ -191,7 +191,7 @@ where
     let mut open = opened(tool)?;
     let plan = plan(tool.hooks, tool.wanted, &programs(open.open_object()), kernel, common.attach);
     let plan = plan.map_err(Failure::failed)?;
-    if let Some(missing) = plan.missing().next() {
+    if let Some(missing) = plan.failing() {
         if common.check {
             check::print(&plan, common.output)?;
         }

@@ -1,5 +1,6 @@
 //! What the kernel under test can, and what a tool must say where it cannot.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 
@@ -85,10 +86,22 @@ pub fn bound(tool: &str, options: &[&str], hook: &str) -> Option<String> {
     hooks.iter().find(|row| row["hook"] == hook).and_then(|row| Some(row["bound"].as_str()?.to_string()))
 }
 
-/// The rungs that a tool takes for all hooks, and how many programs each has.
+/// The rungs that a tool takes for all hooks, and how many programs each has. Hooks that share a rung share its programs.
 pub fn rungs(tool: &str, options: &[&str]) -> Vec<(String, u64)> {
     let hooks = check(tool, options).into_iter();
-    hooks.filter_map(|row| Some((row["rung"].as_str()?.to_string(), row["programs"].as_u64()?))).collect()
+    let rungs = hooks.filter_map(|row| Some((row["rung"].as_str()?.to_string(), row["programs"].as_u64()?)));
+    let mut rungs: Vec<_> = rungs.collect();
+    rungs.sort_unstable();
+    rungs.dedup();
+    rungs
+}
+
+/// The hooks of a tool and the rung of each that has one.
+pub fn hooks(tool: &str, options: &[&str]) -> BTreeMap<String, String> {
+    let hooks = check(tool, options).into_iter();
+    hooks
+        .filter_map(|row| Some((row["hook"].as_str()?.to_string(), row["rung"].as_str()?.to_string())))
+        .collect()
 }
 
 fn check(tool: &str, options: &[&str]) -> Vec<Value> {

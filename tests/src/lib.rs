@@ -12,6 +12,7 @@ pub mod formatted;
 pub mod kernel;
 pub mod ledger;
 pub mod lock;
+pub mod mounted;
 pub mod overlay;
 pub mod programs;
 pub mod quantiles;

@@ -10,7 +10,7 @@ use tests::{bpf, can_run, lock, until};
 /// `CAP_BPF` of `linux/capability.h`, as a bit.
 const CAP_BPF: u64 = 1 << 39;
 
-const WAYS: [(&str, &[&str]); 19] = [
+const WAYS: [(&str, &[&str]); 22] = [
     ("proclife", &["0.1"]),
     ("proclife", &["--events"]),
     ("biolat", &["0.1"]),
@@ -30,6 +30,9 @@ const WAYS: [(&str, &[&str]); 19] = [
     ("cachestat", &["0.1"]),
     ("cachestat", &["0.1", "--attach", "fentry", "-p", "1"]),
     ("cachestat", &["0.1", "--attach", "kprobe"]),
+    ("fslat", &["0.1", "--fs", "ext4,tmpfs"]),
+    ("fslat", &["--events", "--fs", "ext4", "--attach", "tracepoint"]),
+    ("fslat", &["0.1", "--fs", "ext4", "--op", "read,write", "--attach", "kprobe"]),
 ];
 
 /// Those that this kernel allows.

@@ -34,6 +34,8 @@ fn a_kernel_that_lets_no_program_read_its_memory() {
         "dcstat --attach kprobe",
         "proclife --events",
         "cachestat --attach kprobe",
+        "fslat --attach tracepoint",
+        "fslat --attach kprobe --events",
     ] {
         refuses(&format!("$BIN/{tool}"), 4, &parts);
     }
@@ -41,8 +43,11 @@ fn a_kernel_that_lets_no_program_read_its_memory() {
     let (code, out, said) = run("$BIN/proclife -o json 0.1 2");
     assert_eq!((code, out.lines().count(), said.len()), (Some(0), 2, 0), "{said:?}");
     // Nor does what reads memory by typed pointers alone.
-    let (code, out, said) = run("$BIN/cachestat -q -o json 0.1 2");
-    assert_eq!((code, out.lines().count(), said.len()), (Some(0), 2, 0), "{said:?}");
+    for tool in ["cachestat -q", "fslat --fs ext4 --attach fentry"] {
+        let (code, out, said) = run(&format!("$BIN/{tool} -o json 0.1 2"));
+        assert_eq!((code, said.len()), (Some(0), 0), "{said:?}");
+        assert!(out.lines().count() >= 2, "{tool}");
+    }
     // What the system does not show, the verifier's words tell.
     let line = format!("unshare --mount bash -c 'umount {} && exec '\"$BIN/biolat\"", "/sys/kernel/security");
     refuses(&line, 4, &parts);

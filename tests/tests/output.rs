@@ -11,7 +11,7 @@ use tests::tool::Tool;
 use tests::{can_run, until};
 
 /// The tools, with the ways of theirs that print different records.
-const WAYS: [&[&str]; 7] = [
+const WAYS: [&[&str]; 9] = [
     &["proclife"],
     &["proclife", "--overhead"],
     &["biolat"],
@@ -19,6 +19,8 @@ const WAYS: [&[&str]; 7] = [
     &["syncsnoop", "-q"],
     &["syncsnoop", "-q", "--buckets", "--overhead"],
     &["cachestat", "-q", "--overhead"],
+    &["fslat", "-q"],
+    &["fslat", "-q", "--buckets", "--overhead"],
 ];
 
 fn good(line: &str) -> String {
@@ -117,7 +119,7 @@ fn the_csv_header_is_the_keys_of_the_json() {
     if !can_run() {
         return;
     }
-    for tool in ["proclife", "biolat", "proclife --overhead", "syncsnoop"] {
+    for tool in ["proclife", "biolat", "proclife --overhead", "syncsnoop", "fslat"] {
         let csv = good(&format!("$BIN/{tool} -o csv 0.2 2"));
         let json = records::parse(&good(&format!("$BIN/{tool} -o json 0.2 1")));
         assert_eq!(csv.lines().next().expect("a header"), keys(&json[0]).join(","));
@@ -134,6 +136,7 @@ fn a_terminal_gets_a_table_with_headings() {
         ("proclife", ["forks", "execs", "zombies"]),
         ("biolat", ["disk", "op", "bytes"]),
         ("syncsnoop", ["call", "count", "errors"]),
+        ("fslat", ["fs", "op", "errors"]),
     ] {
         let shown = good(&format!("script -qec \"$BIN/{tool} 0.2 2\" /dev/null"));
         let heading = shown.lines().find(|line| line.starts_with("time")).expect("a heading");
@@ -157,6 +160,9 @@ fn a_reader_that_goes_ends_it_quickly_and_well() {
         "$BIN/syncsnoop -q 0.2 | head -1",
         "$BIN/syncsnoop -q 60 | sleep 2",
         "$BIN/syncsnoop -q --events -p 1 | sleep 2",
+        "$BIN/fslat -q 0.2 | head -1",
+        "$BIN/fslat -q 60 | sleep 3",
+        "$BIN/fslat -q --events -p 1 | sleep 3",
     ] {
         let start = Instant::now();
         let Output { status, stderr, .. } = shell(line);
@@ -174,7 +180,7 @@ fn a_signal_prints_the_interval_under_way() {
     if !can_run() {
         return;
     }
-    for tool in ["proclife", "biolat", "syncsnoop -q"] {
+    for tool in ["proclife", "biolat", "syncsnoop -q", "fslat -q"] {
         for signal in ["INT", "TERM", "HUP"] {
             // timeout ends with the status of what it ran only if asked to.
             let told = good(&format!("timeout --preserve-status -s {signal} 1 $BIN/{tool} 10"));
@@ -233,6 +239,10 @@ fn an_idle_interval_has_a_record() {
         assert!(["call", "p99_us", "mean_us"].iter().all(|key| record[key].is_null()));
         assert_eq!(["count", "errors", "lost"].map(|field| count(&record, field)), [0; 3]);
     }
+    for record in idle("fslat") {
+        assert!(["fs", "op", "p99_us", "mean_us"].iter().all(|key| record[key].is_null()));
+        assert_eq!(["count", "errors", "lost"].map(|field| count(&record, field)), [0; 3]);
+    }
     for record in idle("proclife") {
         assert_eq!(
             ["forks", "exits", "zombies", "fork_errors", "lost"].map(|field| count(&record, field)),
@@ -243,7 +253,7 @@ fn an_idle_interval_has_a_record() {
 
 #[test]
 fn buckets_have_no_csv_form() {
-    for tool in ["biolat", "syncsnoop"] {
+    for tool in ["biolat", "syncsnoop", "fslat"] {
         let output = shell(&format!("$BIN/{tool} --buckets -o csv 0.1 1"));
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{said}");

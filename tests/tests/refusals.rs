@@ -40,6 +40,7 @@ fn without_rights() {
         "syncsnoop --events",
         "dcstat",
         "cachestat",
+        "fslat",
     ] {
         let line = format!("{NOBODY} {}/{tool}", dir.path().display());
         refuses(&line, 4, &["CAP_BPF", "CAP_PERFMON"]);
@@ -159,6 +160,9 @@ fn bad_usage() {
     refuses("$BIN/syncsnoop --min-us 5", 2, &["--events"]);
     refuses("$BIN/syncsnoop --events --min-us -5", 2, &["-5"]);
     refuses("$BIN/syncsnoop --events --buckets", 2, &["--buckets"]);
+    refuses("$BIN/fslat --fs fat", 2, &["fat", "--fs", "overlay"]);
+    refuses("$BIN/fslat --op ext4", 2, &["ext4", "--op", "getattr"]);
+    refuses("$BIN/fslat --min-us 5", 2, &["--events"]);
 }
 
 #[test]
@@ -186,4 +190,5 @@ fn stdout_that_cannot_be_written_to() {
     refuses("$BIN/biolat -q -o json 0.1 3 >/dev/full", 1, &["stdout"]);
     refuses("$BIN/syncsnoop -q -o json 0.1 3 >/dev/full", 1, &["stdout"]);
     refuses("$BIN/cachestat -q -o json 0.1 3 >/dev/full", 1, &["stdout"]);
+    refuses("$BIN/fslat -q -o json 0.1 3 >/dev/full", 1, &["stdout"]);
 }

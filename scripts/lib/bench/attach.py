@@ -51,6 +51,7 @@ def cases(bench):
         ("syncsnoop", bench.ours("syncsnoop", "1"), {
             "bpftrace hist": machine.other("bpftrace", "-e", SYNCS),
         }),
+        ("fslat", bench.ours("fslat", "1"), {}),
     ]
 
 

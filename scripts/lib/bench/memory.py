@@ -17,6 +17,7 @@ def measure(bench, results):
         "biolat --buckets": bench.ours("biolat", "--buckets", "-o", "json", "0.5"),
         "vfsstat": bench.ours("vfsstat", "0.5"),
         "syncsnoop": bench.ours("syncsnoop", "0.5"),
+        "fslat": bench.ours("fslat", "0.5"),
         "ebpfmux --join over two tools": mux,
     }
     others = {

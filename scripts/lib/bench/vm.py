@@ -9,7 +9,7 @@ import subprocess
 from bench import machine, table
 
 SHARE = 0.8
-PEERS = ["vfsstat", "biolatency", "cachestat"]
+PEERS = ["vfsstat", "biolatency", "cachestat", "ext4dist"]
 
 # Name, work and command of each case; the guest's half takes the table as a file. No interval ends meanwhile.
 CASES = [
@@ -36,6 +36,9 @@ CASES = [
     ("cachestat --attach kprobe", "cached", "cachestat --attach kprobe 600"),
     ("libbpf-tools cachestat", "cached", "peer-cachestat 600"),
     ("bpftrace count", "cached", "bpftrace /root/reads.bt"),
+    ("fslat", "ext4", "fslat 600"),
+    ("fslat --attach kprobe", "ext4", "fslat --attach kprobe 600"),
+    ("libbpf-tools ext4dist", "ext4", "peer-ext4dist 600"),
 ]
 # What bpftrace counts: the reads that cachestat counts, and nothing of their pages.
 READS = "kfunc:vmlinux:{function} {{ @ = count(); }}\n"
@@ -84,6 +87,10 @@ class Case:
             sum(ns for ns, _ in cost.values()) / sum(runs for _, runs in cost.values()) for cost in self.rounds
         )
 
+    def per_pair(self):
+        """Nanoseconds per read or write that is seen by its entry and its exit: each is two runs."""
+        return 2 * self.per_call()
+
     def per_call_together(self):
         """The same where tasks disturb each other, which the best round would hide."""
         return self.per_call(statistics.median)
@@ -114,20 +121,20 @@ def measure(bench, kernel):
     function = READ_FUNCTIONS.get(kernel, "filemap_read")
     (bench.scratch / "reads.bt").write_text(READS.format(function=function))
     (bench.scratch / "dcstat.bt").write_text(DCSTAT)
-    for name in ["vfsstat", "dcstat", "biolat", "cachestat", "workload", "empty"]:
+    for name in ["vfsstat", "dcstat", "biolat", "cachestat", "fslat", "workload", "empty"]:
         bench.ours(name)
     files = [bench.root / "scripts/lib/bench/guest", f"{bench.scratch / 'cases'}:/root/cases"]
     files += [f"{bench.scratch / name}:/root/{name}" for name in ["dcstat.bt", "reads.bt"]]
     programs = {"bpftool": machine.other("bpftool")} | {name: argv for name, argv in peers.items() if argv}
     files += [f"{path}:/usr/local/bin/{name}" for name, [path] in programs.items()]
-    command = [bench.root / "scripts/vm", kernel, "--timeout", "1800"]
+    command = [bench.root / "scripts/vm", kernel, "--timeout", "1800", "--disk", "1G", "--disk", "256M"]
     for file in files:
         command += ["--file", file]
     command += ["--", "guest", "/root/cases", rounds, calls, requests]
     guest = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     if guest.returncode:
         raise machine.CannotMeasure(f"scripts/vm {kernel} ended with status {guest.returncode}")
-    sizes = {"calls": calls, "both": calls, "lookups": calls * NAMES, "cached": calls, "requests": requests}
+    sizes = {"calls": calls, "both": calls, "lookups": calls * NAMES, "cached": calls, "ext4": calls, "requests": requests}
     release, cases = parse(guest.stdout, sizes)
     results = table.Table(f"Linux {release}, emulated: for comparison within this table; best of {2 * rounds} rounds")
     return results, rows(results, cases)
@@ -185,10 +192,14 @@ def rows(results, cases):
     row(results, cases, "cost of a cached read of 4 KiB: cachestat", "cachestat", others, None, rival, SHARE, Case.per_call)
     for name in ["cachestat --attach btf", "cachestat --attach kprobe"]:
         row(results, cases, f"the same: {name}", name, [], None, None, SHARE, Case.per_call)
-    for name, rival in [("vfsstat", peer), ("biolat", "libbpf-tools biolatency")]:
+    rival = "libbpf-tools ext4dist"
+    row(results, cases, "cost of a read or write of ext4, entry and exit: fslat", "fslat", [rival], None, rival, SHARE,
+        Case.per_pair)
+    row(results, cases, "the same: fslat --attach kprobe", "fslat --attach kprobe", [rival], None, None, 1, Case.per_pair)
+    for name, rival in [("vfsstat", peer), ("biolat", "libbpf-tools biolatency"), ("fslat", "libbpf-tools ext4dist")]:
         said = [cases[other].programs() if ran(cases, other) else "" for other in (name, rival)]
         results.add(f"{name}, program by program, ns a run", *said)
-    ours = ["vfsstat", "vfsstat --attach kprobe", "dcstat", "dcstat --attach kprobe", "biolat", "cachestat"]
+    ours = ["vfsstat", "vfsstat --attach kprobe", "dcstat", "dcstat --attach kprobe", "biolat", "cachestat", "fslat"]
     return all(ran(cases, name) for name in ours)
 
 

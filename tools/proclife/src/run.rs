@@ -24,7 +24,7 @@ pub fn configure(open: &mut OpenProclifeSkel<'_>, events: bool, threads: bool) -
         constants.send_events = events;
         constants.send_threads = threads;
     }
-    events::configure(open.open_object_mut(), events)
+    events::configure(open.open_object_mut(), events.then_some(events::RING_BYTES))
 }
 
 /// A record at the end of each interval.

@@ -1,6 +1,5 @@
 //! syncsnoop: who forces data to disk and waits for it?
 
-mod calls;
 mod event;
 mod row;
 mod run;

@@ -1,8 +1,10 @@
 //! The records of syncsnoop.
 
-use common::hist::{Hist, Latency};
+use common::hist::Latency;
+use common::latency::Measured;
 use common::output::Row;
-use common::owner::Owner;
+use common::owner::{By, Owner};
+use common::totals::Came;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -33,21 +35,21 @@ pub struct Calls {
     sketch: Option<Vec<u64>>,
 }
 
-/// What came to the totals of a call.
-#[derive(Default)]
-pub struct Measured {
-    pub errors: u64,
-    pub duration: Hist,
-}
-
 impl Calls {
-    /// The record of a call; nothing where it was not made.
-    pub fn new(call: &'static str, owner: Owner, measured: &Measured, buckets: bool) -> Option<Self> {
-        let duration: Latency = measured.duration.summary().into();
-        (duration.count > 0 || measured.errors > 0).then(|| Self {
-            call: Some(call),
+    /// The records of an interval: one per call that was made, and per owner where they are kept apart; else one that
+    /// says that none was.
+    pub fn of(came: Vec<Came<Measured>>, by: By, buckets: bool) -> Vec<Self> {
+        let rows = came.into_iter().filter_map(|came| Self::new(came, buckets));
+        let rows: Vec<_> = rows.collect();
+        if rows.is_empty() { vec![Self::idle(Owner::nobody(by), buckets)] } else { rows }
+    }
+
+    fn new(came: Came<Measured>, buckets: bool) -> Option<Self> {
+        let Came { owner, key, measured } = came;
+        Some(Self {
+            call: Some(*CALLS.get(key)?),
             owner,
-            duration,
+            duration: measured.duration.summary().into(),
             errors: measured.errors,
             buckets: buckets.then(|| measured.duration.non_empty()),
             sketch: Some(measured.duration.coarse(SKETCH)),
@@ -55,7 +57,7 @@ impl Calls {
     }
 
     /// The record of an interval without any call: idle, not dead.
-    pub fn idle(owner: Owner, buckets: bool) -> Self {
+    fn idle(owner: Owner, buckets: bool) -> Self {
         Self { owner, buckets: buckets.then(Vec::new), sketch: Some(vec![0; SKETCH]), ..Self::default() }
     }
 }
@@ -103,7 +105,7 @@ impl Row for Event {
 
 #[cfg(test)]
 mod tests {
-    use common::hist::RawHist;
+    use common::hist::{Hist, RawHist};
 
     use super::*;
 
@@ -118,16 +120,15 @@ mod tests {
 
     #[test]
     fn a_call_has_a_record_where_it_was_made() {
-        let row = Calls::new("fsync", Owner::default(), &measured(3, 1), true).unwrap();
-        assert_eq!((row.call, row.duration.count, row.errors), (Some("fsync"), 3, 1));
-        assert_eq!((row.duration.mean_us, row.buckets), (Some(100.0), Some(vec![(102.4, 3)])));
-        assert!(Calls::new("fsync", Owner::default(), &measured(0, 0), true).is_none());
-    }
-
-    #[test]
-    fn an_error_that_is_there_before_its_call_is_not_dropped() {
-        let row = Calls::new("sync", Owner::default(), &measured(0, 1), false).unwrap();
-        assert_eq!((row.duration.count, row.errors, row.duration.p50_us, row.buckets), (0, 1, None, None));
+        let came = |key, measured| Came { owner: Owner::default(), key, measured };
+        let rows = Calls::of(vec![came(2, measured(3, 1)), came(0, measured(0, 1))], By::System, true);
+        let [fsync, sync] = &rows[..] else { panic!("{rows:?}") };
+        assert_eq!((fsync.call, fsync.duration.count, fsync.errors), (Some("fsync"), 3, 1));
+        assert_eq!((fsync.duration.mean_us, fsync.buckets.clone()), (Some(100.0), Some(vec![(102.4, 3)])));
+        assert_eq!(
+            (sync.call, sync.duration.count, sync.errors, sync.duration.p50_us),
+            (Some("sync"), 0, 1, None)
+        );
     }
 
     #[test]

@@ -5,37 +5,38 @@ use common::cli::Common;
 use common::events;
 use common::exit::Result;
 use common::interval::Ticks;
+use common::latency::Timed;
 use common::output::Writer;
 use common::session::Session;
-use common::totals::Kept;
 use libbpf_rs::skel::{OpenSkel, Skel};
 
+use crate::row::{CALLS, Calls};
 use crate::skel::{OpenSyncsnoopSkel, SyncsnoopSkel};
-use crate::{Args, TOOL, calls, event};
+use crate::{Args, TOOL, event};
 
 /// The size of a bank of counters, in words: the C struct is rounded up to whole cache lines.
 const COUNTERS: usize = 8;
 
 /// Sets the constants and sizes that the kernel's side needs before it is loaded.
 pub fn configure(open: &mut OpenSyncsnoopSkel<'_>, args: &Args, banks: u32) -> libbpf_rs::Result<()> {
-    open.maps.stats.set_max_entries(calls::entries(banks))?;
+    open.maps.stats.set_max_entries(CALLS.len() as u32 * banks)?;
     if let Some(constants) = open.maps.rodata_data.as_deref_mut() {
         constants.send_events = args.events;
         constants.min_ns = u64::from(args.min_us) * 1_000;
         constants.bank_mask = banks - 1;
     }
-    events::configure(open.open_object_mut(), args.events)
+    events::configure(open.open_object_mut(), args.events.then_some(events::RING_BYTES))
 }
 
 /// Records at the end of each interval.
 pub fn intervals(session: &mut Session<SyncsnoopSkel<'_>>, args: &Args, banks: u32) -> Result<()> {
-    let (object, by) = (session.skel.object(), args.owner.by);
-    let mut kept = Kept::of(object, &session.skel.maps.stats, banks, by)?;
+    let by = args.owner.by;
+    let mut timed = Timed::of(session.skel.object(), CALLS.len(), banks, by)?;
     let mut counters: Counters<COUNTERS> = Counters::map(&session.skel.maps.counters)?;
     let mut writer = Writer::new(TOOL, &args.common);
     let mut ticks = Ticks::new(args.common.interval, args.common.count, args.common.duration);
     while let Some(tick) = ticks.next(&session.stop) {
-        let rows = calls::since_last(&mut kept, by, args.buckets)?;
+        let rows = Calls::of(timed.since_last()?, by, args.buckets);
         let [lost, ..] = counters.since_last();
         let account = session.meter.account();
         writer.interval(&tick, &rows, lost, account)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 /// Options that take no value.
-const FLAGS: [&str; 3] = ["wait", "hold", "ia32"];
+const FLAGS: [&str; 4] = ["wait", "hold", "ia32", "pause"];
 
 /// What was asked for.
 pub struct Args {

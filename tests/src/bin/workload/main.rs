@@ -16,6 +16,7 @@ mod calls;
 mod confine;
 mod ends;
 mod entry;
+mod files;
 mod io;
 mod lookups;
 mod processes;
@@ -52,14 +53,15 @@ fn main() {
         "calls" => calls::run(&args),
         "lookups" => lookups::run(&args),
         "syncs" => syncs::run(&args),
+        "files" => files::run(&args),
         "run" => run(&args),
         "confine" => {
             confine::run(&args);
             run(&args);
         }
         other => panic!(
-            "unknown subject {other:?}: one of noop, processes, storm, ends, threads, io, cache, calls, lookups, syncs, run,
-             confine"
+            "unknown subject {other:?}: one of noop, processes, storm, ends, threads, io, cache, calls, lookups, syncs, \
+             files, run, confine"
         ),
     }
 }

@@ -1,0 +1,48 @@
+//! File systems of one's own.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::programs;
+
+/// As large as xfs wants them; nothing is written to most of it.
+const BYTES: u64 = 320 << 20;
+
+/// A file system of this kind, mounted for as long as this lives.
+pub struct Mounted {
+    at: PathBuf,
+    #[expect(dead_code, reason = "removes the disk's file and the place of the mount")]
+    home: TempDir,
+}
+
+impl Mounted {
+    /// Makes one in a file: ext4, xfs or btrfs; or in memory: tmpfs.
+    pub fn new(kind: &str) -> Self {
+        let home = tempfile::tempdir_in(programs::scratch()).expect("a directory on a disk");
+        let at = home.path().join("mounted");
+        std::fs::create_dir(&at).expect("a directory");
+        let (image, place) = (home.path().join("image"), at.to_str().expect("UTF-8").to_string());
+        if kind == "tmpfs" {
+            programs::succeed("mount", &["-t", kind, "fslat", &place]);
+        } else {
+            File::create(&image).and_then(|file| file.set_len(BYTES)).expect("a file");
+            let image = image.to_str().expect("UTF-8");
+            programs::succeed(&format!("mkfs.{kind}"), &["-q", image]);
+            programs::succeed("mount", &["-t", kind, "-o", "loop", image, &place]);
+        }
+        Self { at, home }
+    }
+
+    /// Where it is mounted.
+    pub fn path(&self) -> &Path {
+        &self.at
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        programs::run("umount", &[self.at.to_str().expect("UTF-8")]);
+    }
+}

@@ -1,0 +1,195 @@
+//! fslat against operations whose numbers are known (`tests/src/bin/workload/files.rs`): on each file system, by every
+//! kind of hook.
+#![allow(clippy::expect_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+use tests::cgroup::Cgroup;
+use tests::kernel::{self, Allows};
+use tests::mounted::Mounted;
+use tests::overlay::Overlay;
+use tests::records::{agree, count, sum};
+use tests::refusal::refuses;
+use tests::tool::Tool;
+use tests::workload::Workload;
+use tests::{can_run, lock};
+
+const OPS: [&str; 4] = ["read", "write", "open", "sync"];
+
+/// Threads that work at once. A probe of returns on 5.10 has room for one call per processor, of which each guest has
+/// two, and a sync of a file system in a file makes the kernel sync that file, too.
+fn threads(kind: &str) -> &'static str {
+    if kind == "kprobe" { "1" } else { "5" }
+}
+
+/// Of an operation how many were done, and how many of them failed.
+type Counts = BTreeMap<(String, String), [u64; 2]>;
+
+/// What a rung sees.
+#[derive(PartialEq)]
+enum Sees {
+    All,
+    /// What programs do, and of opens those that opened a file.
+    OpenedByPrograms,
+    Nothing,
+}
+
+/// Whether a file system has no function for an operation that this kind of hook could watch, which `--help` says.
+fn is_without(fs: &str, op: &str, kind: &str) -> bool {
+    let is_module = matches!(fs, "xfs" | "btrfs" | "overlay");
+    match (kind, kernel::of_guest().as_deref()) {
+        ("fentry" | "kprobe", Some("5.10" | "6.1")) if fs == "tmpfs" && op == "open" => true,
+        ("fentry", Some("5.10")) => is_module,
+        _ => false,
+    }
+}
+
+fn add(counts: &mut Counts, fs: &str, said: &[Value], seen: impl Fn(&str) -> Sees) {
+    for op in OPS {
+        let sees = seen(op);
+        let of = |said: &&Value| said["op"] == op;
+        let failed = said.iter().filter(of).filter(|said| said["ret"].as_i64() < Some(0)).count() as u64;
+        let mut all = [said.iter().filter(of).count() as u64, failed];
+        if op == "open" && sees == Sees::OpenedByPrograms {
+            all = [all[0] - failed, 0];
+        }
+        if sees != Sees::Nothing {
+            let sum = counts.entry((fs.to_string(), op.to_string())).or_default();
+            *sum = [sum[0] + all[0], sum[1] + all[1]];
+        }
+    }
+}
+
+/// Counts the work by this kind of hook.
+fn counted_by(kind: &str) {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let options = ["--attach", kind];
+    if let Allows::Not { status, says } = kernel::allows(kind) {
+        return kernel::refuses("fslat", &options, status, says);
+    }
+    let mounts = ["ext4", "xfs", "btrfs", "tmpfs"].map(|fs| (fs, Mounted::new(fs)));
+    let overlay = Overlay::new(mounts[0].1.path());
+    let rungs = kernel::hooks("fslat", &options);
+    let rung = |fs: &str, op: &str| rungs.get(&format!("{fs} {op}")).map(String::as_str).unwrap_or_default();
+    let cgroup = Cgroup::new();
+    let tool = Tool::start("fslat", &["--cgroup", cgroup.path(), "--attach", kind, "-q", "0.2"]);
+    let mut expected = Counts::new();
+    let places = mounts.iter().map(|(fs, mounted)| (*fs, mounted.path()));
+    for (fs, place) in places.chain([("overlay", overlay.path())]) {
+        let said = work(place, threads(kind), cgroup.path());
+        let seen = |fs: &str, op: &str| match rung(fs, op) {
+            "" => Sees::Nothing,
+            rung if rung.starts_with("tracepoint:") => Sees::OpenedByPrograms,
+            _ => Sees::All,
+        };
+        for op in OPS {
+            let missing = seen(fs, op) == Sees::Nothing;
+            assert_eq!(missing, is_without(fs, op, kind), "{fs} {op}: {rungs:?}");
+        }
+        add(&mut expected, fs, &said, |op| seen(fs, op));
+        // What is done on the overlay is done beneath again: by calls that no program makes.
+        if fs == "overlay" {
+            let beneath = |op: &str| match seen("ext4", op) {
+                Sees::All => Sees::All,
+                _ => Sees::Nothing,
+            };
+            add(&mut expected, "ext4", &said, beneath);
+        }
+    }
+    tool.until_records(2);
+    let records = tool.interrupt().records;
+    compare(&format!("--attach {kind}"), &records, &expected);
+}
+
+/// Runs the workload in a directory: what it said.
+fn work(place: &Path, threads: &str, cgroup: &str) -> Vec<Value> {
+    let directory = place.to_str().expect("UTF-8");
+    Workload::run(&["files", "--directory", directory, "--threads", threads, "--join", cgroup])
+}
+
+/// Asserts that the records tell these counts and errors, and nothing of anything else.
+fn compare(what: &str, records: &[Value], expected: &Counts) {
+    let mut told = Counts::new();
+    for record in records.iter().filter(|record| !record["fs"].is_null()) {
+        let text = |field: &str| record[field].as_str().expect("text").to_string();
+        let sum = told.entry((text("fs"), text("op"))).or_default();
+        *sum = [sum[0] + count(record, "count"), sum[1] + count(record, "errors")];
+    }
+    let strange: Vec<_> = told.iter().filter(|(key, _)| !expected.contains_key(key)).collect();
+    assert!(strange.is_empty(), "{what}: nobody did {strange:?}");
+    let told: Vec<_> = expected.keys().map(|key| told.get(key).copied().unwrap_or_default()).collect();
+    let values: Vec<_> = expected.values().copied().collect();
+    // A failed operation that is missing is missing twice, and was lost once.
+    let lost = 2 * sum(records, "lost");
+    let names: Vec<_> = expected.keys().map(|(fs, op)| format!("{fs} {op}")).collect();
+    agree(&format!("{what}: {names:?}"), told.as_flattened(), values.as_flattened(), lost);
+}
+
+/// What the kernel of a machine with ZFS has, as far as it matters.
+const ZFS: [&str; 4] = ["zpl_iter_read", "zpl_iter_write", "zpl_open", "zpl_fsync"];
+
+/// ZFS cannot be had here: its hooks are planned for a made-up kernel, whose module tells its types, or does not.
+#[test]
+fn zfs_is_planned_for_by_its_symbols() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let write = |file: &str, text: String| std::fs::write(dir.path().join(file), text).expect("a file");
+    let kernel = dir.path().to_str().expect("UTF-8");
+    let options = ["--fs", "zfs", "--kernel", kernel];
+    write("vmlinux", "\0vfs_read\0".to_string());
+    write("symbols", ZFS.map(|name| format!("{name}\t[zfs]\n")).concat());
+    let planned = || OPS.map(|op| kernel::hooks("fslat", &options)[&format!("zfs {op}")].clone());
+    assert_eq!(planned(), ZFS.map(|name| format!("kprobe:{name}")));
+    write("zfs", format!("\0{}\0", ZFS.join("\0")));
+    assert_eq!(planned(), ZFS.map(|name| format!("fentry:{name}")));
+    write("symbols", "vfs_read\n".to_string());
+    refuses(
+        &format!("$BIN/fslat --fs zfs --check --kernel {kernel} >/dev/null"),
+        3,
+        &["cannot see zfs read"],
+    );
+}
+
+#[test]
+fn only_what_was_asked_for_is_counted() {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let mounted = Mounted::new("ext4");
+    let cgroup = Cgroup::new();
+    let options = ["--fs", "ext4,xfs", "--op", "read,sync", "-q", "--cgroup", cgroup.path(), "0.2"];
+    let tool = Tool::start("fslat", &options);
+    let said = work(mounted.path(), "2", cgroup.path());
+    tool.until_records(2);
+    let mut expected = Counts::new();
+    add(&mut expected, "ext4", &said, |op| match op {
+        "read" | "sync" => Sees::All,
+        _ => Sees::Nothing,
+    });
+    compare("--fs ext4,xfs --op read,sync", &tool.interrupt().records, &expected);
+}
+
+#[test]
+fn known_work_is_counted_exactly_by_the_best_rungs() {
+    counted_by("auto");
+}
+
+#[test]
+fn known_work_is_counted_exactly_by_fentry() {
+    counted_by("fentry");
+}
+
+#[test]
+fn known_work_is_counted_exactly_by_kprobes() {
+    counted_by("kprobe");
+}
+
+#[test]
+fn known_work_is_counted_exactly_by_tracepoints_of_system_calls() {
+    counted_by("tracepoint");
+}

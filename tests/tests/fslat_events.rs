@@ -1,0 +1,216 @@
+//! fslat --events: a record for each operation, with the right particulars, and the intervals' figures beside it.
+#![allow(clippy::expect_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+
+use rustix::process::Signal;
+use serde_json::Value;
+use tests::cgroup::Cgroup;
+use tests::mounted::Mounted;
+use tests::records::{agree, count, sum, with};
+use tests::tool::{Ended, Tool};
+use tests::workload::Workload;
+use tests::{can_run, kernel, lock};
+
+const OPS: [&str; 4] = ["read", "write", "open", "sync"];
+/// What the histogram's buckets may be off.
+const RELATIVE: f64 = 0.032;
+/// Of the threads' calls some wait for a processor, too.
+const THREADS: &str = "5";
+
+/// What two programs on the same call may differ by, in microseconds: each reads the clock at its own moment, with the
+/// other's work between.
+fn clocks_us() -> f64 {
+    // Emulated processors take some twenty times as long.
+    if kernel::of_guest().is_some() { 100.0 } else { 5.0 }
+}
+
+/// What the caller's clock may tell beyond the file system's own time, in microseconds: a system call, of an open the
+/// look-up of the path, the tools' own work, and two looks at the clock.
+fn way_us() -> f64 {
+    if kernel::of_guest().is_some() { 500.0 } else { 25.0 }
+}
+
+fn number(record: &Value, field: &str) -> f64 {
+    record[field].as_f64().unwrap_or_else(|| panic!("{field} is no number in {record}"))
+}
+
+fn sorted(mut all: Vec<f64>) -> Vec<f64> {
+    all.sort_by(f64::total_cmp);
+    all
+}
+
+fn rank(sorted: &[f64], quantile: f64) -> usize {
+    (quantile * sorted.len() as f64).ceil().max(1.0) as usize - 1
+}
+
+/// The records of a tool, and what it lost.
+type Told = (Vec<Value>, u64);
+
+/// Runs the workload on a file system of its own, in a cgroup under several fslats: its process, what it said, and what
+/// each told.
+fn watched(options: &[&[&str]], threads: &str) -> (u32, Vec<Value>, Vec<Told>) {
+    let mounted = Mounted::new("ext4");
+    let directory = mounted.path().canonicalize().expect("a path");
+    let cgroup = Cgroup::new();
+    let always = ["-q", "--fs", "ext4", "--cgroup", cgroup.path()];
+    let tools: Vec<Tool> =
+        options.iter().map(|more| Tool::start("fslat", &[&always, *more].concat())).collect();
+    let directory = directory.to_str().expect("UTF-8");
+    // Slow enough for the reader of the events, wherever it runs.
+    let how = ["--threads", threads, "--join", cgroup.path(), "--pause"];
+    let workload = Workload::start(&[&["files", "--directory", directory][..], &how].concat());
+    let (pid, said) = (workload.id(), workload.finish());
+    let seen = |said: &Value| !fails_to_open(said) || sees_failing_opens();
+    (pid, said.into_iter().filter(seen).collect(), tools.into_iter().map(ended).collect())
+}
+
+fn fails_to_open(said: &Value) -> bool {
+    said["op"] == "open" && said["ret"].as_i64() < Some(0)
+}
+
+/// Not by system calls: there is no file that would tell the file system.
+fn sees_failing_opens() -> bool {
+    !kernel::takes("fslat", &["--fs", "ext4", "--op", "open"], "ext4 open").starts_with("tracepoint:")
+}
+
+/// A tool's records, and what it lost. It ends with status 1 if something was lost after the last record.
+fn ended(tool: Tool) -> Told {
+    tool.signal(Signal::INT);
+    let Ended { status, records, stderr } = tool.wait();
+    let late =
+        stderr.lines().last().and_then(|line| line.split_once("fslat: ")?.1.split(' ').next()?.parse().ok());
+    assert_eq!(status.code(), Some(i32::from(late.is_some())), "{stderr}");
+    let lost = sum(&records, "lost") + late.unwrap_or(0);
+    (records, lost)
+}
+
+fn took_us(said: &Value) -> f64 {
+    count(said, "took_ns") as f64 / 1e3
+}
+
+/// What a caller said of each operation that was told, beside the event, in the order of both. None took longer than
+/// its caller saw.
+fn pairs<'a>(said: &[&'a Value], told: &[&'a Value]) -> Vec<(&'a Value, &'a Value)> {
+    let same = |said: &Value, told: &Value| {
+        let (ret, found) = (said["ret"].as_i64(), told["ret"].as_i64());
+        // The file system's own function opens no descriptor.
+        let opened = said["op"] == "open" && ret >= Some(0) && found == Some(0);
+        ["op", "path", "offset"].iter().all(|field| said[field] == told[field])
+            && (opened || ret == found)
+            && number(told, "duration_us") <= took_us(said)
+    };
+    let mut said = said.iter();
+    let pair = |told: &&'a Value| {
+        (*said.find(|said| same(said, told)).unwrap_or_else(|| panic!("nobody did {told}")), *told)
+    };
+    told.iter().map(pair).collect()
+}
+
+fn by_thread(records: &[Value]) -> BTreeMap<u64, Vec<&Value>> {
+    let mut threads: BTreeMap<u64, Vec<&Value>> = BTreeMap::new();
+    records.iter().for_each(|record| threads.entry(count(record, "tid")).or_default().push(record));
+    threads
+}
+
+#[test]
+fn each_operation_is_told_as_its_caller_saw_it() {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let (pid, said, told) = watched(&[&["--events"]], THREADS);
+    let (events, lost) = &told[0];
+    agree("events", &[events.len() as u64], &[said.len() as u64], *lost);
+    let times: Vec<&str> = events.iter().map(|event| event["ts"].as_str().expect("text")).collect();
+    assert!(times.is_sorted(), "a record's time is before its predecessor's");
+    let (said, told) = (by_thread(&said), by_thread(events));
+    for (tid, told) in &told {
+        for (_, told) in pairs(&said[tid], told) {
+            assert_eq!((count(told, "pid"), &told["comm"]), (pid.into(), &Value::from("files")));
+            let moved =
+                matches!(told["op"].as_str(), Some("read" | "write")).then(|| told["ret"].as_u64()).flatten();
+            assert_eq!((told["bytes"].as_u64(), &told["fs"]), (moved, &Value::from("ext4")), "{told}");
+        }
+    }
+}
+
+/// Between the caller's two looks at its clock there is more than the file system: the way there and back, and where
+/// another was to run by then, that one's time, which nothing bounds. So for nine calls of ten.
+#[test]
+fn durations_are_those_that_the_caller_measured() {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let (_, said, told) = watched(&[&["--events"]], "1");
+    let (said, told): (Vec<&Value>, Vec<&Value>) = (said.iter().collect(), told[0].0.iter().collect());
+    let over = |(said, told): (&Value, &Value)| took_us(said) - number(told, "duration_us");
+    let over = sorted(pairs(&said, &told).into_iter().map(over).collect());
+    assert!(over[0] >= 0.0 && over[rank(&over, 0.9)] <= way_us(), "{over:?}");
+}
+
+#[test]
+fn intervals_tell_what_the_events_tell() {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let (_, said, told) = watched(&[&["--events"], &["60"]], "1");
+    let mut wrong = Vec::new();
+    for op in OPS {
+        let events = with(&told[0].0, "op", op);
+        let found = with(&told[1].0, "op", op);
+        let [interval] = found[..] else { panic!("not one record of {op}: {:?}", told[1].0) };
+        let failed = events.iter().filter(|event| event["ret"].as_i64() < Some(0)).count();
+        let seen = [events.len(), failed].map(|number| number as u64);
+        let lost = 2 * (told[0].1 + told[1].1);
+        agree(op, &[count(interval, "count"), count(interval, "errors")], &seen, lost);
+        let exact = sorted(events.iter().map(|event| number(event, "duration_us")).collect());
+        let taken = sorted(with(&said, "op", op).iter().map(|said| took_us(said)).collect());
+        for (field, at) in [
+            ("min_us", 0.0),
+            ("p50_us", 0.5),
+            ("p90_us", 0.9),
+            ("p99_us", 0.99),
+            ("p999_us", 0.999),
+            ("max_us", 1.0),
+        ] {
+            // What the caller measured holds all that any program can. From below, one call may have been interrupted
+            // between the clocks of the two.
+            let least = rank(&exact, at).checked_sub(1).map_or(0.0, |rank| exact[rank]);
+            let most = taken[rank(&taken, at)];
+            let bounds = [least * (1.0 - RELATIVE) - clocks_us(), most * (1.0 + RELATIVE)];
+            let told = number(interval, field);
+            if !(bounds[0]..=bounds[1]).contains(&told) {
+                wrong.push(format!("{op} {field}: {told} not in {bounds:?}"));
+            }
+        }
+        // The sum is exact: only the clocks differ.
+        let (told, mean) = (number(interval, "mean_us"), exact.iter().sum::<f64>() / exact.len() as f64);
+        if (told - mean).abs() > clocks_us() {
+            wrong.push(format!("{op} mean_us: {told} for {mean}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join(", "));
+    agree("events", &[told[0].0.len() as u64], &[said.len() as u64], told[0].1);
+}
+
+/// What `--min-us` is told there.
+const LEAST_US: f64 = 300.0;
+
+#[test]
+fn only_slow_operations_are_told_where_asked_for() {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let (_, _, told) = watched(&[&["--events"], &["--events", "--min-us", "300"]], "1");
+    let (all, slow) = (&told[0].0, &told[1].0);
+    assert!(slow.iter().all(|event| number(event, "duration_us") >= LEAST_US));
+    // Near the bound, the two clocks may not agree.
+    let at_least = |bound: f64| all.iter().filter(|event| number(event, "duration_us") >= bound).count();
+    let (fewest, most) = (at_least(LEAST_US + clocks_us()), at_least(LEAST_US - clocks_us()));
+    assert!((fewest..=most).contains(&slow.len()), "{} of {fewest} to {most}", slow.len());
+    assert!(fewest > 0 && most < all.len(), "the workload proves nothing: {fewest} to {most}");
+}

@@ -1,0 +1,130 @@
+//! fslat: how long do file systems take?
+
+mod event;
+mod hooks;
+mod places;
+mod row;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::builder::PossibleValuesParser;
+use common::exit::{Result, report};
+use common::{cli, output, owner, session, totals};
+
+// The module `skel`, generated from the BPF C.
+include!(concat!(env!("OUT_DIR"), "/skel.rs"));
+
+/// The tool's name in records and messages.
+const TOOL: &str = "fslat";
+
+const EXAMPLES: &str = "\
+Examples:
+  fslat                          each file system and operation, every second
+  fslat --fs ext4,xfs --op sync  what fsync costs on disks
+  fslat --events --min-us 10000 | jq -r '[.comm, .op, .path, .duration_us] | @tsv'
+  fslat --buckets 10 1           ten seconds, distributions drawn
+  fslat --cgroup system.slice/postgresql.service 5
+  fslat --check                  how each file system is watched here
+
+Bounds:
+  Percentiles, minimum and maximum are at most 3.2 % off; the rest is exact. Times
+  are those of the file system's own function, from its entry to its return: without
+  what the system call does around it, with the waiting for pages, locks and disks.
+  Whoever calls counts: programs, the kernel's NFS server, loop devices, io_uring.
+  A file system on another is two, with a record each: an overlay's read is one of
+  overlay and one of what lies beneath. A write with O_SYNC is a write and mostly
+  makes a sync. msync(2) makes a sync. Calls under way at the start do not count.
+  Reads and writes are those of files, by calls; not what mmap brings in, what the
+  kernel writes back, nor, from Linux 6.5 on, sendfile, splice and copy_file_range.
+  An asynchronous direct request (libaio, io_uring) ends for the file system when
+  the disk has been asked: such a call's time is not the disk's.
+  open: of files, not directories, and once a look-up has found the file: an open of
+  a missing file asks no file system to open. Of nfs (NFSv4) the look-up is a part of
+  it. sync: fsync and fdatasync, of files and directories. getattr: stat, of nfs only.
+  tmpfs: memfds and shared memory as well. ext4: ext2 and ext3 as well, where its
+  code serves them.
+  File systems that are not in the kernel are no error. One whose module comes after
+  the start is not seen: start fslat after the mount.
+  Where functions cannot be watched by fentry (modules before Linux 6.1), or a file
+  system has none (tmpfs open before 6.6), the system calls are: those of 64-bit
+  programs, by read, write, fsync, fdatasync, open and their like, on files of that
+  file system; none by io_uring or the kernel. Their times are those of the whole
+  call, of an open with the look-up of the path; what lies beneath an overlay is not
+  seen then, nor an open that fails.
+  Without tracefs, or by --attach kprobe, probes of returns are taken: the kernel
+  follows max(10, 2 x CPUs) calls of a function at once, an old one (5.10) one per
+  CPU, and these calls wait. From Linux 6.7 on, lost tells the calls missed so.
+  Events: path is as /proc/PID/fd shows it when the call returns, beneath an overlay
+  from the root of its layer; see syncsnoop --help. offset of an append is where it
+  began. fslat's own calls make no events; those of a program behind it in a pipe do.
+  lost also tells what a kernel leaves out where it preempts programs (Linux 7.x) and
+  another task makes the same call on that processor.
+  zfs, nfs: their hooks were not tried against work whose numbers are known.";
+
+/// How long do file systems take? Reads, writes, opens and syncs, each from the entry of the file system's own function
+/// to its return.
+#[derive(Parser)]
+#[command(name = TOOL, version, after_help = EXAMPLES)]
+struct Args {
+    #[command(flatten)]
+    common: cli::Common,
+
+    #[command(flatten)]
+    owner: owner::Options,
+
+    /// Only these file systems: ext4, xfs, btrfs, nfs, overlay, tmpfs, zfs
+    #[arg(long, value_name = "NAME,..", value_delimiter = ',', hide_possible_values = true,
+        value_parser = PossibleValuesParser::new(row::FILE_SYSTEMS))]
+    fs: Vec<String>,
+
+    /// Only these operations: read, write, open, sync, getattr
+    #[arg(long, value_name = "NAME,..", value_delimiter = ',', hide_possible_values = true,
+        value_parser = PossibleValuesParser::new(row::OPS))]
+    op: Vec<String>,
+
+    /// Add the histogram: field buckets, or drawn below a table's lines
+    #[arg(long)]
+    buckets: bool,
+
+    /// A record for each operation rather than latencies per interval
+    #[arg(long, conflicts_with_all = ["interval", "count", "buckets", "by"])]
+    events: bool,
+
+    /// With --events, only operations that took at least so many microseconds
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "events")]
+    min_us: u32,
+}
+
+fn main() -> ExitCode {
+    report(TOOL, run())
+}
+
+fn run() -> Result<()> {
+    let args: Args = cli::parse()?;
+    if args.common.schema {
+        return if args.events {
+            output::print_schema::<row::Event>(TOOL)
+        } else {
+            output::print_schema::<row::Ops>(TOOL)
+        };
+    }
+    output::check_buckets(&args.common, args.buckets)?;
+    let banks = totals::banks();
+    let places = places::Places::new(&args.fs, &args.op, args.common.kernel.is_some());
+    let tool = session::Tool {
+        builder: skel::FslatSkelBuilder::default,
+        configure: &|open| run::configure(open, &args, banks),
+        hooks: hooks::HOOKS,
+        wanted: &|hook| places.wants(hook.name),
+        owner: Some(&args.owner),
+        prove: None,
+    };
+    let mut session = session::start(&tool, &args.common)?;
+    run::by_syscall(&mut session);
+    match args.events {
+        true => run::events(&mut session, &args.common),
+        false => run::intervals(&mut session, &args, banks),
+    }
+}

@@ -1,0 +1,78 @@
+//! Which file systems and operations a run is about.
+
+use std::fs;
+
+use crate::row::{FILE_SYSTEMS, OPS};
+
+/// The file systems that the kernel has now, by its own list.
+const REGISTERED: &str = "/proc/filesystems";
+
+/// The places of a hook's file system and operation in their lists.
+pub fn parts(hook: &str) -> Option<(usize, usize)> {
+    let (fs, op) = hook.split_once(' ')?;
+    Some((FILE_SYSTEMS.iter().position(|name| *name == fs)?, OPS.iter().position(|name| *name == op)?))
+}
+
+/// Those that were asked for.
+pub struct Places {
+    fs: Vec<String>,
+    ops: Vec<String>,
+}
+
+impl Places {
+    /// Where none is named, all operations, and the file systems that the kernel has: those that it does not have are
+    /// not looked for, unless there is none at all.
+    pub fn new(fs: &[String], ops: &[String], everywhere: bool) -> Self {
+        let registered = fs::read_to_string(REGISTERED).unwrap_or_default();
+        let fs = match (fs, everywhere) {
+            ([], true) => Vec::new(),
+            ([], false) => {
+                FILE_SYSTEMS.iter().filter(|fs| has(&registered, fs)).map(ToString::to_string).collect()
+            }
+            (named, _) => named.to_vec(),
+        };
+        Self { fs, ops: ops.to_vec() }
+    }
+
+    /// Whether a hook is about one of them.
+    pub fn wants(&self, hook: &str) -> bool {
+        let among = |list: &[String], name: &str| list.is_empty() || list.iter().any(|named| named == name);
+        hook.split_once(' ').is_some_and(|(fs, op)| among(&self.fs, fs) && among(&self.ops, op))
+    }
+}
+
+/// Whether a list of file systems has this one: a line each, its name last.
+fn has(registered: &str, fs: &str) -> bool {
+    registered.lines().any(|line| line.split_whitespace().last() == Some(fs))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strings(words: &[&str]) -> Vec<String> {
+        words.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn hooks_are_found_by_their_names() {
+        assert_eq!(parts("ext4 read"), Some((0, 0)));
+        assert_eq!(parts("nfs getattr"), Some((3, 4)));
+        assert_eq!(parts("fat read"), None);
+    }
+
+    #[test]
+    fn what_is_named_is_wanted_and_nothing_else() {
+        let places = Places::new(&strings(&["xfs", "zfs"]), &strings(&["sync"]), false);
+        assert!(places.wants("xfs sync") && places.wants("zfs sync"));
+        assert!(!places.wants("xfs read") && !places.wants("ext4 sync"));
+        let places = Places::new(&[], &strings(&["read"]), true);
+        assert!(places.wants("zfs read") && !places.wants("zfs write"));
+    }
+
+    #[test]
+    fn names_are_whole() {
+        let list = "nodev\ttmpfs\n\text4\nnodev\tnfs4\n";
+        assert_eq!(["tmpfs", "ext4", "nfs", "ext"].map(|fs| has(list, fs)), [true, true, false, false]);
+    }
+}

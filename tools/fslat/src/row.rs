@@ -1,0 +1,151 @@
+//! The records of fslat.
+
+use common::hist::Latency;
+use common::latency::Measured;
+use common::output::Row;
+use common::owner::{By, Owner};
+use common::totals::Came;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// The file systems, in the order of `enum fs` in `bpf/fslat.bpf.c`.
+pub const FILE_SYSTEMS: [&str; 7] = ["ext4", "xfs", "btrfs", "nfs", "overlay", "tmpfs", "zfs"];
+/// The operations, in the order of `enum op`.
+pub const OPS: [&str; 5] = ["read", "write", "open", "sync", "getattr"];
+/// Letters of the longest names.
+const LONGEST_FS: usize = 7;
+const LONGEST_COMM: usize = 15;
+/// Columns of the small picture: factors of four from 1 µs to 4 s and more.
+const SKETCH: usize = 12;
+
+/// How often an operation was asked of a file system in an interval, and how long it took: those that ended in it.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub struct Ops {
+    /// ext4, xfs, btrfs, nfs, overlay, tmpfs or zfs; null in the record of an interval without any operation.
+    pub fs: Option<&'static str>,
+    /// read, write, open, sync (fsync and fdatasync), and of nfs getattr; null as fs is.
+    pub op: Option<&'static str>,
+    /// Whose operations they were, with --by.
+    #[serde(flatten)]
+    pub owner: Owner,
+    /// From the entry of the file system's function to its return, or of the system call's.
+    #[serde(flatten)]
+    pub duration: Latency,
+    /// Operations that failed. They count in the latencies too.
+    pub errors: u64,
+    /// With --buckets: the histogram, as [upper bound in microseconds, count].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub buckets: Option<Vec<(f64, u64)>>,
+    #[serde(skip)]
+    sketch: Option<Vec<u64>>,
+}
+
+impl Ops {
+    /// The records of an interval: one per file system and operation that was done, and per owner where they are kept
+    /// apart; else one that says that none was.
+    pub fn of(came: Vec<Came<Measured>>, by: By, buckets: bool) -> Vec<Self> {
+        let rows = came.into_iter().filter_map(|came| Self::new(came, buckets));
+        let rows: Vec<_> = rows.collect();
+        if rows.is_empty() { vec![Self::idle(Owner::nobody(by), buckets)] } else { rows }
+    }
+
+    fn new(came: Came<Measured>, buckets: bool) -> Option<Self> {
+        let Came { owner, key, measured } = came;
+        Some(Self {
+            fs: Some(*FILE_SYSTEMS.get(key / OPS.len())?),
+            op: Some(OPS[key % OPS.len()]),
+            owner,
+            duration: measured.duration.summary().into(),
+            errors: measured.errors,
+            buckets: buckets.then(|| measured.duration.non_empty()),
+            sketch: Some(measured.duration.coarse(SKETCH)),
+        })
+    }
+
+    /// The record of an interval without any operation: idle, not dead.
+    fn idle(owner: Owner, buckets: bool) -> Self {
+        Self { owner, buckets: buckets.then(Vec::new), sketch: Some(vec![0; SKETCH]), ..Self::default() }
+    }
+}
+
+impl Row for Ops {
+    const TABLE: &'static [&'static str] =
+        &["fs", "op", "pid", "comm", "cgroup", "count", "mean_us", "p50_us", "p99_us", "max_us", "errors"];
+    const WIDTHS: &'static [(&'static str, usize)] =
+        &[("fs", LONGEST_FS), ("op", LONGEST_FS), Owner::WIDTHS[0], Owner::WIDTHS[1]];
+
+    fn sketch(&self) -> Option<Vec<u64>> {
+        self.sketch.clone()
+    }
+
+    fn drawn(&self) -> Vec<(&'static str, &[(f64, u64)])> {
+        self.buckets.iter().map(|buckets| ("us", buckets.as_slice())).collect()
+    }
+}
+
+/// One operation, at the time of its return (`--events`).
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Event {
+    /// The process.
+    pub pid: u32,
+    /// The thread; equal to pid for a process's first thread.
+    pub tid: u32,
+    /// The thread's command name, at most 15 bytes.
+    pub comm: String,
+    /// ext4, xfs, btrfs, nfs, overlay, tmpfs or zfs.
+    pub fs: &'static str,
+    /// read, write, open, sync or getattr.
+    pub op: &'static str,
+    /// The file; null where its descriptor was closed meanwhile.
+    pub path: Option<String>,
+    /// Bytes read or written; null of other operations, and of those that failed or have only begun.
+    pub bytes: Option<u64>,
+    /// Where in the file, in bytes; null of other operations, and of those that have only begun.
+    pub offset: Option<u64>,
+    /// From the entry to the return, in microseconds.
+    pub duration_us: f64,
+    /// What it returned: a count of bytes, 0, of a system call that opens the descriptor, or the negative number of the
+    /// error; -529 (EIOCBQUEUED) of an asynchronous request, which has only begun.
+    pub ret: i64,
+}
+
+impl Row for Event {
+    const TABLE: &'static [&'static str] =
+        &["pid", "comm", "fs", "op", "bytes", "offset", "duration_us", "ret"];
+    const TAIL: Option<&'static str> = Some("path");
+    const WIDTHS: &'static [(&'static str, usize)] =
+        &[("comm", LONGEST_COMM), ("fs", LONGEST_FS), ("op", LONGEST_FS)];
+}
+
+#[cfg(test)]
+mod tests {
+    use common::hist::{Hist, RawHist};
+
+    use super::*;
+
+    fn measured(calls: u32, errors: u64) -> Measured {
+        let mut now = RawHist { sum_ns: 100_000 * u64::from(calls), ..RawHist::EMPTY };
+        // 2^16 ns, and its upper half: from 98 304 to 102 400 ns.
+        now.buckets[(12 << 4) + 24] = calls;
+        let mut duration = Hist::default();
+        duration.add_difference(&now, &RawHist::EMPTY);
+        Measured { errors, duration }
+    }
+
+    #[test]
+    fn an_operation_has_a_record_where_it_was_done() {
+        let came = Came { owner: Owner::default(), key: OPS.len(), measured: measured(3, 1) };
+        let row = &Ops::of(vec![came], By::System, true)[0];
+        assert_eq!((row.fs, row.op, row.duration.count, row.errors), (Some("xfs"), Some("read"), 3, 1));
+        assert_eq!((row.duration.mean_us, row.buckets.clone()), (Some(100.0), Some(vec![(102.4, 3)])));
+    }
+
+    #[test]
+    fn an_idle_interval_names_nothing() {
+        let row = &Ops::of(vec![], By::System, true)[0];
+        assert_eq!(
+            (row.fs, row.op, row.duration.count, row.errors, row.buckets.clone()),
+            (None, None, 0, 0, Some(vec![]))
+        );
+    }
+}

@@ -1,0 +1,97 @@
+//! The two ways to run: latencies per interval, or a record for each operation.
+
+use std::path::Path;
+
+use common::banks::Counters;
+use common::btf::Types;
+use common::cli::Common;
+use common::events;
+use common::exit::Result;
+use common::hooks::Kind;
+use common::interval::Ticks;
+use common::latency::Timed;
+use common::output::Writer;
+use common::session::Session;
+use libbpf_rs::skel::{OpenSkel, Skel};
+
+use crate::row::{FILE_SYSTEMS, OPS, Ops};
+use crate::skel::{FslatSkel, OpenFslatSkel};
+use crate::{Args, TOOL, event, places};
+
+/// The size of a bank of counters, in words: the C struct is rounded up to whole cache lines.
+const COUNTERS: usize = 8;
+
+/// What is totalled apart: `KEY` of `bpf/fslat.bpf.c`.
+const KEYS: usize = FILE_SYSTEMS.len() * OPS.len();
+
+/// Reads of cached files come fast, each with its path: some 3 000 of them.
+const RING_BYTES: u32 = 4 * events::RING_BYTES;
+
+/// Sets the constants and sizes that the kernel's side needs before it is loaded.
+pub fn configure(open: &mut OpenFslatSkel<'_>, args: &Args, banks: u32) -> libbpf_rs::Result<()> {
+    let task_storage = tasks_hold_storage();
+    open.maps.stats.set_max_entries(KEYS as u32 * banks)?;
+    if let Some(constants) = open.maps.rodata_data.as_deref_mut() {
+        constants.send_events = args.events;
+        constants.min_ns = u64::from(args.min_us) * 1_000;
+        constants.own_pid = std::process::id();
+        constants.bank_mask = banks - 1;
+        constants.task_storage = task_storage;
+    }
+    // What is not used is not made; the code that would use it is never reached.
+    open.maps.calls_in_task.set_autocreate(task_storage)?;
+    open.maps.calls_by_thread.set_autocreate(!task_storage)?;
+    events::configure(open.open_object_mut(), args.events.then_some(RING_BYTES))
+}
+
+/// Whether programs that watch functions and tracepoints may keep something with a task: kernel commit a10787e6d58c
+/// ("bpf: Enable task local storage for tracing programs"), of Linux 5.13, has no name that types would tell. This
+/// helper's came with the same version, and was not taken to older ones.
+fn tasks_hold_storage() -> bool {
+    let types = Types::open(Path::new("/sys/kernel/btf/vmlinux"));
+    types.is_ok_and(|types| types.has_name("BPF_FUNC_for_each_map_elem"))
+}
+
+/// Tells the kernel's side which operations of which file systems system calls stand for.
+pub fn by_syscall(session: &mut Session<FslatSkel<'_>>) {
+    let mut seen = [0u32; OPS.len()];
+    for hook in &session.plan.hooks {
+        let by_calls = hook.taken.iter().any(|program| program.kind == Kind::Tracepoint);
+        if let (true, Some((fs, op))) = (by_calls, places::parts(hook.hook)) {
+            seen[op] |= 1 << fs;
+        }
+    }
+    debug_assert!(FILE_SYSTEMS.len() < 32);
+    if let Some(data) = session.skel.maps.bss_data.as_deref_mut() {
+        data.by_syscall = seen;
+    }
+}
+
+/// Records at the end of each interval.
+pub fn intervals(session: &mut Session<FslatSkel<'_>>, args: &Args, banks: u32) -> Result<()> {
+    let by = args.owner.by;
+    let mut timed = Timed::of(session.skel.object(), KEYS, banks, by)?;
+    let mut counters: Counters<COUNTERS> = Counters::map(&session.skel.maps.counters)?;
+    let mut writer = Writer::new(TOOL, &args.common);
+    let mut ticks = Ticks::new(args.common.interval, args.common.count, args.common.duration);
+    while let Some(tick) = ticks.next(&session.stop) {
+        let rows = Ops::of(timed.since_last()?, by, args.buckets);
+        let [lost, ..] = counters.since_last();
+        let account = session.meter.account();
+        writer.interval(&tick, &rows, lost, account)?;
+    }
+    Ok(())
+}
+
+/// A record for each operation, until asked to end.
+pub fn events(session: &mut Session<FslatSkel<'_>>, common: &Common) -> Result<()> {
+    let mut counters: Counters<COUNTERS> = Counters::map(&session.skel.maps.counters)?;
+    let source = events::Source {
+        object: session.skel.object(),
+        lost: &mut || {
+            let [lost, ..] = counters.since_last();
+            lost + session.meter.account().missed
+        },
+    };
+    events::write(TOOL, common, &session.stop, source, event::decode, |_| true)
+}
