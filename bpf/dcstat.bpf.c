@@ -37,6 +37,7 @@ enum counter { REFERENCES, SLOW, MISSES, LOST, MAX_COUNTERS };
 struct learnt {
 	u32 lookup_open;     /* the kernel's own LOOKUP_OPEN; 0: not known yet */
 	u32 creates_by_fast; /* 6.12: an open that may create asks lookup_fast(), but for O_EXCL */
+	u32 all;             /* set by user space: there is nothing more to find out */
 } __attribute__((aligned(8)));
 
 struct learnt learnt = {};
@@ -60,12 +61,11 @@ static __always_inline int looked_up(bool reference, bool slow, bool miss)
 	return 0;
 }
 
-/* lookup_fast(): a component of a path. */
-static __always_inline int walked(u32 flags)
+/* lookup_fast() was asked, in a walk with these flags. */
+static __always_inline void learn(u32 flags)
 {
-	if (flags & learnt.lookup_open << 1 && !learnt.creates_by_fast)
+	if (flags & learnt.lookup_open << 1)
 		learnt.creates_by_fast = 1;
-	return looked_up(true, false, false);
 }
 
 /* The running task's walk, if this is the name that it is at. */
@@ -177,7 +177,9 @@ static __always_inline int allocated(u64 base, u64 name)
 SEC("fentry/lookup_fast")
 int BPF_PROG(walk_f, struct nameidata *nd)
 {
-	return walked(nd->flags);
+	if (!learnt.all)
+		learn(nd->flags);
+	return looked_up(true, false, false);
 }
 
 SEC("fentry/d_lookup")
@@ -220,7 +222,9 @@ int BPF_PROG(alloc_f, u64 base, u64 name)
 SEC("kprobe/lookup_fast")
 int BPF_KPROBE(walk_k, struct nameidata *nd)
 {
-	return walked(BPF_CORE_READ(nd, flags));
+	if (!learnt.all)
+		learn(BPF_CORE_READ(nd, flags));
+	return looked_up(true, false, false);
 }
 
 SEC("kprobe/d_lookup")

@@ -25,6 +25,11 @@ impl Stopped {
         stopped
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     fn until_stops(&self) {
         let stat = format!("/proc/{}/stat", self.child.id());
         until("the work to stop", || fs::read_to_string(&stat).ok().filter(|stat| stat.contains(") T ")));
@@ -47,5 +52,10 @@ impl Stopped {
     pub fn finish(mut self) {
         self.go_on();
         assert!(self.child.wait().expect("the work ends").success());
+    }
+    /// Ends it, whatever is left to do.
+    pub fn kill(mut self) {
+        self.child.kill().expect("the work is there");
+        self.child.wait().expect("the work ends");
     }
 }

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use serde_json::Value;
 use tests::cgroup::Cgroup;
 use tests::kernel::{self, Allows};
 use tests::overlay::Overlay;
@@ -140,12 +141,20 @@ fn counted(kind: &str, place: &str, directory: &Path, expected: impl Fn(Part) ->
     tool.interrupt();
 }
 
+/// There is no tracepoint: where neither fentry nor kprobes can be had, the refusal of the better one is told.
+fn allows(kind: &str) -> Allows {
+    match (kind, kernel::allows("fentry"), kernel::allows("kprobe")) {
+        ("auto", refused, Allows::Not { .. }) => refused,
+        _ => kernel::allows(kind),
+    }
+}
+
 fn counted_by(kind: &str) {
     if !can_run() {
         return;
     }
     let _machine = lock::machine();
-    if let Allows::Not { status, says } = kernel::allows(kind) {
+    if let Allows::Not { status, says } = allows(kind) {
         return kernel::refuses("dcstat", &["--attach", kind], status, says);
     }
     let scratch = tempfile::tempdir_in(programs::scratch()).expect("a directory on a disk");
@@ -170,4 +179,28 @@ fn known_look_ups_are_counted_exactly_by_fentry() {
 #[test]
 fn known_look_ups_are_counted_exactly_by_kprobes() {
     counted_by("kprobe");
+}
+
+#[test]
+fn a_process_is_counted_alone() {
+    if !can_run() || kernel::allows("fentry") != Allows::Yes {
+        return;
+    }
+    let _machine = lock::machine();
+    let scratch = tempfile::tempdir_in(programs::scratch()).expect("a directory on a disk");
+    let cgroup = Cgroup::new();
+    let work = Stopped::start("lookwork", &[scratch.path()], &cgroup);
+    let tool = Tool::start("dcstat", &["-p", &work.id().to_string(), "0.1"]);
+    // Another's, meanwhile.
+    (0..1_000).for_each(|_| drop(fs::metadata("/proc/self/stat")));
+    work.next();
+    let until = tool.until_interval_after(Timestamp::now());
+    let records = &tool.records()[..until];
+    let told = ["references", "slow", "misses"].map(|field| sum(records, field));
+    agree("-p", &told, &EXPECTED[0].1, sum(records, "lost"));
+    // Where something was looked up, all of it was in the cache; elsewhere there is no ratio.
+    let ratio = |record: &Value| if record["references"] == 0 { Value::Null } else { 1.0.into() };
+    assert!(records.iter().all(|record| record["hit_ratio"] == ratio(record)), "{records:?}");
+    work.kill();
+    tool.interrupt();
 }

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use common::banks::Counters;
 use common::exit::{Failure, Result};
 use common::plan::Plan;
+use libbpf_rs::{MapCore, MapFlags};
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
@@ -21,15 +22,26 @@ const NOTHING: &CStr = c"nothing";
 /// How often each is done: other tasks look names up, too, and must not be taken for us.
 const TIMES: u64 = 16;
 
-/// What the programs found out, for the object that counts: `struct learnt` of `bpf/dcstat.bpf.c`.
-static LEARNT: OnceLock<(u32, u32)> = OnceLock::new();
+/// What the programs found out, for the object that counts: of `struct learnt` of `bpf/dcstat.bpf.c` the first two.
+static LEARNT: OnceLock<[u32; 2]> = OnceLock::new();
 
 /// Hands on what the programs of an object before this one found out.
 pub fn teach(open: &mut OpenDcstatSkel<'_>) {
-    if let (Some((lookup_open, creates_by_fast)), Some(data)) = (LEARNT.get(), open.maps.bss_data.as_mut()) {
+    if let (Some([lookup_open, creates_by_fast]), Some(data)) = (LEARNT.get(), open.maps.bss_data.as_mut()) {
         data.learnt.lookup_open = *lookup_open;
         data.learnt.creates_by_fast = *creates_by_fast;
+        data.learnt.all = 1;
     }
+}
+
+/// Keeps what the programs found out, and has them look no further: that costs something with each look-up.
+fn keep(skel: &DcstatSkel<'_>) -> Result<()> {
+    let Some(learnt) = skel.maps.bss_data.as_deref().map(|data| data.learnt) else { return Ok(()) };
+    LEARNT.get_or_init(|| [learnt.lookup_open, learnt.creates_by_fast]);
+    // With the padding.
+    let all = [learnt.lookup_open, learnt.creates_by_fast, 1, 0].map(u32::to_ne_bytes).concat();
+    let kept = skel.maps.bss.update(&0u32.to_ne_bytes(), &all, MapFlags::ANY);
+    kept.map_err(|error| Failure::failed(format!("cannot keep what was found out: {error}")))
 }
 
 /// Looks names up in each way, and names the hooks that did not see it.
@@ -47,8 +59,8 @@ pub fn prove(skel: &DcstatSkel<'_>, _: &Plan) -> Result<Vec<&'static str>> {
         let seen = counters.since_last();
         blind.extend(hooks.iter().filter(|(_, counter)| seen[*counter] < looked_up).map(|(hook, _)| *hook));
     }
-    if let Some(data) = skel.maps.bss_data.as_deref() {
-        LEARNT.get_or_init(|| (data.learnt.lookup_open, data.learnt.creates_by_fast));
+    if blind.is_empty() {
+        keep(skel)?;
     }
     Ok(blind)
 }
