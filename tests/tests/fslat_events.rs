@@ -25,6 +25,13 @@ fn clocks_us() -> f64 {
     if kernel::of_guest().is_some() { 100.0 } else { 5.0 }
 }
 
+/// Of so many operations the one program's time may be quite another than the other's: the processors of a guest stop now
+/// and then, wherever they are, for as long as the machine below has other work, and with operations as short as opens
+/// of cached files much of the time passes between the two clocks. On a busy machine three of 106 were seen.
+fn stopped() -> f64 {
+    if kernel::of_guest().is_some() { 0.05 } else { 0.0 }
+}
+
 /// What the caller's clock may tell beyond the file system's own time, in microseconds: a system call, of an open the
 /// look-up of the path, the tools' own work, and two looks at the clock.
 fn way_us() -> f64 {
@@ -178,7 +185,8 @@ fn intervals_tell_what_the_events_tell() {
         ] {
             // What the caller measured holds all that any program can. From below, one call may have been interrupted
             // between the clocks of the two.
-            let least = rank(&exact, at).checked_sub(1).map_or(0.0, |rank| exact[rank]);
+            let others = 1 + (stopped() * exact.len() as f64).ceil() as usize;
+            let least = rank(&exact, at).checked_sub(others).map_or(0.0, |rank| exact[rank]);
             let most = taken[rank(&taken, at)];
             let bounds = [least * (1.0 - RELATIVE) - clocks_us(), most * (1.0 + RELATIVE)];
             let told = number(interval, field);
@@ -188,7 +196,7 @@ fn intervals_tell_what_the_events_tell() {
         }
         // The sum is exact: only the clocks differ.
         let (told, mean) = (number(interval, "mean_us"), exact.iter().sum::<f64>() / exact.len() as f64);
-        if (told - mean).abs() > clocks_us() {
+        if (told - mean).abs() > clocks_us() + stopped() * exact[exact.len() - 1] {
             wrong.push(format!("{op} mean_us: {told} for {mean}"));
         }
     }
