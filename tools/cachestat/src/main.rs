@@ -91,8 +91,8 @@ Bounds:
   with a page that is mapped no tool can see.
   A fetch by who holds a file for writing is the write's: write_adds, no miss.
   What readahead(2), fadvise and madvise fetch are misses, of the kind that the
-  task did last. readahead is not exact where one read fetches more than 32
-  stretches of a file and ends in the midst of the first of them.
+  task did last. readahead is told too low where, by fentry, one read fetches
+  more than 32 stretches of a file whose other pages were there already.
   dirtied counts a large folio whole, as the kernel does (nr_dirtied).
   By tracepoints (where no function can be watched): a read that ends early
   counts as asked for; of the pages around a fault those that the kernel looks
