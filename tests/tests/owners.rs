@@ -8,16 +8,21 @@ use std::path::Path;
 use serde_json::Value;
 use tests::cgroup::{self, Cgroup};
 use tests::kernel::{self, Allows};
+use tests::mounted::Mounted;
 use tests::records::{agree, count, sum};
 use tests::tool::Tool;
 use tests::workload::Workload;
-use tests::{can_run, lock, programs};
+use tests::{can_run, lock};
 
 /// A tool, and work for it.
 struct Case {
     tool: &'static str,
-    /// The workload's arguments, `DIRECTORY` standing for one of its own.
+    options: &'static [&'static str],
+    /// The workload's arguments, `DIRECTORY` standing for one of its own, and the option by which it joins a cgroup.
     work: &'static [&'static str],
+    joins: &'static str,
+    /// The same, of what it needs first.
+    prepare: &'static [&'static str],
     /// The name of the threads that work.
     comm: &'static str,
     /// What is told of the work: fields, and their sums over all that one process does.
@@ -26,14 +31,58 @@ struct Case {
     lost: u64,
 }
 
-const CASES: &[Case] = &[Case {
-    tool: "syncsnoop",
-    // A probe of returns on 5.10 has room for one call per processor, of which each guest has two.
-    work: &["syncs", "--directory", "DIRECTORY", "--threads", "2"],
-    comm: "syncer",
-    expected: &[("count", 17 + 32 + 218 + 108 + 48 + 56), ("errors", 3 + 7 + 5 + 7 + 3)],
-    lost: 2,
-}];
+// A probe of returns on 5.10 has room for one call per processor, of which each guest has two.
+const CASES: &[Case] = &[
+    Case {
+        tool: "syncsnoop",
+        options: &[],
+        work: &["syncs", "--directory", "DIRECTORY", "--threads", "2"],
+        joins: "--cgroup",
+        prepare: &[],
+        comm: "syncer",
+        expected: &[("count", 17 + 32 + 218 + 108 + 48 + 56), ("errors", 3 + 7 + 5 + 7 + 3)],
+        lost: 2,
+    },
+    Case {
+        tool: "fslat",
+        options: &["--fs", "ext4", "--op", "read,sync"],
+        work: &["files", "--directory", "DIRECTORY", "--threads", "1"],
+        joins: "--join",
+        prepare: &[],
+        comm: "files",
+        expected: &[("count", 401 + 503 + 11 + 13 + 17 + 7 + 31 + 9 + 13), ("errors", 7)],
+        lost: 2,
+    },
+    Case {
+        tool: "cachestat",
+        options: &[],
+        work: &["cache", "--file", "DIRECTORY/file", "--do", "read", "--bytes", "4096"],
+        joins: "--join",
+        prepare: &["cache", "--file", "DIRECTORY/file", "--do", "make", "--pages", "1009"],
+        comm: "workload",
+        expected: &[("reads", 1_009), ("accesses", 1_009), ("hits", 1_009), ("misses", 0)],
+        lost: 3,
+    },
+    Case {
+        tool: "dcstat",
+        options: &[],
+        work: &["lookups", "--directory", "DIRECTORY", "--times", "211"],
+        joins: "--join",
+        prepare: &[],
+        comm: "workload",
+        expected: &[("references", 7 * 211), ("slow", 0), ("misses", 0)],
+        lost: 1,
+    },
+];
+
+/// Those that can be had by this kind of hook.
+fn cases(kind: &str) -> impl Iterator<Item = &'static Case> {
+    let allowed = |kind| kernel::allows(kind) == Allows::Yes;
+    // There is no tracepoint of look-ups.
+    let functions = allowed("fentry") || allowed("kprobe");
+    let kind_allowed = allowed(kind);
+    CASES.iter().filter(move |case| kind_allowed && (functions || case.tool != "dcstat"))
+}
 
 /// Runs the work of a case in three processes, two in the first cgroup and one in the second; their ids.
 fn work(case: &Case, scratch: &Path, cgroups: [&Cgroup; 2], at_once: bool) -> Vec<u32> {
@@ -42,10 +91,15 @@ fn work(case: &Case, scratch: &Path, cgroups: [&Cgroup; 2], at_once: bool) -> Ve
         let own = scratch.join(number.to_string());
         std::fs::create_dir_all(&own).expect("a directory");
         let own = own.to_str().expect("UTF-8");
-        let mut args: Vec<&str> =
-            case.work.iter().map(|word| if *word == "DIRECTORY" { own } else { word }).collect();
-        args.extend(["--cgroup", cgroup.path(), "--wait"]);
-        let mut workload = Workload::start(&args);
+        let filled = |words: &[&str]| -> Vec<String> {
+            words.iter().map(|word| word.replace("DIRECTORY", own)).collect()
+        };
+        let (prepare, mut args) = (filled(case.prepare), filled(case.work));
+        if !prepare.is_empty() {
+            Workload::run(&prepare.iter().map(String::as_str).collect::<Vec<_>>());
+        }
+        args.extend([case.joins, cgroup.path(), "--wait"].map(str::to_string));
+        let mut workload = Workload::start(&args.iter().map(String::as_str).collect::<Vec<_>>());
         workload.until_says("ready");
         workload
     };
@@ -75,12 +129,15 @@ fn told_by(kind: &str) {
         return;
     }
     let _machine = lock::machine();
-    for case in CASES.iter().filter(|_| kernel::allows(kind) == Allows::Yes) {
-        let scratch = tempfile::tempdir_in(programs::scratch()).expect("a directory on a disk");
+    let mounted = Mounted::new("ext4");
+    for case in cases(kind) {
+        let scratch = tempfile::tempdir_in(mounted.path()).expect("a directory");
         let parent = Cgroup::new();
         let cgroups = [parent.child(), parent.child()];
-        let start =
-            |by| Tool::start(case.tool, &["--cgroup", parent.path(), "--attach", kind, "--by", by, "0.2"]);
+        let start = |by| {
+            let common = ["--cgroup", parent.path(), "--attach", kind, "--by", by, "-q", "0.2"];
+            Tool::start(case.tool, &[&common, case.options].concat())
+        };
         let tools = ["system", "process", "comm", "cgroup"].map(start);
         let ids = work(case, scratch.path(), [&cgroups[0], &cgroups[1]], kind != "kprobe");
         tools.iter().for_each(|tool| drop(tool.until_records(2)));
@@ -137,12 +194,13 @@ fn what_finds_no_room_is_lost_and_counted() {
         return;
     }
     let _machine = lock::machine();
-    for case in CASES {
-        let scratch = tempfile::tempdir_in(programs::scratch()).expect("a directory on a disk");
+    let mounted = Mounted::new("ext4");
+    for case in cases("auto") {
+        let scratch = tempfile::tempdir_in(mounted.path()).expect("a directory");
         let cgroup = Cgroup::new();
         // One interval for all: the next would have room anew.
-        let tool =
-            Tool::start(case.tool, &["--cgroup", cgroup.path(), "--by", "process", "--map-size", "1", "600"]);
+        let common = ["--cgroup", cgroup.path(), "--by", "process", "--map-size", "1", "-q", "600"];
+        let tool = Tool::start(case.tool, &[&common, case.options].concat());
         work(case, scratch.path(), [&cgroup, &cgroup], true);
         let records = tool.interrupt().records;
         let (field, each) = case.expected[0];

@@ -1,7 +1,8 @@
-//! `lookups --times T`: asks T times for a file that is seven directories deep, below the working directory, and is made for
-//! it: seven names a time, all of them in the cache.
+//! `lookups --times T [--directory PATH] [--join CGROUP]`: asks T times for a file that is seven directories deep, below
+//! that directory, or else the working directory, and is made for it before the process joins the cgroup: seven names a
+//! time, all of them in the cache.
 
-use std::fs;
+use std::{env, fs};
 
 use crate::args::Args;
 
@@ -10,8 +11,14 @@ const PATH: &str = "lookups/b/c/d/e/f/g";
 
 /// Does the work.
 pub fn run(args: &Args) {
+    if let Some(directory) = args.text("directory") {
+        env::set_current_dir(directory).unwrap_or_else(|error| panic!("{directory}: {error}"));
+    }
     fs::create_dir_all("lookups/b/c/d/e/f").expect("directories");
     fs::write(PATH, "").expect("a file");
+    if let Some(cgroup) = args.text("join") {
+        fs::write(format!("{cgroup}/cgroup.procs"), "0").expect("the cgroup takes it");
+    }
     for _ in 0..args.count("times") {
         fs::metadata(PATH).expect("it is there");
     }
