@@ -38,7 +38,8 @@ struct stats {
 /* Slots for disks, a power of two, less one. */
 const volatile u32 disk_mask = 0;
 
-/* Mirrored by tools/biolat/src/disks.rs, as is the name. A disk takes a slot when its first request completes. */
+/* Mirrored by tools/biolat/src/disks.rs, as is the name. A disk takes a slot when its first request
+ * completes. */
 u64 disk_key[MAX_DISKS] = {};
 char disk_name[MAX_DISKS][DISK_NAME_LEN] = {};
 

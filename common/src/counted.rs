@@ -7,6 +7,9 @@ use crate::exit::{Failure, Result};
 use crate::owner::{By, Owner};
 use crate::owners::Owners;
 
+/// Whose counters, and what was added to each.
+pub type Added<const N: usize> = Vec<(Owner, [u64; N])>;
+
 /// What a tool with `bpf/include/owned_counters.h` counts.
 pub struct Counted<'a, const N: usize> {
     system: Counters<N>,
@@ -30,7 +33,7 @@ impl<'a, const N: usize> Counted<'a, N> {
     ///
     /// # Errors
     /// When the kernel does not let it be read.
-    pub fn since_last(&mut self) -> Result<(Vec<(Owner, [u64; N])>, u64)> {
+    pub fn since_last(&mut self) -> Result<(Added<N>, u64)> {
         let added = self.system.since_last();
         let lost = added[self.lost];
         match &mut self.owners {

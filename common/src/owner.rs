@@ -18,7 +18,7 @@ pub enum By {
     System,
     /// Each process.
     Process,
-    /// Each command: all processes of one name.
+    /// Each command: all threads of one name.
     Comm,
     /// Each cgroup v2.
     Cgroup,
@@ -86,7 +86,7 @@ impl Owner {
         Self { pid: Some(Some(pid)), comm: Some(Some(comm)), ..Self::default() }
     }
 
-    /// All processes of a name.
+    /// All threads of a name.
     pub fn comm(comm: String) -> Self {
         Self { comm: Some(Some(comm)), ..Self::default() }
     }

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 
+use common::counted::Added;
 use common::owner::{By, Owner};
 
 use crate::row::{COUNTERS, Counts};
@@ -24,7 +25,7 @@ impl Reckoners {
 
     /// The records of an interval, from what was added for each owner: the busiest first, one without any page where
     /// there was none. Whether it is the last.
-    pub fn records(&mut self, added: Vec<(Owner, [u64; COUNTERS])>, last: bool) -> Vec<Counts> {
+    pub fn records(&mut self, added: Added<COUNTERS>, last: bool) -> Vec<Counts> {
         let mut added: BTreeMap<_, _> = added.into_iter().collect();
         // What is left of others may be told now.
         for owner in self.owners.keys() {

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use common::counted::Added;
 use common::output::Row;
 use common::owner::{By, Owner};
 use schemars::JsonSchema;
@@ -40,7 +41,7 @@ pub struct Lookups {
 
 impl Lookups {
     /// A record for each owner, the busiest first; one without any look-up where there were none.
-    pub fn of(added: Vec<(Owner, [u64; COUNTERS])>, by: By) -> Vec<Self> {
+    pub fn of(added: Added<COUNTERS>, by: By) -> Vec<Self> {
         let rows = added.iter().map(|(owner, added)| Self::new(owner.clone(), added));
         let mut rows: Vec<_> = rows.collect();
         rows.sort_by_key(|row| Reverse(row.references));
