@@ -8,7 +8,7 @@ use serde::Serialize;
 /// How many counters there are in a bank: `MAX_COUNTERS` of `bpf/cachestat.bpf.c`, rounded up to whole cache lines.
 pub const COUNTERS: usize = 16;
 /// The place of the counter of what was lost: `LOST` of `bpf/cachestat.bpf.c`.
-pub const LOST: usize = 7;
+pub const LOST: usize = 8;
 
 /// What the page cache was asked for in an interval, and what was fetched into it. All in pages.
 #[derive(Debug, Default, PartialEq, Serialize, JsonSchema)]
