@@ -350,6 +350,9 @@ static __always_inline bool is_directory(u32 mode)
  */
 static __always_inline struct path *asked_for(void *first, void *second)
 {
+	/* Both read before one is chosen: where to read from may not be. */
+	barrier_var(first);
+	barrier_var(second);
 	return getattr_has_path_first() ? first : second;
 }
 
