@@ -311,22 +311,24 @@ static __always_inline int fetched(struct address_space *mapping, u64 first, u64
 	struct inode *inode = mapping->host;
 	struct counters *bank;
 	struct work *work;
+	bool written;
 
 	if (!filter_current() || !caches(inode))
+		return 0;
+	/* Who reads or maps a file does not lock it against everybody else; who writes or truncates
+	 * it does. */
+	written = holds_for_writing(bpf_get_current_task(), &inode->i_rwsem);
+	/* Linux 5.10 has a read at the end of a file look for the page behind it, and adds an empty
+	 * one. */
+	if (!written && first << page_shift >= (u64)inode->i_size)
 		return 0;
 	bank = owned_counters();
 	if (!bank)
 		return 0;
-	/* Who reads or maps a file does not lock it against everybody else; who writes or truncates
-	 * it does. */
-	if (holds_for_writing(bpf_get_current_task(), &inode->i_rwsem)) {
+	if (written) {
 		add(bank, WRITTEN, pages);
 		return 0;
 	}
-	/* Linux 5.10 has a read at the end of a file look for the page behind it, and adds an empty
-	 * one. */
-	if (first << page_shift >= (u64)inode->i_size)
-		return 0;
 	work = work_entered();
 	if (work && is_faulting(work, (u64)mapping))
 		fetched_for_fault(bank, work, first, first + pages);
