@@ -16,23 +16,25 @@
 enum counter {
 	READS,
 	FAULTS,
-	/* Into the cache, not by writes: all; of these, for faults; of these, asked for before they
-	   were fetched. */
+	/*
+	 * Into the cache, not by writes: all; of these, how many there are now of which it is not
+	 * known yet whom for; for faults; asked for before they were fetched. User space reads them
+	 * in this order, and they are added to in such a one that it never sees a page fetched and
+	 * nothing of what it was for.
+	 */
 	FETCHED,
+	PENDING,
 	FETCHED_FOR_FAULTS,
 	FETCHED_ON_DEMAND,
 	WRITTEN,
 	DIRTIED,
 	LOST,
-	/* Of those fetched: how many there are now of which it is not known yet whom for. */
-	PENDING,
 	MAX_COUNTERS,
 };
 
 #include "counters.h"
 
-/* Stretches of a file that one read or fault may fetch; of further ones it is not told whether they
- * were asked for. */
+/* Stretches of a file, with others between them that were there already, that are kept apart. */
 #define MAX_STRETCHES 32
 /* Tasks whose work is kept where the kernel cannot keep it with the task itself. */
 #define MAX_TASKS 4096
@@ -324,16 +326,14 @@ static __always_inline int fetched(struct address_space *mapping, u64 first, u64
 	 * one. */
 	if (first << page_shift >= (u64)inode->i_size)
 		return 0;
-	add(bank, FETCHED, pages);
 	work = work_entered();
-	if (!work)
-		return 0;
-	if (is_faulting(work, (u64)mapping))
+	if (work && is_faulting(work, (u64)mapping))
 		fetched_for_fault(bank, work, first, first + pages);
-	else if (work->reading == (u64)mapping && !work->calls)
+	else if (work && work->reading == (u64)mapping && !work->calls)
 		add(bank, FETCHED_ON_DEMAND, common(&work->asked, first, first + pages));
-	else
+	else if (work)
 		pend(bank, work, (u64)mapping, first, pages);
+	add(bank, FETCHED, pages);
 	return 0;
 }
 
