@@ -34,8 +34,7 @@ enum counter {
 
 #include "owned_counters.h"
 
-/* Stretches of a file that one read or fault may fetch; of further ones it is not told whether they
- * were asked for. */
+/* Stretches of a file, with others between them that were there already, that are kept apart. */
 #define MAX_STRETCHES 32
 /* Tasks whose work is kept where the kernel cannot keep it with the task itself. */
 #define MAX_TASKS 4096

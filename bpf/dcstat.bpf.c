@@ -37,10 +37,11 @@ enum counter { REFERENCES, SLOW, MISSES, LOST, MAX_COUNTERS };
 struct learnt {
 	u32 lookup_open;     /* the kernel's own LOOKUP_OPEN; 0: not known yet */
 	u32 creates_by_fast; /* 6.12: an open that may create asks lookup_fast(), but for O_EXCL */
-	u32 all;             /* set by user space: there is nothing more to find out */
 } __attribute__((aligned(8)));
 
 struct learnt learnt = {};
+/* Set by user space: there is nothing more to find out. */
+u32 all_learnt = 0;
 
 /* What happened with a name. */
 static __always_inline int looked_up(bool reference, bool slow, bool miss)
@@ -177,7 +178,7 @@ static __always_inline int allocated(u64 base, u64 name)
 SEC("fentry/lookup_fast")
 int BPF_PROG(walk_f, struct nameidata *nd)
 {
-	if (!learnt.all)
+	if (!all_learnt)
 		learn(nd->flags);
 	return looked_up(true, false, false);
 }
@@ -222,7 +223,7 @@ int BPF_PROG(alloc_f, u64 base, u64 name)
 SEC("kprobe/lookup_fast")
 int BPF_KPROBE(walk_k, struct nameidata *nd)
 {
-	if (!learnt.all)
+	if (!all_learnt)
 		learn(BPF_CORE_READ(nd, flags));
 	return looked_up(true, false, false);
 }

@@ -3,11 +3,13 @@
 
 use std::ffi::CStr;
 use std::sync::OnceLock;
+use std::sync::atomic::Ordering;
 
 use common::banks::Counters;
 use common::exit::{Failure, Result};
+use common::globals::shared_u32;
 use common::plan::Plan;
-use libbpf_rs::{MapCore, MapFlags};
+use libbpf_rs::skel::Skel;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
@@ -22,7 +24,7 @@ const NOTHING: &CStr = c"nothing";
 /// How often each is done: other tasks look names up, too, and must not be taken for us.
 const TIMES: u64 = 16;
 
-/// What the programs found out, for the object that counts: of `struct learnt` of `bpf/dcstat.bpf.c` the first two.
+/// What the programs found out, for the object that counts: `struct learnt` of `bpf/dcstat.bpf.c`.
 static LEARNT: OnceLock<[u32; 2]> = OnceLock::new();
 
 /// Hands on what the programs of an object before this one found out.
@@ -30,7 +32,7 @@ pub fn teach(open: &mut OpenDcstatSkel<'_>) {
     if let (Some([lookup_open, creates_by_fast]), Some(data)) = (LEARNT.get(), open.maps.bss_data.as_mut()) {
         data.learnt.lookup_open = *lookup_open;
         data.learnt.creates_by_fast = *creates_by_fast;
-        data.learnt.all = 1;
+        data.all_learnt = 1;
     }
 }
 
@@ -38,10 +40,8 @@ pub fn teach(open: &mut OpenDcstatSkel<'_>) {
 fn keep(skel: &DcstatSkel<'_>) -> Result<()> {
     let Some(learnt) = skel.maps.bss_data.as_deref().map(|data| data.learnt) else { return Ok(()) };
     LEARNT.get_or_init(|| [learnt.lookup_open, learnt.creates_by_fast]);
-    // With the padding.
-    let all = [learnt.lookup_open, learnt.creates_by_fast, 1, 0].map(u32::to_ne_bytes).concat();
-    let kept = skel.maps.bss.update(&0u32.to_ne_bytes(), &all, MapFlags::ANY);
-    kept.map_err(|error| Failure::failed(format!("cannot keep what was found out: {error}")))
+    shared_u32(skel.object(), "all_learnt")?.store(1, Ordering::Relaxed);
+    Ok(())
 }
 
 /// Looks names up in each way, and names the hooks that did not see it.
