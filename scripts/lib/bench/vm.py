@@ -28,7 +28,7 @@ CASES = [
     ("empty tp_btf", "requests", "empty tp_btf"),
     ("fslat", "ext4", "fslat 600"),
     ("fslat --attach kprobe", "ext4", "fslat --attach kprobe 600"),
-    ("libbpf-tools ext4dist", "ext4", "peer-ext4dist 600"),
+    ("libbpf-tools ext4dist", "ext4", "peer-ext4dist -t ext4 600"),
 ]
 
 
