@@ -38,7 +38,7 @@ CASES = [
     ("bpftrace count", "cached", "bpftrace /root/reads.bt"),
     ("fslat", "ext4", "fslat 600"),
     ("fslat --attach kprobe", "ext4", "fslat --attach kprobe 600"),
-    ("libbpf-tools ext4dist", "ext4", "peer-ext4dist 600"),
+    ("libbpf-tools ext4dist", "ext4", "peer-ext4dist -t ext4 600"),
 ]
 # What bpftrace counts: the reads that cachestat counts, and nothing of their pages.
 READS = "kfunc:vmlinux:{function} {{ @ = count(); }}\n"

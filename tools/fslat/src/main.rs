@@ -42,8 +42,8 @@ Bounds:
   the disk has been asked: such a call's time is not the disk's.
   open: of files, not directories, and once a look-up has found the file: an open of
   a missing file asks no file system to open. Of nfs (NFSv4) the look-up is a part of
-  it. sync: fsync and fdatasync, of files and directories (of
-  nfs, where it does nothing, only files). getattr: stat, of nfs only.
+  it. sync: fsync and fdatasync, of files and directories (of nfs only of files: a
+  directory's does nothing). getattr: stat, of nfs only.
   tmpfs: memfds and shared memory as well. ext4: ext2 and ext3 as well, where its
   code serves them.
   File systems that are not in the kernel are no error. One whose module comes after
@@ -60,9 +60,8 @@ Bounds:
   Events: path is as /proc/PID/fd shows it when the call returns, beneath an overlay
   from the root of its layer; see syncsnoop --help. offset of an append is where it
   began. fslat's own calls make no events; those of a program behind it in a pipe do.
-  lost also tells what a kernel leaves out where it preempts programs (Debian's
-  from 6.18 on) and
-  another task makes the same call on that processor.
+  lost also tells what a kernel leaves out where it preempts programs (Debian's from
+  6.18 on) and another task makes the same call on that processor.
   zfs: its hooks were never tried on a kernel that has it.";
 
 /// How long do file systems take? Reads, writes, opens and syncs, each from the entry of the file system's own function
