@@ -1,6 +1,8 @@
 //! A tool holds no right that it does not need, and leaves nothing behind.
 #![allow(clippy::expect_used, reason = "tests")]
 
+use std::sync::Mutex;
+
 use rustix::process::Signal;
 use tests::bpf::Held;
 use tests::kernel::{self, Allows};
@@ -34,6 +36,9 @@ const WAYS: [(&str, &[&str]); 22] = [
     ("fslat", &["--events", "--fs", "ext4", "--attach", "tracepoint"]),
     ("fslat", &["0.1", "--fs", "ext4", "--op", "read,write", "--attach", "kprobe"]),
 ];
+
+/// Tools that are tried at once.
+const AT_ONCE: usize = 4;
 
 /// Those that this kernel allows.
 fn ways() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
@@ -79,13 +84,28 @@ fn nothing_stays(held: &[Held]) {
     until("all that it held to be gone", || (!held.iter().any(bpf::exists)).then_some(()));
 }
 
+/// Does it for each, several at once: to attach and to let go is mostly to wait for grace periods.
+fn in_parallel<T: Send>(all: impl Iterator<Item = T> + Send, each: impl Fn(T) + Sync) {
+    let all = Mutex::new(all);
+    let next = || all.lock().expect("nobody fails while taking one").next();
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some(one) = next() {
+                    each(one);
+                }
+            });
+        }
+    });
+}
+
 #[test]
 fn a_tool_holds_what_it_needs_and_leaves_nothing() {
     if !can_run() {
         return;
     }
     let _machine = lock::machine();
-    for ((name, args), signal) in ways().zip([Signal::INT, Signal::TERM].into_iter().cycle()) {
+    in_parallel(ways().zip([Signal::INT, Signal::TERM].into_iter().cycle()), |((name, args), signal)| {
         let tool = Tool::start(name, args);
         rights_are_given_up(&tool, &format!("{name} {args:?}"));
         let held = bpf::held_by(tool.pid());
@@ -94,7 +114,7 @@ fn a_tool_holds_what_it_needs_and_leaves_nothing() {
         tool.signal(signal);
         assert_eq!(tool.wait().status.code(), Some(0), "{name} {args:?} {signal:?}");
         nothing_stays(&held);
-    }
+    });
 }
 
 #[test]
@@ -103,10 +123,10 @@ fn a_tool_that_is_killed_leaves_nothing() {
         return;
     }
     let _machine = lock::machine();
-    for (name, args) in ways() {
+    in_parallel(ways(), |(name, args)| {
         let tool = Tool::start(name, args);
         let held = bpf::held_by(tool.pid());
         tool.kill();
         nothing_stays(&held);
-    }
+    });
 }

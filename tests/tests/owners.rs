@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use rustix::process::Signal;
 use serde_json::Value;
 use tests::cgroup::{self, Cgroup};
 use tests::kernel::{self, Allows};
@@ -134,14 +135,20 @@ fn told_by(kind: &str) {
         let scratch = tempfile::tempdir_in(mounted.path()).expect("a directory");
         let parent = Cgroup::new();
         let cgroups = [parent.child(), parent.child()];
+        let path = parent.path();
         let start = |by| {
-            let common = ["--cgroup", parent.path(), "--attach", kind, "--by", by, "-q", "0.2"];
+            let common = ["--cgroup", path, "--attach", kind, "--by", by, "-q", "0.2"];
             Tool::start(case.tool, &[&common, case.options].concat())
         };
-        let tools = ["system", "process", "comm", "cgroup"].map(start);
+        // At once: to attach is mostly to wait for grace periods.
+        let tools = std::thread::scope(|scope| {
+            let started = ["system", "process", "comm", "cgroup"].map(|by| scope.spawn(move || start(by)));
+            started.map(|tool| tool.join().expect("it attaches"))
+        });
         let ids = work(case, scratch.path(), [&cgroups[0], &cgroups[1]], kind != "kprobe");
         tools.iter().for_each(|tool| drop(tool.until_records(2)));
-        let [system, process, comm, cgroup] = tools.map(|tool| tool.interrupt().records);
+        tools.iter().for_each(|tool| tool.signal(Signal::INT));
+        let [system, process, comm, cgroup] = tools.map(|tool| tool.wait().records);
 
         let times = |n: u64| case.expected.iter().map(|(_, number)| n * number).collect::<Vec<_>>();
         let what = format!("{} --attach {kind} --by", case.tool);
@@ -205,7 +212,11 @@ fn what_finds_no_room_is_lost_and_counted() {
         let records = tool.interrupt().records;
         let (field, each) = case.expected[0];
         let (told, lost) = (sum(&records, field), sum(&records, "lost"));
-        assert_eq!((told + lost, records.len() <= 1), (3 * each, true), "{}: {records:?}", case.tool);
+        // Where programs can be preempted, what they miss of others' work is in lost, too.
+        let all = 3 * each;
+        let exact = kernel::release() < (6, 18);
+        assert!(told + lost == all || !exact && told + lost > all, "{}: {records:?}", case.tool);
+        assert!(told > 0 && told <= each && records.len() == 1, "{}: {records:?}", case.tool);
         assert!(lost > 0, "{}: {records:?}", case.tool);
     }
 }
