@@ -460,8 +460,9 @@ int fdatasync_t(struct sys_exit *ctx)
 /* unlinkat(2) removes directories, too: its exit does not tell which, its entry does. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 10240);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
+	/* All of it made beforehand: older kernels (5.10) warn of programs of tracepoints that
+	 * allocate. */
+	__uint(max_entries, 4096);
 	__type(key, u32);
 	__type(value, u8);
 } removing SEC(".maps");
