@@ -37,8 +37,11 @@ const WAYS: [(&str, &[&str]); 22] = [
     ("fslat", &["0.1", "--fs", "ext4", "--op", "read,write", "--attach", "kprobe"]),
 ];
 
-/// Tools that are tried at once.
-const AT_ONCE: usize = 4;
+/// Tools that are tried at once. Older kernels (5.10) have room for one probed call per processor and function: those of
+/// this program that wait for one tool's records would use up what another is proving.
+fn at_once() -> usize {
+    if kernel::release() < (6, 2) { 1 } else { 4 }
+}
 
 /// Those that this kernel allows.
 fn ways() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
@@ -89,7 +92,7 @@ fn in_parallel<T: Send>(all: impl Iterator<Item = T> + Send, each: impl Fn(T) + 
     let all = Mutex::new(all);
     let next = || all.lock().expect("nobody fails while taking one").next();
     std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
+        for _ in 0..at_once() {
             scope.spawn(|| {
                 while let Some(one) = next() {
                     each(one);
