@@ -143,11 +143,22 @@ fn the_formula_holds(record: &Value) {
     }
 }
 
+/// The place of readahead in `FIELDS`.
+const READAHEAD: usize = 4;
+/// Pages that a file system reads ahead at once.
+const UNDER_WAY: u64 = 64;
+
 /// Told as expected. Where tracepoints can be preempted (Linux 7.x), a run of a program that was left out is in `lost`,
 /// and may have been of many pages: nothing is told too many then.
 fn compare(what: &str, records: &[Value], expected: [u64; 7]) {
-    let told = FIELDS.map(|field| sum(records, field));
+    let mut told = FIELDS.map(|field| sum(records, field));
     let lost = sum(records, "lost");
+    // What is expected of readahead is what mincore(2) says, for which a page whose I/O is under way is not there: seen
+    // once, for 29 of 512 pages, in a guest whose processors had to wait.
+    let more = told[READAHEAD].saturating_sub(expected[READAHEAD]);
+    if kernel::of_guest().is_some() && more < UNDER_WAY {
+        told[READAHEAD] -= more;
+    }
     if lost == 0 || kernel::release() < (6, 18) {
         assert_eq!((told, lost), (expected, 0), "{what}: {FIELDS:?}");
     }
