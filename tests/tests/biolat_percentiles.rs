@@ -17,7 +17,7 @@ const CLOCKS_US: f64 = 2.0;
 const EMULATED_CLOCKS_US: f64 = 10.0;
 /// And its processors stop now and then, wherever they are, for as long as the machine below has other work: between
 /// the two clocks as well. Of so many requests the one program's time may be quite another than the other's.
-const STOPPED: f64 = 0.005;
+const STOPPED: f64 = 0.01;
 /// Latencies far above that: else the bound would be the clock's.
 const LEAST_P50_US: f64 = 50.0;
 
