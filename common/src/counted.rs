@@ -1,9 +1,10 @@
 //! Counters of the system, or of each owner.
 
-use libbpf_rs::{MapCore, Object};
+use libbpf_rs::Object;
 
 use crate::banks::Counters;
-use crate::exit::{Failure, Result};
+use crate::exit::Result;
+use crate::globals::map;
 use crate::owner::{By, Owner};
 use crate::owners::Owners;
 
@@ -23,10 +24,8 @@ impl<'a, const N: usize> Counted<'a, N> {
     /// # Errors
     /// A mistake in the tool itself: the object has none.
     pub fn of(object: &'a Object, by: By, lost: usize) -> Result<Self> {
-        let map = object.maps().find(|map| map.name() == "counters");
-        let map = map.ok_or_else(|| Failure::failed("the object has no map counters"))?;
         let owners = if by == By::System { None } else { Some(Owners::of(object, by)?) };
-        Ok(Self { system: Counters::map(&map)?, owners, lost })
+        Ok(Self { system: Counters::map(&map(object, "counters")?)?, owners, lost })
     }
 
     /// What was added since the last call, and what was lost: of the system always, of owners where they were active.

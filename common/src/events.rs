@@ -13,7 +13,7 @@ use rustix::event::PollFlags;
 use crate::cli::Common;
 use crate::clock::{WallClock, monotonic_ns};
 use crate::exit::{Failure, Result};
-use crate::globals::shared_u32;
+use crate::globals::{map, shared_u32};
 use crate::output::{Row, Writer};
 use crate::signals::{Stop, Woken};
 
@@ -77,9 +77,7 @@ pub fn write<E: Row>(
         writer.borrow_mut().flush()
     };
     let sleeps = shared_u32(source.object, "reader_sleeps")?;
-    let map = source.object.maps().find(|map| map.name() == "events");
-    let map = map.ok_or_else(|| Failure::failed("the object has no map events"))?;
-    read(&map, sleeps, stop, common.duration, decode, emit, flush)?;
+    read(&map(source.object, "events")?, sleeps, stop, common.duration, decode, emit, flush)?;
     look();
     match lost.get() {
         0 => Ok(()),

@@ -1,9 +1,9 @@
-//! Variables of any tool's object, found by name through the object's own types.
+//! Variables and maps of any tool's object, found by name.
 
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use libbpf_rs::btf::{Btf, types};
-use libbpf_rs::{AsRawLibbpf, MapCore, Object, OpenObject};
+use libbpf_rs::{AsRawLibbpf, Map, MapCore, Object, OpenObject};
 
 use crate::exit::{Failure, Result};
 
@@ -22,6 +22,12 @@ pub fn set_constant(object: &mut OpenObject, name: &str, bytes: &[u8]) -> Result
         None => return Err(Failure::failed(format!("constant {name} lies outside of its section"))),
     }
     Ok(())
+}
+
+/// A map of a loaded object.
+pub fn map<'a>(object: &'a Object, name: &str) -> Result<Map<'a>> {
+    let map = object.maps().find(|map| map.name() == name);
+    map.ok_or_else(|| Failure::failed(format!("the object has no map {name}")))
 }
 
 /// A variable of 32 bits that a loaded object shares with us. Its initial value must be 0.

@@ -2,10 +2,11 @@
 
 use std::cmp::Reverse;
 
-use libbpf_rs::{MapCore, Object};
+use libbpf_rs::Object;
 
 use crate::banks::Plain;
-use crate::exit::{Failure, Result};
+use crate::exit::Result;
+use crate::globals::map;
 use crate::hist::{Hist, RawHist};
 use crate::owner::By;
 use crate::totals::{Came, Kept, Total};
@@ -61,9 +62,7 @@ impl<'a> Timed<'a> {
     /// # Errors
     /// A mistake in the tool itself: the object keeps none.
     pub fn of(object: &'a Object, keys: usize, banks: u32, by: By) -> Result<Self> {
-        let map = object.maps().find(|map| map.name() == "stats");
-        let map = map.ok_or_else(|| Failure::failed("the object has no map stats"))?;
-        Ok(Self { kept: Kept::of(object, &map, banks, by)?, keys })
+        Ok(Self { kept: Kept::of(object, &map(object, "stats")?, banks, by)?, keys })
     }
 
     /// What came since the last call: by key, and under each key the busiest owner first.

@@ -2,7 +2,7 @@
 
 pub mod banks;
 mod batch;
-pub mod btf;
+mod btf;
 pub mod bytes;
 mod cgroups;
 mod check;

@@ -1,25 +1,22 @@
 //! What the kernel's side keeps of each owner: two banks, one filled while the other is read and emptied.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use libbpf_rs::{Map, MapCore, Object, OpenObject};
+use libbpf_rs::{Map, Object, OpenObject};
 use rustix::thread::{MembarrierCommand, membarrier};
 
 use crate::banks::Plain;
 use crate::batch;
-use crate::btf::Types;
 use crate::bytes::{text, u32_at, u64_at};
 use crate::cgroups::Cgroups;
 use crate::exit::{Failure, Result};
-use crate::globals::shared_u32;
+use crate::globals::{map, shared_u32};
+use crate::kernel_names;
 use crate::owner::{By, Options, Owner};
 
 /// The maps, in the order of `owned_bank` in `bpf/include/owner.h`.
 const BANKS: [&str; 2] = ["owned_0", "owned_1"];
-/// The kernel's own types.
-const KERNEL_TYPES: &str = "/sys/kernel/btf/vmlinux";
 /// `BPF_F_NO_PREALLOC` of `linux/bpf.h`.
 const NO_PREALLOC: u32 = 1;
 /// The key of `struct owner`, and the name at the end of `struct owned`.
@@ -30,9 +27,8 @@ const PROGRAMS_END: Duration = Duration::from_millis(50);
 /// Makes the banks so large, or leaves them out.
 pub(crate) fn configure(object: &mut OpenObject, options: &Options) -> libbpf_rs::Result<()> {
     // From 6.1 on memory comes with the owners; before, it had to be there, or the kernel warned of it.
-    let comes_later =
-        || Types::open(Path::new(KERNEL_TYPES)).is_ok_and(|types| types.has_name("bpf_mem_alloc"));
-    let flags = if options.by != By::System && comes_later() { NO_PREALLOC } else { 0 };
+    let comes_later = options.by != By::System && kernel_names("bpf_mem_alloc");
+    let flags = if comes_later { NO_PREALLOC } else { 0 };
     for mut map in object.maps_mut().filter(|map| BANKS.iter().any(|name| map.name() == *name)) {
         match options.by {
             // The code that would use it is never reached.
@@ -67,12 +63,8 @@ impl<'a> Owners<'a> {
     /// # Errors
     /// A mistake in the tool itself: the object has none.
     pub fn of(object: &'a Object, by: By) -> Result<Self> {
-        let bank = |name: &str| {
-            let map = object.maps().find(|map| map.name() == name);
-            map.ok_or_else(|| Failure::failed(format!("the object has no map {name}")))
-        };
         Ok(Self {
-            banks: [bank(BANKS[0])?, bank(BANKS[1])?],
+            banks: [map(object, BANKS[0])?, map(object, BANKS[1])?],
             filled: shared_u32(object, "owned_bank")?,
             by,
             cgroups: (by == By::Cgroup).then(Cgroups::new),

@@ -15,7 +15,7 @@ use crate::diagnosis::{Facts, Scope, Step, diagnose};
 use crate::exit::{Failure, Result};
 use crate::facts;
 use crate::filter::Filter;
-use crate::globals::set_constant;
+use crate::globals::{map, set_constant};
 use crate::hooks::{Hook, Kind, Program, Refusal};
 use crate::kernel::Running;
 use crate::meter::Meter;
@@ -219,8 +219,7 @@ where
         }
     };
     if let Some(cgroup) = filter.cgroup_fd() {
-        let map = skel.object().maps().find(|map| map.name() == "filter_cgroup");
-        let map = map.ok_or_else(|| Failure::failed("the object has no map filter_cgroup"))?;
+        let map = map(skel.object(), "filter_cgroup")?;
         map.update(&0u32.to_ne_bytes(), &cgroup.to_ne_bytes(), MapFlags::ANY)
             .map_err(|error| Failure::failed(format!("--cgroup: the kernel refused it: {error}")))?;
     }

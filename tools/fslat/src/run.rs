@@ -1,9 +1,6 @@
 //! The two ways to run: latencies per interval, or a record for each operation.
 
-use std::path::Path;
-
 use common::banks::Counters;
-use common::btf::Types;
 use common::cli::Common;
 use common::events;
 use common::exit::Result;
@@ -48,8 +45,7 @@ pub fn configure(open: &mut OpenFslatSkel<'_>, args: &Args, banks: u32) -> libbp
 /// ("bpf: Enable task local storage for tracing programs"), of Linux 5.13, has no name that types would tell. This
 /// helper's came with the same version, and was not taken to older ones.
 fn tasks_hold_storage() -> bool {
-    let types = Types::open(Path::new("/sys/kernel/btf/vmlinux"));
-    types.is_ok_and(|types| types.has_name("BPF_FUNC_for_each_map_elem"))
+    common::kernel_names("BPF_FUNC_for_each_map_elem")
 }
 
 /// Tells the kernel's side which operations of which file systems system calls stand for.
