@@ -5,6 +5,7 @@
 #![allow(clippy::expect_used, reason = "whatever fails here fails the test that called it, and says why")]
 
 pub mod bpf;
+pub mod callers;
 pub mod cgroup;
 pub mod disk;
 pub mod fio;

@@ -1,31 +1,19 @@
 //! fslat --events: a record for each operation, with the right particulars, and the intervals' figures beside it.
 #![allow(clippy::expect_used, reason = "tests")]
 
-use std::collections::BTreeMap;
-
-use rustix::process::Signal;
 use serde_json::Value;
+use tests::callers::{SLICE_US, Told, by_thread, clocks_us, durations_agree, pairs, told_by, took_us};
 use tests::cgroup::Cgroup;
 use tests::mounted::Mounted;
 use tests::quantiles::{FIELDS, RELATIVE, number, rank};
-use tests::records::{agree, count, sum, with};
-use tests::tool::{Ended, Tool};
+use tests::records::{agree, count, with};
+use tests::tool::Tool;
 use tests::workload::Workload;
 use tests::{can_run, kernel, lock};
 
 const OPS: [&str; 4] = ["read", "write", "open", "sync"];
 /// Of the threads' calls some wait for a processor, too.
 const THREADS: &str = "5";
-
-/// What two programs on the same call may differ by, in microseconds: each reads the clock at its own moment, with the
-/// other's work between.
-fn clocks_us() -> f64 {
-    // Emulated processors take some twenty times as long.
-    if kernel::of_guest().is_some() { 100.0 } else { 5.0 }
-}
-
-/// For so long another may run between the two clocks of one call, in microseconds: a time slice.
-const SLICE_US: f64 = 4_000.0;
 
 /// Of so many operations the one program's time may be quite another than the other's: the processors of a guest stop now
 /// and then, wherever they are, for as long as the machine below has other work, and with operations as short as opens
@@ -34,25 +22,10 @@ fn stopped() -> f64 {
     if kernel::of_guest().is_some() { 0.05 } else { 0.0 }
 }
 
-/// The share of calls whose caller is let run on: of the two processors of a guest the reader of the events has one, and
-/// both stand still while the machine below has other work.
-fn undisturbed() -> f64 {
-    if kernel::of_guest().is_some() { 0.5 } else { 0.9 }
-}
-
-/// What the caller's clock may tell beyond the file system's own time, in microseconds: a system call, of an open the
-/// look-up of the path, the tools' own work, and two looks at the clock.
-fn way_us() -> f64 {
-    if kernel::of_guest().is_some() { 500.0 } else { 25.0 }
-}
-
 fn sorted(mut all: Vec<f64>) -> Vec<f64> {
     all.sort_by(f64::total_cmp);
     all
 }
-
-/// The records of a tool, and what it lost.
-type Told = (Vec<Value>, u64);
 
 /// Runs the workload on a file system of its own, in a cgroup under several fslats: its process, what it said, and what
 /// each told.
@@ -69,7 +42,11 @@ fn watched(options: &[&[&str]], threads: &str) -> (u32, Vec<Value>, Vec<Told>) {
     let workload = Workload::start(&[&["files", "--directory", directory][..], &how].concat());
     let (pid, said) = (workload.id(), workload.finish());
     let seen = |said: &Value| !fails_to_open(said) || sees_failing_opens();
-    (pid, said.into_iter().filter(seen).collect(), tools.into_iter().map(ended).collect())
+    (
+        pid,
+        said.into_iter().filter(seen).collect(),
+        tools.into_iter().map(|tool| told_by("fslat", tool)).collect(),
+    )
 }
 
 fn fails_to_open(said: &Value) -> bool {
@@ -81,43 +58,12 @@ fn sees_failing_opens() -> bool {
     !kernel::takes("fslat", &["--fs", "ext4", "--op", "open"], "ext4 open").starts_with("tracepoint:")
 }
 
-/// A tool's records, and what it lost. It ends with status 1 if something was lost after the last record.
-fn ended(tool: Tool) -> Told {
-    tool.signal(Signal::INT);
-    let Ended { status, records, stderr } = tool.wait();
-    let late =
-        stderr.lines().last().and_then(|line| line.split_once("fslat: ")?.1.split(' ').next()?.parse().ok());
-    assert_eq!(status.code(), Some(i32::from(late.is_some())), "{stderr}");
-    let lost = sum(&records, "lost") + late.unwrap_or(0);
-    (records, lost)
-}
-
-fn took_us(said: &Value) -> f64 {
-    count(said, "took_ns") as f64 / 1e3
-}
-
-/// What a caller said of each operation that was told, beside the event, in the order of both. None took longer than
-/// its caller saw.
-fn pairs<'a>(said: &[&'a Value], told: &[&'a Value]) -> Vec<(&'a Value, &'a Value)> {
-    let same = |said: &Value, told: &Value| {
-        let (ret, found) = (said["ret"].as_i64(), told["ret"].as_i64());
-        // The file system's own function opens no descriptor.
-        let opened = said["op"] == "open" && ret >= Some(0) && found == Some(0);
-        ["op", "path", "offset"].iter().all(|field| said[field] == told[field])
-            && (opened || ret == found)
-            && number(told, "duration_us") <= took_us(said)
-    };
-    let mut said = said.iter();
-    let pair = |told: &&'a Value| {
-        (*said.find(|said| same(said, told)).unwrap_or_else(|| panic!("nobody did {told}")), *told)
-    };
-    told.iter().map(pair).collect()
-}
-
-fn by_thread(records: &[Value]) -> BTreeMap<u64, Vec<&Value>> {
-    let mut threads: BTreeMap<u64, Vec<&Value>> = BTreeMap::new();
-    records.iter().for_each(|record| threads.entry(count(record, "tid")).or_default().push(record));
-    threads
+/// Whether what a caller said and an event are of one operation.
+fn same(said: &Value, told: &Value) -> bool {
+    let (ret, found) = (said["ret"].as_i64(), told["ret"].as_i64());
+    // The file system's own function opens no descriptor.
+    let opened = said["op"] == "open" && ret >= Some(0) && found == Some(0);
+    ["op", "path", "offset"].iter().all(|field| said[field] == told[field]) && (opened || ret == found)
 }
 
 #[test]
@@ -133,7 +79,7 @@ fn each_operation_is_told_as_its_caller_saw_it() {
     assert!(times.is_sorted(), "a record's time is before its predecessor's");
     let (said, told) = (by_thread(&said), by_thread(events));
     for (tid, told) in &told {
-        for (_, told) in pairs(&said[tid], told) {
+        for (_, told) in pairs(&said[tid], told, same) {
             assert_eq!((count(told, "pid"), &told["comm"]), (pid.into(), &Value::from("files")));
             let moved =
                 matches!(told["op"].as_str(), Some("read" | "write")).then(|| told["ret"].as_u64()).flatten();
@@ -142,8 +88,6 @@ fn each_operation_is_told_as_its_caller_saw_it() {
     }
 }
 
-/// Between the caller's two looks at its clock there is more than the file system: the way there and back, and where
-/// another was to run by then, that one's time, which nothing bounds. So for most of them.
 #[test]
 fn durations_are_those_that_the_caller_measured() {
     if !can_run() {
@@ -152,9 +96,7 @@ fn durations_are_those_that_the_caller_measured() {
     let _machine = lock::machine();
     let (_, said, told) = watched(&[&["--events"]], "1");
     let (said, told): (Vec<&Value>, Vec<&Value>) = (said.iter().collect(), told[0].0.iter().collect());
-    let over = |(said, told): (&Value, &Value)| took_us(said) - number(told, "duration_us");
-    let over = sorted(pairs(&said, &told).into_iter().map(over).collect());
-    assert!(over[0] >= 0.0 && over[rank(&over, undisturbed())] <= way_us(), "{over:?}");
+    durations_agree(pairs(&said, &told, same));
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! syncsnoop --events: a record for each call, with the right particulars, and the intervals' figures beside it.
 #![allow(clippy::expect_used, reason = "tests")]
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::Path;
@@ -9,48 +8,24 @@ use std::path::Path;
 use rustix::fs::{MemfdFlags, fsync, memfd_create};
 use rustix::process::Signal;
 use serde_json::Value;
+use tests::callers::{SLICE_US, Told, by_thread, clocks_us, durations_agree, pairs, told_by, took_us};
 use tests::cgroup::Cgroup;
 use tests::overlay::Overlay;
 use tests::quantiles::{FIELDS, RELATIVE, number, quantile, rank};
 use tests::records::{agree, count, sum, with};
-use tests::tool::{Ended, Tool};
+use tests::tool::Tool;
 use tests::workload::Workload;
-use tests::{can_run, kernel, lock, programs, until};
+use tests::{can_run, lock, programs, until};
 
 const CALLS: [&str; 6] = ["sync", "syncfs", "fsync", "fdatasync", "msync", "sync_file_range"];
 /// Of the threads' calls some wait for a processor, too.
 const THREADS: &str = "5";
-
-/// What two programs on the same call may differ by, in microseconds: each reads the clock at its own moment, and the
-/// entry's map update of the one lies between the two clocks of the other.
-fn clocks_us() -> f64 {
-    // Emulated processors take some twenty times as long.
-    if kernel::of_guest().is_some() { 100.0 } else { 5.0 }
-}
-
-/// For so long another may run between the two clocks of one call, in microseconds: a time slice.
-const SLICE_US: f64 = 4_000.0;
-
-/// The share of calls whose caller is let run on: of the two processors of a guest the reader of the events has one, and
-/// both stand still while the machine below has other work.
-fn undisturbed() -> f64 {
-    if kernel::of_guest().is_some() { 0.5 } else { 0.9 }
-}
-
-/// What the caller's clock may tell beyond the call, in microseconds: a system call, its tracing, and two looks at the
-/// clock.
-fn way_us() -> f64 {
-    if kernel::of_guest().is_some() { 500.0 } else { 25.0 }
-}
 
 fn durations(events: &[&Value]) -> Vec<f64> {
     let mut all: Vec<f64> = events.iter().map(|event| number(event, "duration_us")).collect();
     all.sort_by(f64::total_cmp);
     all
 }
-
-/// The records of a tool, and what it lost.
-type Told = (Vec<Value>, u64);
 
 /// Runs the workload in a cgroup under several syncsnoops: the workload's process, what it said, and what each told.
 fn watched(options: &[&[&str]], threads: &str) -> (u32, Vec<Value>, Vec<Told>) {
@@ -70,44 +45,12 @@ fn watched(options: &[&[&str]], threads: &str) -> (u32, Vec<Value>, Vec<Told>) {
         cgroup.path(),
     ]);
     let (pid, said) = (workload.id(), workload.finish());
-    (pid, said, tools.into_iter().map(ended).collect())
+    (pid, said, tools.into_iter().map(|tool| told_by("syncsnoop", tool)).collect())
 }
 
-/// A tool's records, and what it lost. It ends with status 1 if something was lost after the last record.
-fn ended(tool: Tool) -> Told {
-    tool.signal(Signal::INT);
-    let Ended { status, records, stderr } = tool.wait();
-    let late = stderr
-        .lines()
-        .last()
-        .and_then(|line| line.split_once("syncsnoop: ")?.1.split(' ').next()?.parse().ok());
-    assert_eq!(status.code(), Some(i32::from(late.is_some())), "{stderr}");
-    let lost = sum(&records, "lost") + late.unwrap_or(0);
-    (records, lost)
-}
-
-fn took_us(said: &Value) -> f64 {
-    count(said, "took_ns") as f64 / 1e3
-}
-
-/// What a caller said of each call that was told, beside the event, in the order of both. No call took longer than its
-/// caller saw.
-fn pairs<'a>(said: &[&'a Value], told: &[&'a Value]) -> Vec<(&'a Value, &'a Value)> {
-    let same = |said: &Value, told: &Value| {
-        ["call", "fd", "path", "ret"].iter().all(|field| said[field] == told[field])
-            && number(told, "duration_us") <= took_us(said)
-    };
-    let mut said = said.iter();
-    let pair = |told: &&'a Value| {
-        (*said.find(|said| same(said, told)).unwrap_or_else(|| panic!("nobody made {told}")), *told)
-    };
-    told.iter().map(pair).collect()
-}
-
-fn by_thread(records: &[Value]) -> BTreeMap<u64, Vec<&Value>> {
-    let mut threads: BTreeMap<u64, Vec<&Value>> = BTreeMap::new();
-    records.iter().for_each(|record| threads.entry(count(record, "tid")).or_default().push(record));
-    threads
+/// Whether what a caller said and an event are of one call.
+fn same(said: &Value, told: &Value) -> bool {
+    ["call", "fd", "path", "ret"].iter().all(|field| said[field] == told[field])
 }
 
 #[test]
@@ -123,14 +66,12 @@ fn each_call_is_told_as_its_caller_saw_it() {
     assert!(times.is_sorted(), "a record's time is before its predecessor's");
     let (said, told) = (by_thread(&said), by_thread(events));
     for (tid, told) in &told {
-        for (_, told) in pairs(&said[tid], told) {
+        for (_, told) in pairs(&said[tid], told, same) {
             assert_eq!((count(told, "pid"), &told["comm"]), (pid.into(), &Value::from("syncer")));
         }
     }
 }
 
-/// Between the caller's two looks at its clock there is more than the call: the way into the kernel and back, and where
-/// another was to run by then, that one's time, which nothing bounds. So for most of them.
 #[test]
 fn durations_are_those_that_the_caller_measured() {
     if !can_run() {
@@ -139,10 +80,7 @@ fn durations_are_those_that_the_caller_measured() {
     let _machine = lock::machine();
     let (_, said, told) = watched(&[&["--events"]], "1");
     let (said, told): (Vec<&Value>, Vec<&Value>) = (said.iter().collect(), told[0].0.iter().collect());
-    let over = |(said, told): (&Value, &Value)| took_us(said) - number(told, "duration_us");
-    let mut over: Vec<f64> = pairs(&said, &told).into_iter().map(over).collect();
-    over.sort_by(f64::total_cmp);
-    assert!(over[0] >= 0.0 && quantile(&over, undisturbed()) <= way_us(), "{over:?}");
+    durations_agree(pairs(&said, &told, same));
 }
 
 #[test]

@@ -1,0 +1,84 @@
+//! Calls as their callers timed them, beside the events that a tool tells of them.
+
+use std::collections::BTreeMap;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::kernel;
+use crate::quantiles::number;
+use crate::records::{count, sum};
+use crate::tool::{Ended, Tool};
+
+/// For so long another may run between the two clocks of one call, in microseconds: a time slice.
+pub const SLICE_US: f64 = 4_000.0;
+
+/// What two programs on the same call may differ by, in microseconds: each reads the clock at its own moment, with the
+/// other's work between.
+pub fn clocks_us() -> f64 {
+    // Emulated processors take some twenty times as long.
+    if kernel::of_guest().is_some() { 100.0 } else { 5.0 }
+}
+
+/// The share of calls whose caller is let run on: of the two processors of a guest the reader of the events has one, and
+/// both stand still while the machine below has other work.
+pub fn undisturbed() -> f64 {
+    if kernel::of_guest().is_some() { 0.5 } else { 0.9 }
+}
+
+/// What the caller's clock may tell beyond what is told, in microseconds: a system call, its tracing, of an open the
+/// look-up of the path, and two looks at the clock.
+pub fn way_us() -> f64 {
+    if kernel::of_guest().is_some() { 500.0 } else { 25.0 }
+}
+
+/// The records of a tool, and what it lost.
+pub type Told = (Vec<Value>, u64);
+
+/// Ends a tool that tells events: its records, and what it lost. It ends with status 1 if something was lost after the
+/// last record.
+pub fn told_by(name: &str, tool: Tool) -> Told {
+    tool.signal(Signal::INT);
+    let Ended { status, records, stderr } = tool.wait();
+    let of_losses = |line: &str| line.split_once(&format!("{name}: "))?.1.split(' ').next()?.parse().ok();
+    let late = stderr.lines().last().and_then(of_losses);
+    assert_eq!(status.code(), Some(i32::from(late.is_some())), "{stderr}");
+    let lost = sum(&records, "lost") + late.unwrap_or(0);
+    (records, lost)
+}
+
+/// How long a call took, as its caller said, in microseconds.
+pub fn took_us(said: &Value) -> f64 {
+    count(said, "took_ns") as f64 / 1e3
+}
+
+/// What a caller said of each call that was told, beside the event, in the order of both; `same` says whether they are of
+/// one call. None took longer than its caller saw.
+pub fn pairs<'a>(
+    said: &[&'a Value],
+    told: &[&'a Value],
+    same: impl Fn(&Value, &Value) -> bool,
+) -> Vec<(&'a Value, &'a Value)> {
+    let same = |said: &Value, told: &Value| same(said, told) && number(told, "duration_us") <= took_us(said);
+    let mut said = said.iter();
+    let pair = |told: &&'a Value| {
+        (*said.find(|said| same(said, told)).unwrap_or_else(|| panic!("nobody made {told}")), *told)
+    };
+    told.iter().map(pair).collect()
+}
+
+/// The records of each thread.
+pub fn by_thread(records: &[Value]) -> BTreeMap<u64, Vec<&Value>> {
+    let mut threads: BTreeMap<u64, Vec<&Value>> = BTreeMap::new();
+    records.iter().for_each(|record| threads.entry(count(record, "tid")).or_default().push(record));
+    threads
+}
+
+/// Asserts that of most calls the caller's own clock tells what is told. Between its two looks there is more than the
+/// call: the way into the kernel and back, and where another was to run by then, that one's time, which nothing bounds.
+pub fn durations_agree(pairs: Vec<(&Value, &Value)>) {
+    let over = |(said, told): (&Value, &Value)| took_us(said) - number(told, "duration_us");
+    let mut over: Vec<f64> = pairs.into_iter().map(over).collect();
+    over.sort_by(f64::total_cmp);
+    assert!(over[0] >= 0.0 && crate::quantiles::quantile(&over, undisturbed()) <= way_us(), "{over:?}");
+}
