@@ -8,6 +8,7 @@ pub mod bpf;
 pub mod callers;
 pub mod cgroup;
 pub mod disk;
+pub mod exported;
 pub mod fio;
 pub mod formatted;
 pub mod kernel;

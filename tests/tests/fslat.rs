@@ -3,10 +3,12 @@
 #![allow(clippy::expect_used, reason = "tests")]
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::Path;
 
 use serde_json::Value;
 use tests::cgroup::Cgroup;
+use tests::exported::Exported;
 use tests::kernel::{self, Allows};
 use tests::mounted::Mounted;
 use tests::overlay::Overlay;
@@ -18,8 +20,8 @@ use tests::{can_run, lock};
 
 const OPS: [&str; 4] = ["read", "write", "open", "sync"];
 
-/// Threads that work at once. A probe of returns on 5.10 has room for one call per processor, of which each guest has
-/// two, and a sync of a file system in a file makes the kernel sync that file, too.
+/// Threads that work at once. A probe of returns on 5.10 has room for one call per possible processor, of which each
+/// guest has eight; and a sync of a file system in a file makes the kernel sync that file, too.
 fn threads(kind: &str) -> &'static str {
     if kind == "kprobe" { "1" } else { "5" }
 }
@@ -36,9 +38,17 @@ enum Sees {
     Nothing,
 }
 
+fn sees(rung: &str) -> Sees {
+    match rung {
+        "" => Sees::Nothing,
+        rung if rung.starts_with("tracepoint:") => Sees::OpenedByPrograms,
+        _ => Sees::All,
+    }
+}
+
 /// Whether a file system has no function for an operation that this kind of hook could watch, which `--help` says.
 fn is_without(fs: &str, op: &str, kind: &str) -> bool {
-    let is_module = matches!(fs, "xfs" | "btrfs" | "overlay");
+    let is_module = matches!(fs, "xfs" | "btrfs" | "overlay" | "nfs");
     match (kind, kernel::of_guest().as_deref()) {
         ("fentry" | "kprobe", Some("5.10" | "6.1")) if fs == "tmpfs" && op == "open" => true,
         ("fentry", Some("5.10")) => is_module,
@@ -46,8 +56,8 @@ fn is_without(fs: &str, op: &str, kind: &str) -> bool {
     }
 }
 
-fn add(counts: &mut Counts, fs: &str, said: &[Value], seen: impl Fn(&str) -> Sees) {
-    for op in OPS {
+fn add(counts: &mut Counts, fs: &str, ops: &[&str], said: &[Value], seen: impl Fn(&str) -> Sees) {
+    for &op in ops {
         let sees = seen(op);
         let of = |said: &&Value| said["op"] == op;
         let failed = said.iter().filter(of).filter(|said| said["ret"].as_i64() < Some(0)).count() as u64;
@@ -82,28 +92,65 @@ fn counted_by(kind: &str) {
     let places = mounts.iter().map(|(fs, mounted)| (*fs, mounted.path()));
     for (fs, place) in places.chain([("overlay", overlay.path())]) {
         let said = work(place, threads(kind), cgroup.path());
-        let seen = |fs: &str, op: &str| match rung(fs, op) {
-            "" => Sees::Nothing,
-            rung if rung.starts_with("tracepoint:") => Sees::OpenedByPrograms,
-            _ => Sees::All,
-        };
+        let seen = |fs: &str, op: &str| sees(rung(fs, op));
         for op in OPS {
             let missing = seen(fs, op) == Sees::Nothing;
             assert_eq!(missing, is_without(fs, op, kind), "{fs} {op}: {rungs:?}");
         }
-        add(&mut expected, fs, &said, |op| seen(fs, op));
+        add(&mut expected, fs, &OPS, &said, |op| seen(fs, op));
         // What is done on the overlay is done beneath again: by calls that no program makes.
         if fs == "overlay" {
             let beneath = |op: &str| match seen("ext4", op) {
                 Sees::All => Sees::All,
                 _ => Sees::Nothing,
             };
-            add(&mut expected, "ext4", &said, beneath);
+            add(&mut expected, "ext4", &OPS, &said, beneath);
         }
     }
     tool.until_records(2);
     let records = tool.interrupt().records;
     compare(&format!("--attach {kind}"), &records, &expected);
+}
+
+/// Counts the work on an NFS mount, whose server is this machine's own, by each kind of hook.
+#[test]
+fn known_work_on_nfs_is_counted_exactly() {
+    if !can_run() {
+        return;
+    }
+    if !Exported::is_to_be_had() {
+        assert!(kernel::of_guest().is_none(), "each guest's kernel has a server and a client");
+        // Not by eprintln, which the test harness keeps to itself.
+        let why = "not run here: this kernel has no NFS server and client";
+        return writeln!(std::io::stderr(), "{why}").unwrap_or_default();
+    }
+    let _machine = lock::machine();
+    let exported = Exported::start();
+    for kind in ["auto", "fentry", "kprobe", "tracepoint"] {
+        let options = ["--fs", "nfs", "--attach", kind];
+        // Older kernels tell programs nothing of their modules' types.
+        if kind == "fentry" && kernel::of_guest().as_deref() == Some("5.10") {
+            kernel::refuses("fslat", &options, 3, "cannot see nfs");
+            continue;
+        }
+        let rungs = kernel::hooks("fslat", &options);
+        let rung = |op: &str| rungs.get(&format!("nfs {op}")).map(String::as_str).unwrap_or_default();
+        let cgroup = Cgroup::new();
+        let tool = Tool::start("fslat", &[&["--cgroup", cgroup.path(), "-q", "0.2"], &options[..]].concat());
+        let mut said = work(exported.path(), threads(kind), cgroup.path());
+        // To sync a directory is nothing to NFS, which has no function for it.
+        let directory = exported.path().to_str().expect("UTF-8");
+        if sees(rung("sync")) == Sees::All {
+            said.retain(|said| said["path"] != directory);
+        }
+        let mut expected = Counts::new();
+        for op in [&OPS[..], &["getattr"]].concat() {
+            assert_eq!(sees(rung(op)) == Sees::Nothing, is_without("nfs", op, kind), "{op}: {rungs:?}");
+            add(&mut expected, "nfs", &[op], &said, |op| sees(rung(op)));
+        }
+        tool.until_records(2);
+        compare(&format!("nfs --attach {kind}"), &tool.interrupt().records, &expected);
+    }
 }
 
 /// Runs the workload in a directory: what it said.
@@ -167,7 +214,7 @@ fn only_what_was_asked_for_is_counted() {
     let said = work(mounted.path(), "2", cgroup.path());
     tool.until_records(2);
     let mut expected = Counts::new();
-    add(&mut expected, "ext4", &said, |op| match op {
+    add(&mut expected, "ext4", &OPS, &said, |op| match op {
         "read" | "sync" => Sees::All,
         _ => Sees::Nothing,
     });

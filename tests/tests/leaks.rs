@@ -37,8 +37,8 @@ const WAYS: [(&str, &[&str]); 22] = [
     ("fslat", &["0.1", "--fs", "ext4", "--op", "read,write", "--attach", "kprobe"]),
 ];
 
-/// Tools that are tried at once. Older kernels (5.10) have room for one probed call per processor and function: those of
-/// this program that wait for one tool's records would use up what another is proving.
+/// Tools that are tried at once. Older kernels (5.10) have room for one probed call per possible processor and function:
+/// those of this program that wait for one tool's records would use up what another is proving.
 fn at_once() -> usize {
     if kernel::release() < (6, 2) { 1 } else { 4 }
 }

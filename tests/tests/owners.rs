@@ -32,7 +32,7 @@ struct Case {
     lost: u64,
 }
 
-// A probe of returns on 5.10 has room for one call per processor, of which each guest has two.
+// A probe of returns on 5.10 has room for one call per possible processor, of which each guest has eight.
 const CASES: &[Case] = &[
     Case {
         tool: "syncsnoop",

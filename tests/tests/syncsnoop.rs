@@ -12,8 +12,8 @@ use tests::tool::Tool;
 use tests::workload::Workload;
 use tests::{can_run, lock, programs};
 
-/// Threads that make them at once. A probe of returns on 5.10 has room for one call per processor, of which each
-/// guest has two.
+/// Threads that make them at once. A probe of returns on 5.10 has room for one call per possible
+/// processor, of which each guest has eight, and whoever waits for a record takes one.
 fn threads(kind: &str) -> &'static str {
     if kind == "kprobe" { "2" } else { "5" }
 }

@@ -43,10 +43,11 @@ enum How {
     Fsync,
     Fdatasync,
     FsyncDirectory,
+    Stat,
 }
 
 /// How often; odd numbers, so that no other work is taken for them.
-const WORK: [(How, usize); 17] = [
+const WORK: [(How, usize); 18] = [
     (How::Read, 401),
     (How::Pread, 503),
     (How::Readv, 11),
@@ -64,6 +65,7 @@ const WORK: [(How, usize); 17] = [
     (How::Fsync, 31),
     (How::Fdatasync, 9),
     (How::FsyncDirectory, 13),
+    (How::Stat, 37),
 ];
 
 /// Does the work.
@@ -159,6 +161,7 @@ impl Worker {
             // SAFETY: of this thread alone, and undone below.
             unsafe { libc::personality(PER_LINUX32) };
         }
+        let mut stat = std::mem::MaybeUninit::<libc::stat>::uninit();
         let start = Instant::now();
         // SAFETY: buffers, vectors and the path outlive the calls; the kernel refuses memory that is not there.
         let ret = unsafe {
@@ -181,6 +184,7 @@ impl Worker {
                 How::Fsync => libc::fsync(fd) as isize,
                 How::Fdatasync => libc::fdatasync(fd) as isize,
                 How::FsyncDirectory => libc::fsync(self.directory.as_raw_fd()) as isize,
+                How::Stat => libc::fstat(fd, stat.as_mut_ptr()) as isize,
             }
         };
         let error = std::io::Error::last_os_error().raw_os_error().unwrap_or(0) as isize;
@@ -197,6 +201,7 @@ impl Worker {
             How::OpenLarge => ("open", &self.large),
             How::Fsync | How::Fdatasync => ("sync", &self.path),
             How::FsyncDirectory => ("sync", &self.directory_path),
+            How::Stat => ("getattr", &self.path),
         };
         if matches!(how, How::OpenLarge) {
             // SAFETY: as above.
