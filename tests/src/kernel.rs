@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
+use std::process::Output;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
@@ -74,7 +76,7 @@ pub fn allows_or_refuses(tool: &str, kind: &str) -> bool {
 
 /// The rung that a tool takes for a hook with these options, by its own account.
 pub fn takes(tool: &str, options: &[&str], hook: &str) -> String {
-    let hooks = check(tool, options);
+    let hooks = checked(tool, options);
     let row = hooks.iter().find(|row| row["hook"] == hook);
     let rung = row.and_then(|row| row["rung"].as_str());
     rung.unwrap_or_else(|| panic!("{tool} has no rung of {hook}: {hooks:?}")).to_string()
@@ -82,7 +84,7 @@ pub fn takes(tool: &str, options: &[&str], hook: &str) -> String {
 
 /// What that rung cannot see, by the tool's own account.
 pub fn bound(tool: &str, options: &[&str], hook: &str) -> Option<String> {
-    let hooks = check(tool, options);
+    let hooks = checked(tool, options);
     hooks.iter().find(|row| row["hook"] == hook).and_then(|row| Some(row["bound"].as_str()?.to_string()))
 }
 
@@ -104,10 +106,48 @@ pub fn hooks(tool: &str, options: &[&str]) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn check(tool: &str, options: &[&str]) -> Vec<Value> {
+/// Of these kinds of hook one that alone gives a tool its best rungs: what is counted right by it, is by them.
+pub fn best_rungs_are_those_of<'a>(tool: &str, kinds: &[&'a str]) -> Option<&'a str> {
+    let best = checked(tool, &["--attach", "auto"]);
+    let same = |kind: &&&str| {
+        !best.is_empty() && allows(kind) == Allows::Yes && checked(tool, &["--attach", kind]) == best
+    };
+    kinds.iter().find(same).copied()
+}
+
+/// A tool's options, and what its `--check` said.
+type Checked = (Vec<String>, Vec<Value>);
+
+/// As `check`, asked once: a check attaches and lets go, which takes seconds. For what stays as it is while a test
+/// program runs, as the file systems do not.
+fn checked(tool: &str, options: &[&str]) -> Vec<Value> {
+    static SAID: Mutex<Vec<Checked>> = Mutex::new(Vec::new());
+    let asked: Vec<String> = [&[tool], options].concat().iter().map(ToString::to_string).collect();
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, hooks)) = said.iter().find(|(before, _)| *before == asked) {
+        return hooks.clone();
+    }
+    // Where there are no such hooks at all, there is nothing to tell.
+    let output = run_check(tool, options);
+    let hooks = if output.status.success() { records_of(&output) } else { Vec::new() };
+    said.push((asked, hooks.clone()));
+    hooks
+}
+
+fn run_check(tool: &str, options: &[&str]) -> Output {
     let program = programs::built(tool);
-    let check = [options, &["--check", "-o", "json"]].concat();
-    records::parse(&programs::succeed(program.to_str().expect("UTF-8"), &check))
+    programs::run(program.to_str().expect("UTF-8"), &[options, &["--check", "-o", "json"]].concat())
+}
+
+fn records_of(output: &Output) -> Vec<Value> {
+    records::parse(std::str::from_utf8(&output.stdout).expect("UTF-8"))
+}
+
+fn check(tool: &str, options: &[&str]) -> Vec<Value> {
+    let output = run_check(tool, options);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{tool} {options:?} --check: {}: {said}", output.status);
+    records_of(&output)
 }
 
 /// The running kernel's version, major and minor.

@@ -243,7 +243,10 @@ fn counted_by(kind: &str) {
 
 #[test]
 fn known_work_is_counted_exactly_by_the_best_rungs() {
-    counted_by("auto");
+    // By that kind they are counted below.
+    if kernel::best_rungs_are_those_of("cachestat", &["fentry", "btf"]).is_none() {
+        counted_by("auto");
+    }
 }
 
 #[test]

@@ -168,7 +168,10 @@ fn counted_by(kind: &str) {
 
 #[test]
 fn known_look_ups_are_counted_exactly_by_the_best_rungs() {
-    counted_by("auto");
+    // By that kind they are counted below.
+    if kernel::best_rungs_are_those_of("dcstat", &["fentry"]).is_none() {
+        counted_by("auto");
+    }
 }
 
 #[test]

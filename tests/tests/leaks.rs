@@ -40,7 +40,7 @@ const WAYS: [(&str, &[&str]); 22] = [
 /// Tools that are tried at once. Older kernels (5.10) have room for one probed call per possible processor and function:
 /// those of this program that wait for one tool's records would use up what another is proving.
 fn at_once() -> usize {
-    if kernel::release() < (6, 2) { 1 } else { 4 }
+    if kernel::release() < (6, 2) { 2 } else { 4 }
 }
 
 /// Those that this kernel allows.
