@@ -160,9 +160,14 @@ static __always_inline bool is_cached(u16 mode, u64 magic)
 	return (mode & S_IFMT) == S_IFREG && magic != TMPFS_MAGIC && magic != HUGETLBFS_MAGIC;
 }
 
-static __always_inline bool caches(struct inode *inode)
+/* Not every page that is mapped has a file: what a driver maps has none. To follow a pointer that
+ * is NULL does no harm where processors or verifiers catch it; Linux 5.10 without SMAP takes it for
+ * a page fault and waits for the memory's lock, which who maps a page holds itself. */
+static __always_inline bool caches(struct address_space *mapping)
 {
-	return is_cached(inode->i_mode, inode->i_sb->s_magic);
+	struct inode *inode = mapping ? mapping->host : NULL;
+
+	return inode && is_cached(inode->i_mode, inode->i_sb->s_magic);
 }
 
 /* The same by helpers, for probes. */
@@ -307,13 +312,14 @@ static __always_inline void fetched_for_fault(struct counters *bank, struct work
 /* The running task has added these pages of a file to the cache. */
 static __always_inline int fetched(struct address_space *mapping, u64 first, u64 pages)
 {
-	struct inode *inode = mapping->host;
 	struct counters *bank;
+	struct inode *inode;
 	struct work *work;
 	bool written;
 
-	if (!filter_current() || !caches(inode))
+	if (!filter_current() || !caches(mapping))
 		return 0;
+	inode = mapping->host;
 	/* Who reads or maps a file does not lock it against everybody else; who writes or truncates
 	 * it does. */
 	written = holds_for_writing(bpf_get_current_task(), &inode->i_rwsem);
@@ -353,8 +359,7 @@ static __always_inline int dirtied(struct folio *folio, struct address_space *ma
 {
 	struct counters *bank;
 
-	/* Newer verifiers want to see that: a page may have lost its file. */
-	if (!mapping || !filter_current() || !caches(mapping->host))
+	if (!filter_current() || !caches(mapping))
 		return 0;
 	bank = owned_counters();
 	if (bank)
@@ -381,7 +386,7 @@ static __always_inline int was_read(struct address_space *mapping, u64 start, u6
 	u64 first = start >> page_shift, last = (end - 1) >> page_shift;
 	struct counters *bank;
 
-	if (!caches(mapping->host))
+	if (!caches(mapping))
 		return 0;
 	bank = owned_counters();
 	if (!bank)
@@ -448,7 +453,7 @@ int BPF_PROG(read_b, struct address_space *mapping, unsigned long first, unsigne
 	 * never the first. */
 	if (!tells_last_page && first == last)
 		tells_last_page = true;
-	if (!filter_current() || !caches(mapping->host))
+	if (!filter_current() || !caches(mapping))
 		return 0;
 	bank = owned_counters();
 	work = work_entered();
@@ -556,7 +561,7 @@ int BPF_PROG(fault_f, struct vm_fault *fault, u64 ret)
 	struct address_space *mapping = fault->vma->vm_file->f_mapping;
 	struct counters *bank;
 
-	if (!filter_current() || !caches(mapping->host))
+	if (!filter_current() || !caches(mapping))
 		return 0;
 	bank = owned_counters();
 	if (!bank)
@@ -576,7 +581,7 @@ static __always_inline bool faults_on(struct vm_area_struct *vma)
 	if (!has_task_storage())
 		return false;
 	return filter_current() && file && vma->vm_mm == bpf_get_current_task_btf()->mm &&
-	       caches(file->f_mapping->host);
+	       caches(file->f_mapping);
 }
 
 SEC("fentry/folio_add_file_rmap_ptes")
@@ -611,7 +616,7 @@ int map_page_f(unsigned long long *ctx)
 		return faults_on((void *)ctx[1]) ? mapped(pages_mapped((u8)huge)) : 0;
 	}
 	huge = *(volatile unsigned long long *)&ctx[1];
-	return filter_current() && caches(page->mapping->host) ? mapped(pages_mapped((u8)huge)) : 0;
+	return filter_current() && caches(page->mapping) ? mapped(pages_mapped((u8)huge)) : 0;
 }
 
 /*
@@ -631,7 +636,7 @@ int BPF_PROG(fault_b, struct address_space *mapping, unsigned long page)
 	struct counters *bank;
 	struct work *work;
 
-	if (!filter_current() || !caches(mapping->host))
+	if (!filter_current() || !caches(mapping))
 		return 0;
 	bank = owned_counters();
 	work = work_entered();
@@ -660,7 +665,7 @@ int BPF_PROG(around_b, struct address_space *mapping, unsigned long first, unsig
 	u64 file_end, end;
 	u64 told = 0;
 
-	if (!filter_current() || !caches(mapping->host))
+	if (!filter_current() || !caches(mapping))
 		return 0;
 	bank = owned_counters();
 	work = work_entered();

@@ -2,7 +2,9 @@
 #![allow(clippy::expect_used, reason = "tests")]
 
 use serde_json::Value;
-use tests::callers::{SLICE_US, Told, by_thread, clocks_us, durations_agree, pairs, told_by, took_us};
+use tests::callers::{
+    SLICE_US, Told, by_thread, clocks_us, durations_agree, pairs, stopped, told_by, took_us,
+};
 use tests::cgroup::Cgroup;
 use tests::mounted::Mounted;
 use tests::quantiles::{FIELDS, RELATIVE, number, rank};
@@ -14,13 +16,6 @@ use tests::{can_run, kernel, lock};
 const OPS: [&str; 4] = ["read", "write", "open", "sync"];
 /// Of the threads' calls some wait for a processor, too.
 const THREADS: &str = "5";
-
-/// Of so many operations the one program's time may be quite another than the other's: the processors of a guest stop now
-/// and then, wherever they are, for as long as the machine below has other work, and with operations as short as opens
-/// of cached files much of the time passes between the two clocks. On a busy machine three of 106 were seen.
-fn stopped() -> f64 {
-    if kernel::of_guest().is_some() { 0.05 } else { 0.0 }
-}
 
 fn sorted(mut all: Vec<f64>) -> Vec<f64> {
     all.sort_by(f64::total_cmp);

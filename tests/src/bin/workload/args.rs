@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 /// Options that take no value.
-const FLAGS: [&str; 4] = ["wait", "hold", "ia32", "pause"];
+const FLAGS: [&str; 5] = ["wait", "hold", "ia32", "pause", "timed"];
 
 /// What was asked for.
 pub struct Args {

@@ -1,9 +1,12 @@
-//! `io --file PATH --reads R --writes W --bytes B [--from BYTES]`: so many direct reads and writes of B bytes each,
-//! one after the other, over eight megabytes of a disk or file.
+//! `io --file PATH --reads R --writes W --bytes B [--from BYTES] [--timed] [--join CGROUP]`: so many direct reads and
+//! writes of B bytes each, one after the other, over eight megabytes of a disk or file. With `--timed` says a line for
+//! each, by the caller's own clock: `{"op":…,"took_ns":…}`; and for as many of op `nothing`: reads of no bytes from a
+//! device that has none, which tells what a call costs by itself.
 
 use std::alloc::{Layout, alloc_zeroed};
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::time::Instant;
 
 use crate::args::Args;
 
@@ -25,12 +28,30 @@ pub fn run(args: &Args) {
     let bytes = args.count("bytes");
     let buffer = aligned(bytes as usize);
     let from = args.count("from");
+    let mut times = Vec::new();
+    let nothing = File::open("/dev/null").expect("every system has it");
+    if let Some(cgroup) = args.text("join") {
+        let procs = format!("{cgroup}/cgroup.procs");
+        std::fs::write(&procs, "0").unwrap_or_else(|error| panic!("cannot join {procs}: {error}"));
+    }
+    let mut timed = |op: &'static str, call: &mut dyn FnMut() -> std::io::Result<()>| {
+        let start = Instant::now();
+        let done = call();
+        times.push((op, start.elapsed()));
+        done.unwrap_or_else(|error| panic!("{op}: {error}"));
+    };
     let places = (0..SPAN / bytes).map(|index| from + index * bytes).cycle();
     for at in places.clone().take(args.count("reads") as usize) {
-        file.read_exact_at(buffer, at).expect("read");
+        timed("read", &mut || file.read_exact_at(buffer, at));
+        timed("nothing", &mut || nothing.read_at(&mut [0], at).map(drop));
     }
     for at in places.take(writes as usize) {
-        file.write_all_at(buffer, at).expect("write");
+        timed("write", &mut || file.write_all_at(buffer, at));
+    }
+    if args.has("timed") {
+        for (op, took) in times {
+            println!("{{\"op\":\"{op}\",\"took_ns\":{}}}", took.as_nanos());
+        }
     }
     args.hold();
 }
