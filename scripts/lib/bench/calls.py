@@ -6,6 +6,8 @@ from bench import attach, bpf, machine, work
 from bench.account import together
 
 PEER = "libbpf-tools vfsstat"
+# The tools that answer other questions about the same reads and writes.
+OTHERS = ["cachestat", "dcstat", "fslat", "syncsnoop"]
 # The kind of program that is empty for each rung of vfsstat.
 EMPTY = {"fentry": "fexit", "kprobe": "kretprobe", "tracepoint": "tracepoint"}
 
@@ -53,6 +55,9 @@ def account(bench, results, kind, commands, refusals, empty):
 
 
 def slowed(bench, results, commands, refusals):
+    tools = {name: bench.ours(name, "1") for name in OTHERS}
+    refusals = refusals | {name: bpf.refusal(argv, bench.scratch / "log") for name, argv in tools.items()}
+    commands = commands | {name: argv for name, argv in tools.items() if not refusals[name]}
     count, rounds = bench.pick((50_000, 3), (500_000, 10))
     machine.progress(f"cost: {count} cached reads and writes, {rounds} times without a tool and with each")
     took = {name: [] for name in [None, *commands]}
@@ -66,6 +71,8 @@ def slowed(bench, results, commands, refusals):
     for index, what in enumerate(("read", "write")):
         best = {name: min(times[index] for times in all_times) for name, all_times in took.items()}
         with_it = {name: f"{ns:.0f} ns ({ns - best[None]:+.0f})" for name, ns in best.items()}
-        said = ", ".join(f"{name} {reason or with_it[name]}" for name, reason in refusals.items())
+        told = {name: reason or with_it[name] for name, reason in refusals.items()}
+        said = ", ".join(f"{name} {told[name]}" for name in told if name not in OTHERS)
         title = f"a cached {what} of 4 KiB with vfsstat attached, {best[None]:.0f} ns without, best of {rounds}"
         results.add(title, with_it["vfsstat"], said)
+        results.add("the same with another tool attached", ", ".join(f"{name} {told[name]}" for name in OTHERS))
