@@ -15,6 +15,7 @@ pub mod kernel;
 pub mod ledger;
 pub mod lock;
 pub mod mounted;
+pub mod mux;
 pub mod overlay;
 pub mod programs;
 pub mod quantiles;

@@ -14,6 +14,10 @@ Examples:
   ebpfmux --join --run 'biolat 1' --run 'proclife 1' | jq '.[\"biolat.vda.read.p99_us\"]'
                                                   one wide record per second
   ssh web2 biolat 1 | ebpfmux - --run 'biolat 1'  this host and another
+  ebpfmux --where 'biolat.p99_us > 1000' --select ts,host,disk,op,p99_us run.ndjson
+                                                  the slow seconds of disks
+  ebpfmux -d 60 --run 'biolat 1' --assert 'biolat.p99_us < 5000' > run.ndjson || exit
+                                                  for CI: status 5 if a request was slow
   ebpfmux -o csv biolat.ndjson > biolat.csv       convert; CSV input is known by its header
 
 Order: records go out by their `ts`, equal ones in the order of the sources. A record that goes back in time within \
@@ -42,12 +46,25 @@ CSV: one header. A merge asks for the same columns everywhere; for different too
 those of the first 3 windows: values that are new later are left out, counted and reported. In CSV that comes in, an \
 empty field is null, and what JSON reads as a number or boolean is one, except in columns of names (host, comm, ...).
 
+Expressions (--where, --assert) are of the Common Expression Language (CEL): < <= == != >= > && || ! + - * / ?: in, \
+'text', TEXT.contains/startsWith/endsWith/matches('...'), size(), double(), string(), has(), \
+buckets.exists(b, b[0] > 1000 && b[1] > 0). All numbers are doubles. They are put to what goes out: with --join, to the \
+joined records. Names (also in --select): `FIELD` is a field that every record has. `TOOL.FIELD` is a field of that \
+tool's records: of other records the expression is unknown. `TOOL.KEY.FIELD` and `HOST.TOOL.KEY.FIELD`, as joined \
+records name them, also say whose; with odd characters TOOL[\"dm-0\"].FIELD. In a joined record that has several keys \
+of TOOL, TOOL.FIELD means each: one must fit --where, all --assert, and --select takes all. A comparison with null, \
+and 0/0, are unknown as well: neither true nor false (x == null asks for it). What is unknown goes not through --where \
+and breaks no --assert. A name that the tool's record does not have, or that no record had at the end, is an error \
+(status 2); an assertion that had no record to judge is one, too (status 1). The record that breaks an assertion is \
+the last to go out.
+
 Bad input: a line that is no record is left out, counted, and reported by file and line. A line in the tools' own form \
 is taken for good if it begins with {\"ts\":\"TIME\", ends at its first closing brace, and is UTF-8 without control \
 characters; other lines are parsed in full, and all are with --strict. A line has at most 16 MiB.
 
 Exit status: 0 done, also after a signal or when the reader has gone; 1 a failure, of a command of --run too; 2 bad \
-usage, or a file that cannot be opened (the others are merged all the same).";
+usage, a name that is no field, or a file that cannot be opened (the others are merged all the same); 5 an --assert \
+that does not hold.";
 
 /// Merges the streams of the tools (NDJSON or CSV) by time.
 #[derive(Debug, Parser)]
@@ -67,6 +84,18 @@ pub struct Args {
     /// One wide record per window of so many seconds (default 1)
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "1", value_parser = length)]
     pub join: Option<Duration>,
+
+    /// Pass on only records for which this holds
+    #[arg(long = "where", value_name = "EXPR")]
+    pub keep: Option<String>,
+
+    /// End with status 5 at the first record for which this does not hold (repeatable)
+    #[arg(long, value_name = "EXPR")]
+    pub assert: Vec<String>,
+
+    /// Pass on only these fields, in this order, parted by commas
+    #[arg(long, value_name = "FIELDS")]
+    pub select: Option<String>,
 
     /// Put records in order that are late within their source by at most this
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]

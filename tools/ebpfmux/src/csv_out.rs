@@ -66,12 +66,9 @@ pub fn refuse_nested(fields: &Fields<'_>) -> Result<()> {
     }
 }
 
-fn cell<'a>(value: &'a Value<'_>) -> &'a str {
-    match value {
-        Value::Null => "",
-        Value::Text(text) => text,
-        Value::Plain(raw) | Value::Nested(raw) => raw,
-    }
+/// A value as a cell: nothing for null.
+pub fn cell<'a>(value: &'a Value<'_>) -> &'a str {
+    if *value == Value::Null { "" } else { value.text() }
 }
 
 /// Appends one row, quoted as RFC 4180 wants it, with a bare line feed at its end.

@@ -5,19 +5,26 @@ mod buffer;
 mod child;
 mod children;
 mod csv_out;
+mod expr;
+mod grid;
 mod join;
+mod judge;
+mod keys;
 mod lines;
 mod merge;
 mod output;
 mod record;
 mod reorder;
+mod select;
 mod sink;
 mod source;
+mod subject;
 mod table;
 mod tally;
 mod tree;
 mod ts;
 mod wait;
+mod wide_csv;
 mod window;
 
 use std::io;
@@ -33,10 +40,13 @@ use crate::child::CommandLine;
 use crate::children::Children;
 use crate::csv_out::CsvOut;
 use crate::join::Join;
+use crate::judge::{Judge, Rule};
 use crate::merge::Merge;
+use crate::select::Select;
 use crate::sink::{Form, Sink};
 use crate::source::{Rules, Source};
 use crate::tally::note;
+use crate::wide_csv::WideCsv;
 
 fn main() -> ExitCode {
     report("ebpfmux", Args::read().and_then(|args| args.map_or(Ok(()), run)))
@@ -45,6 +55,7 @@ fn main() -> ExitCode {
 fn run(args: Args) -> Result<()> {
     let commands: Vec<CommandLine> =
         args.run.iter().map(|text| CommandLine::parse(text)).collect::<Result<_>>()?;
+    let sink = sink(&args)?;
     let rules =
         Rules { strict: args.strict, quiet: args.quiet, verbose: args.verbose, lateness: args.lateness };
     let stop = Stop::on_signals()?;
@@ -69,19 +80,26 @@ fn run(args: Args) -> Result<()> {
         sources.push(source.map_err(|error| Failure::failed(format!("cannot read a pipe: {error}")))?);
     }
 
-    let csv = args.output == Format::Csv;
-    let form = match args.join {
-        Some(length) => Form::Join(Box::new(Join::new(length, csv, args.quiet))),
-        None if csv => Form::Csv(CsvOut::default()),
-        None => Form::Json,
-    };
     let hold = args.wait.max(args.lateness);
-    Merge { sources, children, sink: Sink::new(form), stop, hold, deadline, verbose: args.verbose }.run()?;
+    Merge { sources, children, sink, stop, hold, deadline, verbose: args.verbose }.run()?;
     match unopened {
         0 => Ok(()),
         // Each has been named when it could not be opened.
         _ => Err(Failure::new(Exit::Usage, "")),
     }
+}
+
+/// What is done with the records, as the options say.
+fn sink(args: &Args) -> Result<Sink> {
+    let keep = args.keep.as_deref().map(|text| Rule::new("--where", text)).transpose()?;
+    let asserts = args.assert.iter().map(|text| Rule::new("--assert", text)).collect::<Result<_>>()?;
+    let select = args.select.as_deref().map(Select::new).transpose()?;
+    let form = match (args.output, args.join) {
+        (Format::Json, _) => Form::Json,
+        (Format::Csv, None) => Form::Csv(CsvOut::default()),
+        (Format::Csv, Some(_)) => Form::WideCsv(WideCsv::new(args.quiet)),
+    };
+    Ok(Sink::new(args.join.map(Join::new), Judge { keep, asserts }, select, form))
 }
 
 fn open(name: &Path, rules: Rules) -> io::Result<Source> {

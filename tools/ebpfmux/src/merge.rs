@@ -9,7 +9,7 @@ use common::signals::{Stop, Woken};
 use rustix::event::PollFlags;
 
 use crate::children::Children;
-use crate::sink::{Form, Sink};
+use crate::sink::Sink;
 use crate::source::Source;
 use crate::tree::Tree;
 use crate::ts::Nanos;
@@ -62,7 +62,7 @@ impl Merge {
         let Merge { mut sources, mut children, mut sink, verbose, .. } = run.merge;
         if outcome.is_err() {
             // What was good goes out. If it cannot, that is the failure at hand.
-            let _ = sink.out.flush();
+            let _ = sink.out().flush();
             sources.iter_mut().for_each(Source::close);
             children.abandon();
         }
@@ -149,22 +149,16 @@ impl Run {
         Ok(())
     }
 
-    /// A joined record does not wait for the next window's first record for ever.
+    /// A window does not wait for the next one's first record for ever.
     fn close_silent_window(&mut self) -> Result<()> {
-        let closing = self.window_closes();
-        match &mut self.merge.sink.form {
-            Form::Join(join) if closing.is_some_and(|at| at <= Instant::now()) => {
-                join.close(&mut self.merge.sink.out)
-            }
+        match self.window_closes() {
+            Some(at) if at <= Instant::now() => self.merge.sink.close_window(),
             _ => Ok(()),
         }
     }
 
     fn window_closes(&self) -> Option<Instant> {
-        match &self.merge.sink.form {
-            Form::Join(join) => join.closes().map(|at| at + self.merge.hold),
-            _ => None,
-        }
+        self.merge.sink.closes().map(|at| at + self.merge.hold)
     }
 
     /// Passes on records until there is none that may go, or for a while; says whether there was one.
@@ -221,7 +215,7 @@ impl Run {
             let number = source.take_line(line);
             source.tally.records += 1;
             if raw {
-                sink.out.push(line)?;
+                sink.out().push(line)?;
             } else if let Err(why) = sink.convert(time, line, source.format())? {
                 source.tally.records -= 1;
                 source.tally.bad(number, &why)?;
@@ -241,19 +235,19 @@ impl Run {
                 break (to, found);
             }
         };
-        sink.out.push(source.between(from, to))?;
+        sink.out().push(source.between(from, to))?;
         if found? { Ok(()) } else { self.advance(at) }
     }
 
     /// Sleeps until a source, a child, the clock or a signal has something to say.
     fn rest(&mut self) -> Result<()> {
-        self.merge.sink.out.flush()?;
+        self.merge.sink.out().flush()?;
         let lingering = self.ending.map(|since| since + LINGER).filter(|at| *at > Instant::now());
         let own_end = self.merge.deadline.filter(|_| self.ending.is_none());
         let deadlines = [self.due, own_end, lingering, self.merge.children.deadline(), self.window_closes()];
         let deadline = deadlines.into_iter().flatten().min();
         // Asking nothing of stdout still tells when its reader has gone.
-        let mut fds = vec![(self.merge.sink.out.as_fd(), PollFlags::empty())];
+        let mut fds = vec![(self.merge.sink.out_fd(), PollFlags::empty())];
         fds.extend(self.readable().map(|(fd, _)| (fd, PollFlags::IN)));
         fds.extend(self.merge.children.ends().map(|fd| (fd, PollFlags::IN)));
         let gone = match self.ending {

@@ -15,9 +15,35 @@ pub enum Value<'a> {
     /// A string, unescaped.
     Text(Cow<'a, str>),
     /// A number or a boolean, as written in JSON.
-    Plain(&'a str),
+    Plain(Cow<'a, str>),
     /// An array or an object, as written in JSON.
-    Nested(&'a str),
+    Nested(Cow<'a, str>),
+}
+
+impl Value<'_> {
+    /// The same value, borrowed from nowhere.
+    pub fn into_owned(self) -> Value<'static> {
+        match self {
+            Self::Null => Value::Null,
+            Self::Text(text) => Value::Text(text.into_owned().into()),
+            Self::Plain(raw) => Value::Plain(raw.into_owned().into()),
+            Self::Nested(raw) => Value::Nested(raw.into_owned().into()),
+        }
+    }
+
+    /// The value as text: a string without quotes, all else as written in JSON.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Null => "null",
+            Self::Text(text) => text,
+            Self::Plain(raw) | Self::Nested(raw) => raw,
+        }
+    }
+}
+
+/// The value of the field of this name.
+pub fn find<'a, 'b>(fields: &'b Fields<'a>, name: &str) -> Option<&'b Value<'a>> {
+    fields.iter().find(|(known, _)| known == name).map(|(_, value)| value)
 }
 
 /// The fields in the order of the line.
@@ -118,8 +144,8 @@ fn value(raw: &str) -> Value<'_> {
                 Cow::Owned(serde_json::from_str(raw).unwrap_or_else(|_| raw[1..raw.len() - 1].to_owned()))
             }
         }),
-        [b'[' | b'{', ..] => Value::Nested(raw),
-        _ => Value::Plain(raw),
+        [b'[' | b'{', ..] => Value::Nested(raw.into()),
+        _ => Value::Plain(raw.into()),
     }
 }
 

@@ -1,91 +1,197 @@
-//! Where the merge's records go: to stdout as they are, converted, or joined.
+//! Where the merge's records go: to stdout as they are, or judged, converted, joined.
 
-use common::exit::Result;
+use std::os::fd::BorrowedFd;
+use std::time::Instant;
+
+use common::exit::{Exit, Failure, Result};
 
 use crate::csv_out::CsvOut;
 use crate::join::Join;
+use crate::judge::{Judge, Verdict};
 use crate::lines::Format;
 use crate::output::Output;
 use crate::record::{self, Fields};
+use crate::select::Select;
 use crate::table::Row;
 use crate::ts::Nanos;
+use crate::wide_csv::WideCsv;
 
-/// What is done to the records.
+/// The form of what goes out.
 pub enum Form {
     /// One JSON object per line.
     Json,
     /// One table.
     Csv(CsvOut),
-    /// Wide records.
-    Join(Box<Join>),
+    /// One table of joined records.
+    WideCsv(WideCsv),
 }
 
 /// The end of the merge.
 pub struct Sink {
-    /// What is done to the records.
-    pub form: Form,
-    /// Where they go.
-    pub out: Output,
+    /// Makes wide records of those that come.
+    join: Option<Join>,
+    end: End,
     row: Row,
+}
+
+/// What comes after windows: each record goes out or does not.
+pub struct End {
+    /// Which records go out, and what they must be like.
+    pub judge: Judge,
+    /// Which of their fields.
+    pub select: Option<Select>,
+    /// How they are written.
+    pub form: Form,
+    /// Where to.
+    pub out: Output,
     line: Vec<u8>,
 }
 
 impl Sink {
     /// A sink to stdout.
-    pub fn new(form: Form) -> Self {
-        Self { form, out: Output::stdout(), row: Row::default(), line: Vec::new() }
+    pub fn new(join: Option<Join>, judge: Judge, select: Option<Select>, form: Form) -> Self {
+        let end = End { judge, select, form, out: Output::stdout(), line: Vec::new() };
+        Self { join, end, row: Row::default() }
     }
 
-    /// Whether the lines of a stream of this format can go out as they are.
+    /// stdout.
+    pub fn out(&mut self) -> &mut Output {
+        &mut self.end.out
+    }
+
+    /// To be waited on for the end of stdout's reader.
+    pub fn out_fd(&self) -> BorrowedFd<'_> {
+        self.end.out.as_fd()
+    }
+
+    /// Whether the lines of a stream of this format can go out as they are, without a look.
     pub fn takes(&mut self, format: &Format) -> Result<bool> {
-        match (&mut self.form, format) {
-            (Form::Json, Format::Json) => Ok(true),
-            (Form::Csv(csv), Format::Csv(table)) => csv.takes(&table.header, &table.names, &mut self.out),
-            _ => Ok(false),
-        }
+        Ok(self.join.is_none() && self.end.judge.is_empty() && self.end.takes(format)?)
     }
 
-    /// Takes a record that cannot go out as it is. The inner error says why the line is no record after all.
+    /// Takes a record that cannot go out without a look. The inner error says why the line is no record after all.
     pub fn convert(
         &mut self,
         time: Nanos,
         line: &[u8],
         format: &Format,
     ) -> Result<std::result::Result<(), String>> {
-        let Self { form, out, row, line: json } = self;
+        let Self { join, end, row } = self;
+        if join.is_none() && end.unread(line, format)? {
+            return Ok(Ok(()));
+        }
         let fields = match format {
             Format::Csv(table) => table.fields(line, row),
             _ => record::from_json(line),
         };
-        match fields {
-            Ok(fields) => write(form, time, &fields, json, out).map(Ok),
-            Err(why) => Ok(Err(why)),
+        let fields = match fields {
+            Ok(fields) => fields,
+            Err(why) => return Ok(Err(why)),
+        };
+        match join {
+            Some(join) => {
+                if let Some(wide) = join.add(time, &fields) {
+                    end.write(&wide, None)?;
+                }
+            }
+            None => {
+                let raw = end.takes(format)?.then_some(line);
+                end.write(&fields, raw)?;
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// When the open window, should nothing more come, is over by the clock.
+    pub fn closes(&self) -> Option<Instant> {
+        self.join.as_ref().and_then(Join::closes)
+    }
+
+    /// Prints the open window.
+    pub fn close_window(&mut self) -> Result<()> {
+        match self.join.as_mut().and_then(Join::close) {
+            Some(wide) => self.end.write(&wide, None),
+            None => Ok(()),
         }
     }
 
-    /// Prints what is still held.
+    /// Prints what is still held. Fails where the end shows that something was misspelt.
     pub fn finish(&mut self) -> Result<()> {
-        if let Form::Join(join) = &mut self.form {
-            join.finish(&mut self.out)?;
-        }
-        self.out.flush()
+        self.close_window()?;
+        self.end.finish()
     }
 }
 
-fn write(
-    form: &mut Form,
-    time: Nanos,
-    fields: &Fields<'_>,
-    json: &mut Vec<u8>,
-    out: &mut Output,
-) -> Result<()> {
-    match form {
-        Form::Json => {
-            json.clear();
-            record::to_json(fields, json);
-            out.push(json)
+impl End {
+    /// Whether the lines of a stream of this format can be written as they are.
+    fn takes(&mut self, format: &Format) -> Result<bool> {
+        match (&mut self.form, format) {
+            _ if self.select.is_some() => Ok(false),
+            (Form::Json, Format::Json) => Ok(true),
+            (Form::Csv(csv), Format::Csv(table)) => csv.takes(&table.header, &table.names, &mut self.out),
+            _ => Ok(false),
         }
-        Form::Csv(csv) => csv.write(fields, out),
-        Form::Join(join) => join.add(time, fields, out),
+    }
+
+    /// Takes a line that need not be taken apart; says whether it was one.
+    fn unread(&mut self, line: &[u8], format: &Format) -> Result<bool> {
+        if self.select.is_some() || !matches!((&self.form, format), (Form::Json, Format::Json)) {
+            return Ok(false);
+        }
+        match self.judge.unread(line) {
+            Some(Verdict::Pass) => self.out.push(line).map(|()| true),
+            Some(_) => Ok(true),
+            None => Ok(false),
+        }
+    }
+
+    /// Judges a record and writes it, as the line `raw` where it can go out as it came.
+    fn write(&mut self, fields: &Fields<'_>, raw: Option<&[u8]>) -> Result<()> {
+        let verdict = self.judge.judge(fields)?;
+        if matches!(verdict, Verdict::Drop) {
+            return Ok(());
+        }
+        let selected = match &mut self.select {
+            Some(select) => select.apply(fields)?,
+            None => None,
+        };
+        match (raw, selected) {
+            (Some(line), _) => self.out.push(line)?,
+            (None, Some(selected)) => self.print(&selected)?,
+            (None, None) if self.select.is_none() => self.print(fields)?,
+            (None, None) => {}
+        }
+        match verdict {
+            Verdict::Broken(why) => {
+                self.finish_form()?;
+                Err(Failure::new(Exit::CheckFailed, why))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn print(&mut self, fields: &Fields<'_>) -> Result<()> {
+        match &mut self.form {
+            Form::Json => {
+                self.line.clear();
+                record::to_json(fields, &mut self.line);
+                self.out.push(&self.line)
+            }
+            Form::Csv(csv) => csv.write(fields, &mut self.out),
+            Form::WideCsv(csv) => csv.write(fields, &mut self.out),
+        }
+    }
+
+    fn finish_form(&mut self) -> Result<()> {
+        if let Form::WideCsv(csv) = &mut self.form {
+            csv.finish(&mut self.out)?;
+        }
+        self.out.flush()
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        self.finish_form()?;
+        self.judge.finish()?;
+        self.select.iter().try_for_each(Select::finish)
     }
 }

@@ -76,8 +76,8 @@ fn typed(cell: &str, text: bool) -> Value<'_> {
     match cell {
         "" => Value::Null,
         _ if text => Value::Text(cell.into()),
-        "true" | "false" => Value::Plain(cell),
-        _ if is_number(cell.as_bytes()) => Value::Plain(cell),
+        "true" | "false" => Value::Plain(cell.into()),
+        _ if is_number(cell.as_bytes()) => Value::Plain(cell.into()),
         _ => Value::Text(cell.into()),
     }
 }

@@ -2,21 +2,16 @@
 
 use std::collections::HashMap;
 
-use crate::record::{Fields, Value};
-
-/// Fields that tell records of one tool apart even where they hold numbers.
-const KEYS: [&str; 19] = [
-    "disk", "op", "pid", "tid", "ppid", "uid", "comm", "parent", "cgroup", "app", "fs", "call", "kind",
-    "name", "irq", "cpu", "netns", "port", "proto",
-];
+use crate::keys::{escape, is_key, keys};
+use crate::record::{Fields, Value, find};
 
 /// A value of a window.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
     /// A whole number, which adds up.
     Count(i128),
-    /// Any other value, as JSON.
-    Json(String),
+    /// Any other value.
+    Other(Value<'static>),
 }
 
 /// How two values of one name in one window become one.
@@ -41,27 +36,22 @@ pub struct Window {
 impl Window {
     /// Adds a record's values.
     pub fn add(&mut self, fields: &Fields<'_>) {
-        let text = |wanted: &str| match fields.iter().find(|(name, _)| name == wanted) {
-            Some((_, Value::Text(text))) => text.as_ref(),
+        let text = |wanted: &str| match find(fields, wanted) {
+            Some(Value::Text(text)) => text.as_ref(),
             _ => "",
         };
         let host = text("host");
         if !self.hosts.iter().any(|known| known == host) {
             self.hosts.push(host.to_owned());
         }
-        let mut prefix = escape(host) + "." + &escape(text("tool"));
-        for (name, value) in fields {
-            match (name.as_ref(), value) {
-                ("ts" | "host" | "tool", _) | (_, Value::Null) => {}
-                (_, Value::Text(text)) => prefix = prefix + "." + &escape(text),
-                (name, Value::Plain(raw)) if KEYS.contains(&name) => prefix = prefix + "." + &escape(raw),
-                _ => {}
-            }
+        let mut prefix = escape(host).into_owned() + "." + &escape(text("tool"));
+        for key in keys(fields) {
+            prefix = prefix + "." + &escape(key);
         }
         for (name, value) in fields {
             match (name.as_ref(), value) {
-                ("ts" | "host" | "tool" | "interval_s", _) | (_, Value::Text(_)) => {}
-                (name, _) if KEYS.contains(&name) => {}
+                ("ts" | "host" | "tool" | "interval_s", _) => {}
+                (name, value) if is_key(name, value) => {}
                 (name, value) => self.put(format!("{prefix}.{}", escape(name)), rule(name), value),
             }
         }
@@ -69,9 +59,10 @@ impl Window {
 
     fn put(&mut self, name: String, rule: Rule, value: &Value<'_>) {
         let new = match value {
-            Value::Plain(raw) => raw.parse().map_or_else(|_| Cell::Json((*raw).to_owned()), Cell::Count),
-            Value::Nested(raw) => Cell::Json((*raw).to_owned()),
-            Value::Null | Value::Text(_) => Cell::Json("null".to_owned()),
+            Value::Plain(raw) => {
+                raw.parse().map_or_else(|_| Cell::Other(value.clone().into_owned()), Cell::Count)
+            }
+            value => Cell::Other(value.clone().into_owned()),
         };
         match self.index.get(&name) {
             Some(at) => {
@@ -90,7 +81,7 @@ impl Window {
 
 /// What the second value makes of the first; `None` leaves the first.
 fn merge(rule: Rule, old: &Cell, new: Cell) -> Option<Cell> {
-    if matches!(&new, Cell::Json(json) if json == "null") {
+    if new == Cell::Other(Value::Null) {
         return None;
     }
     match (rule, old, &new) {
@@ -106,7 +97,7 @@ fn merge(rule: Rule, old: &Cell, new: Cell) -> Option<Cell> {
 fn number(cell: &Cell) -> Option<f64> {
     match cell {
         Cell::Count(count) => Some(*count as f64),
-        Cell::Json(json) => json.parse().ok(),
+        Cell::Other(value) => value.text().parse().ok(),
     }
 }
 
@@ -123,11 +114,6 @@ fn rule(field: &str) -> Rule {
     }
 }
 
-/// `.` parts the names of a joined record, so within a name it is `%2E`, and `%` is `%25`.
-pub fn escape(part: &str) -> String {
-    part.replace('%', "%25").replace('.', "%2E")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,7 +126,7 @@ mod tests {
         }
         let show = |cell: &Cell| match cell {
             Cell::Count(count) => count.to_string(),
-            Cell::Json(json) => json.clone(),
+            Cell::Other(value) => value.text().to_owned(),
         };
         window.cells.iter().map(|(name, cell)| (name.clone(), show(cell))).collect()
     }

@@ -1,0 +1,76 @@
+//! `ebpfmux` on made-up records.
+
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+use crate::programs::built;
+
+/// A directory for the streams of a test.
+pub struct Streams(TempDir);
+
+/// How a command ended, and what it said.
+pub struct Said {
+    /// Its status; `None` after a signal.
+    pub status: Option<i32>,
+    /// stdout.
+    pub out: String,
+    /// stderr.
+    pub err: String,
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+        Self { status: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+}
+
+impl Default for Streams {
+    fn default() -> Self {
+        Self(tempfile::tempdir().expect("a directory"))
+    }
+}
+
+impl Streams {
+    /// The path of a name in it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Writes a file.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> &Self {
+        std::fs::write(self.path(name), content).expect("a file is written");
+        self
+    }
+
+    /// Runs a line of bash in it, where `ebpfmux` is the one built.
+    pub fn shell(&self, line: &str) -> Said {
+        let bin = built("ebpfmux").parent().expect("a directory").display().to_string();
+        let path = format!("{bin}:{}", std::env::var("PATH").unwrap_or_default());
+        let mut bash = Command::new("bash");
+        bash.args(["-o", "pipefail", "-c", line]).env("PATH", path).current_dir(self.0.path());
+        bash.stdin(Stdio::null()).output().expect("bash runs").into()
+    }
+
+    /// What a line that must succeed, and say nothing on stderr, prints.
+    pub fn good(&self, line: &str) -> String {
+        let said = self.shell(line);
+        assert_eq!((said.status, said.err.as_str()), (Some(0), ""), "{line}: {}", said.out);
+        said.out
+    }
+}
+
+/// The time stamp so many seconds after a fixed minute.
+pub fn ts(seconds: f64) -> String {
+    let micros = (seconds * 1e6).round() as u64;
+    let (whole, micros) = (micros / 1_000_000, micros % 1_000_000);
+    format!("2026-11-21T{:02}:{:02}:{:02}.{micros:06}Z", 6 + whole / 3600, whole / 60 % 60, whole % 60)
+}
+
+/// A record of an interval of a second as the tools print it.
+pub fn record(seconds: f64, host: &str, tool: &str, values: &str) -> String {
+    let ts = ts(seconds);
+    format!(r#"{{"ts":"{ts}","host":"{host}","tool":"{tool}","interval_s":1.0,{values},"lost":0}}"#) + "\n"
+}
