@@ -33,6 +33,15 @@ pub fn bounds_ns(bucket: usize) -> (u64, u64) {
     (in_octave << shift, (in_octave + 1) << shift)
 }
 
+/// The bucket of a value in nanoseconds: the arithmetic of `hist_bucket` in `bpf/include/hist.h`.
+fn bucket_of(ns: u64) -> usize {
+    if ns >= 1 << MAX_BITS {
+        return BUCKETS - 1;
+    }
+    let shift = ns.checked_ilog2().unwrap_or(0).saturating_sub(SUB_BITS);
+    ((shift << SUB_BITS) as u64 + (ns >> shift)) as usize
+}
+
 /// The value that stands for all in a bucket: the one whose relative distance to both bounds is the same, at
 /// most 3.03 %.
 fn middle_ns(bucket: usize) -> u64 {
@@ -62,6 +71,13 @@ impl Hist {
         for (bucket, (now, before)) in self.buckets.iter_mut().zip(now.buckets.iter().zip(&before.buckets)) {
             *bucket += u64::from(now.wrapping_sub(*before));
         }
+    }
+
+    /// Adds so many values of the bucket with this upper bound, in microseconds, as [`Hist::non_empty`] tells it.
+    pub fn add_bucket(&mut self, upper_us: f64, count: u64) {
+        // Bounds are whole nanoseconds; what is none falls into the bucket that holds it.
+        let last_ns = ((upper_us * 1_000.0).round() as u64).saturating_sub(1);
+        self.buckets[bucket_of(last_ns)] += count;
     }
 
     /// How many values there are.
@@ -183,15 +199,6 @@ pub fn round3(value: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// The arithmetic of `hist_bucket` in `bpf/include/hist.h`.
-    fn bucket_of(ns: u64) -> usize {
-        if ns >= 1 << MAX_BITS {
-            return BUCKETS - 1;
-        }
-        let shift = ns.checked_ilog2().unwrap_or(0).saturating_sub(SUB_BITS);
-        ((shift << SUB_BITS) as u64 + (ns >> shift)) as usize
-    }
-
     fn hist_of(values: &[u64]) -> Hist {
         let mut raw = RawHist { sum_ns: values.iter().sum(), buckets: [0; BUCKETS] };
         values.iter().for_each(|value| raw.buckets[bucket_of(*value)] += 1);
@@ -239,6 +246,22 @@ mod tests {
         }
         let mean = values.iter().sum::<u64>() as f64 / values.len() as f64 / 1_000.0;
         assert!((summary.mean.unwrap() - mean).abs() < 0.001);
+    }
+
+    #[test]
+    fn buckets_that_were_told_make_the_same_histogram() {
+        let values: Vec<u64> = (0..2_000u64).map(|i| i * i * i).chain([0, 1, u64::MAX >> 1]).collect();
+        let (hist, mut again) = (hist_of_many(&values), Hist::default());
+        hist.non_empty().into_iter().for_each(|(upper, count)| again.add_bucket(upper, count));
+        assert_eq!(again.buckets, hist.buckets);
+        again.add_bucket(-1.0, 1);
+        again.add_bucket(f64::NAN, 1);
+    }
+
+    fn hist_of_many(values: &[u64]) -> Hist {
+        let mut hist = Hist::default();
+        values.iter().for_each(|value| hist.buckets[bucket_of(*value)] += 1);
+        hist
     }
 
     #[test]

@@ -14,6 +14,8 @@ Examples:
   ebpfmux --join --run 'biolat 1' --run 'proclife 1' | jq '.[\"biolat.vda.read.p99_us\"]'
                                                   one wide record per second
   ssh web2 biolat 1 | ebpfmux - --run 'biolat 1'  this host and another
+  biolat --buckets 1 | ebpfmux --window 10        as biolat 10, percentiles included
+  ebpfmux --window 60 --by disk,op web*.ndjson    a minute of all hosts together
   ebpfmux --where 'biolat.p99_us > 1000' --select ts,host,disk,op,p99_us run.ndjson
                                                   the slow seconds of disks
   ebpfmux -d 60 --run 'biolat 1' --assert 'biolat.p99_us < 5000' > run.ndjson || exit
@@ -35,12 +37,21 @@ killed if ebpfmux is; what they have started themselves is theirs to end.
 
 Restarts: a command that fails is started again after 1 s, 3 times in a row, but not after status 0, 2, 3 or 4.
 
-Join: the window of a record is the one of (k*SECONDS, (k+1)*SECONDS], counted from 1970, that holds its `ts`; the \
-joined `ts` is the window's end. A name is TOOL.KEY.FIELD, where the keys are the values of string fields and of \
+Windows (--window, --join): the window of a record is the one of (k*SECONDS, (k+1)*SECONDS], counted from 1970, that \
+holds its `ts`; what goes out has the window's end for its `ts`. A record that comes after its window has gone out \
+gets one of its own.
+
+--window: records of one host, tool and key become one; with --by, of one tool and of what --by names. Counts add, \
+`lost` too; of min_* and max_* the extreme stands; means are weighted by their counts; percentiles come from the buckets \
+that the tools print with --buckets, else they are null where several records are merged; ratios come from the summed \
+counts, or are null; gauges (zombies) are the last, over several hosts or keys the sum of the lasts. `interval_s` is what was \
+measured. A record of an idle interval goes where another interval was not idle. Events are refused.
+
+--join: with --window, of its records and windows. A name is TOOL.KEY.FIELD, where the keys are the values of string fields and of \
 known key fields (pid, cpu, ...) that are not null; with several hosts it is HOST.TOOL.KEY.FIELD. A dot within a part \
 is %2E, a percent sign %25. If one key has several records in a window, whole numbers add, of min_* and max_* the \
-extreme stands, of anything else (percentiles, means, ratios) the last that is not null. The tools' own interval_s is \
-not kept. A record that comes after its window has gone out gets a joined record of its own.
+extreme stands, of anything else (percentiles, means, ratios, gauges) the last that is not null. The tools' own \
+interval_s is not kept.
 
 CSV: one header. A merge asks for the same columns everywhere; for different tools use --join, whose columns are \
 those of the first 3 windows: values that are new later are left out, counted and reported. In CSV that comes in, an \
@@ -80,6 +91,14 @@ pub struct Args {
     /// in PATH.
     #[arg(long, value_name = "COMMAND")]
     pub run: Vec<String>,
+
+    /// Make records of intervals of so many seconds out of shorter ones
+    #[arg(long, value_name = "SECONDS", value_parser = length)]
+    pub window: Option<Duration>,
+
+    /// With --window, tell records apart by these fields only: `--by disk` merges hosts and operations
+    #[arg(long, value_name = "FIELDS", requires = "window")]
+    pub by: Option<String>,
 
     /// One wide record per window of so many seconds (default 1)
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "1", value_parser = length)]
@@ -146,11 +165,9 @@ impl Args {
             return error.print().map(|()| None).map_err(Failure::stdout);
         }
         let text = error.to_string();
-        let first = text.lines().next().unwrap_or_default();
-        Err(Failure::usage(format!(
-            "{}; try --help",
-            first.trim_start_matches("error: ").trim_end_matches(':')
-        )))
+        // What is missing stands on lines of its own.
+        let said: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+        Err(Failure::usage(format!("{}; try --help", said.join(" ").trim_start_matches("error: "))))
     }
 
     fn check(self) -> Result<Self> {

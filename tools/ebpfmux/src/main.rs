@@ -15,10 +15,14 @@ mod merge;
 mod output;
 mod record;
 mod reorder;
+mod rewindow;
+mod rule;
 mod select;
 mod sink;
 mod source;
+mod span;
 mod subject;
+mod sum;
 mod table;
 mod tally;
 mod tree;
@@ -42,8 +46,9 @@ use crate::csv_out::CsvOut;
 use crate::join::Join;
 use crate::judge::{Judge, Rule};
 use crate::merge::Merge;
+use crate::rewindow::Rewindow;
 use crate::select::Select;
-use crate::sink::{Form, Sink};
+use crate::sink::{Form, Sink, Stages};
 use crate::source::{Rules, Source};
 use crate::tally::note;
 use crate::wide_csv::WideCsv;
@@ -94,12 +99,16 @@ fn sink(args: &Args) -> Result<Sink> {
     let keep = args.keep.as_deref().map(|text| Rule::new("--where", text)).transpose()?;
     let asserts = args.assert.iter().map(|text| Rule::new("--assert", text)).collect::<Result<_>>()?;
     let select = args.select.as_deref().map(Select::new).transpose()?;
+    let window =
+        args.window.map(|length| Rewindow::new(length, args.by.as_deref(), args.quiet)).transpose()?;
+    // Joined after they are re-windowed, records are of the same windows.
+    let join = args.join.map(|length| Join::new(args.window.unwrap_or(length)));
     let form = match (args.output, args.join) {
         (Format::Json, _) => Form::Json,
         (Format::Csv, None) => Form::Csv(CsvOut::default()),
         (Format::Csv, Some(_)) => Form::WideCsv(WideCsv::new(args.quiet)),
     };
-    Ok(Sink::new(args.join.map(Join::new), Judge { keep, asserts }, select, form))
+    Ok(Sink::new(Stages { window, join }, Judge { keep, asserts }, select, form))
 }
 
 fn open(name: &Path, rules: Rules) -> io::Result<Source> {

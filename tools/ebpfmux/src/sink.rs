@@ -1,4 +1,4 @@
-//! Where the merge's records go: to stdout as they are, or judged, converted, joined.
+//! Where the merge's records go: to stdout as they are, or re-windowed, joined, judged, converted.
 
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
@@ -11,6 +11,7 @@ use crate::judge::{Judge, Verdict};
 use crate::lines::Format;
 use crate::output::Output;
 use crate::record::{self, Fields};
+use crate::rewindow::{Records, Rewindow};
 use crate::select::Select;
 use crate::table::Row;
 use crate::ts::Nanos;
@@ -28,10 +29,18 @@ pub enum Form {
 
 /// The end of the merge.
 pub struct Sink {
-    /// Makes wide records of those that come.
-    join: Option<Join>,
+    stages: Stages,
     end: End,
     row: Row,
+}
+
+/// What is made of several records.
+#[derive(Default)]
+pub struct Stages {
+    /// Makes records of longer intervals of those that come.
+    pub window: Option<Rewindow>,
+    /// Makes wide records of those.
+    pub join: Option<Join>,
 }
 
 /// What comes after windows: each record goes out or does not.
@@ -49,9 +58,9 @@ pub struct End {
 
 impl Sink {
     /// A sink to stdout.
-    pub fn new(join: Option<Join>, judge: Judge, select: Option<Select>, form: Form) -> Self {
+    pub fn new(stages: Stages, judge: Judge, select: Option<Select>, form: Form) -> Self {
         let end = End { judge, select, form, out: Output::stdout(), line: Vec::new() };
-        Self { join, end, row: Row::default() }
+        Self { stages, end, row: Row::default() }
     }
 
     /// stdout.
@@ -66,7 +75,7 @@ impl Sink {
 
     /// Whether the lines of a stream of this format can go out as they are, without a look.
     pub fn takes(&mut self, format: &Format) -> Result<bool> {
-        Ok(self.join.is_none() && self.end.judge.is_empty() && self.end.takes(format)?)
+        Ok(self.stages.is_empty() && self.end.judge.is_empty() && self.end.takes(format)?)
     }
 
     /// Takes a record that cannot go out without a look. The inner error says why the line is no record after all.
@@ -76,8 +85,8 @@ impl Sink {
         line: &[u8],
         format: &Format,
     ) -> Result<std::result::Result<(), String>> {
-        let Self { join, end, row } = self;
-        if join.is_none() && end.unread(line, format)? {
+        let Self { stages, end, row } = self;
+        if stages.is_empty() && end.unread(line, format)? {
             return Ok(Ok(()));
         }
         let fields = match format {
@@ -88,37 +97,75 @@ impl Sink {
             Ok(fields) => fields,
             Err(why) => return Ok(Err(why)),
         };
-        match join {
-            Some(join) => {
-                if let Some(wide) = join.add(time, &fields) {
-                    end.write(&wide, None)?;
-                }
-            }
-            None => {
-                let raw = end.takes(format)?.then_some(line);
-                end.write(&fields, raw)?;
-            }
+        if stages.is_empty() {
+            let raw = end.takes(format)?.then_some(line);
+            end.write(&fields, raw)?;
+        } else {
+            stages.add(time, &fields, end)?;
         }
         Ok(Ok(()))
     }
 
     /// When the open window, should nothing more come, is over by the clock.
     pub fn closes(&self) -> Option<Instant> {
-        self.join.as_ref().and_then(Join::closes)
+        let Stages { window, join } = &self.stages;
+        let window = window.as_ref().and_then(Rewindow::closes);
+        window.or_else(|| join.as_ref().and_then(Join::closes))
     }
 
     /// Prints the open window.
     pub fn close_window(&mut self) -> Result<()> {
-        match self.join.as_mut().and_then(Join::close) {
-            Some(wide) => self.end.write(&wide, None),
-            None => Ok(()),
-        }
+        self.stages.close(&mut self.end)
     }
 
     /// Prints what is still held. Fails where the end shows that something was misspelt.
     pub fn finish(&mut self) -> Result<()> {
         self.close_window()?;
-        self.end.finish()
+        self.end.finish()?;
+        self.stages.window.iter().try_for_each(Rewindow::finish)
+    }
+}
+
+impl Stages {
+    fn is_empty(&self) -> bool {
+        self.window.is_none() && self.join.is_none()
+    }
+
+    fn add(&mut self, time: Nanos, fields: &Fields<'_>, end: &mut End) -> Result<()> {
+        match &mut self.window {
+            Some(window) => {
+                let (time, records) = window.add(time, fields)?;
+                self.pass_on(time, &records, end)
+            }
+            None => self.join(time, fields, end),
+        }
+    }
+
+    /// Takes a window's records further: joined, they are one record at once.
+    fn pass_on(&mut self, time: Nanos, records: &Records, end: &mut End) -> Result<()> {
+        if self.join.is_none() {
+            return records.iter().try_for_each(|record| end.write(record, None));
+        }
+        records.iter().try_for_each(|record| self.join(time, record, end))?;
+        self.close_join(end)
+    }
+
+    fn join(&mut self, time: Nanos, fields: &Fields<'_>, end: &mut End) -> Result<()> {
+        let wide = self.join.as_mut().and_then(|join| join.add(time, fields));
+        wide.map_or(Ok(()), |wide| end.write(&wide, None))
+    }
+
+    fn close_join(&mut self, end: &mut End) -> Result<()> {
+        let wide = self.join.as_mut().and_then(Join::close);
+        wide.map_or(Ok(()), |wide| end.write(&wide, None))
+    }
+
+    fn close(&mut self, end: &mut End) -> Result<()> {
+        if let Some(window) = &mut self.window {
+            let (time, records) = window.close();
+            return self.pass_on(time, &records, end);
+        }
+        self.close_join(end)
     }
 }
 

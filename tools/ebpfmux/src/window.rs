@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::keys::{escape, is_key, keys};
 use crate::record::{Fields, Value, find};
+use crate::rule::{Rule, rule};
 
 /// A value of a window.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,15 +13,6 @@ pub enum Cell {
     Count(i128),
     /// Any other value.
     Other(Value<'static>),
-}
-
-/// How two values of one name in one window become one.
-#[derive(Clone, Copy, PartialEq)]
-enum Rule {
-    Add,
-    Least,
-    Greatest,
-    Last,
 }
 
 /// The values of one window, named `HOST.TOOL.KEY….FIELD`.
@@ -52,7 +44,7 @@ impl Window {
             match (name.as_ref(), value) {
                 ("ts" | "host" | "tool" | "interval_s", _) => {}
                 (name, value) if is_key(name, value) => {}
-                (name, value) => self.put(format!("{prefix}.{}", escape(name)), rule(name), value),
+                (name, value) => self.put(format!("{prefix}.{}", escape(name)), rule(name).0, value),
             }
         }
     }
@@ -79,7 +71,8 @@ impl Window {
     }
 }
 
-/// What the second value makes of the first; `None` leaves the first.
+/// What the second value makes of the first; `None` leaves the first. Percentiles, means and ratios of two cannot be had
+/// from them, and the last stands.
 fn merge(rule: Rule, old: &Cell, new: Cell) -> Option<Cell> {
     if new == Cell::Other(Value::Null) {
         return None;
@@ -98,19 +91,6 @@ fn number(cell: &Cell) -> Option<f64> {
     match cell {
         Cell::Count(count) => Some(*count as f64),
         Cell::Other(value) => value.text().parse().ok(),
-    }
-}
-
-/// Counts add; a minimum or maximum of two is one of them; percentiles, means and ratios of two cannot be had from
-/// them, and the last stands.
-fn rule(field: &str) -> Rule {
-    let percentile =
-        field.strip_prefix('p').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-    match field {
-        _ if field.starts_with("min_") => Rule::Least,
-        _ if field.starts_with("max_") => Rule::Greatest,
-        _ if percentile || field.starts_with("mean_") || field.ends_with("_ratio") => Rule::Last,
-        _ => Rule::Add,
     }
 }
 
@@ -149,10 +129,10 @@ mod tests {
     #[test]
     fn two_records_of_one_key_become_one() {
         let cells = joined(&[
-            r#"{"tool":"t","count":18446744073709551615,"min_us":1,"max_us":9.5,"p99_us":4,"hit_ratio":0.5,"lost":1}"#,
-            r#"{"tool":"t","count":1,"min_us":2,"max_us":3,"p99_us":3,"hit_ratio":null,"lost":2}"#,
+            r#"{"tool":"t","count":18446744073709551615,"min_us":1,"max_us":9.5,"p99_us":4,"hit_ratio":0.5,"zombies":5,"lost":1}"#,
+            r#"{"tool":"t","count":1,"min_us":2,"max_us":3,"p99_us":3,"hit_ratio":null,"zombies":2,"lost":2}"#,
         ]);
         let values: Vec<&str> = cells.iter().map(|(_, value)| value.as_str()).collect();
-        assert_eq!(values, ["18446744073709551616", "1", "9.5", "3", "0.5", "3"]);
+        assert_eq!(values, ["18446744073709551616", "1", "9.5", "3", "0.5", "2", "3"]);
     }
 }

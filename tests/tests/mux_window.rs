@@ -1,0 +1,212 @@
+//! `ebpfmux --window`: records of longer intervals out of those of shorter ones.
+#![allow(clippy::expect_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use tests::mux::{Streams, record, ts};
+use tests::records::parse;
+
+/// The upper bound, in microseconds, of the bucket of a value in nanoseconds, as DESIGN says it: 16 buckets in each
+/// power of two.
+fn upper_us(ns: u64) -> f64 {
+    let width = 1u64 << ns.ilog2().saturating_sub(4);
+    (ns / width + 1) as f64 * width as f64 / 1e3
+}
+
+/// A record of biolat with these latencies, in nanoseconds.
+fn biolat(at: f64, host: &str, op: &str, values: &[u64]) -> String {
+    let mut buckets: BTreeMap<u64, (f64, u64)> = BTreeMap::new();
+    for value in values {
+        let upper = upper_us(*value);
+        buckets.entry(upper.to_bits()).or_insert((upper, 0)).1 += 1;
+    }
+    let buckets: Vec<&(f64, u64)> = buckets.values().collect();
+    let sum: u64 = values.iter().sum();
+    let mean = (sum as f64 / values.len() as f64).round() / 1e3;
+    let (min, max) = (values.iter().min().expect("one"), values.iter().max().expect("one"));
+    let latency = format!(
+        r#""count":{},"min_us":{},"mean_us":{mean},"p50_us":1,"p90_us":1,"p99_us":1,"p999_us":1,"max_us":{}"#,
+        values.len(),
+        *min as f64 / 1e3,
+        *max as f64 / 1e3
+    );
+    record(
+        at,
+        host,
+        "biolat",
+        &format!(
+            r#""disk":"vda","op":"{op}",{latency},"bytes":{},"errors":1,"buckets":{}"#,
+            4096 * values.len(),
+            json!(buckets)
+        ),
+    )
+}
+
+/// Latencies of the interval of this number: 100 and some, from 10 µs to 50 ms.
+fn latencies(interval: u64) -> Vec<u64> {
+    (0..100 + interval).map(|i| 10_000 + (i * i * i * 7919 + interval * 104_729) % 50_000_000).collect()
+}
+
+fn near(told: &Value, sorted: &[u64], quantile: f64) {
+    let exact = sorted[(quantile * sorted.len() as f64).ceil() as usize - 1] as f64 / 1e3;
+    let told = told.as_f64().expect("a number");
+    assert!((told - exact).abs() <= exact * 0.032, "{quantile}: {told} for {exact}");
+}
+
+#[test]
+fn ten_seconds_are_the_sum_of_ten() {
+    let streams = Streams::default();
+    streams.write("a", (1..=10).map(|n| biolat(n as f64, "web1", "read", &latencies(n))).collect::<String>());
+    streams.write(
+        "b",
+        (1..=10).map(|n| biolat(n as f64, "web2", "read", &latencies(n + 50))).collect::<String>(),
+    );
+    let window = |options: &str| parse(&streams.good(&format!("ebpfmux a b --window 10 {options}")));
+
+    let per_host = window("");
+    assert_eq!(per_host.len(), 2);
+    let both = window("--by disk");
+    assert_eq!((both.len(), both[0].get("host"), both[0].get("op")), (1, None, None));
+    let values = |shift: u64| (1..=10).flat_map(move |n| latencies(n + shift));
+    for (told, mut values) in [
+        (&per_host[0], values(0).collect::<Vec<_>>()),
+        (&per_host[1], values(50).collect()),
+        (&both[0], values(0).chain(values(50)).collect()),
+    ] {
+        values.sort_unstable();
+        let count = values.len() as u64;
+        assert_eq!((&told["ts"], &told["interval_s"]), (&json!(ts(10.0)), &json!(10.0)));
+        assert_eq!((&told["count"], &told["bytes"]), (&json!(count), &json!(count * 4096)));
+        assert_eq!((&told["lost"], &told["disk"]), (&json!(0), &json!("vda")));
+        let mean = values.iter().sum::<u64>() as f64 / count as f64 / 1e3;
+        assert!((told["mean_us"].as_f64().expect("a number") - mean).abs() < 0.002, "{told}");
+        assert_eq!(told["min_us"].as_f64(), Some(values[0] as f64 / 1e3));
+        assert_eq!(told["max_us"].as_f64(), Some(values[values.len() - 1] as f64 / 1e3));
+        for (field, quantile) in [("p50_us", 0.5), ("p90_us", 0.9), ("p99_us", 0.99), ("p999_us", 0.999)] {
+            near(&told[field], &values, quantile);
+        }
+        let buckets: Vec<(f64, u64)> = serde_json::from_value(told["buckets"].clone()).expect("buckets");
+        assert_eq!(buckets.iter().map(|(_, count)| count).sum::<u64>(), count);
+        assert!(buckets.is_sorted_by(|a, b| a.0 < b.0), "one of each bound");
+    }
+    assert_eq!((&per_host[0]["errors"], &both[0]["errors"]), (&json!(10), &json!(20)));
+    // Windows of windows are the same, but for what means lose when they are rounded; what was one record stays as it was.
+    let but_means = |line: &str| streams.good(&format!("{line} | jq -c 'del(.mean_us)'"));
+    assert_eq!(
+        but_means("ebpfmux a b --window 2 | ebpfmux --window 10"),
+        but_means("ebpfmux a b --window 10")
+    );
+    assert_eq!(streams.good("ebpfmux a --window 1"), streams.good("cat a"));
+    // Fields stay in their order, so that CSV and eyes find them.
+    let names = |line: &str| streams.good(&format!("{line} | head -1 | jq -c keys_unsorted"));
+    assert_eq!(names("ebpfmux a --window 10"), names("cat a"));
+}
+
+#[test]
+fn gauges_are_the_last_and_add_over_hosts() {
+    let streams = Streams::default();
+    let proclife = |host: &str, zombies: [u64; 3]| {
+        let at = |n: usize| {
+            record((n + 1) as f64, host, "proclife", &format!("\"forks\":1,\"zombies\":{}", zombies[n]))
+        };
+        (0..3).map(at).collect::<String>()
+    };
+    streams.write("a", proclife("web1", [5, 9, 2])).write("b", proclife("web2", [1, 1, 4]));
+    let told = |options: &str| {
+        let select = "--select proclife.forks,proclife.zombies";
+        streams.good(&format!("ebpfmux a b --window 60 {options} {select}"))
+    };
+    assert_eq!(told(""), "{\"forks\":3,\"zombies\":2}\n{\"forks\":3,\"zombies\":4}\n");
+    assert_eq!(told("--by tool"), "{\"forks\":6,\"zombies\":6}\n");
+    assert_eq!(streams.good("ebpfmux a --join=60 --select proclife.zombies"), "{\"proclife.zombies\":2}\n");
+}
+
+#[test]
+fn ratios_come_from_the_counts() {
+    let streams = Streams::default();
+    let cachestat = |at: f64, reads: u64, misses: u64, ratio: &str| {
+        record(
+            at,
+            "web",
+            "cachestat",
+            &format!(
+                r#""accesses":{reads},"hits":{},"misses":{misses},"hit_ratio":{ratio},"reads":{reads},"read_misses":{misses},"faults":0,"fault_misses":0"#,
+                reads.saturating_sub(misses)
+            ),
+        )
+    };
+    // More is fetched ahead in the first second than is read: the tool says no hits, and over both there are fewer.
+    streams.write("c", cachestat(1.0, 100, 400, "0.0") + &cachestat(2.0, 900, 0, "1.0"));
+    streams.write("i", cachestat(1.0, 0, 0, "null"));
+    let dcstat = |at: f64, references: u64, misses: u64| {
+        record(
+            at,
+            "web",
+            "dcstat",
+            &format!(r#""references":{references},"slow":{misses},"misses":{misses},"hit_ratio":0.5"#),
+        )
+    };
+    streams.write("d", dcstat(1.0, 3, 1) + &dcstat(2.0, 4, 1));
+    let told = |file: &str, fields: &str| {
+        streams.good(&format!("ebpfmux {file} --window 10 --select {fields} | jq -c '[.[]]'"))
+    };
+    assert_eq!(told("c", "accesses,hits,misses,hit_ratio"), "[1000,600,400,0.6]\n");
+    assert_eq!(told("i", "hits,hit_ratio"), "[0,null]\n");
+    assert_eq!(told("d", "hit_ratio"), "[0.714285]\n");
+}
+
+#[test]
+fn idle_intervals_say_nothing_beside_busy_ones() {
+    let streams = Streams::default();
+    let idle = |at: f64| record(at, "web", "biolat", r#""disk":null,"op":null,"count":0,"p50_us":null"#);
+    let busy = |at: f64| record(at, "web", "biolat", r#""disk":"vda","op":"read","count":2,"p50_us":7"#);
+    streams.write("a", idle(1.0).replace("\"lost\":0", "\"lost\":3") + &busy(2.0) + &idle(3.0));
+    streams.write("b", idle(1.0) + &idle(2.0));
+    // The only percentile that there is stands.
+    assert_eq!(
+        streams.good("ebpfmux a --window 10 | jq -c '[.interval_s, .disk, .count, .p50_us, .lost]'"),
+        "[3,\"vda\",2,7,3]\n"
+    );
+    assert_eq!(
+        streams.good("ebpfmux b --window 10 | jq -c '[.disk, .count, .p50_us, .lost]'"),
+        "[null,0,null,0]\n"
+    );
+    let without = streams.shell("(cat a; ebpfmux a | sed s/06:00/06:01/) | ebpfmux --window 600");
+    assert!(without.err.contains("--buckets") && without.err.lines().count() == 1, "{}", without.err);
+    assert!(without.out.contains("\"p50_us\":null"), "{}", without.out);
+}
+
+#[test]
+fn windows_join_and_close_when_nothing_comes() {
+    let streams = Streams::default();
+    streams.write(
+        "a",
+        (1..=20).map(|n| record(f64::from(n), "web", "t", &format!("\"n\":{n}"))).collect::<String>(),
+    );
+    assert_eq!(
+        streams.good("ebpfmux a --window 10 --join --select interval_s,t.n"),
+        "{\"interval_s\":10.0,\"t.n\":55}\n{\"interval_s\":10.0,\"t.n\":155}\n"
+    );
+    // A live stream that falls silent gets its window closed by the clock.
+    let silent = "(head -3 a; sleep 5) | timeout --preserve-status -s INT 4 ebpfmux --window 0.5 --wait 0.2 --select n | head -3";
+    assert_eq!(streams.good(silent), "{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n");
+}
+
+#[test]
+fn what_has_no_window_is_refused() {
+    let streams = Streams::default();
+    streams.write("a", record(1.0, "web", "t", r#""disk":"vda","n":1"#));
+    for (arguments, names) in [
+        ("--by disk a", "--window"),
+        ("--window 0 a", "at least 0.001"),
+        ("--window 10 --by dsik a", "no record had a `dsik`"),
+        ("--window 10 --by n a", "`n` tells no records apart"),
+        ("--window 10 --by , a", "empty"),
+        ("--window 10 <(sed 's/\"interval_s\":1.0,//' a)", "events have no windows"),
+    ] {
+        let said = streams.shell(&format!("ebpfmux {arguments}"));
+        assert_eq!((said.status, said.err.lines().count()), (Some(2), 1), "{arguments}: {}", said.err);
+        assert!(said.err.contains(names), "{arguments}: {}", said.err);
+    }
+}
