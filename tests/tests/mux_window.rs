@@ -189,7 +189,7 @@ fn windows_join_and_close_when_nothing_comes() {
         "{\"interval_s\":10.0,\"t.n\":55}\n{\"interval_s\":10.0,\"t.n\":155}\n"
     );
     // A live stream that falls silent gets its window closed by the clock.
-    let silent = "(head -3 a; sleep 5) | timeout --preserve-status -s INT 4 ebpfmux --window 0.5 --wait 0.2 --select n | head -3";
+    let silent = "(head -3 a; sleep 2) | timeout --preserve-status -s INT 1.5 ebpfmux --window 0.5 --wait 0.2 --select n | head -3";
     assert_eq!(streams.good(silent), "{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n");
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::TypedValueParser;
 use clap::{Parser, ValueEnum};
 use common::exit::{Failure, Result};
 
@@ -16,6 +17,8 @@ Examples:
   ssh web2 biolat 1 | ebpfmux - --run 'biolat 1'  this host and another
   biolat --buckets 1 | ebpfmux --window 10        as biolat 10, percentiles included
   ebpfmux --window 60 --by disk,op web*.ndjson    a minute of all hosts together
+  ebpfmux --run 'biolat 1' --record /var/log/biolat --record-keep 48 > /dev/null
+                                                  the last two days on disk; ebpfmux /var/log/biolat shows them
   ebpfmux --where 'biolat.p99_us > 1000' --select ts,host,disk,op,p99_us run.ndjson
                                                   the slow seconds of disks
   ebpfmux -d 60 --run 'biolat 1' --assert 'biolat.p99_us < 5000' > run.ndjson || exit
@@ -57,6 +60,10 @@ CSV: one header. A merge asks for the same columns everywhere; for different too
 those of the first 3 windows: values that are new later are left out, counted and reported. In CSV that comes in, an \
 empty field is null, and what JSON reads as a number or boolean is one, except in columns of names (host, comm, ...).
 
+--record: the merged stream as it is before --window, --join, --where and --select, in NDJSON, in files NUMBER.ndjson.zst \
+(zstd). A folder with a recording is gone on with. At most the last second is lost when ebpfmux is killed. A folder or \
+file.zst named as FILE gives the same stream again, byte for byte; where it was cut short, up to the last whole record.
+
 Expressions (--where, --assert) are of the Common Expression Language (CEL): < <= == != >= > && || ! + - * / ?: in, \
 'text', TEXT.contains/startsWith/endsWith/matches('...'), size(), double(), string(), has(), \
 buckets.exists(b, b[0] > 1000 && b[1] > 0). All numbers are doubles. They are put to what goes out: with --join, to the \
@@ -81,7 +88,7 @@ that does not hold.";
 #[derive(Debug, Parser)]
 #[command(name = "ebpfmux", version, after_long_help = EXAMPLES)]
 pub struct Args {
-    /// Files or FIFOs; `-` is stdin, as is none at all without --run
+    /// Files, FIFOs, or folders of --record; `-` is stdin, as is none at all without --run
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
@@ -115,6 +122,22 @@ pub struct Args {
     /// Pass on only these fields, in this order, parted by commas
     #[arg(long, value_name = "FIELDS")]
     pub select: Option<String>,
+
+    /// Keep the merged stream in this folder, compressed; `ebpfmux DIR` replays it
+    #[arg(long, value_name = "DIR")]
+    pub record: Option<PathBuf>,
+
+    /// With --record, begin a new file at so many MiB on disk
+    #[arg(long, value_name = "MIB", default_value = "64", requires = "record", value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    pub record_size: u64,
+
+    /// With --record, begin a new file after so long
+    #[arg(long, value_name = "SECONDS", default_value = "3600", requires = "record", value_parser = length)]
+    pub record_age: Duration,
+
+    /// With --record, remove the oldest files beyond so many
+    #[arg(long, value_name = "FILES", requires = "record", value_parser = clap::value_parser!(u64).range(1..).map(|files| files as usize))]
+    pub record_keep: Option<usize>,
 
     /// Put records in order that are late within their source by at most this
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]

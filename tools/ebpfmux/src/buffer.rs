@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::time::Instant;
+
+use crate::input::Input;
 
 /// Bytes asked for in one read.
 const CHUNK: usize = 256 << 10;
@@ -67,15 +68,9 @@ impl Buffer {
     }
 
     /// Reads once; returns the number of bytes, 0 at the end of the stream. Grows if a single line fills the buffer.
-    pub fn fill(&mut self, fd: BorrowedFd<'_>, arrival: Option<Instant>) -> io::Result<usize> {
+    pub fn fill(&mut self, input: &mut Input, arrival: Option<Instant>) -> io::Result<usize> {
         self.make_room();
-        let count = loop {
-            match rustix::io::read(fd, &mut self.bytes[self.end..]) {
-                Ok(count) => break count,
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-        };
+        let count = input.read(&mut self.bytes[self.end..])?;
         self.plain = (self.plain || plain(self.unread())) && plain(&self.bytes[self.end..self.end + count]);
         self.end += count;
         if let Some(arrival) = arrival.filter(|_| count > 0) {
@@ -119,7 +114,6 @@ pub fn plain(bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use std::io::{Seek, Write};
-    use std::os::fd::AsFd;
 
     use super::*;
 
@@ -130,7 +124,8 @@ mod tests {
         file.write_all(&written).unwrap();
         file.rewind().unwrap();
         let (mut buffer, mut read) = (Buffer::new(), Vec::new());
-        while buffer.fill(file.as_fd(), None).unwrap() > 0 {
+        let mut input = Input::Plain(file.into());
+        while buffer.fill(&mut input, None).unwrap() > 0 {
             // Leave some unread each time, as a line across two reads does.
             let take = buffer.unread().len().saturating_sub(1000);
             read.extend_from_slice(&buffer.unread()[..take]);

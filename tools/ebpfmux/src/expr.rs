@@ -3,30 +3,17 @@
 //! The names in it are found when it is read and looked up by number when it is evaluated. All numbers are doubles, so
 //! that whole numbers and fractions may be mixed, as the records mix them.
 
-use cel::common::ast::operators::{GREATER, GREATER_EQUALS, INDEX, LESS, LESS_EQUALS, MODULO};
-use cel::common::ast::{CallExpr, EntryExpr, Expr, LiteralValue};
+use cel::common::ast::operators::{GREATER, GREATER_EQUALS, LESS, LESS_EQUALS};
 use cel::common::types::{CelBool, CelDouble, CelNull, CelString};
 use cel::common::value::{CowVal, Val};
 use cel::context::VariableResolver;
 use cel::{Context, ExecutionError, IdedExpr, Program};
 
+use crate::bind::{Name, bind};
 use crate::record::Value;
 
 /// Bytes of the longest expression: its evaluation goes as deep as it is nested.
 const LONGEST: usize = 4096;
-
-/// The functions that there are, beside the operators.
-const FUNCTIONS: [&str; 7] = ["size", "contains", "startsWith", "endsWith", "matches", "double", "string"];
-
-/// A name in an expression: `p99_us` is `["p99_us"]`, `biolat.vda.p99_us` and `biolat["vda"].p99_us` are
-/// `["biolat", "vda", "p99_us"]`.
-#[derive(Debug, PartialEq)]
-pub struct Name {
-    /// Its parts.
-    pub path: Vec<String>,
-    /// Whether only its being there is asked for: `has(biolat.p99_us)`.
-    pub test: bool,
-}
 
 /// What a name stands for in one evaluation.
 #[derive(Clone, Copy)]
@@ -115,101 +102,6 @@ fn of_nothing(error: &ExecutionError) -> bool {
         | ExecutionError::NotSupportedAsMethod { target, .. } => nothing(target),
         ExecutionError::UnexpectedType { got, .. } => got == "null_type",
         _ => false,
-    }
-}
-
-/// Puts numbers in place of the names, and doubles in place of whole numbers.
-fn bind(node: &mut IdedExpr, bound: &mut Vec<String>, names: &mut Vec<Name>) -> Result<(), String> {
-    if let Some(name) = name(node)
-        && !bound.contains(&name.path[0])
-    {
-        let at = names.iter().position(|known| *known == name).unwrap_or_else(|| {
-            names.push(name);
-            names.len() - 1
-        });
-        node.expr = Expr::Ident(format!("${at}"));
-        return Ok(());
-    }
-    match &mut node.expr {
-        Expr::Unspecified | Expr::Ident(_) => {}
-        Expr::Literal(literal) => {
-            let number = match literal {
-                LiteralValue::Int(whole) => Some(*whole.inner() as f64),
-                LiteralValue::UInt(whole) => Some(*whole.inner() as f64),
-                _ => None,
-            };
-            if let Some(number) = number {
-                *literal = LiteralValue::Double(CelDouble::from(number));
-            }
-        }
-        Expr::Call(call) => bind_call(call, bound, names)?,
-        Expr::Select(select) => bind(&mut select.operand, bound, names)?,
-        Expr::List(list) => {
-            list.elements.iter_mut().try_for_each(|element| bind(element, bound, names))?;
-        }
-        Expr::Comprehension(all) => {
-            bind(&mut all.iter_range, bound, names)?;
-            bind(&mut all.accu_init, bound, names)?;
-            let outer = bound.len();
-            bound.extend([all.iter_var.clone(), all.accu_var.clone()]);
-            bound.extend(all.iter_var2.clone());
-            for part in [&mut all.loop_cond, &mut all.loop_step, &mut all.result] {
-                bind(part, bound, names)?;
-            }
-            bound.truncate(outer);
-        }
-        Expr::Map(map) => {
-            for entry in &mut map.entries {
-                if let EntryExpr::MapEntry(entry) = &mut entry.expr {
-                    bind(&mut entry.key, bound, names)?;
-                    bind(&mut entry.value, bound, names)?;
-                }
-            }
-        }
-        Expr::Struct(_) => return Err("a record cannot be made here".into()),
-    }
-    Ok(())
-}
-
-fn bind_call(call: &mut CallExpr, bound: &mut Vec<String>, names: &mut Vec<Name>) -> Result<(), String> {
-    let name = call.func_name.as_str();
-    let operator = name.starts_with(['_', '!', '-', '@']);
-    if !operator && !FUNCTIONS.contains(&name) {
-        return Err(format!("there is no function `{name}`; there are {}, has", FUNCTIONS.join(", ")));
-    }
-    if name == MODULO {
-        return Err("there is no %: all numbers are doubles".into());
-    }
-    // A place in a list stays a whole number.
-    let bind_args = if name == INDEX { 1 } else { call.args.len() };
-    if name == INDEX
-        && let Some(place) = call.args.get_mut(1)
-        && !matches!(place.expr, Expr::Literal(_))
-    {
-        bind(place, bound, names)?;
-    }
-    let target = call.target.as_deref_mut().into_iter();
-    target.chain(call.args.iter_mut().take(bind_args)).try_for_each(|part| bind(part, bound, names))
-}
-
-/// The name that this part of an expression is, if it is one.
-fn name(node: &IdedExpr) -> Option<Name> {
-    match &node.expr {
-        Expr::Ident(name) => Some(Name { path: vec![name.trim_start_matches('.').to_owned()], test: false }),
-        Expr::Select(select) => {
-            let mut path = name(&select.operand)?.path;
-            path.push(select.field.clone());
-            Some(Name { path, test: select.test })
-        }
-        Expr::Call(call) if call.func_name == INDEX && call.target.is_none() => match &call.args[..] {
-            [of, IdedExpr { expr: Expr::Literal(LiteralValue::String(part)), .. }] => {
-                let mut path = name(of)?.path;
-                path.push(part.inner().to_owned());
-                Some(Name { path, test: false })
-            }
-            _ => None,
-        },
-        _ => None,
     }
 }
 

@@ -1,12 +1,15 @@
 //! `ebpfmux`: merges, joins and converts the streams of the tools.
 
 mod args;
+mod bind;
 mod buffer;
 mod child;
 mod children;
+mod condition;
 mod csv_out;
 mod expr;
 mod grid;
+mod input;
 mod join;
 mod judge;
 mod keys;
@@ -14,6 +17,7 @@ mod lines;
 mod merge;
 mod output;
 mod record;
+mod recorder;
 mod reorder;
 mod rewindow;
 mod rule;
@@ -42,13 +46,15 @@ use common::signals::Stop;
 use crate::args::{Args, Format};
 use crate::child::CommandLine;
 use crate::children::Children;
+use crate::condition::Condition;
 use crate::csv_out::CsvOut;
 use crate::join::Join;
-use crate::judge::{Judge, Rule};
+use crate::judge::Judge;
 use crate::merge::Merge;
+use crate::recorder::{Recorder, Rotation};
 use crate::rewindow::Rewindow;
 use crate::select::Select;
-use crate::sink::{Form, Sink, Stages};
+use crate::sink::{End, Form, Sink, Stages};
 use crate::source::{Rules, Source};
 use crate::tally::note;
 use crate::wide_csv::WideCsv;
@@ -96,8 +102,8 @@ fn run(args: Args) -> Result<()> {
 
 /// What is done with the records, as the options say.
 fn sink(args: &Args) -> Result<Sink> {
-    let keep = args.keep.as_deref().map(|text| Rule::new("--where", text)).transpose()?;
-    let asserts = args.assert.iter().map(|text| Rule::new("--assert", text)).collect::<Result<_>>()?;
+    let keep = args.keep.as_deref().map(|text| Condition::new("--where", text)).transpose()?;
+    let asserts = args.assert.iter().map(|text| Condition::new("--assert", text)).collect::<Result<_>>()?;
     let select = args.select.as_deref().map(Select::new).transpose()?;
     let window =
         args.window.map(|length| Rewindow::new(length, args.by.as_deref(), args.quiet)).transpose()?;
@@ -108,7 +114,9 @@ fn sink(args: &Args) -> Result<Sink> {
         (Format::Csv, None) => Form::Csv(CsvOut::default()),
         (Format::Csv, Some(_)) => Form::WideCsv(WideCsv::new(args.quiet)),
     };
-    Ok(Sink::new(Stages { window, join }, Judge { keep, asserts }, select, form))
+    let rotation = Rotation { bytes: args.record_size << 20, age: args.record_age, keep: args.record_keep };
+    let recorder = args.record.as_deref().map(|folder| Recorder::new(folder, rotation)).transpose()?;
+    Ok(Sink::new(recorder, Stages { window, join }, End::new(Judge { keep, asserts }, select, form)))
 }
 
 fn open(name: &Path, rules: Rules) -> io::Result<Source> {

@@ -62,7 +62,7 @@ impl Merge {
         let Merge { mut sources, mut children, mut sink, verbose, .. } = run.merge;
         if outcome.is_err() {
             // What was good goes out. If it cannot, that is the failure at hand.
-            let _ = sink.out().flush();
+            let _ = sink.flush();
             sources.iter_mut().for_each(Source::close);
             children.abandon();
         }
@@ -215,7 +215,7 @@ impl Run {
             let number = source.take_line(line);
             source.tally.records += 1;
             if raw {
-                sink.out().push(line)?;
+                sink.push(line)?;
             } else if let Err(why) = sink.convert(time, line, source.format())? {
                 source.tally.records -= 1;
                 source.tally.bad(number, &why)?;
@@ -235,16 +235,17 @@ impl Run {
                 break (to, found);
             }
         };
-        sink.out().push(source.between(from, to))?;
+        sink.push(source.between(from, to))?;
         if found? { Ok(()) } else { self.advance(at) }
     }
 
     /// Sleeps until a source, a child, the clock or a signal has something to say.
     fn rest(&mut self) -> Result<()> {
-        self.merge.sink.out().flush()?;
+        self.merge.sink.flush()?;
         let lingering = self.ending.map(|since| since + LINGER).filter(|at| *at > Instant::now());
         let own_end = self.merge.deadline.filter(|_| self.ending.is_none());
-        let deadlines = [self.due, own_end, lingering, self.merge.children.deadline(), self.window_closes()];
+        let Merge { sink, children, .. } = &self.merge;
+        let deadlines = [self.due, own_end, lingering, children.deadline(), self.window_closes(), sink.due()];
         let deadline = deadlines.into_iter().flatten().min();
         // Asking nothing of stdout still tells when its reader has gone.
         let mut fds = vec![(self.merge.sink.out_fd(), PollFlags::empty())];

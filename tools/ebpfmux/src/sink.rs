@@ -11,6 +11,7 @@ use crate::judge::{Judge, Verdict};
 use crate::lines::Format;
 use crate::output::Output;
 use crate::record::{self, Fields};
+use crate::recorder::Recorder;
 use crate::rewindow::{Records, Rewindow};
 use crate::select::Select;
 use crate::table::Row;
@@ -29,6 +30,8 @@ pub enum Form {
 
 /// The end of the merge.
 pub struct Sink {
+    /// Keeps what comes, before anything is made of it.
+    recorder: Option<Recorder>,
     stages: Stages,
     end: End,
     row: Row,
@@ -58,14 +61,27 @@ pub struct End {
 
 impl Sink {
     /// A sink to stdout.
-    pub fn new(stages: Stages, judge: Judge, select: Option<Select>, form: Form) -> Self {
-        let end = End { judge, select, form, out: Output::stdout(), line: Vec::new() };
-        Self { stages, end, row: Row::default() }
+    pub fn new(recorder: Option<Recorder>, stages: Stages, end: End) -> Self {
+        Self { recorder, stages, end, row: Row::default() }
     }
 
-    /// stdout.
-    pub fn out(&mut self) -> &mut Output {
-        &mut self.end.out
+    /// Passes on lines that go out as they are: whole records in JSON, or rows of the CSV that goes out.
+    pub fn push(&mut self, lines: &[u8]) -> Result<()> {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.push(lines)?;
+        }
+        self.end.out.push(lines)
+    }
+
+    /// Writes what is gathered.
+    pub fn flush(&mut self) -> Result<()> {
+        self.recorder.as_mut().map_or(Ok(()), Recorder::flush)?;
+        self.end.out.flush()
+    }
+
+    /// When [`Sink::flush`] has something to do although nothing has come.
+    pub fn due(&self) -> Option<Instant> {
+        self.recorder.as_ref().and_then(Recorder::due)
     }
 
     /// To be waited on for the end of stdout's reader.
@@ -75,7 +91,9 @@ impl Sink {
 
     /// Whether the lines of a stream of this format can go out as they are, without a look.
     pub fn takes(&mut self, format: &Format) -> Result<bool> {
-        Ok(self.stages.is_empty() && self.end.judge.is_empty() && self.end.takes(format)?)
+        // What is recorded is JSON.
+        let records = self.recorder.is_none() || matches!(format, Format::Json);
+        Ok(records && self.stages.is_empty() && self.end.judge.is_empty() && self.end.takes(format)?)
     }
 
     /// Takes a record that cannot go out without a look. The inner error says why the line is no record after all.
@@ -85,9 +103,9 @@ impl Sink {
         line: &[u8],
         format: &Format,
     ) -> Result<std::result::Result<(), String>> {
-        let Self { stages, end, row } = self;
+        let Self { recorder, stages, end, row } = self;
         if stages.is_empty() && end.unread(line, format)? {
-            return Ok(Ok(()));
+            return recorder.as_mut().map_or(Ok(()), |recorder| recorder.push(line)).map(Ok);
         }
         let fields = match format {
             Format::Csv(table) => table.fields(line, row),
@@ -97,6 +115,9 @@ impl Sink {
             Ok(fields) => fields,
             Err(why) => return Ok(Err(why)),
         };
+        if let Some(recorder) = recorder {
+            recorder.push(if matches!(format, Format::Json) { line } else { end.json(&fields) })?;
+        }
         if stages.is_empty() {
             let raw = end.takes(format)?.then_some(line);
             end.write(&fields, raw)?;
@@ -170,6 +191,11 @@ impl Stages {
 }
 
 impl End {
+    /// An end at stdout.
+    pub fn new(judge: Judge, select: Option<Select>, form: Form) -> Self {
+        Self { judge, select, form, out: Output::stdout(), line: Vec::new() }
+    }
+
     /// Whether the lines of a stream of this format can be written as they are.
     fn takes(&mut self, format: &Format) -> Result<bool> {
         match (&mut self.form, format) {
@@ -215,6 +241,12 @@ impl End {
             }
             _ => Ok(()),
         }
+    }
+
+    fn json(&mut self, fields: &Fields<'_>) -> &[u8] {
+        self.line.clear();
+        record::to_json(fields, &mut self.line);
+        &self.line
     }
 
     fn print(&mut self, fields: &Fields<'_>) -> Result<()> {

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use common::exit::Result;
-use rustix::fs::{Advice, FileType, Mode, OFlags};
 
 use crate::buffer::Buffer;
+use crate::input::Input;
 use crate::lines::{Format, Found, Lines, line_ends};
 use crate::reorder::{Held, Reorder};
 use crate::tally::{Tally, note};
@@ -40,7 +40,7 @@ pub struct Source {
     /// Whether it is the output of a child.
     pub of_child: bool,
     rules: Rules,
-    fd: Option<OwnedFd>,
+    input: Option<Input>,
     live: bool,
     buffer: Buffer,
     lines: Lines,
@@ -52,33 +52,24 @@ pub struct Source {
 }
 
 impl Source {
-    /// Opens a named file or FIFO. A FIFO need not have a writer yet.
+    /// Opens a named file or FIFO, or the folder of a recording. A FIFO need not have a writer yet.
     pub fn open(path: &Path, rules: Rules) -> io::Result<Self> {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let fd = rustix::fs::open(path, flags, Mode::empty())?;
-        Self::new(path.display().to_string(), fd, rules)
+        Self::new(path.display().to_string(), Input::open(path)?, rules)
     }
 
     /// The process's stdin.
     pub fn stdin(rules: Rules) -> io::Result<Self> {
         let fd = io::stdin().as_fd().try_clone_to_owned()?;
-        Self::new("stdin".into(), fd, rules)
+        Self::new("stdin".into(), Input::Plain(fd), rules)
     }
 
     /// The output of a child, named by its command line.
     pub fn of_child(name: String, pipe: OwnedFd, rules: Rules) -> io::Result<Self> {
-        Ok(Self { of_child: true, ..Self::new(name, pipe, rules)? })
+        Ok(Self { of_child: true, ..Self::new(name, Input::Plain(pipe), rules)? })
     }
 
-    fn new(name: String, fd: OwnedFd, rules: Rules) -> io::Result<Self> {
-        let kind = FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode);
-        if kind == FileType::Directory {
-            return Err(rustix::io::Errno::ISDIR.into());
-        }
-        if kind == FileType::RegularFile {
-            // Only a hint: the kernel reads further ahead.
-            let _ = rustix::fs::fadvise(&fd, 0, None, Advice::Sequential);
-        }
+    fn new(name: String, input: Input, rules: Rules) -> io::Result<Self> {
+        let live = input.is_live()?;
         let lateness = Nanos::try_from(rules.lateness.as_nanos()).unwrap_or(Nanos::MAX);
         Ok(Self {
             tally: Tally::new(name, rules.strict, rules.quiet),
@@ -87,8 +78,8 @@ impl Source {
             failed: false,
             of_child: false,
             rules,
-            fd: Some(fd),
-            live: kind != FileType::RegularFile,
+            input: Some(input),
+            live,
             buffer: Buffer::new(),
             lines: Lines::new(rules.strict),
             line: 0,
@@ -101,14 +92,14 @@ impl Source {
 
     /// Goes on with another stream under the same name, once this one is drained.
     pub fn reopen(&mut self, pipe: OwnedFd) {
-        self.fd = Some(pipe);
+        self.input = Some(Input::Plain(pipe));
         self.lines = Lines::new(self.rules.strict);
         (self.line, self.unterminated, self.raw, self.active) = (0, false, None, Instant::now());
     }
 
     /// Reads no more; what has been read stays. A last line without its end is closed, and judged like any other.
     pub fn hang_up(&mut self) {
-        self.fd = None;
+        self.input = None;
         if !self.buffer.unread().is_empty() {
             self.unterminated = !self.buffer.unread().ends_with(b"\n");
             if self.unterminated {
@@ -121,7 +112,7 @@ impl Source {
 
     /// Reads no more and drops what is unread.
     pub fn close(&mut self) {
-        self.fd = None;
+        self.input = None;
         self.buffer = Buffer::new();
         self.head = None;
         self.reorder = None;
@@ -129,7 +120,7 @@ impl Source {
 
     /// Whether the stream has not ended and is one that may be silent for a while.
     pub fn is_live(&self) -> bool {
-        self.live && self.fd.is_some()
+        self.live && self.input.is_some()
     }
 
     /// Whether it is live, or was.
@@ -139,13 +130,13 @@ impl Source {
 
     /// Whether it has ended and every record is out.
     pub fn drained(&self) -> bool {
-        self.fd.is_none() && self.time().is_none()
+        self.input.is_none() && self.time().is_none()
     }
 
     /// What to wait on for more, if it is live and there is room for more.
     pub fn readable(&self) -> Option<BorrowedFd<'_>> {
-        let fd = self.fd.as_ref().filter(|_| self.live && !self.crowded());
-        fd.map(|fd| fd.as_fd())
+        let input = self.input.as_ref().filter(|_| self.live && !self.crowded());
+        input.and_then(Input::as_fd)
     }
 
     /// Whether so much of it waits that no more is read ahead.
@@ -188,9 +179,9 @@ impl Source {
 
     /// Reads once; afterwards [`Source::advance`] finds what came. A failed read ends the stream, and is said.
     pub fn read(&mut self) {
-        let Some(fd) = &self.fd else { return };
+        let Some(input) = &mut self.input else { return };
         let arrival = self.live.then(Instant::now);
-        match self.buffer.fill(fd.as_fd(), arrival) {
+        match self.buffer.fill(input, arrival) {
             Ok(0) => self.hang_up(),
             Ok(_) => self.active = arrival.unwrap_or(self.active),
             // A pipe that somebody else drained between the poll and the read.
@@ -210,7 +201,7 @@ impl Source {
                 None => self.head.is_some() || self.find()?,
                 Some(reorder) => reorder.certain(self.newest) || self.hold()?,
             };
-            if enough || self.live || self.fd.is_none() {
+            if enough || self.live || self.input.is_none() {
                 return Ok(());
             }
             self.read();
@@ -220,7 +211,7 @@ impl Source {
     /// Looks for a head in the read buffer alone.
     pub fn find(&mut self) -> Result<bool> {
         loop {
-            match self.lines.next(&self.buffer, self.fd.is_none()) {
+            match self.lines.next(&self.buffer, self.input.is_none()) {
                 Found::Record(time, len) => {
                     self.head = Some((time, len));
                     self.newest = self.newest.max(time);
