@@ -19,6 +19,8 @@ Examples:
   ebpfmux --window 60 --by disk,op web*.ndjson    a minute of all hosts together
   ebpfmux --run 'biolat 1' --record /var/log/biolat --record-keep 48 > /dev/null
                                                   the last two days on disk; ebpfmux /var/log/biolat shows them
+  ebpfmux --run 'biolat --buckets 5' --serve 9435 > /dev/null
+                                                  for Prometheus: http://127.0.0.1:9435/metrics
   ebpfmux --where 'biolat.p99_us > 1000' --select ts,host,disk,op,p99_us run.ndjson
                                                   the slow seconds of disks
   ebpfmux -d 60 --run 'biolat 1' --assert 'biolat.p99_us < 5000' > run.ndjson || exit
@@ -63,6 +65,13 @@ empty field is null, and what JSON reads as a number or boolean is one, except i
 --record: the merged stream as it is before --window, --join, --where and --select, in NDJSON, in files NUMBER.ndjson.zst \
 (zstd). A folder with a recording is gone on with. At most the last second is lost when ebpfmux is killed. A folder or \
 file.zst named as FILE gives the same stream again, byte for byte; where it was cut short, up to the last whole record.
+
+--serve: /metrics adds up the records that come, before --window, --join, --where and --select: counts as counters \
+(ebpf_TOOL_FIELD_total), gauges as they stand, latencies as ebpf_TOOL_duration_seconds: histograms with four bounds in \
+each power of two if the tool prints --buckets, else sum and count. /healthz says whether a command failed for good \
+(503). GET /tools lists the commands of --run; POST /tools/NAME/disable and /tools/NAME/enable?seconds=N end one and start \
+it again, for so long. With a token (Authorization: Bearer TOKEN) for all but /healthz. With --run it goes on when \
+commands have ended.
 
 Expressions (--where, --assert) are of the Common Expression Language (CEL): < <= == != >= > && || ! + - * / ?: in, \
 'text', TEXT.contains/startsWith/endsWith/matches('...'), size(), double(), string(), has(), \
@@ -138,6 +147,18 @@ pub struct Args {
     /// With --record, remove the oldest files beyond so many
     #[arg(long, value_name = "FILES", requires = "record", value_parser = clap::value_parser!(u64).range(1..).map(|files| files as usize))]
     pub record_keep: Option<usize>,
+
+    /// Serve /metrics, /healthz and /tools by HTTP on this port of 127.0.0.1, or ADDRESS:PORT
+    #[arg(long, value_name = "ADDR")]
+    pub serve: Option<String>,
+
+    /// With --serve, answer only who sends the secret in this file; needed for all but loopback
+    #[arg(long, value_name = "FILE", requires = "serve")]
+    pub serve_token: Option<PathBuf>,
+
+    /// With --serve, keep no more series than this; what more there is, is dropped and counted
+    #[arg(long, value_name = "N", requires = "serve", default_value = "10000")]
+    pub serve_series: usize,
 
     /// Put records in order that are late within their source by at most this
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]

@@ -26,6 +26,11 @@ impl CommandLine {
         }
     }
 
+    /// The first word without a folder.
+    pub fn name(&self) -> &str {
+        self.words[0].rsplit('/').next().unwrap_or_default()
+    }
+
     /// Starts it, in a process group of its own so that the terminal's Ctrl-C reaches it once, by way of `ebpfmux`.
     pub fn start(&self) -> io::Result<(Running, OwnedFd)> {
         let mut command = Command::new(self.program());

@@ -9,6 +9,7 @@ use rustix::event::PollFlags;
 use rustix::process::Signal;
 
 use crate::child::{CommandLine, Running, describe};
+use crate::control::{Order, Told};
 use crate::tally::note;
 use crate::wait;
 
@@ -32,6 +33,14 @@ struct Entry {
     started: Instant,
     restarts: u32,
     restart_at: Option<Instant>,
+    /// Whether it is to run; `--serve` can switch it off and on.
+    enabled: bool,
+    /// Until when, if there is a limit.
+    until: Option<Instant>,
+    /// It was switched off: since when it is being ended, and by which signal.
+    ending: Option<(Instant, Signal)>,
+    /// It failed for good.
+    failed: bool,
 }
 
 /// All children.
@@ -43,12 +52,14 @@ pub struct Children {
     abandoned: bool,
     /// Commands that failed for good.
     pub failed: u32,
+    /// Whether commands that do not run may be switched on again.
+    pub kept: bool,
 }
 
 impl Children {
     /// None yet.
     pub fn new(quiet: bool) -> Self {
-        Self { entries: Vec::new(), quiet, stopping: None, abandoned: false, failed: 0 }
+        Self { entries: Vec::new(), quiet, stopping: None, abandoned: false, failed: 0, kept: false }
     }
 
     /// Starts a command for the source of this number. A command that cannot be started is a usage error.
@@ -57,12 +68,56 @@ impl Children {
             .start()
             .map_err(|error| Failure::usage(format!("cannot run '{}': {error}", command.text)))?;
         let (started, running) = (Instant::now(), Some(running));
-        self.entries.push(Entry { command, source, running, started, restarts: 0, restart_at: None });
+        self.entries.push(Entry {
+            command,
+            source,
+            running,
+            started,
+            restarts: 0,
+            restart_at: None,
+            enabled: true,
+            until: None,
+            ending: None,
+            failed: false,
+        });
         Ok(pipe)
+    }
+
+    /// Carries out an order for the command of this number.
+    pub fn order(&mut self, at: usize, order: Order) {
+        let Some(entry) = self.entries.get_mut(at).filter(|_| self.stopping.is_none()) else { return };
+        let now = Instant::now();
+        match order {
+            Order::Enable(limit) => {
+                (entry.enabled, entry.failed, entry.restarts) = (true, false, 0);
+                entry.until = limit.map(|limit| now + limit);
+                if entry.running.is_none() {
+                    entry.restart_at = Some(now);
+                }
+            }
+            Order::Disable => entry.disable(now),
+        }
+    }
+
+    /// The commands as they are now.
+    pub fn told(&self) -> Vec<Told> {
+        let now = Instant::now();
+        let told = |entry: &Entry| Told {
+            name: entry.command.name().to_owned(),
+            command: entry.command.text.clone(),
+            running: entry.running.is_some(),
+            enabled: entry.enabled,
+            seconds_left: entry.until.map(|until| until.saturating_duration_since(now).as_secs_f64()),
+            failed: entry.failed,
+        };
+        self.entries.iter().map(told).collect()
     }
 
     /// Whether none runs, and none is to run again.
     pub fn gone(&self) -> bool {
+        if self.kept && self.stopping.is_none() {
+            return false;
+        }
         self.entries.iter().all(|entry| entry.running.is_none() && entry.restart_at.is_none())
     }
 
@@ -78,7 +133,9 @@ impl Children {
         let restart = self.entries.iter().filter_map(|entry| entry.restart_at).filter(|at| *at > now).min();
         let running = self.entries.iter().any(|entry| entry.running.is_some());
         let escalation = self.stopping.filter(|_| running).map(|(since, _)| since + GRACE);
-        restart.into_iter().chain(escalation).min()
+        let ending = self.entries.iter().filter_map(|entry| entry.ending).map(|(since, _)| since + GRACE);
+        let until = self.entries.iter().filter_map(|entry| entry.until);
+        restart.into_iter().chain(escalation).chain(ending).chain(until).min()
     }
 
     /// Reaps those that have ended and starts again those that are due and whose source is `drained`; gives the
@@ -91,10 +148,15 @@ impl Children {
             self.signal(next);
         }
         for entry in &mut self.entries {
+            entry.escalate(now);
             if let Some(status) = entry.running.as_mut().and_then(Running::reap) {
                 entry.running = None;
-                if !self.abandoned {
-                    self.failed += entry.ended(status, self.stopping.is_some(), self.quiet);
+                if entry.ending.take().is_some() {
+                    // Switched on again before it had ended.
+                    entry.restart_at = entry.enabled.then_some(now);
+                } else if !self.abandoned {
+                    let failed = entry.ended(status, self.stopping.is_some(), self.quiet);
+                    (self.failed, entry.failed) = (self.failed + failed, failed > 0);
                 }
             }
             if entry.restart_at.is_some_and(|at| at <= now) && drained(entry.source) {
@@ -118,7 +180,7 @@ impl Children {
         if self.stopping.is_none() {
             self.stopping = Some((Instant::now(), Signal::INT));
             self.signal(Signal::INT);
-            self.entries.iter_mut().for_each(|entry| entry.restart_at = None);
+            self.entries.iter_mut().for_each(|entry| (entry.restart_at, entry.until) = (None, None));
         }
     }
 
@@ -143,6 +205,29 @@ impl Children {
 }
 
 impl Entry {
+    /// Asks it to end, and not to be started again.
+    fn disable(&mut self, now: Instant) {
+        (self.enabled, self.until, self.restart_at) = (false, None, None);
+        if let (Some(running), None) = (&self.running, self.ending) {
+            running.signal(Signal::INT);
+            self.ending = Some((now, Signal::INT));
+        }
+    }
+
+    /// Does what is due to a command that was switched off, or that was switched on for a time that is over.
+    fn escalate(&mut self, now: Instant) {
+        if self.until.is_some_and(|until| until <= now) {
+            self.disable(now);
+        }
+        if let (Some((since, signal)), Some(running)) = (self.ending, &self.running)
+            && since + GRACE <= now
+        {
+            let next = if signal == Signal::INT { Signal::TERM } else { Signal::KILL };
+            running.signal(next);
+            self.ending = Some((now, next));
+        }
+    }
+
     /// Plans a restart where there is hope, and returns 1 where this was a failure for good.
     fn ended(&mut self, status: ExitStatus, stopping: bool, quiet: bool) -> u32 {
         // A child that was asked to end may have died of that very signal.

@@ -6,6 +6,7 @@ mod buffer;
 mod child;
 mod children;
 mod condition;
+mod control;
 mod csv_out;
 mod expr;
 mod grid;
@@ -15,6 +16,7 @@ mod judge;
 mod keys;
 mod lines;
 mod merge;
+mod metrics;
 mod output;
 mod record;
 mod recorder;
@@ -22,6 +24,7 @@ mod reorder;
 mod rewindow;
 mod rule;
 mod select;
+mod serve;
 mod sink;
 mod source;
 mod span;
@@ -38,6 +41,7 @@ mod window;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
 use common::exit::{Exit, Failure, Result, report};
@@ -47,6 +51,7 @@ use crate::args::{Args, Format};
 use crate::child::CommandLine;
 use crate::children::Children;
 use crate::condition::Condition;
+use crate::control::Control;
 use crate::csv_out::CsvOut;
 use crate::join::Join;
 use crate::judge::Judge;
@@ -66,7 +71,8 @@ fn main() -> ExitCode {
 fn run(args: Args) -> Result<()> {
     let commands: Vec<CommandLine> =
         args.run.iter().map(|text| CommandLine::parse(text)).collect::<Result<_>>()?;
-    let sink = sink(&args)?;
+    let control = control(&args)?;
+    let sink = sink(&args, control.clone())?;
     let rules =
         Rules { strict: args.strict, quiet: args.quiet, verbose: args.verbose, lateness: args.lateness };
     let stop = Stop::on_signals()?;
@@ -84,6 +90,7 @@ fn run(args: Args) -> Result<()> {
     let unopened = names.len() - sources.len();
 
     let mut children = Children::new(args.quiet);
+    children.kept = control.is_some() && !commands.is_empty();
     for command in commands {
         let name = command.text.clone();
         let pipe = children.start(command, sources.len())?;
@@ -92,7 +99,7 @@ fn run(args: Args) -> Result<()> {
     }
 
     let hold = args.wait.max(args.lateness);
-    Merge { sources, children, sink, stop, hold, deadline, verbose: args.verbose }.run()?;
+    Merge { sources, children, sink, control, stop, hold, deadline, verbose: args.verbose }.run()?;
     match unopened {
         0 => Ok(()),
         // Each has been named when it could not be opened.
@@ -101,7 +108,7 @@ fn run(args: Args) -> Result<()> {
 }
 
 /// What is done with the records, as the options say.
-fn sink(args: &Args) -> Result<Sink> {
+fn sink(args: &Args, control: Option<Arc<Control>>) -> Result<Sink> {
     let keep = args.keep.as_deref().map(|text| Condition::new("--where", text)).transpose()?;
     let asserts = args.assert.iter().map(|text| Condition::new("--assert", text)).collect::<Result<_>>()?;
     let select = args.select.as_deref().map(Select::new).transpose()?;
@@ -116,7 +123,30 @@ fn sink(args: &Args) -> Result<Sink> {
     };
     let rotation = Rotation { bytes: args.record_size << 20, age: args.record_age, keep: args.record_keep };
     let recorder = args.record.as_deref().map(|folder| Recorder::new(folder, rotation)).transpose()?;
-    Ok(Sink::new(recorder, Stages { window, join }, End::new(Judge { keep, asserts }, select, form)))
+    Ok(Sink::new(recorder, control, Stages { window, join }, End::new(Judge { keep, asserts }, select, form)))
+}
+
+/// Serves, if that is asked for, and says where.
+fn control(args: &Args) -> Result<Option<Arc<Control>>> {
+    let Some(address) = &args.serve else { return Ok(None) };
+    let token = match &args.serve_token {
+        Some(path) => {
+            let refused = |why: &str| Failure::usage(format!("--serve-token {}: {why}", path.display()));
+            let token = std::fs::read_to_string(path).map_err(|error| refused(&error.to_string()))?;
+            let token = token.trim().to_owned();
+            if token.is_empty() {
+                return Err(refused("is empty; write a secret into it"));
+            }
+            Some(token)
+        }
+        None => None,
+    };
+    let control = Arc::new(Control::new(args.serve_series)?);
+    let address = serve::serve(address, token, Arc::clone(&control))?;
+    if !args.quiet {
+        note(&format!("serving on http://{address}/metrics"));
+    }
+    Ok(Some(control))
 }
 
 fn open(name: &Path, rules: Rules) -> io::Result<Source> {

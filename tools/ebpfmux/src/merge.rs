@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::exit::{Exit, Failure, Result};
@@ -9,6 +10,7 @@ use common::signals::{Stop, Woken};
 use rustix::event::PollFlags;
 
 use crate::children::Children;
+use crate::control::Control;
 use crate::sink::Sink;
 use crate::source::Source;
 use crate::tree::Tree;
@@ -35,6 +37,8 @@ pub struct Merge {
     pub hold: Duration,
     /// When to end of one's own.
     pub deadline: Option<Instant>,
+    /// What is shared with --serve, if that is asked for.
+    pub control: Option<Arc<Control>>,
     /// Whether to say the number of records of each source.
     pub verbose: bool,
 }
@@ -110,9 +114,15 @@ impl Run {
                 self.advance(at)?;
             }
         }
-        let Merge { sources, children, .. } = &mut self.merge;
+        let Merge { sources, children, control, .. } = &mut self.merge;
+        if let Some(control) = control {
+            control.take_orders().into_iter().for_each(|(at, order)| children.order(at, order));
+        }
         let mut pipes = Vec::new();
         children.tend(|at, pipe| pipes.push((at, pipe)), |at| sources[at].drained());
+        if let Some(control) = control {
+            *control.tools() = children.told();
+        }
         pipes.into_iter().for_each(|(at, pipe)| sources[at].reopen(pipe));
         self.look_for_the_end()?;
         self.close_silent_window()
@@ -250,6 +260,7 @@ impl Run {
         // Asking nothing of stdout still tells when its reader has gone.
         let mut fds = vec![(self.merge.sink.out_fd(), PollFlags::empty())];
         fds.extend(self.readable().map(|(fd, _)| (fd, PollFlags::IN)));
+        fds.extend(self.merge.control.iter().map(|control| (control.woken(), PollFlags::IN)));
         fds.extend(self.merge.children.ends().map(|fd| (fd, PollFlags::IN)));
         let gone = match self.ending {
             None => self.merge.stop.wait(deadline, &fds) == Woken::Ready(0),

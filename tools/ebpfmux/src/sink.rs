@@ -1,10 +1,12 @@
 //! Where the merge's records go: to stdout as they are, or re-windowed, joined, judged, converted.
 
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 use std::time::Instant;
 
 use common::exit::{Exit, Failure, Result};
 
+use crate::control::Control;
 use crate::csv_out::CsvOut;
 use crate::join::Join;
 use crate::judge::{Judge, Verdict};
@@ -32,6 +34,8 @@ pub enum Form {
 pub struct Sink {
     /// Keeps what comes, before anything is made of it.
     recorder: Option<Recorder>,
+    /// Adds up what comes, for --serve.
+    control: Option<Arc<Control>>,
     stages: Stages,
     end: End,
     row: Row,
@@ -61,8 +65,8 @@ pub struct End {
 
 impl Sink {
     /// A sink to stdout.
-    pub fn new(recorder: Option<Recorder>, stages: Stages, end: End) -> Self {
-        Self { recorder, stages, end, row: Row::default() }
+    pub fn new(recorder: Option<Recorder>, control: Option<Arc<Control>>, stages: Stages, end: End) -> Self {
+        Self { recorder, control, stages, end, row: Row::default() }
     }
 
     /// Passes on lines that go out as they are: whole records in JSON, or rows of the CSV that goes out.
@@ -93,6 +97,7 @@ impl Sink {
     pub fn takes(&mut self, format: &Format) -> Result<bool> {
         // What is recorded is JSON.
         let records = self.recorder.is_none() || matches!(format, Format::Json);
+        let records = records && self.control.is_none();
         Ok(records && self.stages.is_empty() && self.end.judge.is_empty() && self.end.takes(format)?)
     }
 
@@ -103,8 +108,8 @@ impl Sink {
         line: &[u8],
         format: &Format,
     ) -> Result<std::result::Result<(), String>> {
-        let Self { recorder, stages, end, row } = self;
-        if stages.is_empty() && end.unread(line, format)? {
+        let Self { recorder, control, stages, end, row } = self;
+        if stages.is_empty() && control.is_none() && end.unread(line, format)? {
             return recorder.as_mut().map_or(Ok(()), |recorder| recorder.push(line)).map(Ok);
         }
         let fields = match format {
@@ -115,6 +120,9 @@ impl Sink {
             Ok(fields) => fields,
             Err(why) => return Ok(Err(why)),
         };
+        if let Some(control) = control {
+            control.metrics().take(time, &fields);
+        }
         if let Some(recorder) = recorder {
             recorder.push(if matches!(format, Format::Json) { line } else { end.json(&fields) })?;
         }

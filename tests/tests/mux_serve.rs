@@ -1,0 +1,257 @@
+//! `ebpfmux --serve`: what it answers, to whom, and that a Prometheus makes the right numbers of it.
+#![allow(clippy::expect_used, reason = "tests")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tests::mux::Streams;
+use tests::programs::built;
+use tests::until;
+
+/// A tool: prints an interval of a disk each fifth of a second, with a name that needs escaping, until it is ended.
+const TOOL: &str = r#"#!/bin/bash
+trap 'exit 0' INT TERM
+while :; do
+    ts=$(date -u +%Y-%m-%dT%H:%M:%S.%6NZ)
+    echo '{"ts":"'$ts'","host":"web","tool":"disks","interval_s":0.2,"disk":"a\"b\\c","count":4,"mean_us":250.0,"p99_us":1.0,"bytes":4096,"zombies":3,"buckets":[[102.4,1],[212.992,2],[491.52,1]],"lost":1}'
+    sleep 0.2
+done
+"#;
+
+/// An `ebpfmux` that serves.
+struct Served {
+    child: Child,
+    address: String,
+    #[expect(dead_code, reason = "kept open: it would end with its reader")]
+    stdout: ChildStdout,
+}
+
+impl Served {
+    fn start(streams: &Streams, arguments: &[&str]) -> Self {
+        let mut command = Command::new(built("ebpfmux"));
+        command.args(arguments).current_dir(streams.path("."));
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it runs");
+        let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+        let mut said = String::new();
+        stderr.read_line(&mut said).expect("a line");
+        let address = said
+            .trim()
+            .strip_prefix("ebpfmux: serving on http://")
+            .and_then(|rest| rest.strip_suffix("/metrics"));
+        let address = address.unwrap_or_else(|| panic!("{said}")).to_owned();
+        // Or it would be stopped by a pipe that nobody reads.
+        std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
+        let stdout = child.stdout.take().expect("a pipe");
+        Self { child, address, stdout }
+    }
+
+    /// The status and body of an answer.
+    fn ask(&self, method: &str, path: &str, headers: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.address).expect("a connection");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+        let host = &self.address;
+        let host = if headers.contains("Host:") { String::new() } else { format!("Host: {host}\r\n") };
+        let request = format!("{method} {path} HTTP/1.1\r\n{host}{headers}Connection: close\r\n\r\n");
+        // Refused before all was read, it may be gone.
+        let _ = stream.write_all(request.as_bytes());
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        let answer = String::from_utf8(answer).expect("UTF-8");
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+        (status, answer.split_once("\r\n\r\n").map_or("", |(_, body)| body).to_owned())
+    }
+
+    fn get(&self, path: &str) -> String {
+        let (status, body) = self.ask("GET", path, "");
+        assert_eq!(status, 200, "{path}: {body}");
+        body
+    }
+
+    /// The value of a series; 0 if it is not there yet.
+    fn value(&self, series: &str) -> f64 {
+        let text = self.get("/metrics");
+        let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok());
+        value.unwrap_or(0.0)
+    }
+
+    fn tool(&self) -> Value {
+        let tools: Value = serde_json::from_str(&self.get("/tools")).expect("JSON");
+        tools[0].clone()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = rustix::process::kill_process(
+            rustix::process::Pid::from_child(&self.child),
+            rustix::process::Signal::TERM,
+        );
+        let _ = self.child.wait();
+    }
+}
+
+fn streams() -> Streams {
+    let streams = Streams::default();
+    streams.write("disks", TOOL).shell("chmod +x disks");
+    streams
+}
+
+const BYTES: &str = r#"ebpf_disks_bytes_total{host="web",disk="a\"b\\c"}"#;
+
+#[test]
+fn counters_only_grow_and_promtool_finds_nothing_to_say() {
+    let streams = streams();
+    let served = Served::start(&streams, &["--run", "./disks", "--serve", "0"]);
+    let first =
+        until("the first intervals", || Some(served.value(BYTES)).filter(|bytes| *bytes >= 3.0 * 4096.0));
+    // The tool is ended and started again, from nothing.
+    assert_eq!(served.ask("POST", "/tools/disks/disable", "").0, 202);
+    until("the tool to end", || Some(()).filter(|()| served.tool()["running"] == json!(false)));
+    let before = served.value(BYTES);
+    assert!(before >= first, "{before}");
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(served.value(BYTES), before, "disabled, it counts nothing");
+    assert_eq!(served.ask("POST", "/tools/disks/enable", "").0, 202);
+    until("the tool to count again", || Some(()).filter(|()| served.value(BYTES) > before));
+    let text = served.get("/metrics");
+    streams.write("metrics", &text);
+    assert_eq!(streams.good("promtool check metrics < metrics"), "", "{text}");
+    let records = text
+        .lines()
+        .find_map(|line| line.strip_prefix("ebpfmux_records_total{host=\"web\",tool=\"disks\"} "));
+    let records: u64 = records.and_then(|count| count.parse().ok()).expect("a count");
+    let labels = r#"{host="web",disk="a\"b\\c""#;
+    for told in [
+        format!("{BYTES} {}", records * 4096),
+        format!("ebpf_disks_zombies{labels}}} 3"),
+        format!("ebpf_disks_lost_total{{host=\"web\"}} {records}"),
+        format!("ebpf_disks_duration_seconds_count{labels}}} {}", records * 4),
+        format!("ebpf_disks_duration_seconds_bucket{labels},le=\"0.000262144\"}} {}", records * 3),
+        format!("ebpf_disks_duration_seconds_bucket{labels},le=\"+Inf\"}} {}", records * 4),
+    ] {
+        assert!(text.lines().any(|line| line == told), "{told}\n{text}");
+    }
+}
+
+#[test]
+fn tools_are_listed_enabled_for_a_time_and_disabled() {
+    let streams = streams();
+    let served =
+        Served::start(&streams, &["--run", "./disks 5", "--run", "sh -c 'exit 2'", "--serve", "127.0.0.1:0"]);
+    let tool = until("the tools", || Some(served.tool()).filter(|tool| !tool.is_null()));
+    assert_eq!(
+        tool,
+        json!({"name": "disks", "command": "./disks 5", "running": true, "enabled": true, "seconds_left": null, "failed": false})
+    );
+    assert_eq!(served.ask("POST", "/tools/disks/enable?seconds=0.7", "").0, 202);
+    until("a limit", || {
+        Some(())
+            .filter(|()| served.tool()["seconds_left"].is_f64() || served.tool()["running"] == json!(false))
+    });
+    until("the time to be over", || Some(()).filter(|()| served.tool()["running"] == json!(false)));
+    assert_eq!(served.tool()["enabled"], json!(false));
+    // The other command failed for good.
+    until("the failure to be told", || Some(()).filter(|()| served.ask("GET", "/healthz", "").0 == 503));
+    assert!(served.ask("GET", "/healthz", "").1.contains("exit 2"));
+    for (method, path, headers, status) in [
+        ("POST", "/tools/none/enable", "", 404),
+        ("POST", "/tools/disks/enable?seconds=x", "", 400),
+        ("POST", "/tools/disks/enable?seconds=-1", "", 400),
+        ("POST", "/tools/disks/remove", "", 404),
+        ("GET", "/tools/disks/enable", "", 405),
+        ("DELETE", "/metrics", "", 405),
+        ("GET", "/", "", 404),
+        ("HEAD", "/metrics", "", 200),
+        // What a page in a browser on this machine could ask.
+        ("POST", "/tools/disks/enable", "Origin: http://evil.example\r\n", 403),
+        ("GET", "/metrics", "Host: evil.example\r\n", 403),
+    ] {
+        assert_eq!(served.ask(method, path, headers).0, status, "{method} {path} {headers}");
+    }
+}
+
+#[test]
+fn others_need_a_token_and_take_no_room() {
+    let streams = streams();
+    streams.write("token", "s3cret\n").write("none", "\n");
+    for (arguments, names) in [
+        ("--serve 0.0.0.0:0", "--serve-token"),
+        ("--serve nowhere", "not PORT"),
+        ("--serve 0 --serve-token none", "is empty"),
+        ("--serve 0 --serve-token missing", "No such file"),
+        ("--serve-series 3", "--serve <ADDR>"),
+        ("--serve 203.0.113.7:1 --serve-token token", "another address"),
+    ] {
+        let said = streams.shell(&format!("ebpfmux {arguments}"));
+        assert_eq!((said.status, said.err.lines().count()), (Some(2), 1), "{arguments}: {}", said.err);
+        assert!(said.err.contains(names), "{arguments}: {}", said.err);
+    }
+    let served = Served::start(&streams, &["--run", "./disks", "--serve", "0", "--serve-token", "token"]);
+    assert_eq!(served.ask("GET", "/metrics", "").0, 401);
+    assert_eq!(served.ask("POST", "/tools/disks/disable", "Authorization: Bearer s3cre\r\n").0, 401);
+    assert_eq!(served.ask("GET", "/healthz", "").0, 200);
+    assert_eq!(served.ask("GET", "/metrics", "Authorization: Bearer s3cret\r\n").0, 200);
+    let long = format!("X: {}\r\n", "x".repeat(100_000));
+    assert!([0, 400, 431].contains(&served.ask("GET", "/healthz", &long).0));
+    let many = "X: x\r\n".repeat(200);
+    assert!([0, 400, 431].contains(&served.ask("GET", "/healthz", &many).0));
+    // Clients that say nothing hold their places for two seconds only, and the merge not at all.
+    let _silent: Vec<TcpStream> =
+        (0..20).map(|_| TcpStream::connect(&served.address).expect("a connection")).collect();
+    until("room", || Some(()).filter(|()| served.ask("GET", "/healthz", "").0 == 200));
+}
+
+#[test]
+fn a_prometheus_makes_the_right_numbers_of_it() {
+    let streams = streams();
+    let served = Served::start(&streams, &["--run", "./disks", "--serve", "0"]);
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
+    streams.write("prometheus.yml", format!(
+        "global: {{scrape_interval: 500ms, scrape_timeout: 500ms}}\nscrape_configs: [{{job_name: mux, static_configs: [{{targets: ['{}']}}]}}]\n",
+        served.address
+    ));
+    let mut prometheus = Command::new("prometheus");
+    prometheus.args([
+        "--config.file=prometheus.yml",
+        "--storage.tsdb.path=data",
+        &format!("--web.listen-address=127.0.0.1:{port}"),
+    ]);
+    let mut prometheus = prometheus
+        .current_dir(streams.path("."))
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("prometheus: see scripts/setup");
+    let query = |query: &str| -> Option<f64> {
+        let query: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+        write!(stream, "GET /api/v1/query?query={query} HTTP/1.0\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let answer: Value = serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()?;
+        answer["data"]["result"][0]["value"][1].as_str()?.parse().ok()
+    };
+    let scrapes = "count_over_time(ebpf_disks_bytes_total[1m])";
+    until("six scrapes", || query(scrapes).filter(|count| *count >= 6.0));
+    let rate = query("rate(ebpf_disks_bytes_total[2s])").expect("a rate");
+    let off = query("max(ebpf_disks_bytes_total) - 4096 * max(ebpfmux_records_total)");
+    let median = query("histogram_quantile(0.5, rate(ebpf_disks_duration_seconds_bucket[10s]))");
+    let mean =
+        query("rate(ebpf_disks_duration_seconds_sum[10s]) / rate(ebpf_disks_duration_seconds_count[10s])");
+    let (up, name) = (query("up"), query(r#"count(ebpf_disks_zombies{disk="a\"b\\c"} == 3)"#));
+    prometheus.kill().and_then(|()| prometheus.wait()).expect("it ends");
+    assert_eq!(off, Some(0.0), "the sum of what came");
+    // Some five intervals of 4096 bytes in a second, on a machine under load fewer.
+    assert!((2048.0..7.0 * 4096.0).contains(&rate), "{rate}");
+    // The second and third of four values lie in (204.8, 212.992] µs; the bound above is 229.376, that below 196.608.
+    assert!(median.is_some_and(|median| (0.000_196..=0.000_230).contains(&median)), "{median:?}");
+    assert!(mean.is_some_and(|mean| (mean - 0.000_25).abs() < 1e-9), "{mean:?}");
+    assert_eq!((up, name), (Some(1.0), Some(1.0)));
+}
