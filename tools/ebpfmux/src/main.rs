@@ -1,4 +1,4 @@
-//! `ebpfmux`: merges, joins and converts the streams of the tools.
+//! `ebpfmux`: merges, re-windows, joins, checks, records and serves the streams of the tools.
 
 mod args;
 mod bind;
