@@ -1,6 +1,7 @@
 //! One window of `--window`: the records of each key, as they become one.
 
 use std::collections::HashMap;
+use std::fmt::Write;
 
 use common::hist::{Hist, round3};
 
@@ -14,9 +15,12 @@ use crate::ts::{self, Nanos};
 #[derive(Default)]
 pub struct Span {
     groups: Vec<Group>,
-    index: HashMap<Vec<(String, String)>, usize>,
+    /// The groups' places, by host, tool and keys.
+    index: HashMap<String, usize>,
     /// By host and tool: the time of the last interval, and the lengths of all, in seconds.
     lengths: HashMap<(String, String), (Nanos, f64)>,
+    /// Memory for the key of the next record.
+    key: String,
 }
 
 /// The records of one key.
@@ -26,41 +30,81 @@ struct Group {
     tool: String,
     keys: Vec<(String, Value<'static>)>,
     sums: Vec<(String, Sum)>,
+    /// The time of its last record.
+    last: Nanos,
+}
+
+/// What tells groups apart, as one text: each part with its length before it, so that no two are alike.
+fn key<'a>(host: &str, tool: &str, keys: impl Iterator<Item = (&'a str, &'a Value<'a>)>, key: &mut String) {
+    let mut part = |part: &str| {
+        // Writing into memory cannot fail.
+        let _ = write!(key, "{}:{part}", part.len());
+    };
+    part(host);
+    part(tool);
+    for (name, value) in keys {
+        part(name);
+        part(if *value == Value::Null { "" } else { value.text() });
+    }
 }
 
 impl Span {
     /// Takes a record in; the error, for a person, says why it cannot be.
     pub fn add(&mut self, time: Nanos, fields: &Fields<'_>) -> Result<(), String> {
-        let text = |name| find(fields, name).map_or("", Value::text).to_owned();
+        let text = |name| find(fields, name).map_or("", Value::text);
         let (host, tool) = (text("host"), text("tool"));
         let Some(length) = find(fields, "interval_s").and_then(|length| length.text().parse::<f64>().ok())
         else {
             return Err(format!("a record of {tool} has no interval_s: events have no windows"));
         };
-        let (last, sum) = self.lengths.entry((host.clone(), tool.clone())).or_insert((Nanos::MIN, 0.0));
-        if time != *last {
-            (*last, *sum) = (time, *sum + length);
-        }
-        let mut group = Group { host, tool, keys: Vec::new(), sums: Vec::new() };
+        let keys = fields.iter().filter(|(name, value)| is_key(name, value));
+        self.key.clear();
+        key(host, tool, keys.map(|(name, value)| (name.as_ref(), value)), &mut self.key);
         let count = |name: &str| find(fields, name)?.text().parse::<f64>().ok();
-        for (name, value) in fields {
-            match name.as_ref() {
-                "ts" | "host" | "tool" | "interval_s" => {}
-                name if is_key(name, value) => group.keys.push((name.to_owned(), value.clone().into_owned())),
-                name => group.sums.push((name.to_owned(), Sum::of(name, value, count))),
+        let values = fields.iter().filter(|(name, value)| {
+            !matches!(name.as_ref(), "ts" | "host" | "tool" | "interval_s") && !is_key(name, value)
+        });
+        let at = match self.index.get(self.key.as_str()) {
+            Some(at) => *at,
+            None => {
+                let keys = fields.iter().filter(|(name, value)| is_key(name, value));
+                let keys = keys.map(|(name, value)| (name.to_string(), value.clone().into_owned())).collect();
+                self.groups.push(Group {
+                    host: host.to_owned(),
+                    tool: tool.to_owned(),
+                    keys,
+                    sums: Vec::new(),
+                    last: Nanos::MIN,
+                });
+                self.index.insert(self.key.clone(), self.groups.len() - 1);
+                self.groups.len() - 1
+            }
+        };
+        let group = &mut self.groups[at];
+        for (nth, (name, value)) in values.enumerate() {
+            // Nearly always the fields come in the order that is known.
+            match group.sums.get_mut(nth).filter(|(known, _)| known == name) {
+                Some((_, sum)) => sum.take(name, value, count),
+                None => group.add(name.to_string(), Sum::of(name, value, count), false),
             }
         }
-        self.put(group, false);
+        if std::mem::replace(&mut group.last, time) != time {
+            let (host, tool) = (group.host.clone(), group.tool.clone());
+            let (last, sum) = self.lengths.entry((host, tool)).or_insert((Nanos::MIN, 0.0));
+            if time != *last {
+                (*last, *sum) = (time, *sum + length);
+            }
+        }
         Ok(())
     }
 
-    fn put(&mut self, group: Group, beside: bool) {
-        let owner = [("host", &group.host), ("tool", &group.tool)]
-            .map(|(name, text)| (name.to_owned(), text.clone()));
-        let keys = group.keys.iter().map(|(name, value)| (name.clone(), value.text().to_owned()));
-        let at = *self.index.entry(owner.into_iter().chain(keys).collect()).or_insert(self.groups.len());
+    fn put(&mut self, group: Group) {
+        let keys = group.keys.iter().map(|(name, value)| (name.as_str(), value));
+        self.key.clear();
+        key(&group.host, &group.tool, keys, &mut self.key);
+        let at = *self.index.entry(self.key.clone()).or_insert(self.groups.len());
         match self.groups.get_mut(at) {
-            Some(known) => group.sums.into_iter().for_each(|(name, sum)| known.add(name, sum, beside)),
+            Some(known) => group.sums.into_iter().for_each(|(name, sum)| known.add(name, sum, true)),
             None => self.groups.push(group),
         }
     }
@@ -80,7 +124,7 @@ impl Span {
             if !keeps_host {
                 group.host.clear();
             }
-            reduced.put(group, true);
+            reduced.put(group);
         }
         reduced
     }

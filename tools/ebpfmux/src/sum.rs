@@ -51,6 +51,22 @@ impl Sum {
         }
     }
 
+    /// Takes in the same field of a later record.
+    pub fn take(&mut self, field: &str, value: &Value<'_>, count: impl Fn(&str) -> Option<f64>) {
+        match (&mut *self, value) {
+            (_, Value::Null) | (Self::Single(None), _) => return,
+            // Nearly all fields are counts, and what was one is one.
+            (Self::Whole(sum), Value::Plain(raw)) => {
+                if let Ok(count) = raw.parse::<i64>() {
+                    *sum = sum.saturating_add(count.into());
+                    return;
+                }
+            }
+            _ => {}
+        }
+        self.add(field, Self::of(field, value, count), false);
+    }
+
     /// Takes in the same field of a later record; or of another host or key, if `beside`.
     pub fn add(&mut self, field: &str, other: Self, beside: bool) {
         let own = std::mem::replace(self, Self::Null);
