@@ -28,16 +28,27 @@ static __always_inline void *event_reserve(u64 size)
 	return event;
 }
 
-static __always_inline void event_submit(void *event)
+/* Whether the reader is to be woken: as flags for the ring buffer. */
+static __always_inline u64 event_wake(void)
 {
-	u64 wake = BPF_RB_NO_WAKEUP;
-
 	/* Two processors may both see the reader asleep: a wake-up too many, never one too few. */
 	if (*(volatile u32 *)&reader_sleeps) {
 		*(volatile u32 *)&reader_sleeps = 0;
-		wake = BPF_RB_FORCE_WAKEUP;
+		return BPF_RB_FORCE_WAKEUP;
 	}
-	bpf_ringbuf_submit(event, wake);
+	return BPF_RB_NO_WAKEUP;
+}
+
+static __always_inline void event_submit(void *event)
+{
+	bpf_ringbuf_submit(event, event_wake());
+}
+
+/* For an event whose size is known only when it is complete. */
+static __always_inline void event_output(void *event, u64 size)
+{
+	if (bpf_ringbuf_output(&events, event, size, event_wake()))
+		count(LOST, 1);
 }
 
 #endif

@@ -35,6 +35,7 @@ typedef __s64 s64;
 enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_CGROUP_ARRAY = 8,
 	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_RINGBUF = 27,
@@ -59,6 +60,8 @@ enum {
 
 /* include/uapi/asm-generic/errno-base.h */
 #define EEXIST 17
+/* include/uapi/asm-generic/signal.h */
+#define SIGKILL 9
 
 #define TASK_COMM_LEN 16
 #define DISK_NAME_LEN 32
@@ -71,6 +74,7 @@ typedef struct {
 
 struct kernfs_node {
 	u64 id;
+	const char *name;
 };
 
 struct cgroup {
@@ -79,13 +83,48 @@ struct cgroup {
 	struct cgroup *ancestors[];
 };
 
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+};
+
+enum cgroup_subsys_id {
+	memory_cgrp_id,
+};
+
 struct css_set {
 	struct cgroup *dfl_cgrp;
+	struct cgroup_subsys_state *subsys[16]; /* by cgroup_subsys_id */
 };
 
 typedef struct {
 	long counter;
 } atomic_long_t;
+
+/* In pages. */
+struct page_counter {
+	atomic_long_t usage;
+	unsigned long max;
+	struct page_counter *parent;
+};
+
+struct mem_cgroup {
+	struct cgroup_subsys_state css;
+	struct page_counter memory;
+	bool oom_lock;
+};
+
+/* Why memory is short, and who is to die for it (include/linux/oom.h). */
+enum oom_constraint {
+	CONSTRAINT_NONE,
+	CONSTRAINT_CPUSET,
+	CONSTRAINT_MEMORY_POLICY,
+	CONSTRAINT_MEMCG,
+};
+
+struct oom_control {
+	struct mem_cgroup *memcg;
+	enum oom_constraint constraint;
+};
 
 struct rw_semaphore {
 	atomic_long_t owner;
@@ -124,6 +163,7 @@ enum pageflags {
 struct mm_struct {
 	unsigned long arg_start;
 	unsigned long arg_end;
+	atomic_long_t pgtables_bytes;
 };
 
 struct hlist_bl_node {
@@ -207,7 +247,13 @@ struct open_how {
 	u64 flags;
 };
 
-struct cred;
+typedef struct {
+	unsigned int val;
+} kuid_t;
+
+struct cred {
+	kuid_t uid;
+};
 
 /* A walk along a path: the component that it is at, and what is done with the last one. */
 struct nameidata {
@@ -221,7 +267,11 @@ struct signal_struct {
 	unsigned int flags;
 	int group_exit_code;
 	u64 sum_sched_runtime;
+	struct mm_struct *oom_mm;
+	short oom_score_adj;
 };
+
+struct kernel_siginfo;
 
 struct task_io_accounting {
 	u64 syscr;

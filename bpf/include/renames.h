@@ -185,4 +185,33 @@ static __always_inline bool getattr_has_path_first(void)
 	return bpf_core_type_matches(struct inode_operations___path_first);
 }
 
+/* 6.15 renamed a node's parent. Kernel commit 633488947ef6 ("kernfs: Use RCU to access
+ * kernfs_node::parent."). */
+struct kernfs_node___plain {
+	struct kernfs_node *parent;
+} __attribute__((preserve_access_index));
+
+struct kernfs_node___rcu {
+	struct kernfs_node *__parent;
+} __attribute__((preserve_access_index));
+
+static __always_inline struct kernfs_node *kernfs_parent(struct kernfs_node *node)
+{
+	struct kernfs_node___plain *old = (void *)node;
+	struct kernfs_node___rcu *new = (void *)node;
+
+	if (bpf_core_field_exists(old->parent))
+		return BPF_CORE_READ(old, parent);
+	return BPF_CORE_READ(new, __parent);
+}
+
+/* 6.8 tells the victim by its task rather than by its pid; distributions backported that. Kernel
+ * commit 72ba14deb40a ("mm: update mark_victim tracepoints fields"). */
+typedef void (*btf_trace_mark_victim___pid)(void *, int);
+
+static __always_inline bool victim_is_told_by_pid(void)
+{
+	return bpf_core_type_matches(btf_trace_mark_victim___pid);
+}
+
 #endif

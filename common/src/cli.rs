@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{Parser, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Parser, ValueEnum};
 
 use crate::exit::{Failure, Result};
 use crate::hooks::Attach;
@@ -96,12 +97,28 @@ fn seconds(text: &str) -> std::result::Result<Duration, String> {
 
 /// Parses the command line. `--help` and `--version` print and end the process, as users expect.
 pub fn parse<A: Parser>() -> Result<A> {
-    parse_from(std::env::args_os())
+    Ok(parse_matches(std::env::args_os(), |_| ())?.0)
 }
 
+/// The same, and whether the user gave this argument: one that has a default is there either way.
+pub fn parse_told<A: Parser>(argument: &str) -> Result<(A, bool)> {
+    parse_matches(std::env::args_os(), |matches| {
+        matches.value_source(argument) == Some(ValueSource::CommandLine)
+    })
+}
+
+#[cfg(test)]
 fn parse_from<A: Parser>(args: impl IntoIterator<Item = OsString>) -> Result<A> {
+    parse_matches(args, |_| ()).map(|(parsed, ())| parsed)
+}
+
+fn parse_matches<A: Parser, T>(
+    args: impl IntoIterator<Item = OsString>,
+    ask: impl Fn(&ArgMatches) -> T,
+) -> Result<(A, T)> {
     let matches = A::command().try_get_matches_from(args);
-    matches.and_then(|matches| A::from_arg_matches(&matches)).map_err(|error| match error.kind() {
+    let parsed = matches.and_then(|matches| Ok((A::from_arg_matches(&matches)?, ask(&matches))));
+    parsed.map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => match error.print() {
             Ok(()) => Failure::none(),
             Err(error) => Failure::stdout(error),

@@ -78,6 +78,21 @@ pub fn start<B>(
 where
     B: SkelBuilder<'static>,
 {
+    start_with(tool, common, || ())
+}
+
+/// The same, with something that the tool does last of all that needs rights, once it has attached.
+///
+/// # Errors
+/// As for `start`.
+pub fn start_with<B>(
+    tool: &Tool<'_, B, B::Output, <B::Output as OpenSkel<'static>>::Output>,
+    common: &Common,
+    last: impl FnOnce(),
+) -> Result<Session<<B::Output as OpenSkel<'static>>::Output>>
+where
+    B: SkelBuilder<'static>,
+{
     if let Some(folder) = &common.kernel {
         return Err(check_for(tool, common, folder));
     }
@@ -127,6 +142,7 @@ where
     let probes = plan.programs().filter(|program| program.kind == Kind::Kprobe);
     let probes = probes.filter_map(|program| links.get(&program.name));
     let mut meter = Meter::new(skel.object(), probes, statistics)?;
+    last();
     // Rights belong to a thread: they are given up before there is a second one, the one that waits for signals.
     if let Err(error) = privilege::drop_all(|| meter.works())
         && !common.quiet

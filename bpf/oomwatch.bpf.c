@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
+/*
+ * Whom the kernel kills for memory, and why. The kernel marks a victim right after it has sent it
+ * SIGKILL; one that it marks without that was dying already, which gets it memory, and is no kill.
+ */
+#include "kernel.h"
+#include "renames.h"
+#include "filter.h"
+
+#define MAX_COUNTERS 1
+#define LOST 0
+
+#include "event.h"
+#include "oomwatch/cause.h"
+#include "oomwatch/rss.h"
+
+/* Who sends a signal (include/linux/sched/signal.h): the kernel itself. */
+#define SEND_SIG_PRIV 1
+/* Room for the names of two paths, each name with a NUL; a power of two. Behind it there is room
+ * for one more, so that the last that begins within it fits. Mirrored by
+ * tools/oomwatch/src/event.rs, as is all of the event. */
+#define NAMES_ROOM 2048
+#define NAME_ROOM 256
+/* Cgroups on the way up. */
+#define MAX_STEPS 64
+
+/* The names of a cgroup's path, its own first. */
+struct names {
+	u32 len;
+	u32 cut; /* there was no more room, or there were too many steps */
+};
+
+struct event {
+	u64 ts_ns;
+	u64 age_ns;
+	struct rss rss;
+	u64 pgtables_bytes;
+	u64 limit_pages;
+	u64 usage_pages;
+	u32 pid;
+	u32 uid;
+	s32 oom_score_adj;
+	u32 scope;
+	u32 trigger_pid;
+	struct names memcg;
+	struct names cgroup;
+	u32 names_len;
+	char comm[TASK_COMM_LEN];
+	char trigger_comm[TASK_COMM_LEN];
+	char names[NAMES_ROOM + NAME_ROOM];
+};
+
+/* Where an event is put together: there is one kill at a time. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct event);
+} made SEC(".maps");
+
+/* To whom a thread has just sent SIGKILL: the task. It goes on to mark it at once, or never will.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u32);
+	__type(value, u64);
+} signalled SEC(".maps");
+
+SEC("fentry/oom_kill_process")
+int BPF_PROG(cause_f, struct oom_control *oc)
+{
+	return cause_told(oc);
+}
+
+SEC("kprobe/oom_kill_process")
+int BPF_KPROBE(cause_k, struct oom_control *oc)
+{
+	return cause_told(oc);
+}
+
+SEC("tp_btf/signal_generate")
+int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, struct task_struct *task, int group)
+{
+	u32 tid = bpf_get_current_pid_tgid();
+	u64 victim = (u64)task;
+
+	if (sig != SIGKILL || (u64)info != SEND_SIG_PRIV || !group)
+		return 0;
+	/* Marked before, by whichever of its threads: killed by then, or dying anyway. */
+	if (task->signal->oom_mm)
+		return 0;
+	if (bpf_map_update_elem(&signalled, &tid, &victim, BPF_ANY))
+		count(LOST, 1);
+	return 0;
+}
+
+/* Reads the names of a cgroup's path. All lengths are kept in the event, of whose content the
+ * verifier knows nothing: see path_names_read() of path.h. */
+static __always_inline void names_read(struct event *event, struct names *names,
+				       struct cgroup *cgroup)
+{
+	struct kernfs_node *node = BPF_CORE_READ(cgroup, kn);
+
+	names->len = 0;
+	names->cut = 1;
+	for (int step = 0; step < MAX_STEPS; step++) {
+		struct kernfs_node *parent = kernfs_parent(node);
+		u32 len = *(volatile u32 *)&event->names_len;
+		long name;
+
+		/* The root has no name. */
+		if (!parent) {
+			names->cut = 0;
+			break;
+		}
+		if (len >= NAMES_ROOM)
+			break;
+		/* Always so; older verifiers forget it on the way. */
+		barrier_var(len);
+		len &= NAMES_ROOM - 1;
+		name = bpf_probe_read_kernel_str(&event->names[len], NAME_ROOM,
+						 BPF_CORE_READ(node, name));
+		if (name <= 0)
+			break;
+		event->names_len += name;
+		names->len += name;
+		node = parent;
+	}
+}
+
+static __always_inline void describe_victim(struct event *event, struct task_struct *task)
+{
+	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+
+	event->pid = BPF_CORE_READ(task, tgid);
+	event->uid = BPF_CORE_READ(task, real_cred, uid.val);
+	event->oom_score_adj = BPF_CORE_READ(task, signal, oom_score_adj);
+	event->age_ns = event->ts_ns - BPF_CORE_READ(leader, start_time);
+	event->pgtables_bytes = BPF_CORE_READ(mm, pgtables_bytes.counter);
+	bpf_core_read(&event->comm, sizeof(event->comm), &leader->comm);
+	rss_read(task, mm);
+	event->rss = rss;
+}
+
+static __always_inline void describe_cause(struct event *event)
+{
+	struct cause cause = {};
+	struct mem_cgroup *memcg;
+
+	cause_of_kill(&cause);
+	event->scope = cause.scope;
+	event->limit_pages = cause.limit_pages;
+	event->usage_pages = cause.usage_pages;
+	event->trigger_pid = bpf_get_current_pid_tgid() >> 32;
+	bpf_get_current_comm(&event->trigger_comm, sizeof(event->trigger_comm));
+	event->memcg.len = 0;
+	event->memcg.cut = 0;
+	memcg = (void *)cause.memcg;
+	if (memcg)
+		names_read(event, &event->memcg, BPF_CORE_READ(memcg, css.cgroup));
+}
+
+static __always_inline void send(struct task_struct *task)
+{
+	u32 zero = 0;
+	struct event *event = bpf_map_lookup_elem(&made, &zero);
+	u64 size;
+
+	if (!event)
+		return;
+	event->ts_ns = bpf_ktime_get_ns();
+	event->names_len = 0;
+	describe_victim(event, task);
+	describe_cause(event);
+	names_read(event, &event->cgroup, BPF_CORE_READ(task, cgroups, dfl_cgrp));
+	size = *(volatile u32 *)&event->names_len + __builtin_offsetof(struct event, names);
+	if (size > sizeof(*event))
+		size = sizeof(*event);
+	event_output(event, size);
+}
+
+SEC("tp_btf/mark_victim")
+int BPF_PROG(on_mark)
+{
+	u32 tid = bpf_get_current_pid_tgid();
+	u64 *found = bpf_map_lookup_elem(&signalled, &tid);
+	struct task_struct *task;
+
+	if (!found)
+		return 0;
+	task = (void *)*found;
+	bpf_map_delete_elem(&signalled, &tid);
+	if (victim_is_told_by_pid() ? (int)ctx[0] != BPF_CORE_READ(task, pid) : ctx[0] != (u64)task)
+		return 0;
+	if (filter.pids && !filter_pid(BPF_CORE_READ(task, tgid)))
+		return 0;
+	if (filter_task_cgroup(task))
+		send(task);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -1,0 +1,118 @@
+//! oomwatch: whom did the kernel kill for memory, and why?
+
+mod event;
+mod row;
+mod run;
+mod steady;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use common::exit::{Result, report};
+use common::hooks::{Hook, Rung};
+use common::owner::By;
+use common::{cli, output, owner, session};
+
+// The module `skel`, generated from the BPF C.
+include!(concat!(env!("OUT_DIR"), "/skel.rs"));
+
+/// The tool's name in records and messages.
+const TOOL: &str = "oomwatch";
+
+/// What can be said where nothing tells what memory was short of.
+const DEDUCED: &str = "scope and memcg are deduced: that of the trigger's memory cgroups that stands at its limit";
+
+/// Kills can be had in one way on every kernel with types. What they are for is told by a function, or deduced.
+const HOOKS: &[Hook] = &[
+    Hook::new("kills", &[Rung::new(&["on_signal", "on_mark"])]),
+    Hook::new(
+        "causes",
+        &[
+            Rung::new(&["cause_f"]),
+            Rung::new(&["cause_k"]),
+            Rung::new(&["on_signal", "on_mark"]).bound(DEDUCED),
+        ],
+    ),
+];
+
+const EXAMPLES: &str = "\
+Examples:
+  oomwatch                       a record for each kill, as it happens
+  oomwatch | jq -r '[.ts, .comm, .memcg, .trigger_comm] | @tsv'
+  oomwatch --cgroup system.slice only victims in there
+  oomwatch 60                    how many kills each minute
+  oomwatch --by cgroup 3600      and in which cgroups
+  oomwatch -o csv >> kills.csv &
+
+Bounds:
+  A kill is a SIGKILL that the kernel sends for want of memory: one record for
+  each process. Several die at once where memory.oom.group says so: each has a
+  record, with the cause they share. A process that was dying already is given
+  memory but not killed, and has no record; nor has one that dies with the victim
+  because it shares all of its memory (vfork, CLONE_VM without CLONE_THREAD).
+  What user space kills (systemd-oomd, earlyoom) is not seen. A kill asked for by
+  SysRq-f is global, its trigger a kworker.
+  rss_*: to the page where the victim has one thread, or from Linux 6.2 on; else
+  up to 64 pages per other thread off. Pages under change count as they stand.
+  limit_bytes, usage_bytes: of memory. With cgroup v1, also where it was the limit
+  of memory and swap together that was reached.
+  Where the kernel does not let its function be watched (--check: causes), scope,
+  memcg, limit and usage are deduced: the lowest memory cgroup above the trigger
+  that has room for less than 8 pages is the one that was short. Else it was the
+  machine; with several memory nodes, scope is null. Memory that others give back
+  in that moment makes a memcg's kill look like a global one, where the kernel has
+  no cgroup v1 memory controller; a global kill looks like a memcg's when the
+  trigger's is full as well.
+  Paths: 64 levels, 2 KiB for both; what is longer begins with …/.
+  Up to 1 MiB of kills (some 3000) that were not read yet; lost tells the others.
+
+It stays at work when memory is gone: it locks its own (mlockall; CAP_IPC_LOCK) and
+sets its oom_score_adj to -1000 (CAP_SYS_RESOURCE), if it has the right, before it
+gives up all rights; a note on stderr says what it could not do. What reads its
+output needs the same care.";
+
+/// Whom did the kernel kill for memory, and why? A record for each kill; with INTERVAL, how many.
+#[derive(Parser)]
+#[command(name = TOOL, version, after_help = EXAMPLES)]
+struct Args {
+    #[command(flatten)]
+    common: cli::Common,
+
+    #[command(flatten)]
+    owner: owner::Options,
+
+    /// A record for each kill: the default without INTERVAL and --by
+    #[arg(long, conflicts_with_all = ["interval", "count", "by"])]
+    events: bool,
+}
+
+fn main() -> ExitCode {
+    report(TOOL, run())
+}
+
+fn run() -> Result<()> {
+    let (args, given): (Args, _) = cli::parse_told("interval")?;
+    let events = args.events || !given && args.owner.by == By::System;
+    if args.common.schema {
+        return if events {
+            output::print_schema::<row::Kill>(TOOL)
+        } else {
+            output::print_schema::<row::Kills>(TOOL)
+        };
+    }
+    steady::keep_heap();
+    let tool = session::Tool {
+        builder: skel::OomwatchSkelBuilder::default,
+        configure: &run::configure,
+        hooks: HOOKS,
+        wanted: &|_| true,
+        // Whose they are is told by each kill.
+        owner: None,
+        prove: None,
+    };
+    let mut session = session::start_with(&tool, &args.common, || steady::steady(args.common.quiet))?;
+    match events {
+        true => run::events(&mut session, &args.common),
+        false => run::intervals(&mut session, &args.common, &args.owner),
+    }
+}

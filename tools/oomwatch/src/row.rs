@@ -1,0 +1,177 @@
+//! The records of oomwatch.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use common::output::Row;
+use common::owner::{By, Owner};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// What memory was short of, by the numbers of `enum oom_constraint` in the kernel; the last is unknown.
+pub const SCOPES: [Option<&str>; 5] =
+    [Some("global"), Some("cpuset"), Some("mempolicy"), Some("memcg"), None];
+
+/// A process that the kernel killed for memory, at the time of the kill.
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Kill {
+    /// The victim: the process.
+    pub pid: u32,
+    /// Its command name, at most 15 bytes: that of its first thread.
+    pub comm: String,
+    /// Its real user id, in the initial user namespace.
+    pub uid: u32,
+    /// Anonymous memory that it had in RAM, in bytes.
+    pub rss_anon_bytes: u64,
+    /// Pages of files that it had mapped, in bytes.
+    pub rss_file_bytes: u64,
+    /// Shared memory (tmpfs, shared anonymous mappings) that it had mapped, in bytes.
+    pub rss_shmem_bytes: u64,
+    /// Its page tables, in bytes.
+    pub pgtables_bytes: u64,
+    /// Its /proc/PID/oom_score_adj: -999 to 1000, the higher the sooner it is chosen.
+    pub oom_score_adj: i32,
+    /// How long it had lived, in seconds.
+    pub age_s: f64,
+    /// Its cgroup v2, as /proc/PID/cgroup has it outside of cgroup namespaces.
+    pub cgroup: String,
+    /// Where memory was short: global (the machine), memcg (a memory cgroup's limit), cpuset or mempolicy (the memory
+    /// nodes that the trigger may use). Null where that could not be seen.
+    pub scope: Option<&'static str>,
+    /// The memory cgroup whose limit was reached, from the root of its hierarchy. Null for other scopes.
+    pub memcg: Option<String>,
+    /// Its limit (memory.max; v1: memory.limit_in_bytes), in bytes. Null where there is none.
+    pub limit_bytes: Option<u64>,
+    /// What it used then, with all cgroups below it, in bytes.
+    pub usage_bytes: Option<u64>,
+    /// The process that asked for the memory that was not there.
+    pub trigger_pid: u32,
+    /// The command name of the thread that did.
+    pub trigger_comm: String,
+}
+
+impl Row for Kill {
+    const TABLE: &'static [&'static str] = &[
+        "pid",
+        "comm",
+        "uid",
+        "rss_anon_bytes",
+        "oom_score_adj",
+        "scope",
+        "limit_bytes",
+        "usage_bytes",
+        "trigger_pid",
+        "trigger_comm",
+    ];
+    const TAIL: Option<&'static str> = Some("cgroup");
+    const WIDTHS: &'static [(&'static str, usize)] =
+        &[("pid", 7), ("comm", 15), ("rss_anon_bytes", 11), ("scope", 9), ("trigger_comm", 15)];
+}
+
+/// How many processes were killed in an interval.
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Kills {
+    /// Whose processes they were, with --by: the victims'.
+    #[serde(flatten)]
+    pub owner: Owner,
+    /// Processes that the kernel killed for memory.
+    pub kills: u64,
+}
+
+impl Row for Kills {
+    const TABLE: &'static [&'static str] = &["pid", "comm", "cgroup", "kills"];
+    const WIDTHS: &'static [(&'static str, usize)] = &[Owner::WIDTHS[0], Owner::WIDTHS[1]];
+}
+
+/// The kills of an interval, by owner.
+pub struct Counts {
+    by: By,
+    room: usize,
+    kills: BTreeMap<Owner, u64>,
+    lost: u64,
+}
+
+impl Counts {
+    /// None yet; so many owners are kept apart.
+    pub fn new(by: By, room: usize) -> Self {
+        Self { by, room, kills: BTreeMap::new(), lost: 0 }
+    }
+
+    /// Counts a kill, or that there was no room for another owner.
+    pub fn add(&mut self, kill: Kill) {
+        let owner = match self.by {
+            By::System => Owner::default(),
+            By::Process => Owner::process(kill.pid, kill.comm),
+            By::Comm => Owner::comm(kill.comm),
+            By::Cgroup => Owner::cgroup(kill.cgroup),
+        };
+        let full = self.kills.len() >= self.room;
+        match self.kills.entry(owner) {
+            Entry::Occupied(kills) => *kills.into_mut() += 1,
+            Entry::Vacant(_) if full => self.lost += 1,
+            Entry::Vacant(new) => drop(new.insert(1)),
+        }
+    }
+
+    /// The records of the interval that ends, of which one says so where nobody was killed; and what was lost.
+    pub fn take(&mut self) -> (Vec<Kills>, u64) {
+        let kills = std::mem::take(&mut self.kills).into_iter();
+        let mut rows: Vec<_> = kills.map(|(owner, kills)| Kills { owner, kills }).collect();
+        if rows.is_empty() {
+            rows.push(Kills { owner: Owner::nobody(self.by), kills: 0 });
+        }
+        (rows, std::mem::take(&mut self.lost))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kill(pid: u32, comm: &str, cgroup: &str) -> Kill {
+        Kill {
+            pid,
+            comm: comm.to_string(),
+            uid: 0,
+            rss_anon_bytes: 0,
+            rss_file_bytes: 0,
+            rss_shmem_bytes: 0,
+            pgtables_bytes: 0,
+            oom_score_adj: 0,
+            age_s: 0.0,
+            cgroup: cgroup.to_string(),
+            scope: None,
+            memcg: None,
+            limit_bytes: None,
+            usage_bytes: None,
+            trigger_pid: 0,
+            trigger_comm: String::new(),
+        }
+    }
+
+    fn counted(by: By, room: usize) -> (Vec<(Owner, u64)>, u64) {
+        let mut counts = Counts::new(by, room);
+        for (pid, comm, cgroup) in [(1, "a", "/x"), (2, "a", "/y"), (3, "b", "/x")] {
+            counts.add(kill(pid, comm, cgroup));
+        }
+        let (rows, lost) = counts.take();
+        assert_eq!(counts.take().0, [Kills { owner: Owner::nobody(by), kills: 0 }]);
+        (rows.into_iter().map(|row| (row.owner, row.kills)).collect(), lost)
+    }
+
+    #[test]
+    fn kills_are_counted_for_their_victims() {
+        assert_eq!(counted(By::System, 1), (vec![(Owner::default(), 3)], 0));
+        let comm = |comm: &str| Owner::comm(comm.to_string());
+        assert_eq!(counted(By::Comm, 2), (vec![(comm("a"), 2), (comm("b"), 1)], 0));
+        let cgroup = |path: &str| Owner::cgroup(path.to_string());
+        assert_eq!(counted(By::Cgroup, 2), (vec![(cgroup("/x"), 2), (cgroup("/y"), 1)], 0));
+        assert_eq!(counted(By::Process, 3).0.len(), 3);
+    }
+
+    #[test]
+    fn who_finds_no_room_is_lost() {
+        assert_eq!(counted(By::Process, 2).1, 1);
+        assert_eq!(counted(By::Comm, 1).1, 1);
+    }
+}

@@ -1,0 +1,80 @@
+//! The two ways to run: a record for each kill, or counts per interval.
+
+use std::cell::RefCell;
+
+use common::banks::Counters;
+use common::cli::Common;
+use common::events;
+use common::exit::{Failure, Result};
+use common::globals::map;
+use common::interval::Ticks;
+use common::output::Writer;
+use common::owner::Options;
+use common::session::Session;
+use libbpf_rs::RingBufferBuilder;
+use libbpf_rs::skel::{OpenSkel, Skel};
+
+use crate::row::Counts;
+use crate::skel::{OomwatchSkel, OpenOomwatchSkel};
+use crate::{TOOL, event};
+
+/// The size of a bank of counters, in words: the C struct is rounded up to whole cache lines.
+const COUNTERS: usize = 8;
+/// Where the kernel lists its memory nodes.
+const NODES: &str = "/sys/devices/system/node/has_memory";
+
+/// Sets the constants and sizes that the kernel's side needs before it is loaded.
+pub fn configure(open: &mut OpenOomwatchSkel<'_>) -> libbpf_rs::Result<()> {
+    if let Some(constants) = open.maps.rodata_data.as_deref_mut() {
+        // A kernel without nodes has one; where it does not tell, nothing is concluded from it.
+        let nodes = std::fs::read_to_string(NODES);
+        constants.one_node = nodes.is_ok_and(|nodes| nodes.trim() == "0");
+    }
+    events::configure(open.open_object_mut(), Some(events::RING_BYTES))
+}
+
+/// A record for each kill, until asked to end.
+pub fn events(session: &mut Session<OomwatchSkel<'_>>, common: &Common) -> Result<()> {
+    let mut counters: Counters<COUNTERS> = Counters::map(&session.skel.maps.counters)?;
+    let page = rustix::param::page_size() as u64;
+    let source = events::Source {
+        object: session.skel.object(),
+        lost: &mut || {
+            let [lost, ..] = counters.since_last();
+            lost + session.meter.account().missed
+        },
+    };
+    events::write(TOOL, common, &session.stop, source, |bytes| event::decode(bytes, page), |_| true)
+}
+
+/// Records at the end of each interval.
+pub fn intervals(
+    session: &mut Session<OomwatchSkel<'_>>,
+    common: &Common,
+    owner: &Options,
+) -> Result<()> {
+    let unreadable = |error| Failure::failed(format!("cannot read the ring buffer: {error}"));
+    let mut counters: Counters<COUNTERS> = Counters::map(&session.skel.maps.counters)?;
+    let counts = RefCell::new(Counts::new(owner.by, owner.map_size as usize));
+    let page = rustix::param::page_size() as u64;
+    let events = map(session.skel.object(), "events")?;
+    let mut builder = RingBufferBuilder::new();
+    let receive = |bytes: &[u8]| {
+        if let Some((_, kill)) = event::decode(bytes, page) {
+            counts.borrow_mut().add(kill);
+        }
+        0
+    };
+    builder.add(&events, receive).map_err(unreadable)?;
+    let ring = builder.build().map_err(unreadable)?;
+    let mut writer = Writer::new(TOOL, common);
+    let mut ticks = Ticks::new(common.interval, common.count, common.duration);
+    while let Some(tick) = ticks.next(&session.stop) {
+        ring.consume().map_err(unreadable)?;
+        let (rows, no_room) = counts.borrow_mut().take();
+        let [lost, ..] = counters.since_last();
+        let account = session.meter.account();
+        writer.interval(&tick, &rows, lost + no_room, account)?;
+    }
+    Ok(())
+}
