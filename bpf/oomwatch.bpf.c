@@ -144,12 +144,12 @@ static __always_inline void describe_victim(struct event *event, struct task_str
 	event->rss = rss;
 }
 
-static __always_inline void describe_cause(struct event *event)
+static __always_inline void describe_cause(struct event *event, struct task_struct *victim)
 {
 	struct cause cause = {};
 	struct mem_cgroup *memcg;
 
-	cause_of_kill(&cause);
+	cause_of_kill(&cause, victim);
 	event->scope = cause.scope;
 	event->limit_pages = cause.limit_pages;
 	event->usage_pages = cause.usage_pages;
@@ -173,7 +173,7 @@ static __always_inline void send(struct task_struct *task)
 	event->ts_ns = bpf_ktime_get_ns();
 	event->names_len = 0;
 	describe_victim(event, task);
-	describe_cause(event);
+	describe_cause(event, task);
 	names_read(event, &event->cgroup, BPF_CORE_READ(task, cgroups, dfl_cgrp));
 	size = *(volatile u32 *)&event->names_len + __builtin_offsetof(struct event, names);
 	if (size > sizeof(*event))

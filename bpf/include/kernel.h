@@ -110,6 +110,7 @@ struct page_counter {
 struct mem_cgroup {
 	struct cgroup_subsys_state css;
 	struct page_counter memory;
+	bool oom_group;
 	bool oom_lock;
 };
 

@@ -100,10 +100,11 @@ pub fn parse<A: Parser>() -> Result<A> {
     Ok(parse_matches(std::env::args_os(), |_| ())?.0)
 }
 
-/// The same, and whether the user gave this argument: one that has a default is there either way.
-pub fn parse_told<A: Parser>(argument: &str) -> Result<(A, bool)> {
+/// The same, and whether the user gave one of these arguments: those that have a default are there either way.
+pub fn parse_told<A: Parser>(arguments: &[&str]) -> Result<(A, bool)> {
     parse_matches(std::env::args_os(), |matches| {
-        matches.value_source(argument) == Some(ValueSource::CommandLine)
+        let given = |argument: &&str| matches.value_source(argument) == Some(ValueSource::CommandLine);
+        arguments.iter().any(given)
     })
 }
 

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 /// The tools that measure.
-pub const TOOLS: [&str; 7] = ["proclife", "biolat", "vfsstat", "syncsnoop", "cachestat", "dcstat", "fslat"];
+pub const TOOLS: [&str; 8] =
+    ["proclife", "biolat", "vfsstat", "syncsnoop", "cachestat", "dcstat", "fslat", "oomwatch"];
 
 /// The path of a program of this workspace, built with the profile that the test was built with.
 pub fn built(name: &str) -> PathBuf {

@@ -1,6 +1,7 @@
 //! A workload under the test's control.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
@@ -51,6 +52,12 @@ impl Workload {
     pub fn go_on(&mut self) {
         let input = self.input.as_mut().expect("its stdin is open");
         input.write_all(b"\n").expect("the workload reads");
+    }
+
+    /// Waits until it has been killed.
+    pub fn killed(mut self) {
+        let status = self.child.wait().expect("the workload can be waited for");
+        assert_eq!(status.signal(), Some(libc::SIGKILL), "the workload: {status}");
     }
 
     /// Lets it go on and waits for its end, which must be a good one; the records that it printed.

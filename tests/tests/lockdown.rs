@@ -36,6 +36,7 @@ fn a_kernel_that_lets_no_program_read_its_memory() {
         "cachestat --attach kprobe",
         "fslat --attach tracepoint",
         "fslat --attach kprobe --events",
+        "oomwatch",
     ] {
         refuses(&format!("$BIN/{tool}"), 4, &parts);
     }

@@ -11,7 +11,7 @@ use tests::tool::Tool;
 use tests::{can_run, until};
 
 /// The tools, with the ways of theirs that print different records.
-const WAYS: [&[&str]; 9] = [
+const WAYS: [&[&str]; 11] = [
     &["proclife"],
     &["proclife", "--overhead"],
     &["biolat"],
@@ -21,6 +21,8 @@ const WAYS: [&[&str]; 9] = [
     &["cachestat", "-q", "--overhead"],
     &["fslat", "-q"],
     &["fslat", "-q", "--buckets", "--overhead"],
+    &["oomwatch", "-q", "--by", "system"],
+    &["oomwatch", "-q", "--by", "process", "--overhead"],
 ];
 
 fn good(line: &str) -> String {
@@ -119,7 +121,7 @@ fn the_csv_header_is_the_keys_of_the_json() {
     if !can_run() {
         return;
     }
-    for tool in ["proclife", "biolat", "proclife --overhead", "syncsnoop", "fslat"] {
+    for tool in ["proclife", "biolat", "proclife --overhead", "syncsnoop", "fslat", "oomwatch"] {
         let csv = good(&format!("$BIN/{tool} -o csv 0.2 2"));
         let json = records::parse(&good(&format!("$BIN/{tool} -o json 0.2 1")));
         assert_eq!(csv.lines().next().expect("a header"), keys(&json[0]).join(","));
@@ -137,6 +139,7 @@ fn a_terminal_gets_a_table_with_headings() {
         ("biolat", ["disk", "op", "bytes"]),
         ("syncsnoop", ["call", "count", "errors"]),
         ("fslat", ["fs", "op", "errors"]),
+        ("oomwatch", ["time", "kills", "lost"]),
     ] {
         let shown = good(&format!("script -qec \"$BIN/{tool} 0.2 2\" /dev/null"));
         let heading = shown.lines().find(|line| line.starts_with("time")).expect("a heading");
@@ -163,6 +166,8 @@ fn a_reader_that_goes_ends_it_quickly_and_well() {
         "$BIN/fslat -q 0.2 | head -1",
         "$BIN/fslat -q 60 | sleep 3",
         "$BIN/fslat -q --events -p 1 | sleep 3",
+        "$BIN/oomwatch -q 0.2 | head -1",
+        "$BIN/oomwatch -q | sleep 1",
     ] {
         let start = Instant::now();
         let Output { status, stderr, .. } = shell(line);
@@ -180,7 +185,7 @@ fn a_signal_prints_the_interval_under_way() {
     if !can_run() {
         return;
     }
-    for tool in ["proclife", "biolat", "syncsnoop -q", "fslat -q"] {
+    for tool in ["proclife", "biolat", "syncsnoop -q", "fslat -q", "oomwatch -q"] {
         for signal in ["INT", "TERM", "HUP"] {
             // timeout ends with the status of what it ran only if asked to.
             let told = good(&format!("timeout --preserve-status -s {signal} 1 $BIN/{tool} 10"));

@@ -41,6 +41,7 @@ fn without_rights() {
         "dcstat",
         "cachestat",
         "fslat",
+        "oomwatch",
     ] {
         let line = format!("{NOBODY} {}/{tool}", dir.path().display());
         refuses(&line, 4, &["CAP_BPF", "CAP_PERFMON"]);
@@ -163,6 +164,8 @@ fn bad_usage() {
     refuses("$BIN/fslat --fs fat", 2, &["fat", "--fs", "overlay"]);
     refuses("$BIN/fslat --op ext4", 2, &["ext4", "--op", "getattr"]);
     refuses("$BIN/fslat --min-us 5", 2, &["--events"]);
+    refuses("$BIN/oomwatch --events 5", 2, &["--events"]);
+    refuses("$BIN/oomwatch --events --by comm", 2, &["--events"]);
 }
 
 #[test]
@@ -191,4 +194,5 @@ fn stdout_that_cannot_be_written_to() {
     refuses("$BIN/syncsnoop -q -o json 0.1 3 >/dev/full", 1, &["stdout"]);
     refuses("$BIN/cachestat -q -o json 0.1 3 >/dev/full", 1, &["stdout"]);
     refuses("$BIN/fslat -q -o json 0.1 3 >/dev/full", 1, &["stdout"]);
+    refuses("$BIN/oomwatch -q -o json 0.1 3 >/dev/full", 1, &["stdout"]);
 }

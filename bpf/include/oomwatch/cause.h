@@ -13,10 +13,13 @@
 #define SCOPE_UNKNOWN 4
 /* Deeper memory cgroups are not looked at. */
 #define CAUSE_MAX_DEPTH 64
-/* A memory cgroup that has less room than this many pages stands at its limit: it would not be
- * asked to kill while it had room for the allocation that failed, and larger ones are no cause for
- * a kill (mem_cgroup_out_of_memory of mm/memcontrol.c, PAGE_ALLOC_COSTLY_ORDER). */
-#define AT_LIMIT_PAGES 8
+/* An allocation of more pages than this that fails is no cause for a kill
+ * (PAGE_ALLOC_COSTLY_ORDER). */
+#define COSTLY_PAGES 8
+
+/* What processors charge ahead, all together, in pages: it may be given back while a kill is being
+ * decided on. Set from tools/oomwatch/src/run.rs. */
+const volatile u64 ahead_pages = 64;
 
 struct cause {
 	/* The task that asked for memory, and that kills for it. */
@@ -29,6 +32,10 @@ struct cause {
 
 /* As told by the function that kills. */
 struct cause told = {};
+
+/* As deduced for the last victim, and the group that it was killed with. */
+struct cause deduced = {};
+u64 deduced_group = 0;
 
 /* Whether the machine has one memory node: then neither cpusets nor memory policies can make memory
  * short. */
@@ -74,52 +81,76 @@ static __always_inline struct mem_cgroup *memcg_parent(struct mem_cgroup *memcg)
 }
 
 /*
- * The memory cgroup for whose limit the running task kills: the lowest above it that stands at its
- * limit, which is where charging fails. Kernels with the first version of memory cgroups mark it
- * and all below it meanwhile (oom_lock): there others cannot be mistaken for it, and it is known
- * even if memory has become free since.
+ * The memory cgroup for whose limit the running task kills: of those above it the one with the
+ * least room, if it stands at its limit but for what is charged ahead. A kill is decided on where
+ * there is no room for the allocation that failed (mem_cgroup_out_of_memory of mm/memcontrol.c).
+ * Kernels with the first version of memory cgroups mark it and all below it meanwhile (oom_lock):
+ * others cannot be mistaken for it there.
  */
 static __always_inline struct mem_cgroup *memcg_at_limit(void)
 {
 	struct mem_cgroup *memcg = memcg_of((void *)bpf_get_current_task());
-	struct mem_cgroup *marked = NULL;
+	struct mem_cgroup *least = NULL;
+	s64 least_room = ahead_pages + COSTLY_PAGES;
 
 	for (int step = 0; step < CAUSE_MAX_DEPTH && memcg; step++) {
-		u64 limit = BPF_CORE_READ(memcg, memory.max);
-		u64 usage = BPF_CORE_READ(memcg, memory.usage.counter);
-		bool at_limit = usage + AT_LIMIT_PAGES > limit;
+		s64 room =
+		    BPF_CORE_READ(memcg, memory.max) - BPF_CORE_READ(memcg, memory.usage.counter);
 
-		if (bpf_core_field_exists(memcg->oom_lock)) {
-			if (!BPF_CORE_READ(memcg, oom_lock))
-				break;
-			marked = memcg;
+		if (bpf_core_field_exists(memcg->oom_lock) && !BPF_CORE_READ(memcg, oom_lock))
+			break;
+		if (room < least_room) {
+			least = memcg;
+			least_room = room;
 		}
-		if (at_limit)
-			return memcg;
 		memcg = memcg_parent(memcg);
 	}
-	return marked;
+	return least;
 }
 
-static __always_inline void cause_deduced(struct cause *cause)
+/* The topmost memory cgroup above a victim that is killed as a group; 0 where there is none. */
+static __always_inline u64 group_of(struct task_struct *victim)
 {
-	struct mem_cgroup *memcg = memcg_at_limit();
+	struct mem_cgroup *memcg = memcg_of(victim);
+	struct mem_cgroup *group = NULL;
 
-	if (memcg) {
-		cause->scope = CONSTRAINT_MEMCG;
-		cause_memcg(cause, memcg);
-	} else {
-		cause->scope = one_node ? CONSTRAINT_NONE : SCOPE_UNKNOWN;
+	for (int step = 0; step < CAUSE_MAX_DEPTH && memcg; step++) {
+		if (BPF_CORE_READ(memcg, oom_group))
+			group = memcg;
+		memcg = memcg_parent(memcg);
 	}
+	return (u64)group;
 }
 
-/* What the running task kills for. */
-static __always_inline void cause_of_kill(struct cause *cause)
+static __always_inline void cause_deduced(struct cause *cause, struct task_struct *victim)
+{
+	u64 killer = bpf_get_current_task();
+	u64 group = group_of(victim);
+	struct mem_cgroup *memcg;
+
+	/* The others of a group die for what the first died for: by then its memory may be free. */
+	if (!group || deduced.killer != killer || deduced_group != group) {
+		deduced.killer = killer;
+		deduced_group = group;
+		deduced.memcg = 0;
+		memcg = memcg_at_limit();
+		if (memcg) {
+			deduced.scope = CONSTRAINT_MEMCG;
+			cause_memcg(&deduced, memcg);
+		} else {
+			deduced.scope = one_node ? CONSTRAINT_NONE : SCOPE_UNKNOWN;
+		}
+	}
+	*cause = deduced;
+}
+
+/* What the running task kills this victim for. */
+static __always_inline void cause_of_kill(struct cause *cause, struct task_struct *victim)
 {
 	if (told.killer == bpf_get_current_task())
 		*cause = told;
 	else
-		cause_deduced(cause);
+		cause_deduced(cause, victim);
 }
 
 #endif

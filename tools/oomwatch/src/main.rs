@@ -10,7 +10,6 @@ use std::process::ExitCode;
 use clap::Parser;
 use common::exit::{Result, report};
 use common::hooks::{Hook, Rung};
-use common::owner::By;
 use common::{cli, output, owner, session};
 
 // The module `skel`, generated from the BPF C.
@@ -20,7 +19,8 @@ include!(concat!(env!("OUT_DIR"), "/skel.rs"));
 const TOOL: &str = "oomwatch";
 
 /// What can be said where nothing tells what memory was short of.
-const DEDUCED: &str = "scope and memcg are deduced: that of the trigger's memory cgroups that stands at its limit";
+const DEDUCED: &str =
+    "scope and memcg are deduced: that of the trigger's memory cgroups that stands at its limit";
 
 /// Kills can be had in one way on every kernel with types. What they are for is told by a function, or deduced.
 const HOOKS: &[Hook] = &[
@@ -55,14 +55,15 @@ Bounds:
   rss_*: to the page where the victim has one thread, or from Linux 6.2 on; else
   up to 64 pages per other thread off. Pages under change count as they stand.
   limit_bytes, usage_bytes: of memory. With cgroup v1, also where it was the limit
-  of memory and swap together that was reached.
+  of memory and swap together that was reached. The usage may be below the limit
+  by what processors charge ahead and give back just then: 64 pages each.
   Where the kernel does not let its function be watched (--check: causes), scope,
-  memcg, limit and usage are deduced: the lowest memory cgroup above the trigger
-  that has room for less than 8 pages is the one that was short. Else it was the
-  machine; with several memory nodes, scope is null. Memory that others give back
-  in that moment makes a memcg's kill look like a global one, where the kernel has
-  no cgroup v1 memory controller; a global kill looks like a memcg's when the
-  trigger's is full as well.
+  memcg, limit and usage are deduced: the memory cgroup above the trigger with the
+  least room is taken for the one that was short, if that is less than 8 pages and
+  64 per processor; else the machine, or with several memory nodes nothing: null.
+  So a global kill looks like a memcg's where the trigger's is full as well. With
+  the cgroup v1 memory controller in the kernel only those come into question that
+  it has marked.
   Paths: 64 levels, 2 KiB for both; what is longer begins with …/.
   Up to 1 MiB of kills (some 3000) that were not read yet; lost tells the others.
 
@@ -81,7 +82,7 @@ struct Args {
     #[command(flatten)]
     owner: owner::Options,
 
-    /// A record for each kill: the default without INTERVAL and --by
+    /// A record for each kill, which is what there is without INTERVAL and --by
     #[arg(long, conflicts_with_all = ["interval", "count", "by"])]
     events: bool,
 }
@@ -91,13 +92,11 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let (args, given): (Args, _) = cli::parse_told("interval")?;
-    let events = args.events || !given && args.owner.by == By::System;
+    let (args, counts): (Args, _) = cli::parse_told(&["interval", "by"])?;
     if args.common.schema {
-        return if events {
-            output::print_schema::<row::Kill>(TOOL)
-        } else {
-            output::print_schema::<row::Kills>(TOOL)
+        return match counts {
+            true => output::print_schema::<row::Kills>(TOOL),
+            false => output::print_schema::<row::Kill>(TOOL),
         };
     }
     steady::keep_heap();
@@ -111,8 +110,8 @@ fn run() -> Result<()> {
         prove: None,
     };
     let mut session = session::start_with(&tool, &args.common, || steady::steady(args.common.quiet))?;
-    match events {
-        true => run::events(&mut session, &args.common),
-        false => run::intervals(&mut session, &args.common, &args.owner),
+    match counts {
+        true => run::intervals(&mut session, &args.common, &args.owner),
+        false => run::events(&mut session, &args.common),
     }
 }

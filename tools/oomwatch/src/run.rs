@@ -22,15 +22,24 @@ use crate::{TOOL, event};
 const COUNTERS: usize = 8;
 /// Where the kernel lists its memory nodes.
 const NODES: &str = "/sys/devices/system/node/has_memory";
+/// What a processor charges a memory cgroup with ahead, in pages: `MEMCG_CHARGE_BATCH` of mm/memcontrol.c.
+const CHARGED_AHEAD: u64 = 64;
 
 /// Sets the constants and sizes that the kernel's side needs before it is loaded.
 pub fn configure(open: &mut OpenOomwatchSkel<'_>) -> libbpf_rs::Result<()> {
     if let Some(constants) = open.maps.rodata_data.as_deref_mut() {
         // A kernel without nodes has one; where it does not tell, nothing is concluded from it.
         let nodes = std::fs::read_to_string(NODES);
+        constants.ahead_pages = CHARGED_AHEAD * processors();
         constants.one_node = nodes.is_ok_and(|nodes| nodes.trim() == "0");
     }
     events::configure(open.open_object_mut(), Some(events::RING_BYTES))
+}
+
+/// Processors that are at work; 1 where the system does not tell.
+fn processors() -> u64 {
+    // SAFETY: always sound.
+    unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) }.max(1) as u64
 }
 
 /// A record for each kill, until asked to end.
@@ -48,11 +57,7 @@ pub fn events(session: &mut Session<OomwatchSkel<'_>>, common: &Common) -> Resul
 }
 
 /// Records at the end of each interval.
-pub fn intervals(
-    session: &mut Session<OomwatchSkel<'_>>,
-    common: &Common,
-    owner: &Options,
-) -> Result<()> {
+pub fn intervals(session: &mut Session<OomwatchSkel<'_>>, common: &Common, owner: &Options) -> Result<()> {
     let unreadable = |error| Failure::failed(format!("cannot read the ring buffer: {error}"));
     let mut counters: Counters<COUNTERS> = Counters::map(&session.skel.maps.counters)?;
     let counts = RefCell::new(Counts::new(owner.by, owner.map_size as usize));

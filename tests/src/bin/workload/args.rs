@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 /// Options that take no value.
-const FLAGS: [&str; 5] = ["wait", "hold", "ia32", "pause", "timed"];
+const FLAGS: [&str; 6] = ["wait", "hold", "ia32", "pause", "timed", "lock"];
 
 /// What was asked for.
 pub struct Args {

@@ -17,6 +17,7 @@ mod confine;
 mod ends;
 mod entry;
 mod files;
+mod hog;
 mod io;
 mod lookups;
 mod processes;
@@ -54,6 +55,7 @@ fn main() {
         "lookups" => lookups::run(&args),
         "syncs" => syncs::run(&args),
         "files" => files::run(&args),
+        "hog" => hog::run(&args),
         "run" => run(&args),
         "confine" => {
             confine::run(&args);
@@ -61,7 +63,7 @@ fn main() {
         }
         other => panic!(
             "unknown subject {other:?}: one of noop, processes, storm, ends, threads, io, cache, calls, lookups, syncs, \
-             files, run, confine"
+             files, hog, run, confine"
         ),
     }
 }

@@ -1,0 +1,121 @@
+//! oomwatch when the whole machine is out of memory: what it does to live through that, and that it does.
+#![allow(clippy::expect_used, reason = "tests")]
+
+use std::fs;
+use std::io::Write;
+
+use serde_json::json;
+use tests::hog::{self, PAGE, of_victim};
+use tests::records::{count, sum};
+use tests::tool::Tool;
+use tests::{can_run, kernel, lock};
+
+/// Reserves memory for large pages, which nobody uses.
+const RESERVE: &str = "/proc/sys/vm/nr_hugepages";
+const LARGE_PAGE: u64 = 2 << 20;
+/// What the machine has left then.
+const LEFT: u64 = 256 << 20;
+
+/// The flags of a process's mappings of a file or name that ends so.
+fn flags(pid: u32, end: &str) -> Vec<String> {
+    let maps = fs::read_to_string(format!("/proc/{pid}/smaps")).expect("it runs");
+    let mut of_it = false;
+    let mut flags = Vec::new();
+    for line in maps.lines() {
+        // A mapping's first line begins with its addresses.
+        if line.split(' ').next().is_some_and(|word| word.contains('-')) {
+            of_it = line.ends_with(end);
+        } else if of_it && line.starts_with("VmFlags:") {
+            flags.push(format!("{line} "));
+        }
+    }
+    flags
+}
+
+fn score(pid: &str) -> String {
+    fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).expect("it runs").trim().to_string()
+}
+
+/// Whether this process may take another out of the choice of victims.
+fn may_protect() -> bool {
+    const CAP_SYS_RESOURCE: u64 = 1 << 24;
+    tests::bpf::capabilities(std::process::id(), "CapEff") & CAP_SYS_RESOURCE != 0
+}
+
+#[test]
+fn it_keeps_its_memory_and_is_not_chosen() {
+    if !can_run() {
+        return;
+    }
+    let tool = Tool::start("oomwatch", &[]);
+    for part in ["/oomwatch", "[heap]", "[stack]"] {
+        let flags = flags(tool.pid(), part);
+        assert!(!flags.is_empty() && flags.iter().all(|flags| flags.contains(" lo ")), "{part}: {flags:?}");
+    }
+    let score = score(&tool.pid().to_string());
+    let said = tool.interrupt().stderr;
+    if may_protect() {
+        assert_eq!((score.as_str(), said.contains("keep itself")), ("-1000", false), "{said}");
+    } else {
+        assert!(said.contains("cannot keep itself from being killed") && said.contains("CAP_SYS_RESOURCE"));
+    }
+}
+
+/// Memory that is taken away, and given back whatever happens.
+struct Reserved;
+
+impl Reserved {
+    fn all_but(left: u64) -> Self {
+        let memory = fs::read_to_string("/proc/meminfo").expect("/proc/meminfo");
+        let line = memory.lines().find_map(|line| line.strip_prefix("MemAvailable:")).expect("its size");
+        let available = line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10;
+        let pages = available.saturating_sub(left) / LARGE_PAGE;
+        let reserved = Self;
+        fs::write(RESERVE, pages.to_string()).expect("the kernel takes it");
+        let got: u64 = fs::read_to_string(RESERVE).expect("a number").trim().parse().expect("a number");
+        assert!(got > pages / 2, "{got} of {pages} large pages");
+        reserved
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        let _ = fs::write(RESERVE, "0");
+    }
+}
+
+#[test]
+fn a_machine_without_memory() {
+    if kernel::of_guest().is_none() {
+        // Not by eprintln, which the test harness keeps to itself.
+        let why = "not run here: it would take all memory of the machine";
+        return writeln!(std::io::stderr(), "{why}").unwrap_or_default();
+    }
+    let _machine = lock::machine();
+    for kind in ["fentry", "kprobe", "btf"] {
+        let tool = Tool::start("oomwatch", &["-q", "--attach", kind]);
+        // The tool has seen to itself; this program, and what it starts, must live, too.
+        fs::write("/proc/self/oom_score_adj", "-1000").expect("root may");
+        let reserved = Reserved::all_but(LEFT);
+        let pages = (4 * LEFT / PAGE).to_string();
+        let victim = hog::start(&["--name", "hog", "--score", "1000", "--anon", &pages]);
+        let pid = victim.id();
+        victim.killed();
+        let records = tool.until("the kill", |records| !of_victim(records, pid).is_empty());
+        drop(reserved);
+        let ended = tool.interrupt();
+        assert_eq!((ended.records.len(), sum(&ended.records, "lost")), (1, 0), "{:?}", ended.records);
+        let [record] = of_victim(&records, pid)[..] else { panic!("{records:?}") };
+        assert_eq!((&record["scope"], &record["comm"]), (&json!("global"), &json!("hog")), "{record}");
+        assert!(
+            ["memcg", "limit_bytes", "usage_bytes"].iter().all(|field| record[field].is_null()),
+            "{record}"
+        );
+        assert_eq!(record["oom_score_adj"], 1000);
+        // It had what there was: what is free at the end are the kernel's own reserves (vm.min_free_kbytes and lists of
+        // processors), and some caches could be given up for it.
+        let anon = count(record, "rss_anon_bytes");
+        assert!(anon > LEFT / 2 && anon < 2 * LEFT, "{record}");
+        assert!(count(record, "trigger_pid") > 0 && record["trigger_comm"] != "", "{record}");
+    }
+}
