@@ -28,6 +28,9 @@ SYNCS = (
     + " /@start[tid]/ { @us[probe] = hist((nsecs - @start[tid]) / 1000); delete(@start[tid]); }"
 )
 
+# Whom the kernel marks, which is all that a tracepoint tells.
+KILLS = 'tracepoint:oom:mark_victim { printf("%d\\n", args->pid); }'
+
 
 def cases(bench):
     """Each of ours: its title, its command line, and what it is compared with."""
@@ -52,6 +55,10 @@ def cases(bench):
             "bpftrace hist": machine.other("bpftrace", "-e", SYNCS),
         }),
         ("fslat", bench.ours("fslat", "1"), {}),
+        ("oomwatch", bench.ours("oomwatch", "-q"), {
+            "oomkill": machine.other("oomkill"),
+            "bpftrace printf": machine.other("bpftrace", "-e", KILLS),
+        }),
     ]
 
 

@@ -18,6 +18,7 @@ def measure(bench, results):
         "vfsstat": bench.ours("vfsstat", "0.5"),
         "syncsnoop": bench.ours("syncsnoop", "0.5"),
         "fslat": bench.ours("fslat", "0.5"),
+        "oomwatch, locked": bench.ours("oomwatch", "-q"),
         "ebpfmux --join over two tools": mux,
     }
     others = {
@@ -26,10 +27,12 @@ def measure(bench, results):
         "biolat": ["biolatency"],
         "vfsstat": ["libbpf-tools vfsstat"],
         "syncsnoop": ["bpftrace"],
+        "oomwatch, locked": ["oomkill"],
     }
     commands = {
         "execsnoop": machine.other("execsnoop"),
         "exitsnoop": machine.other("exitsnoop"),
+        "oomkill": machine.other("oomkill"),
         "biolatency": machine.other("biolatency", "1"),
         "libbpf-tools vfsstat": machine.peer("vfsstat", "1"),
         "bpftrace": machine.other("bpftrace", "-e", "tracepoint:sched:sched_process_exec { @[comm] = count(); }"),
