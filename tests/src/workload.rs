@@ -60,6 +60,13 @@ impl Workload {
         assert_eq!(status.signal(), Some(libc::SIGKILL), "the workload: {status}");
     }
 
+    /// Waits for its end: whether it was a good one, or it was killed.
+    pub fn survives(mut self) -> bool {
+        let status = self.child.wait().expect("the workload can be waited for");
+        assert!(status.success() || status.signal() == Some(libc::SIGKILL), "the workload: {status}");
+        status.success()
+    }
+
     /// Lets it go on and waits for its end, which must be a good one; the records that it printed.
     pub fn finish(mut self) -> Vec<Value> {
         self.input = None;

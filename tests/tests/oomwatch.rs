@@ -106,9 +106,9 @@ fn a_kill_that_another_cgroup_causes_names_the_trigger() {
         let trigger = tests::hog::start(&[&["--memcg", small.path()], &asks[..]].concat());
         let (pid, trigger_pid) = (victim.id(), trigger.id());
         victim.killed();
-        // There is room for it now.
-        trigger.finish();
-        let records = told(tool, 1);
+        // There is room for it now; but what the victim had is given back only a moment after the kernel has crossed it
+        // off (exit_mmap of mm/mmap.c), and who asks again just then is the next one.
+        let records = told(tool, if trigger.survives() { 1 } else { 2 });
         let [record] = of_victim(&records, pid)[..] else { panic!("{records:?}") };
 
         is_for_the_limit(record, &parent.name());
