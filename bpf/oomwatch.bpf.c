@@ -22,7 +22,7 @@
 #define NAMES_ROOM 2048
 #define NAME_ROOM 256
 /* Cgroups on the way up. */
-#define MAX_STEPS 64
+#define MAX_STEPS 32
 
 /* The names of a cgroup's path, its own first. */
 struct names {

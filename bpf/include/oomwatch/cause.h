@@ -12,7 +12,7 @@
 /* Beside those of enum oom_constraint, whose numbers are the same everywhere. */
 #define SCOPE_UNKNOWN 4
 /* Deeper memory cgroups are not looked at. */
-#define CAUSE_MAX_DEPTH 64
+#define CAUSE_MAX_DEPTH 32
 /* An allocation of more pages than this that fails is no cause for a kill
  * (PAGE_ALLOC_COSTLY_ORDER). */
 #define COSTLY_PAGES 8

@@ -60,7 +60,7 @@ struct {
 } apart SEC(".maps");
 
 /* More processors are not looked at: theirs is a part of a part. */
-#define RSS_MAX_CPUS 1024
+#define RSS_MAX_CPUS 512
 /* A processor's own part is at most max(32, 2 * CPUs) pages (lib/percpu_counter.c); where there is
  * no such processor what is read is rubbish. */
 #define RSS_MAX_PART 16384

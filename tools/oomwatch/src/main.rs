@@ -39,7 +39,7 @@ const EXAMPLES: &str = "\
 Examples:
   oomwatch                       a record for each kill, as it happens
   oomwatch | jq -r '[.ts, .comm, .memcg, .trigger_comm] | @tsv'
-  oomwatch --cgroup system.slice only victims in there
+  oomwatch --cgroup a.slice      only victims in there
   oomwatch 60                    how many kills each minute
   oomwatch --by cgroup 3600      and in which cgroups
   oomwatch -o csv >> kills.csv &
@@ -52,8 +52,8 @@ Bounds:
   because it shares all of its memory (vfork, CLONE_VM without CLONE_THREAD).
   What user space kills (systemd-oomd, earlyoom) is not seen. A kill asked for by
   SysRq-f is global, its trigger a kworker.
-  rss_*: to the page where the victim has one thread, or from Linux 6.2 on; else
-  up to 64 pages per other thread off. Pages under change count as they stand.
+  rss_*: to the page where the victim has one thread, or from Linux 6.2 on (and up
+  to 512 processors); else up to 64 pages per other thread off.
   limit_bytes, usage_bytes: of memory. With cgroup v1, also where it was the limit
   of memory and swap together that was reached. The usage may be below the limit
   by what processors charge ahead and give back just then: 64 pages each.
@@ -64,13 +64,15 @@ Bounds:
   So a global kill looks like a memcg's where the trigger's is full as well. With
   the cgroup v1 memory controller in the kernel only those come into question that
   it has marked.
-  Paths: 64 levels, 2 KiB for both; what is longer begins with …/.
-  Up to 1 MiB of kills (some 3000) that were not read yet; lost tells the others.
+  Paths: 32 levels, 2 KiB for both; what is longer begins with …/.
+  1 MiB of kills (some 3000) may wait to be read, with INTERVAL those of one; lost
+  tells the others.
+  To tell a kill all signals are watched, which costs each of them some 70 ns.
 
-It stays at work when memory is gone: it locks its own (mlockall; CAP_IPC_LOCK) and
-sets its oom_score_adj to -1000 (CAP_SYS_RESOURCE), if it has the right, before it
-gives up all rights; a note on stderr says what it could not do. What reads its
-output needs the same care.";
+It stays at work when memory is gone: before it gives up all rights it locks its
+memory (mlockall; CAP_IPC_LOCK) and sets its oom_score_adj to -1000
+(CAP_SYS_RESOURCE), if it has the right; a note on stderr says what it could not
+do. What reads its output needs the same care.";
 
 /// Whom did the kernel kill for memory, and why? A record for each kill; with INTERVAL, how many.
 #[derive(Parser)]
