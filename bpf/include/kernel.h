@@ -301,6 +301,11 @@ struct linux_binprm {
 	const char *filename;
 };
 
+/* A handler of a line, of which a shared one has several. */
+struct irqaction {
+	const char *name;
+};
+
 struct bpf_iter_meta;
 
 struct bpf_iter__task {

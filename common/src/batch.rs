@@ -1,9 +1,10 @@
-//! A hash map of the kernel's, read and emptied by few system calls.
+//! A hash map of the kernel's, read or emptied by few system calls.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
 use libbpf_rs::{Map, MapCore};
+use libbpf_sys::{bpf_map_lookup_and_delete_batch, bpf_map_lookup_batch};
 use rustix::io::Errno;
 
 /// How many are read by one call. A call hands on whole slots of the hash table: more than a slot ever holds.
@@ -13,7 +14,20 @@ const AT_ONCE: usize = 128;
 ///
 /// # Errors
 /// When the kernel refuses, e.g. for want of CAP_BPF before Linux 6.5.
-pub fn drain(map: &Map<'_>, mut each: impl FnMut(&[u8], &[u8])) -> io::Result<()> {
+pub fn drain(map: &Map<'_>, each: impl FnMut(&[u8], &[u8])) -> io::Result<()> {
+    call(map, true, each)
+}
+
+/// Hands on each key and value. What is added meanwhile may be among them or not; nothing may be removed.
+///
+/// # Errors
+/// As for `drain`.
+pub fn read(map: &Map<'_>, each: impl FnMut(&[u8], &[u8])) -> io::Result<()> {
+    call(map, false, each)
+}
+
+fn call(map: &Map<'_>, removes: bool, mut each: impl FnMut(&[u8], &[u8])) -> io::Result<()> {
+    let batch = if removes { bpf_map_lookup_and_delete_batch } else { bpf_map_lookup_batch };
     let (key_size, value_size) = (map.key_size() as usize, map.value_size() as usize);
     let mut at_once = AT_ONCE;
     let mut keys = vec![0u8; at_once * key_size];
@@ -28,7 +42,7 @@ pub fn drain(map: &Map<'_>, mut each: impl FnMut(&[u8], &[u8])) -> io::Result<()
         let mut count = at_once as u32;
         // SAFETY: the buffers hold `count` keys and values, and outlive the call.
         let result = unsafe {
-            libbpf_sys::bpf_map_lookup_and_delete_batch(
+            batch(
                 map.as_fd().as_raw_fd(),
                 from.as_mut().map_or(std::ptr::null_mut(), |from| std::ptr::from_mut(from).cast()),
                 (&raw mut next).cast(),

@@ -74,7 +74,8 @@ pub fn warn_of_bounds(plan: &Plan) {
         }
         // Of the best way: what comes after it is a makeshift, and mostly for other kernels.
         let first = hook.passed.iter().find(|(_, refusal)| refusal.was_tried());
-        if let (true, Some((rung, refusal))) = (hook.taken.is_empty(), first) {
+        let lacks = hook.taken.is_empty() && !hook.pointless;
+        if let (true, Some((rung, refusal))) = (lacks, first) {
             eprintln!("note: goes without {}: {rung}: {}", hook.hook, refusal.reason);
         }
     }
@@ -113,6 +114,7 @@ mod tests {
             bound: Some("no io_uring"),
             passed: vec![("fentry:vfs_read".to_string(), refusal)],
             optional: false,
+            pointless: false,
         }
     }
 

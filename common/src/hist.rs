@@ -85,6 +85,11 @@ impl Hist {
         self.buckets.iter().sum()
     }
 
+    /// The sum of all values, in nanoseconds: exact.
+    pub fn sum_ns(&self) -> u64 {
+        self.sum_ns
+    }
+
     /// The non-empty buckets: the upper bound in microseconds and the count.
     pub fn non_empty(&self) -> Vec<(f64, u64)> {
         let filled = self.buckets.iter().enumerate().filter(|(_, count)| **count > 0);

@@ -13,17 +13,24 @@ pub struct Hook {
     pub rungs: &'static [Rung],
     /// Whether the tool is of use without it.
     pub optional: bool,
+    /// Whether a kernel without it has nothing of the kind to be seen.
+    pub pointless: bool,
 }
 
 impl Hook {
     /// A hook that the tool needs.
     pub const fn new(name: &'static str, rungs: &'static [Rung]) -> Self {
-        Self { name, rungs, optional: false }
+        Self { name, rungs, optional: false, pointless: false }
     }
 
     /// The same, but the tool is of use without it.
     pub const fn optional(self) -> Self {
         Self { optional: true, ..self }
+    }
+
+    /// The same, but a kernel without it has nothing of the kind to be seen: only `--check` tells.
+    pub const fn if_present(self) -> Self {
+        Self { optional: true, pointless: true, ..self }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the tools share. A line belongs here once two tools need it.
 
 pub mod banks;
-mod batch;
+pub mod batch;
 mod btf;
 pub mod bytes;
 mod cgroups;

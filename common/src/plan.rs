@@ -20,6 +20,8 @@ pub struct Planned {
     pub passed: Vec<(String, Refusal)>,
     /// Whether the tool is of use without this hook.
     pub optional: bool,
+    /// Whether a kernel without it has nothing of the kind to be seen.
+    pub pointless: bool,
 }
 
 impl Planned {
@@ -111,6 +113,7 @@ fn plan_hook(
         bound: None,
         passed: vec![],
         optional: hook.optional,
+        pointless: hook.pointless,
     };
     let rungs = hook
         .rungs

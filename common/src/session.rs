@@ -225,7 +225,10 @@ where
         let loads = plan.loads(&program.name().to_string_lossy());
         program.set_autoload(loads);
     }
-    set_constant(open.open_object_mut(), "filter", &filter.to_bytes())?;
+    // Of a tool without filters there is no such constant; else it is one that lets all pass.
+    if filter.is_set() {
+        set_constant(open.open_object_mut(), "filter", &filter.to_bytes())?;
+    }
     said::forget();
     let skel = match open.load() {
         Ok(skel) => skel,

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
+/* How long interrupts take: handlers of devices' lines, soft interrupts, and the vectors of x86. */
+#include "kernel.h"
+#include "hist.h"
+
+#define MAX_COUNTERS 1
+#define LOST 0
+
+/* Mirrored by tools/irqlat/src/fixed.rs. The count tells of times of 0 ns, too. */
+struct stats {
+	u64 count;
+	struct hist time;
+};
+
+#include "counters.h"
+/* With as many banks as there are processors: a total is added to by one processor only. */
+#include "totals.h"
+
+/* Soft interrupts are served with interrupts on, the others with interrupts off: these interrupt
+ * those, and none one of its own kind. */
+enum kind { HARD, VECTOR, SOFT, KINDS };
+
+/* include/linux/interrupt.h */
+#define SOFTIRQS 10
+#define SOFTIRQ_MASK 15
+/* include/linux/irqreturn.h */
+#define IRQ_NONE 0
+/* Longer names are cut. */
+#define NAME_LEN 64
+
+/* The keys of totals, mirrored by tools/irqlat/src/fixed.rs. */
+enum key {
+	SOFT_TIME,
+	SOFT_WAIT = SOFT_TIME + SOFTIRQS,
+	LOCAL_TIMER = SOFT_WAIT + SOFTIRQS,
+	RESCHEDULE,
+	CALL_FUNCTION,
+	CALL_FUNCTION_SINGLE,
+	IRQ_WORK,
+	X86_PLATFORM_IPI,
+	SPURIOUS_APIC,
+	ERROR_APIC,
+	THERMAL_APIC,
+	THRESHOLD_APIC,
+	DEFERRED_ERROR_APIC,
+};
+
+/* A handler that runs. */
+struct frame {
+	u64 what; /* which; 0: none */
+	u64 start_ns;
+	u64 spent_ns; /* what the processor had spent when it began */
+};
+
+/* A processor. Nobody else writes here. */
+struct processor {
+	u64 spent_ns; /* in all handlers together, each nanosecond once */
+	struct frame running[KINDS];
+	/* 0: not raised, or not known. As many as a masked number reaches: the compiler makes masks
+	 * of comparisons, which the verifier cannot follow. */
+	u64 raised_ns[SOFTIRQ_MASK + 1];
+} __attribute__((aligned(CACHE_LINE)));
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	/* Set to the number of possible processors before loading. */
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct processor);
+} processors SEC(".maps");
+
+/* A handler of a line on a processor. What is freed and made anew at the same place for another
+ * device differs in its line or its name. Mirrored by tools/irqlat/src/lines.rs. */
+struct line_key {
+	u64 action;
+	u64 name;
+	u32 irq;
+	u32 cpu;
+};
+
+struct line {
+	char name[NAME_LEN];
+	u64 named; /* the name is whole */
+	/* Calls that found that it was not their device, and the time that they took. */
+	u64 unhandled;
+	u64 unhandled_ns;
+	struct hist time;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	/* Set before loading. */
+	__uint(max_entries, 1);
+	__type(key, struct line_key);
+	__type(value, struct line);
+} lines SEC(".maps");
+
+/* What a new line begins with: too large for the stack. */
+const struct line new_line = {};
+
+static __always_inline struct processor *this_processor(u32 *cpu)
+{
+	*cpu = bpf_get_smp_processor_id();
+	return bpf_map_lookup_elem(&processors, cpu);
+}
+
+/*
+ * The time, and what the processor had spent by then. Where interrupts are on, one between the two
+ * would belong to the one and not to the other: they are read again.
+ */
+static __always_inline u64 clock(struct processor *processor, enum kind kind, u64 *spent_ns)
+{
+	volatile u64 *spent = &processor->spent_ns;
+	u64 now;
+
+	for (int i = 0; i < (kind == SOFT ? 3 : 1); i++) {
+		*spent_ns = *spent;
+		now = bpf_ktime_get_ns();
+		if (kind != SOFT || *spent_ns == *spent)
+			break;
+	}
+	return now;
+}
+
+static __always_inline u64 begin(struct processor *processor, enum kind kind, u64 what)
+{
+	struct frame *frame = &processor->running[kind];
+
+	/* Within one of its kind, as only a kernel that preempts soft interrupts does it: that
+	 * one's time cannot be told any more. */
+	if (frame->what)
+		count(LOST, 1);
+	frame->what = what;
+	frame->start_ns = clock(processor, kind, &frame->spent_ns);
+	return frame->start_ns;
+}
+
+/* Whether the begin of what ends was seen; then the time that it took, without that of what
+ * interrupted it. */
+static __always_inline bool end(struct processor *processor, enum kind kind, u64 what, u64 *own_ns)
+{
+	struct frame *frame = &processor->running[kind];
+	u64 now, spent_ns;
+
+	if (frame->what != what)
+		return false;
+	now = clock(processor, kind, &spent_ns);
+	*own_ns = now - frame->start_ns - (spent_ns - frame->spent_ns);
+	frame->what = 0;
+	/* Atomically: another may come between, and adds here, too. */
+	__sync_fetch_and_add(&processor->spent_ns, *own_ns);
+	return true;
+}
+
+static __always_inline void add_time(u32 key, u32 cpu, u64 ns)
+{
+	u32 index = key * (bank_mask + 1) + cpu;
+	struct stats *total = bpf_map_lookup_elem(&stats, &index);
+
+	if (!total)
+		return;
+	total->count++;
+	hist_add(&total->time, ns);
+}
+
+/*
+ * Soft interrupts. They come first here, and are thus attached last: what interrupts them is seen
+ * before they are.
+ */
+
+SEC("tp_btf/softirq_raise")
+int BPF_PROG(soft_raise, unsigned int vec)
+{
+	u32 cpu;
+	struct processor *processor = this_processor(&cpu);
+
+	/* It waits from the first time on. */
+	if (processor && vec < SOFTIRQS && !processor->raised_ns[vec & SOFTIRQ_MASK])
+		processor->raised_ns[vec & SOFTIRQ_MASK] = bpf_ktime_get_ns();
+	return 0;
+}
+
+SEC("tp_btf/softirq_entry")
+int BPF_PROG(soft_entry, unsigned int vec)
+{
+	u32 cpu;
+	struct processor *processor = this_processor(&cpu);
+	u64 raised_ns, now;
+
+	if (!processor || vec >= SOFTIRQS)
+		return 0;
+	raised_ns = processor->raised_ns[vec & SOFTIRQ_MASK];
+	/* A raise by what comes between finds it set, or is kept. */
+	if (raised_ns)
+		processor->raised_ns[vec & SOFTIRQ_MASK] = 0;
+	now = begin(processor, SOFT, vec + 1);
+	if (raised_ns)
+		add_time(SOFT_WAIT + vec, cpu, now - raised_ns);
+	return 0;
+}
+
+SEC("tp_btf/softirq_exit")
+int BPF_PROG(soft_exit, unsigned int vec)
+{
+	u32 cpu;
+	struct processor *processor = this_processor(&cpu);
+	u64 ns;
+
+	if (processor && vec < SOFTIRQS && end(processor, SOFT, vec + 1, &ns))
+		add_time(SOFT_TIME + vec, cpu, ns);
+	return 0;
+}
+
+/* The handlers of lines. */
+
+static __always_inline struct line *line_of(struct irqaction *action, u32 irq, u32 cpu)
+{
+	struct line_key key = {
+	    .action = (u64)action,
+	    .name = (u64)action->name,
+	    .irq = irq,
+	    .cpu = cpu,
+	};
+	struct line *line = bpf_map_lookup_elem(&lines, &key);
+
+	if (line)
+		return line;
+	bpf_map_update_elem(&lines, &key, &new_line, BPF_NOEXIST);
+	line = bpf_map_lookup_elem(&lines, &key);
+	if (line) {
+		bpf_probe_read_kernel_str(line->name, sizeof(line->name), action->name);
+		line->named = 1;
+	}
+	return line;
+}
+
+SEC("tp_btf/irq_handler_entry")
+int BPF_PROG(hard_entry, int irq, struct irqaction *action)
+{
+	u32 cpu;
+	struct processor *processor = this_processor(&cpu);
+
+	if (processor)
+		begin(processor, HARD, (u64)action);
+	return 0;
+}
+
+SEC("tp_btf/irq_handler_exit")
+int BPF_PROG(hard_exit, int irq, struct irqaction *action, int ret)
+{
+	u32 cpu;
+	struct processor *processor = this_processor(&cpu);
+	struct line *line;
+	u64 ns;
+
+	if (!processor || !end(processor, HARD, (u64)action, &ns))
+		return 0;
+	line = line_of(action, irq, cpu);
+	if (!line) {
+		count(LOST, 1);
+	} else if (ret == IRQ_NONE) {
+		/* All handlers of a line are called: most often this one for another's device. */
+		line->unhandled++;
+		line->unhandled_ns += ns;
+	} else {
+		hist_add(&line->time, ns);
+	}
+	return 0;
+}
+
+/* The vectors of x86. Those of devices' lines have no event of their own. */
+
+static __always_inline int vector_entry(u32 key)
+{
+	u32 cpu;
+	struct processor *processor = this_processor(&cpu);
+
+	if (processor)
+		begin(processor, VECTOR, key);
+	return 0;
+}
+
+static __always_inline int vector_exit(u32 key)
+{
+	u32 cpu;
+	struct processor *processor = this_processor(&cpu);
+	u64 ns;
+
+	if (processor && end(processor, VECTOR, key, &ns))
+		add_time(key, cpu, ns);
+	return 0;
+}
+
+SEC("tp_btf/local_timer_entry")
+int local_timer_entry(void *ctx)
+{
+	return vector_entry(LOCAL_TIMER);
+}
+
+SEC("tp_btf/local_timer_exit")
+int local_timer_exit(void *ctx)
+{
+	return vector_exit(LOCAL_TIMER);
+}
+
+SEC("tp_btf/reschedule_entry")
+int reschedule_entry(void *ctx)
+{
+	return vector_entry(RESCHEDULE);
+}
+
+SEC("tp_btf/reschedule_exit")
+int reschedule_exit(void *ctx)
+{
+	return vector_exit(RESCHEDULE);
+}
+
+SEC("tp_btf/call_function_entry")
+int call_function_entry(void *ctx)
+{
+	return vector_entry(CALL_FUNCTION);
+}
+
+SEC("tp_btf/call_function_exit")
+int call_function_exit(void *ctx)
+{
+	return vector_exit(CALL_FUNCTION);
+}
+
+SEC("tp_btf/call_function_single_entry")
+int call_function_single_entry(void *ctx)
+{
+	return vector_entry(CALL_FUNCTION_SINGLE);
+}
+
+SEC("tp_btf/call_function_single_exit")
+int call_function_single_exit(void *ctx)
+{
+	return vector_exit(CALL_FUNCTION_SINGLE);
+}
+
+SEC("tp_btf/irq_work_entry")
+int irq_work_entry(void *ctx)
+{
+	return vector_entry(IRQ_WORK);
+}
+
+SEC("tp_btf/irq_work_exit")
+int irq_work_exit(void *ctx)
+{
+	return vector_exit(IRQ_WORK);
+}
+
+SEC("tp_btf/x86_platform_ipi_entry")
+int x86_platform_ipi_entry(void *ctx)
+{
+	return vector_entry(X86_PLATFORM_IPI);
+}
+
+SEC("tp_btf/x86_platform_ipi_exit")
+int x86_platform_ipi_exit(void *ctx)
+{
+	return vector_exit(X86_PLATFORM_IPI);
+}
+
+SEC("tp_btf/spurious_apic_entry")
+int spurious_apic_entry(void *ctx)
+{
+	return vector_entry(SPURIOUS_APIC);
+}
+
+SEC("tp_btf/spurious_apic_exit")
+int spurious_apic_exit(void *ctx)
+{
+	return vector_exit(SPURIOUS_APIC);
+}
+
+SEC("tp_btf/error_apic_entry")
+int error_apic_entry(void *ctx)
+{
+	return vector_entry(ERROR_APIC);
+}
+
+SEC("tp_btf/error_apic_exit")
+int error_apic_exit(void *ctx)
+{
+	return vector_exit(ERROR_APIC);
+}
+
+SEC("tp_btf/thermal_apic_entry")
+int thermal_apic_entry(void *ctx)
+{
+	return vector_entry(THERMAL_APIC);
+}
+
+SEC("tp_btf/thermal_apic_exit")
+int thermal_apic_exit(void *ctx)
+{
+	return vector_exit(THERMAL_APIC);
+}
+
+SEC("tp_btf/threshold_apic_entry")
+int threshold_apic_entry(void *ctx)
+{
+	return vector_entry(THRESHOLD_APIC);
+}
+
+SEC("tp_btf/threshold_apic_exit")
+int threshold_apic_exit(void *ctx)
+{
+	return vector_exit(THRESHOLD_APIC);
+}
+
+SEC("tp_btf/deferred_error_apic_entry")
+int deferred_error_apic_entry(void *ctx)
+{
+	return vector_entry(DEFERRED_ERROR_APIC);
+}
+
+SEC("tp_btf/deferred_error_apic_exit")
+int deferred_error_apic_exit(void *ctx)
+{
+	return vector_exit(DEFERRED_ERROR_APIC);
+}
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -1,0 +1,90 @@
+//! Soft interrupts and vectors: a fixed set, whose totals the kernel's side keeps for each processor.
+
+use common::banks::Plain;
+use common::hist::RawHist;
+use common::totals::{Total, Totals};
+
+use crate::row::{Came, Key, Kind};
+
+/// Soft interrupts by their numbers, as /proc/softirqs names them (`softirq_to_name` of kernel/softirq.c).
+const SOFT: [&str; 10] =
+    ["HI", "TIMER", "NET_TX", "NET_RX", "BLOCK", "IRQ_POLL", "TASKLET", "SCHED", "HRTIMER", "RCU"];
+/// Vectors, in the order of `enum key` in `bpf/irqlat.bpf.c`.
+const VECTORS: [&str; 11] = [
+    "local_timer",
+    "reschedule",
+    "call_function",
+    "call_function_single",
+    "irq_work",
+    "x86_platform_ipi",
+    "spurious_apic",
+    "error_apic",
+    "thermal_apic",
+    "threshold_apic",
+    "deferred_error_apic",
+];
+/// The keys: times of soft interrupts, their waits, times of vectors.
+const KEYS: usize = 2 * SOFT.len() + VECTORS.len();
+
+/// How many entries the map `stats` needs.
+pub fn entries(banks: u32) -> u32 {
+    KEYS as u32 * banks
+}
+
+/// `struct stats` in `bpf/irqlat.bpf.c`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Stats {
+    count: u64,
+    time: RawHist,
+}
+
+// SAFETY: integers and arrays of them, in the layout of the C struct.
+unsafe impl Plain for Stats {}
+
+impl Total for Stats {
+    const EMPTY: &'static Self = &Self { count: 0, time: RawHist::EMPTY };
+
+    type Head = u64;
+
+    fn head(&self) -> u64 {
+        self.count
+    }
+}
+
+/// Adds what came since the last look. `totals` has one bank for each of `banks` processors under each key.
+pub fn since_last(totals: &mut Totals<Stats>, banks: u32, per_cpu: bool, came: &mut Came) {
+    let banks = banks as usize;
+    for key in 0..KEYS {
+        for cpu in 0..banks {
+            totals.since_last(key * banks + cpu, |now, before| {
+                let (kind, name, waits) = named(key);
+                let cpu = per_cpu.then_some(cpu as u32);
+                let measured = came.entry(Key { kind, name: name.to_string(), irq: None, cpu }).or_default();
+                let hist = if waits { &mut measured.wait } else { &mut measured.time };
+                hist.add_difference(&now.time, &before.time);
+            });
+        }
+    }
+}
+
+/// What a key stands for, and whether it is a wait.
+fn named(key: usize) -> (Kind, &'static str, bool) {
+    match key.checked_sub(2 * SOFT.len()) {
+        Some(vector) => (Kind::Vector, VECTORS[vector], false),
+        None => (Kind::Soft, SOFT[key % SOFT.len()], key >= SOFT.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_named() {
+        assert_eq!(named(1), (Kind::Soft, "TIMER", false));
+        assert_eq!(named(13), (Kind::Soft, "NET_RX", true));
+        assert_eq!(named(20), (Kind::Vector, "local_timer", false));
+        assert_eq!(named(KEYS - 1), (Kind::Vector, "deferred_error_apic", false));
+    }
+}

@@ -1,0 +1,155 @@
+//! The handlers of lines: they come and go, and the kernel's side keeps those that it has seen, each by processor.
+
+use std::collections::HashMap;
+use std::fs;
+
+use common::banks::Plain;
+use common::batch;
+use common::bytes::text;
+use common::exit::{Failure, Result};
+use common::hist::RawHist;
+use libbpf_rs::Map;
+
+use crate::row::{Came, Key, Kind};
+
+/// For handlers that come later, and few processors.
+const MORE: usize = 64;
+/// Of 2.5 KiB each.
+const MAX: usize = 8192;
+/// `NAME_LEN` in `bpf/irqlat.bpf.c`.
+const NAME_LEN: usize = 64;
+
+/// How many are kept, for the handlers that there are now on so many processors.
+pub fn entries(cpus: usize) -> u32 {
+    entries_for(handlers(&fs::read_to_string("/proc/interrupts").unwrap_or_default()), cpus)
+}
+
+fn entries_for(handlers: usize, cpus: usize) -> u32 {
+    // A line mostly stays on a processor; but it may be moved from each to each.
+    (handlers * cpus + MORE).min(MAX) as u32
+}
+
+/// How many handlers the lines have of /proc/interrupts, where commas divide those of a line.
+fn handlers(interrupts: &str) -> usize {
+    let lines = interrupts.lines().filter(|line| {
+        line.trim_start().split_once(':').is_some_and(|(number, _)| number.parse::<u32>().is_ok())
+    });
+    lines.map(|line| 1 + line.matches(", ").count()).sum()
+}
+
+/// `struct line_key` in `bpf/irqlat.bpf.c`.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct RawKey {
+    action: u64,
+    name: u64,
+    irq: u32,
+    cpu: u32,
+}
+
+/// `struct line` in `bpf/irqlat.bpf.c`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Line {
+    name: [u8; NAME_LEN],
+    named: u64,
+    unhandled: u64,
+    unhandled_ns: u64,
+    time: RawHist,
+}
+
+// SAFETY: integers and arrays of them, in the layout of the C structs.
+unsafe impl Plain for RawKey {}
+// SAFETY: as above.
+unsafe impl Plain for Line {}
+
+const EMPTY: Line =
+    Line { name: [0; NAME_LEN], named: 0, unhandled: 0, unhandled_ns: 0, time: RawHist::EMPTY };
+
+/// What was seen at the last look, of totals that are never reset.
+#[derive(Default)]
+pub struct Lines {
+    seen: HashMap<RawKey, Box<Line>>,
+}
+
+impl Lines {
+    /// Adds what came since the last call.
+    ///
+    /// # Errors
+    /// When the kernel does not let it be read.
+    pub fn since_last(&mut self, map: &Map<'_>, per_cpu: bool, came: &mut Came) -> Result<()> {
+        let read = batch::read(map, |key, value| {
+            if let (Some(key), Some(now)) = (plain::<RawKey>(key), plain::<Line>(value)) {
+                self.add(key, now, per_cpu, came);
+            }
+        });
+        read.map_err(|error| Failure::failed(format!("cannot read what is kept of lines: {error}")))
+    }
+
+    fn add(&mut self, raw: RawKey, now: Line, per_cpu: bool, came: &mut Came) {
+        // New an instant ago: it is told in the next interval.
+        if now.named == 0 {
+            return;
+        }
+        let before = self.seen.get(&raw).map_or(&EMPTY, Box::as_ref);
+        let name = text(&now.name);
+        let key = Key { kind: Kind::Hard, name, irq: Some(raw.irq), cpu: per_cpu.then_some(raw.cpu) };
+        let measured = came.entry(key).or_default();
+        measured.time.add_difference(&now.time, &before.time);
+        measured.unhandled += now.unhandled.wrapping_sub(before.unhandled);
+        measured.unhandled_ns += now.unhandled_ns.wrapping_sub(before.unhandled_ns);
+        self.seen.insert(raw, Box::new(now));
+    }
+}
+
+/// From the bytes of the C struct, if they are so many.
+fn plain<T: Plain>(bytes: &[u8]) -> Option<T> {
+    // SAFETY: there are that many bytes, as just seen, and any bytes are a T.
+    (bytes.len() >= size_of::<T>()).then(|| unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn handlers_are_counted_by_line_and_comma() {
+        let interrupts = "           CPU0       CPU1
+   9:          0          4   IO-APIC   9-fasteoi   acpi
+  16:        100          0   IO-APIC  16-fasteoi   ehci_hcd:usb1, i801_smbus, snd
+ 120:          1          2   PCI-MSI 1-edge      nvme0q1
+ NMI:          0          0   Non-maskable interrupts, never, of, lines
+ ERR:          0
+";
+        assert_eq!(handlers(interrupts), 5);
+        assert_eq!(
+            [(5, 2), (0, 8), (1000, 128)].map(|(lines, cpus)| entries_for(lines, cpus)),
+            [74, 64, 8192]
+        );
+    }
+
+    fn line(name: &str, calls: u32, unhandled: u64) -> Line {
+        let mut line = Line { named: 1, unhandled, unhandled_ns: 10 * unhandled, ..EMPTY };
+        line.name[..name.len()].copy_from_slice(name.as_bytes());
+        line.time.buckets[100] = calls;
+        line.time.sum_ns = 7 * u64::from(calls);
+        line
+    }
+
+    #[test]
+    fn what_came_is_the_difference_and_processors_add_up() {
+        let key = |cpu| RawKey { action: 1, name: 2, irq: 9, cpu };
+        let mut lines = Lines::default();
+        let mut came = Came::new();
+        lines.add(key(0), Line { named: 0, ..line("vi", 9, 9) }, false, &mut came);
+        assert!(came.is_empty());
+        lines.add(key(0), line("vio", 3, 1), false, &mut came);
+        lines.add(key(1), line("vio", 4, 2), false, &mut came);
+        let (told, measured) = came.pop_first().unwrap();
+        assert_eq!((told.name.as_str(), told.irq, told.cpu), ("vio", Some(9), None));
+        assert_eq!((measured.time.count(), measured.time.sum_ns(), measured.unhandled), (7, 49, 3));
+        lines.add(key(1), line("vio", 9, 2), true, &mut came);
+        let (told, measured) = came.pop_first().unwrap();
+        assert_eq!((told.cpu, measured.time.count(), measured.unhandled), (Some(1), 5, 0));
+    }
+}

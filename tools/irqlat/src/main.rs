@@ -1,0 +1,167 @@
+//! irqlat: which interrupts eat time?
+
+mod fixed;
+mod lines;
+mod row;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use common::banks::Counters;
+use common::exit::{Failure, Result, report};
+use common::hooks::{Hook, Rung};
+use common::interval::Ticks;
+use common::output::Writer;
+use common::totals::Totals;
+use common::{cli, output, session};
+use libbpf_rs::num_possible_cpus;
+
+// The module `skel`, generated from the BPF C.
+include!(concat!(env!("OUT_DIR"), "/skel.rs"));
+
+/// The tool's name in records and messages.
+const TOOL: &str = "irqlat";
+
+/// Tracepoints that all kernels have, and those of the vectors that this one has.
+const HOOKS: &[Hook] = &[
+    Hook::new("hard", &[Rung::new(&["hard_entry", "hard_exit"])]),
+    Hook::new("soft", &[Rung::new(&["soft_raise", "soft_entry", "soft_exit"])]),
+    vector("local_timer", &[Rung::new(&["local_timer_entry", "local_timer_exit"])]),
+    vector("reschedule", &[Rung::new(&["reschedule_entry", "reschedule_exit"])]),
+    vector("call_function", &[Rung::new(&["call_function_entry", "call_function_exit"])]),
+    vector(
+        "call_function_single",
+        &[Rung::new(&["call_function_single_entry", "call_function_single_exit"])],
+    ),
+    vector("irq_work", &[Rung::new(&["irq_work_entry", "irq_work_exit"])]),
+    vector("x86_platform_ipi", &[Rung::new(&["x86_platform_ipi_entry", "x86_platform_ipi_exit"])]),
+    vector("spurious_apic", &[Rung::new(&["spurious_apic_entry", "spurious_apic_exit"])]),
+    vector("error_apic", &[Rung::new(&["error_apic_entry", "error_apic_exit"])]),
+    vector("thermal_apic", &[Rung::new(&["thermal_apic_entry", "thermal_apic_exit"])]),
+    vector("threshold_apic", &[Rung::new(&["threshold_apic_entry", "threshold_apic_exit"])]),
+    vector("deferred_error_apic", &[Rung::new(&["deferred_error_apic_entry", "deferred_error_apic_exit"])]),
+];
+
+/// What a kernel was built without does not happen there.
+const fn vector(name: &'static str, rungs: &'static [Rung]) -> Hook {
+    Hook::new(name, rungs).if_present()
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  irqlat                         each interrupt that came, every second
+  irqlat --per-cpu 10 1          and which processor took it, over ten seconds
+  irqlat --buckets 10 1          distributions drawn
+  irqlat 1 | jq -r 'select(.kind == \"soft\") | [.name, .total_us, .wait_p99_us] | @tsv'
+  irqlat -o csv 60 > irq.csv     a record a minute, for a spreadsheet
+
+What is measured:
+  hard    each handler of a line of /proc/interrupts, by its name and the line's
+          number
+  soft    each run of what /proc/softirqs counts, in interrupts' wake or ksoftirqd
+  vector  what x86 processors send themselves and each other. In /proc/interrupts:
+          local_timer LOC, reschedule RES, call_function and call_function_single
+          together CAL, irq_work IWI, thermal_apic TRM, threshold_apic THR,
+          deferred_error_apic DFR, spurious_apic SPU, error_apic ERR
+  Times are exclusive: a handler's own, without the interrupts that came between.
+  So total_us adds up, and of a processor never to more than the time that passed.
+  wait_*: from a soft interrupt's raise, the first if several, to its entry.
+  unhandled: calls of a handler whose device had not interrupted, as on a line that
+  devices share, where all handlers are called. They are in total_us, not in count.
+  Of each handler, count + unhandled are the interrupts of its line.
+
+Bounds:
+  Percentiles, minimum and maximum are at most 3.2 % off; the rest is exact.
+  Interrupts under way at the start are not counted. Time is from a handler's entry
+  to its exit: the kernel's way there and back counts as that of what was
+  interrupted, and so do interrupts without an event, such as NMI, MCE and HYP.
+  Of threaded handlers only the part that runs at once is seen, and not those that
+  another's thread calls.
+  wait_count can be less than count: a soft interrupt that is raised again just
+  before its handler begins is served twice, of which one has a known wait.
+  A real-time kernel may preempt a soft interrupt: what the others then do is part
+  of its time, and where one of the same kind comes between, lost tells it.
+  A handler on a processor is kept from its first interrupt on: 8192 at most, and
+  (handlers at the start) x (processors) + 64; lost tells of those beyond. Names
+  are cut after 63 bytes.
+  --pid and --cgroup are refused: an interrupt is nobody's, it comes to whichever
+  process runs.";
+
+/// Which interrupts eat time? How long the handlers of lines, soft interrupts and x86's vectors run, and how long soft
+/// interrupts wait.
+#[derive(Parser)]
+#[command(
+    name = TOOL, version, after_help = EXAMPLES,
+    mut_arg("pid", |arg| arg.hide(true)), mut_arg("cgroup", |arg| arg.hide(true))
+)]
+struct Args {
+    #[command(flatten)]
+    common: cli::Common,
+
+    /// A record for each processor
+    #[arg(long)]
+    per_cpu: bool,
+
+    /// Add the histograms: fields buckets and wait_buckets, or drawn below a table's lines
+    #[arg(long)]
+    buckets: bool,
+}
+
+fn main() -> ExitCode {
+    report(TOOL, run())
+}
+
+fn run() -> Result<()> {
+    let args: Args = cli::parse()?;
+    if args.common.schema {
+        return output::print_schema::<row::Interrupts>(TOOL);
+    }
+    if args.common.filters() {
+        return Err(Failure::usage(
+            "--pid and --cgroup: an interrupt is nobody's, it comes to whichever process runs (see --help)",
+        ));
+    }
+    output::check_buckets(&args.common, args.buckets)?;
+    let cpus =
+        num_possible_cpus().map_err(|error| Failure::failed(format!("cannot count processors: {error}")))?;
+    // The kernel's side masks a processor's number, and then there is one bank for each.
+    let banks = cpus.next_power_of_two() as u32;
+    let tool = session::Tool {
+        builder: skel::IrqlatSkelBuilder::default,
+        configure: &|open| configure(open, cpus, banks),
+        hooks: HOOKS,
+        wanted: &|_| true,
+        owner: None,
+        prove: None,
+    };
+    let mut session = session::start(&tool, &args.common)?;
+    let mut totals: Totals<fixed::Stats> = Totals::map(&session.skel.maps.stats, 1)?;
+    let mut lines = lines::Lines::default();
+    let mut counters: Counters<{ COUNTERS }> = Counters::map(&session.skel.maps.counters)?;
+    let mut writer = Writer::new(TOOL, &args.common);
+    let mut ticks = Ticks::new(args.common.interval, args.common.count, args.common.duration);
+    while let Some(tick) = ticks.next(&session.stop) {
+        let mut came = row::Came::new();
+        lines.since_last(&session.skel.maps.lines, args.per_cpu, &mut came)?;
+        fixed::since_last(&mut totals, banks, args.per_cpu, &mut came);
+        let [lost, ..] = counters.since_last();
+        let account = session.meter.account();
+        let rows = row::Interrupts::of(came, args.per_cpu, args.buckets);
+        writer.interval(&tick, &rows, lost, account)?;
+    }
+    Ok(())
+}
+
+/// The size of a bank of counters, in words: the C struct is rounded up to whole cache lines.
+const COUNTERS: usize = 8;
+
+/// Sets the constants and sizes that depend on the machine.
+fn configure(open: &mut skel::OpenIrqlatSkel<'_>, cpus: usize, banks: u32) -> libbpf_rs::Result<()> {
+    open.maps.processors.set_max_entries(cpus as u32)?;
+    open.maps.lines.set_max_entries(lines::entries(cpus))?;
+    open.maps.stats.set_max_entries(fixed::entries(banks))?;
+    if let Some(constants) = open.maps.rodata_data.as_deref_mut() {
+        constants.bank_mask = banks - 1;
+    }
+    Ok(())
+}

@@ -1,0 +1,259 @@
+//! The record of irqlat.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use common::hist::{Hist, Latency, Summary, micros};
+use common::output::Row;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// Columns of the small picture: factors of four from 1 µs to 4 s and more.
+const SKETCH: usize = 12;
+
+/// The handlers that ran in an interval for one interrupt: their own time, without that of interrupts that came between.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub struct Interrupts {
+    /// hard: of a line; soft; vector: an interrupt that the processors of x86 send themselves and each other. Null in
+    /// the record of an interval without any.
+    pub kind: Option<&'static str>,
+    /// hard: the handler, as in /proc/interrupts; soft: as in /proc/softirqs; vector: its event, as in tracefs.
+    pub name: Option<String>,
+    /// The line's number in /proc/interrupts; null for soft interrupts and vectors.
+    pub irq: Option<u32>,
+    /// With --per-cpu: the processor. Null in the record of an interval without any interrupt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<Option<u32>>,
+    /// How long a handler took that had something to do.
+    #[serde(flatten)]
+    pub time: Latency,
+    /// All time in the handler, also that of calls in `unhandled`, in microseconds: exact.
+    pub total_us: f64,
+    /// Calls of a line's handler that found that its device had not interrupted, which are not in `count`. With these,
+    /// each handler of a line counts what /proc/interrupts counts of the line. Null for soft interrupts and vectors.
+    pub unhandled: Option<u64>,
+    /// How long a soft interrupt waited.
+    #[serde(flatten)]
+    pub wait: Wait,
+    /// With --buckets: the histogram of the handler's time, as [upper bound in microseconds, count].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub buckets: Option<Vec<(f64, u64)>>,
+    /// With --buckets: the histogram of the wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait_buckets: Option<Vec<(f64, u64)>>,
+    #[serde(skip)]
+    sketch: Option<Vec<u64>>,
+}
+
+/// From when a soft interrupt was raised, the first time if several, to the entry of its handler. Null for the others.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub struct Wait {
+    /// Of how many that is known; null for the others. It may be less than `count`: one that is raised again between
+    /// the moment at which the kernel takes up what was raised and the handler's entry.
+    pub wait_count: Option<u64>,
+    /// The shortest, in microseconds.
+    pub wait_min_us: Option<f64>,
+    /// The mean, in microseconds: exact.
+    pub wait_mean_us: Option<f64>,
+    /// Half waited at most this long, in microseconds.
+    pub wait_p50_us: Option<f64>,
+    /// 90 % waited at most this long, in microseconds.
+    pub wait_p90_us: Option<f64>,
+    /// 99 % waited at most this long, in microseconds.
+    pub wait_p99_us: Option<f64>,
+    /// 99.9 % waited at most this long, in microseconds.
+    pub wait_p999_us: Option<f64>,
+    /// The longest, in microseconds.
+    pub wait_max_us: Option<f64>,
+}
+
+impl From<Summary> for Wait {
+    fn from(s: Summary) -> Self {
+        Self {
+            wait_count: Some(s.count),
+            wait_min_us: s.min,
+            wait_mean_us: s.mean,
+            wait_p50_us: s.p50,
+            wait_p90_us: s.p90,
+            wait_p99_us: s.p99,
+            wait_p999_us: s.p999,
+            wait_max_us: s.max,
+        }
+    }
+}
+
+/// What kind of interrupt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Of a line.
+    Hard,
+    /// Put off by the kernel.
+    Soft,
+    /// Of a processor's own, on x86.
+    Vector,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Hard => "hard",
+            Self::Soft => "soft",
+            Self::Vector => "vector",
+        }
+    }
+}
+
+/// What a record is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    /// The kind.
+    pub kind: Kind,
+    /// The handler.
+    pub name: String,
+    /// The line, where it has one.
+    pub irq: Option<u32>,
+    /// The processor, where processors are kept apart.
+    pub cpu: Option<u32>,
+}
+
+/// What was measured in an interval of one key.
+#[derive(Default)]
+pub struct Measured {
+    /// Of the handler.
+    pub time: Hist,
+    /// From raise to entry.
+    pub wait: Hist,
+    /// Calls that found nothing to do.
+    pub unhandled: u64,
+    /// Their time, in nanoseconds.
+    pub unhandled_ns: u64,
+}
+
+impl Measured {
+    fn is_empty(&self) -> bool {
+        self.time.count() == 0 && self.wait.count() == 0 && self.unhandled == 0
+    }
+
+    fn total_ns(&self) -> u64 {
+        self.time.sum_ns() + self.unhandled_ns
+    }
+}
+
+/// What came in an interval.
+pub type Came = BTreeMap<Key, Measured>;
+
+impl Interrupts {
+    /// The records of an interval, the most time first; where nothing came, one that says so.
+    pub fn of(came: Came, per_cpu: bool, buckets: bool) -> Vec<Self> {
+        let mut came: Vec<_> = came.into_iter().filter(|(_, measured)| !measured.is_empty()).collect();
+        came.sort_by_key(|(_, measured)| Reverse(measured.total_ns()));
+        let rows: Vec<_> =
+            came.into_iter().map(|(key, measured)| Self::new(key, &measured, buckets)).collect();
+        if rows.is_empty() { vec![Self::idle(per_cpu, buckets)] } else { rows }
+    }
+
+    fn new(key: Key, measured: &Measured, buckets: bool) -> Self {
+        let soft = key.kind == Kind::Soft;
+        Self {
+            kind: Some(key.kind.name()),
+            name: Some(key.name),
+            irq: key.irq,
+            cpu: key.cpu.map(Some),
+            time: measured.time.summary().into(),
+            total_us: micros(measured.total_ns()),
+            unhandled: (key.kind == Kind::Hard).then_some(measured.unhandled),
+            wait: if soft { measured.wait.summary().into() } else { Wait::default() },
+            buckets: buckets.then(|| measured.time.non_empty()),
+            wait_buckets: buckets.then(|| measured.wait.non_empty()),
+            sketch: Some(measured.time.coarse(SKETCH)),
+        }
+    }
+
+    /// The record of an interval without any interrupt: idle, not dead.
+    fn idle(per_cpu: bool, buckets: bool) -> Self {
+        let empty = buckets.then(Vec::new);
+        Self {
+            cpu: per_cpu.then_some(None),
+            buckets: empty.clone(),
+            wait_buckets: empty,
+            sketch: Some(vec![0; SKETCH]),
+            ..Self::default()
+        }
+    }
+}
+
+impl Row for Interrupts {
+    const TABLE: &'static [&'static str] =
+        &["kind", "name", "irq", "cpu", "count", "total_us", "mean_us", "p99_us", "max_us", "wait_p99_us"];
+    const WIDTHS: &'static [(&'static str, usize)] = &[("kind", 6), ("name", 20), ("irq", 3)];
+
+    fn sketch(&self) -> Option<Vec<u64>> {
+        self.sketch.clone()
+    }
+
+    fn drawn(&self) -> Vec<(&'static str, &[(f64, u64)])> {
+        let waited = self.wait.wait_count.and(self.wait_buckets.as_deref());
+        let titled = [("handler us", self.buckets.as_deref()), ("wait us", waited)];
+        titled.into_iter().filter_map(|(title, buckets)| Some((title, buckets?))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use common::hist::RawHist;
+
+    use super::*;
+
+    /// So many values of 100 µs.
+    fn hist(values: u32) -> Hist {
+        let mut now = RawHist { sum_ns: 100_000 * u64::from(values), ..RawHist::EMPTY };
+        // 2^16 ns, and its upper half: from 98 304 to 102 400 ns.
+        now.buckets[(12 << 4) + 24] = values;
+        let mut hist = Hist::default();
+        hist.add_difference(&now, &RawHist::EMPTY);
+        hist
+    }
+
+    fn key(kind: Kind, name: &str, irq: Option<u32>) -> Key {
+        Key { kind, name: name.to_string(), irq, cpu: None }
+    }
+
+    #[test]
+    fn the_most_time_comes_first_and_calls_in_vain_are_in_it() {
+        let came = Came::from([
+            (key(Kind::Hard, "eth0", Some(9)), Measured { time: hist(3), ..Measured::default() }),
+            (
+                key(Kind::Hard, "usb", Some(9)),
+                Measured { time: hist(1), unhandled: 2, unhandled_ns: 300_500, ..Measured::default() },
+            ),
+            (key(Kind::Vector, "reschedule", None), Measured::default()),
+        ]);
+        let rows = Interrupts::of(came, false, false);
+        let [usb, eth0] = &rows[..] else { panic!("{rows:?}") };
+        assert_eq!(
+            (usb.name.as_deref(), usb.irq, usb.time.count, usb.unhandled),
+            (Some("usb"), Some(9), 1, Some(2))
+        );
+        assert_eq!((usb.total_us, usb.time.mean_us), (400.5, Some(100.0)));
+        // Each handler of a line is called for each of the line's interrupts.
+        assert_eq!(eth0.time.count + eth0.unhandled.unwrap(), usb.time.count + usb.unhandled.unwrap());
+        assert_eq!((eth0.total_us, eth0.wait.wait_count, eth0.cpu), (300.0, None, None));
+    }
+
+    #[test]
+    fn only_soft_interrupts_wait() {
+        let measured = || Measured { time: hist(2), wait: hist(1), ..Measured::default() };
+        let soft = Interrupts::new(key(Kind::Soft, "TIMER", None), &measured(), true);
+        assert_eq!((soft.wait.wait_count, soft.wait.wait_mean_us), (Some(1), Some(100.0)));
+        assert_eq!((soft.unhandled, soft.wait_buckets), (None, Some(vec![(102.4, 1)])));
+        let vector = Interrupts::new(key(Kind::Vector, "irq_work", None), &measured(), false);
+        assert_eq!((vector.wait.wait_count, vector.wait.wait_p50_us, vector.buckets), (None, None, None));
+    }
+
+    #[test]
+    fn an_idle_interval_names_nothing() {
+        let row = Interrupts::idle(true, true);
+        assert_eq!((row.kind, row.name.as_deref(), row.cpu, row.time.count), (None, None, Some(None), 0));
+        assert_eq!((row.total_us, row.unhandled, row.buckets), (0.0, None, Some(vec![])));
+    }
+}
