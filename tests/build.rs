@@ -1,5 +1,6 @@
-//! Compiles the empty BPF programs.
+//! Compiles the BPF programs of the bench and of the tests.
 
 fn main() {
     bpf_build::skeleton("empty");
+    bpf_build::skeleton_as("spin", "spin");
 }

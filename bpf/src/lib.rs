@@ -20,13 +20,18 @@ const CLANG_ARGS: [&str; 5] = ["-mcpu=v3", "-Wall", "-Wextra", "-Wno-unused-para
 
 /// Compiles `bpf/NAME.bpf.c` and writes the module `skel` to `$OUT_DIR/skel.rs`, or ends the build with one clear error.
 pub fn skeleton(name: &str) {
-    if let Err(error) = build(name) {
+    skeleton_as(name, "skel");
+}
+
+/// The same, for a crate with several: writes the module `MODULE` to `$OUT_DIR/MODULE.rs`.
+pub fn skeleton_as(name: &str, module: &str) {
+    if let Err(error) = build(name, module) {
         eprintln!("error: {name}.bpf.c: {error:#}");
         exit(1);
     }
 }
 
-fn build(name: &str) -> Result<()> {
+fn build(name: &str, module: &str) -> Result<()> {
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (source, include) = (home.join(format!("{name}.bpf.c")), home.join("include"));
     let out =
@@ -43,8 +48,8 @@ fn build(name: &str) -> Result<()> {
     // Generated code follows its generator's rules, not ours.
     let code = fs::read_to_string(&skeleton)?;
     fs::write(
-        out.join("skel.rs"),
-        format!("#[allow(warnings, clippy::all, clippy::restriction)]\nmod skel {{\n{code}}}\n"),
+        out.join(format!("{module}.rs")),
+        format!("#[allow(warnings, clippy::all, clippy::restriction)]\nmod {module} {{\n{code}}}\n"),
     )
     .context("cannot write the skeleton")
 }

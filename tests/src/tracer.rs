@@ -25,6 +25,8 @@ pub struct Tracer {
 pub struct Event<'a> {
     /// The thread that ran when it happened, or that was interrupted for it.
     pub thread: u32,
+    /// The processor.
+    pub cpu: u32,
     /// Microseconds of CLOCK_BOOTTIME.
     pub at: u64,
     /// As in tracefs.
@@ -96,9 +98,10 @@ pub fn event(line: &str) -> Option<Event<'_>> {
     let (name, fields) = rest.split_once(": ")?;
     let (task, times) = head.rsplit_once(" [")?;
     let thread = task.trim_end().rsplit('-').next()?.parse().ok()?;
+    let cpu = times.split(']').next()?.parse().ok()?;
     let (seconds, micros) = times.rsplit(' ').next()?.split_once('.')?;
     let at = seconds.parse::<u64>().ok()? * 1_000_000 + micros.parse::<u64>().ok()?;
-    Some(Event { thread, at, name, fields })
+    Some(Event { thread, cpu, at, name, fields })
 }
 
 /// The threads of process 1.

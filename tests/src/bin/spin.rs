@@ -1,0 +1,57 @@
+//! Soft interrupts that last, and timer interrupts within them: `spin CPU MILLISECONDS PACKET_NS TIMER_NS` sends packets
+//! to itself on that processor for so long, each of which takes PACKET_NS, and a timer that interrupts it TIMER_NS; see
+//! `bpf/spin.bpf.c`. Says `ready` and waits for a line on stdin before; then a JSON object that says what came of it.
+#![allow(clippy::expect_used, reason = "whatever fails here ends the program, and says why")]
+
+use std::mem::MaybeUninit;
+use std::net::UdpSocket;
+use std::time::{Duration, Instant};
+
+use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
+use rustix::thread::{CpuSet, gettid, sched_setaffinity};
+
+// The module `spin`, generated from the BPF C.
+include!(concat!(env!("OUT_DIR"), "/spin.rs"));
+
+fn main() {
+    let numbers: Vec<u64> = std::env::args().skip(1).map(|word| word.parse().expect("a number")).collect();
+    let [cpu, milliseconds, packet_ns, timer_ns] = numbers[..] else {
+        panic!("spin CPU MILLISECONDS PACKET_NS TIMER_NS")
+    };
+    let mut set = CpuSet::new();
+    set.set(cpu as usize);
+    sched_setaffinity(None, &set).expect("a processor that is there");
+    // Nobody else's work shall come between, as far as the kernel allows it.
+    let priority = libc::sched_param { sched_priority: 1 };
+    // SAFETY: the parameter outlives the call.
+    let set = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const priority) };
+    assert_eq!(set, 0, "sched_setscheduler: {}", std::io::Error::last_os_error());
+
+    let mut object = MaybeUninit::uninit();
+    let mut open = spin::SpinSkelBuilder::default().open(&mut object).expect("opened");
+    let constants = open.maps.rodata_data.as_deref_mut().expect("constants");
+    constants.thread = gettid().as_raw_nonzero().get() as u32;
+    constants.packet_ns = packet_ns;
+    constants.timer_ns = timer_ns;
+    let mut skel = open.load().expect("loaded");
+    skel.attach().expect("attached");
+
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let to = socket.local_addr().expect("an address");
+    println!("ready");
+    std::io::stdin().read_line(&mut String::new()).expect("a line");
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_millis(milliseconds) {
+        socket.send_to(b"x", to).expect("sent");
+        socket.recv(&mut [0; 8]).expect("received");
+    }
+    let told = skel.maps.bss_data.as_deref().expect("variables");
+    println!(
+        "{{\"packets\":{},\"packets_ns\":{},\"timers\":{},\"timers_ns\":{},\"wall_ns\":{}}}",
+        told.packets,
+        told.packets_ns,
+        told.timers,
+        told.timers_ns,
+        start.elapsed().as_nanos()
+    );
+}

@@ -1,0 +1,224 @@
+//! The kernel's own account of interrupts: /proc/interrupts and /proc/softirqs, and what a test compares with them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::kernel;
+use crate::records::count;
+use crate::tool::Tool;
+use crate::tracer::{self, Tracer};
+
+/// The vectors that have an event, and where /proc/interrupts counts them.
+const VECTORS: [(&str, &str); 10] = [
+    ("local_timer", "LOC"),
+    ("reschedule", "RES"),
+    ("call_function", "CAL"),
+    ("call_function_single", "CAL"),
+    ("irq_work", "IWI"),
+    ("x86_platform_ipi", "PLT"),
+    ("spurious_apic", "SPU"),
+    ("thermal_apic", "TRM"),
+    ("threshold_apic", "THR"),
+    ("deferred_error_apic", "DFR"),
+];
+
+/// A line by its number, a soft interrupt by its name, or a vector by its three letters; and a processor.
+pub type Source = (String, u32);
+
+/// How many there were.
+#[derive(Clone)]
+pub struct Ledger(BTreeMap<Source, u64>);
+
+impl Ledger {
+    /// Those since the machine was booted.
+    pub fn now() -> Self {
+        let mut counts = BTreeMap::new();
+        for file in ["/proc/interrupts", "/proc/softirqs"] {
+            let text = fs::read_to_string(file).expect("the kernel counts interrupts");
+            counts.extend(parse(&text));
+        }
+        Self(counts)
+    }
+
+    /// Those since an earlier moment.
+    pub fn since(&self, before: &Self) -> Self {
+        // A line that came meanwhile had none before.
+        let since = |(source, now): (&Source, &u64)| {
+            (source.clone(), now - before.0.get(source).copied().unwrap_or_default())
+        };
+        Self(self.0.iter().map(since).collect())
+    }
+
+    /// Of a line, soft interrupt or vector on all processors.
+    pub fn sum(&self, name: &str) -> u64 {
+        self.0.iter().filter(|((source, _), _)| source == name).map(|(_, count)| count).sum()
+    }
+
+    /// Of one on one processor.
+    pub fn on(&self, name: &str, cpu: u32) -> u64 {
+        self.0.get(&(name.to_string(), cpu)).copied().unwrap_or_default()
+    }
+}
+
+/// A heading of processors, then lines of a name and as many counts; those without do not count by processor.
+fn parse(text: &str) -> BTreeMap<Source, u64> {
+    let mut lines = text.lines();
+    let heading = lines.next().unwrap_or_default();
+    let cpus: Vec<u32> =
+        heading.split_whitespace().filter_map(|cpu| cpu.strip_prefix("CPU")?.parse().ok()).collect();
+    let mut counts = BTreeMap::new();
+    for (name, rest) in lines.filter_map(|line| line.trim_start().split_once(':')) {
+        let numbers: Vec<u64> = rest.split_whitespace().map_while(|number| number.parse().ok()).collect();
+        if numbers.len() >= cpus.len() {
+            counts.extend(cpus.iter().zip(numbers).map(|(cpu, count)| ((name.to_string(), *cpu), count)));
+        }
+    }
+    counts
+}
+
+/// The number of the line of /proc/interrupts with this handler.
+pub fn line_of(handler: &str) -> u32 {
+    let text = fs::read_to_string("/proc/interrupts").expect("the kernel counts interrupts");
+    let line = text.lines().find(|line| line.split([' ', ',']).any(|word| word == handler));
+    let number = line.and_then(|line| line.trim_start().split_once(':')?.0.parse().ok());
+    number.unwrap_or_else(|| panic!("no line of {handler} in {text}"))
+}
+
+/// What a record tells of: where the kernel counts it, if it does, and which handler it is.
+fn source(record: &Value) -> Option<(Source, String)> {
+    let name = record["name"].as_str()?;
+    let cpu = count(record, "cpu") as u32;
+    let (at, handler) = match record["kind"].as_str()? {
+        "hard" => (count(record, "irq").to_string(), name),
+        "soft" => (name.to_string(), ""),
+        _ => (VECTORS.iter().find(|(vector, _)| *vector == name)?.1.to_string(), ""),
+    };
+    Some(((at, cpu), handler.to_string()))
+}
+
+/// irqlat at work, with what the kernel counts before and after its start.
+pub struct Watched {
+    tool: Tool,
+    outer: Ledger,
+    inner: Ledger,
+    withheld: Option<Tracer>,
+    start: Instant,
+}
+
+/// What came of it.
+pub struct Measured {
+    /// By the kernel's account, from before the tool's start until after its end.
+    pub outer: Ledger,
+    /// The same, while it surely counted.
+    pub inner: Ledger,
+    /// What it told, processor by processor.
+    pub records: Vec<Value>,
+    /// What no BPF program could see; see `tracer::threads_of_init`.
+    withheld: BTreeMap<Source, u64>,
+    /// From before the tool's start until after its end, in microseconds.
+    pub wall_us: f64,
+}
+
+impl Watched {
+    /// Starts it.
+    pub fn start() -> Self {
+        let withheld = kernel::of_guest().is_none().then(trace_withheld);
+        let (start, outer) = (Instant::now(), Ledger::now());
+        let tool = Tool::start("irqlat", &["--per-cpu", "0.2"]);
+        Self { tool, outer, inner: Ledger::now(), withheld, start }
+    }
+
+    /// Ends it.
+    pub fn end(self) -> Measured {
+        let inner = Ledger::now().since(&self.inner);
+        let records = self.tool.interrupt().records;
+        let outer = Ledger::now().since(&self.outer);
+        let wall_us = self.start.elapsed().as_secs_f64() * 1e6;
+        let withheld = self.withheld.map(|tracer| withheld(&tracer)).unwrap_or_default();
+        Measured { outer, inner, records, withheld, wall_us }
+    }
+}
+
+impl Measured {
+    /// How many calls were told of each handler: of a line all that it was called, which is once for each interrupt.
+    pub fn told(&self) -> BTreeMap<Source, BTreeMap<String, u64>> {
+        let mut told: BTreeMap<Source, BTreeMap<String, u64>> = BTreeMap::new();
+        for (record, (source, handler)) in
+            self.records.iter().filter_map(|record| Some((record, source(record)?)))
+        {
+            let calls = count(record, "count") + record["unhandled"].as_u64().unwrap_or_default();
+            *told.entry(source).or_default().entry(handler).or_default() += calls;
+        }
+        told
+    }
+
+    /// Asserts that each was told as often as the kernel counts it: as often as surely while the tool counted, and no
+    /// oftener than from before its start until after its end.
+    pub fn agrees(&self) {
+        let told = self.told();
+        let known: BTreeSet<&str> = VECTORS.iter().map(|(_, at)| *at).chain(SOFT).collect();
+        for (source, outer) in &self.outer.0 {
+            let is_line = source.0.parse::<u32>().is_ok();
+            if !is_line && !known.contains(source.0.as_str()) {
+                continue;
+            }
+            let inner = self.inner.0.get(source).copied().unwrap_or_default();
+            let withheld = self.withheld.get(source).copied().unwrap_or_default();
+            let none = BTreeMap::from([(String::new(), 0)]);
+            for (handler, told) in told.get(source).unwrap_or(&none) {
+                assert!(
+                    inner <= told + withheld && told <= outer,
+                    "{source:?} {handler}: told {told}, withheld {withheld}, by the kernel's account {inner} to {outer}"
+                );
+            }
+        }
+        for source in told.keys() {
+            assert!(self.outer.0.contains_key(source), "{source:?} is not in the kernel's account");
+        }
+    }
+
+    /// The records of a kind and name.
+    pub fn of(&self, kind: &str, name: &str) -> Vec<&Value> {
+        self.records.iter().filter(|record| record["kind"] == kind && record["name"] == name).collect()
+    }
+}
+
+/// As /proc/softirqs has them.
+const SOFT: [&str; 10] =
+    ["HI", "TIMER", "NET_TX", "NET_RX", "BLOCK", "IRQ_POLL", "TASKLET", "SCHED", "HRTIMER", "RCU"];
+
+/// Traces what interrupts process 1.
+fn trace_withheld() -> Tracer {
+    let vectors = VECTORS.iter().map(|(vector, _)| format!("irq_vectors/{vector}_exit"));
+    let all = ["irq/irq_handler_exit", "irq/softirq_exit"].map(String::from).into_iter().chain(vectors);
+    let events: Vec<String> = all.filter(|event| tracer::exists(event)).collect();
+    let threads: Vec<String> =
+        tracer::threads_of_init().iter().map(|thread| format!("common_pid == {thread}")).collect();
+    Tracer::start(&events.iter().map(String::as_str).collect::<Vec<_>>(), &threads.join(" || "))
+}
+
+fn withheld(tracer: &Tracer) -> BTreeMap<Source, u64> {
+    let mut counts = BTreeMap::new();
+    for event in tracer.text().lines().filter_map(tracer::event) {
+        let vector = || {
+            let name = event.name.strip_suffix("_exit")?;
+            VECTORS.iter().find(|(vector, _)| *vector == name).map(|(_, at)| (*at).to_string())
+        };
+        // `irq=36 ret=handled`, `vec=3 [action=NET_RX]`.
+        let named = match event.name {
+            "irq_handler_exit" => {
+                event.fields.strip_prefix("irq=").and_then(|rest| Some(rest.split(' ').next()?.to_string()))
+            }
+            "softirq_exit" => {
+                event.fields.split_once("action=").map(|(_, name)| name.trim_end_matches(']').into())
+            }
+            _ => vector(),
+        };
+        let name: String = named.unwrap_or_else(|| panic!("odd event {event:?}"));
+        *counts.entry((name, event.cpu)).or_default() += 1;
+    }
+    counts
+}

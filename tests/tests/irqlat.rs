@@ -1,0 +1,204 @@
+//! irqlat against the kernel's own account of each line, soft interrupt and vector on each processor.
+#![allow(clippy::expect_used, reason = "tests")]
+
+use std::fs;
+use std::net::UdpSocket;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rustix::thread::{CpuSet, sched_setaffinity};
+use serde_json::Value;
+use tempfile::NamedTempFile;
+use tests::interrupts::{Ledger, Measured, Watched, line_of};
+use tests::perf::CpuEvent;
+use tests::quantiles::number;
+use tests::records::{count, sum};
+use tests::workload::Workload;
+use tests::{can_run, kernel, lock, programs};
+
+/// Packets, one after the other.
+const PACKETS: u64 = 1_009;
+/// Times that an event of another processor is switched on and off.
+const SWITCHES: u64 = 503;
+/// Naps.
+const NAPS: u64 = 101;
+
+/// Lets the running thread run on this processor only.
+fn pin(cpu: u32) {
+    let mut set = CpuSet::new();
+    set.set(cpu as usize);
+    sched_setaffinity(None, &set).expect("a processor that is there");
+}
+
+/// Sends packets to itself, each after the last has come: each needs a run of NET_RX of its own, for within one neither
+/// the sender nor the receiver runs there.
+fn packets() {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let to = socket.local_addr().expect("an address");
+    for _ in 0..PACKETS {
+        socket.send_to(b"x", to).expect("sent");
+        socket.recv(&mut [0; 8]).expect("received");
+    }
+}
+
+/// Has processor 1, which is kept from idling, do something for processor 0.
+fn calls_of_functions() {
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            pin(1);
+            while !over.load(Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+        });
+        let calls = scope.spawn(|| {
+            pin(0);
+            CpuEvent::on(1).switch(SWITCHES);
+        });
+        calls.join().expect("it called");
+        over.store(true, Ordering::Relaxed);
+    });
+}
+
+/// The kinds of work whose interrupts are known, at the least.
+fn work() {
+    packets();
+    calls_of_functions();
+    // Each nap is ended by a timer of its own.
+    (0..NAPS).for_each(|_| std::thread::sleep(Duration::from_millis(1)));
+    let file = NamedTempFile::new_in(programs::scratch()).expect("a scratch file");
+    let path = file.path().to_str().expect("UTF-8");
+    programs::succeed(
+        "dd",
+        &["if=/dev/zero", &format!("of={path}"), "bs=1M", "count=8", "conv=fsync", "status=none"],
+    );
+    Workload::run(&["io", "--file", path, "--reads", "211", "--writes", "103", "--bytes", "4096"]);
+}
+
+/// Each nanosecond of a processor's is told once at most, so never more than went by.
+fn no_time_is_told_twice(measured: &Measured) {
+    let cpus: std::collections::BTreeSet<u64> =
+        measured.records.iter().filter_map(|record| record["cpu"].as_u64()).collect();
+    assert!(!cpus.is_empty());
+    for cpu in cpus {
+        let here = measured.records.iter().filter(|record| record["cpu"] == cpu);
+        let told: f64 = here.map(|record| number(record, "total_us")).sum();
+        assert!(told > 0.0 && told <= measured.wall_us, "processor {cpu}: {told} of {}", measured.wall_us);
+    }
+}
+
+#[test]
+fn each_is_told_as_often_as_the_kernel_counts_it() {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let watched = Watched::start();
+    work();
+    let measured = watched.end();
+    measured.agrees();
+    assert_eq!(sum(&measured.records, "lost"), 0);
+    let inner = &measured.inner;
+    assert!(inner.sum("NET_RX") >= PACKETS, "{}", inner.sum("NET_RX"));
+    assert!(inner.on("CAL", 1) >= 2 * SWITCHES, "{}", inner.on("CAL", 1));
+    assert!(inner.sum("LOC") >= NAPS, "{}", inner.sum("LOC"));
+    no_time_is_told_twice(&measured);
+    means_and_waits(&measured.records);
+}
+
+/// What each record tells agrees with itself.
+fn means_and_waits(records: &[Value]) {
+    for record in records {
+        let soft = record["kind"] == "soft";
+        assert_eq!(record["wait_count"].is_u64(), soft, "{record}");
+        assert_eq!(record["unhandled"].is_u64(), record["kind"] == "hard", "{record}");
+        // The mean is rounded to a nanosecond.
+        if record["unhandled"].as_u64().unwrap_or(0) == 0 && count(record, "count") > 0 {
+            let calls = count(record, "count") as f64;
+            let total = number(record, "mean_us") * calls;
+            assert!((total - number(record, "total_us")).abs() <= 0.001 * calls, "{record}");
+        }
+    }
+    let soft = || records.iter().filter(|record| record["kind"] == "soft");
+    let (runs, waits) = (sum(soft(), "count"), sum(soft(), "wait_count"));
+    // Those that were raised before the start run after it: of each soft interrupt one on each processor at most.
+    let before = 10 * std::thread::available_parallelism().map_or(1, usize::from) as u64;
+    assert!(waits <= runs + before && 2 * waits > runs, "{waits} waits of {runs} runs");
+}
+
+/// The disks, and the handler of each: by its device's name where it has a line, else by that of its queues.
+fn disks(of_line: bool) -> Vec<(String, String)> {
+    let text = fs::read_to_string("/proc/interrupts").expect("the kernel counts interrupts");
+    let mut disks = Vec::new();
+    for name in ["vdb", "vdc", "vdd"] {
+        let device = fs::read_link(format!("/sys/block/{name}/device")).expect("a disk of scripts/vm-test");
+        let device = device.file_name().expect("a name").to_string_lossy().into_owned();
+        let queues = text.contains(&format!("{device}-req."));
+        if queues != of_line {
+            disks.push((format!("/dev/{name}"), device));
+        }
+    }
+    disks
+}
+
+fn reads(disk: &str, count: &str) -> Workload {
+    Workload::start(&["io", "--file", disk, "--reads", count, "--bytes", "4096"])
+}
+
+/// The counts and the calls in vain of a handler.
+fn handled(measured: &Measured, handler: &str) -> [u64; 2] {
+    let of = measured.of("hard", handler);
+    ["count", "unhandled"].map(|field| sum(of.iter().copied(), field))
+}
+
+#[test]
+fn a_disks_requests_interrupt_once_each() {
+    if !can_run() || kernel::of_guest().is_none() {
+        return;
+    }
+    let _machine = lock::machine();
+    let (disk, device) = disks(false).pop().expect("a disk with messages");
+    let watched = Watched::start();
+    reads(&disk, "1009").finish();
+    let measured = watched.end();
+    measured.agrees();
+    // It has a line for each processor's queue.
+    let queues = 0..std::thread::available_parallelism().map_or(1, usize::from);
+    let handlers: Vec<String> = queues.map(|queue| format!("{device}-req.{queue}")).collect();
+    let told: u64 = handlers.iter().map(|handler| handled(&measured, handler)[0]).sum();
+    let by_kernel = |ledger: &Ledger| -> u64 {
+        handlers.iter().map(|handler| ledger.sum(&line_of(handler).to_string())).sum()
+    };
+    assert_eq!([told, by_kernel(&measured.inner), by_kernel(&measured.outer)], [1_009; 3]);
+}
+
+#[test]
+fn an_interrupt_of_a_shared_line_is_one_for_the_device_that_it_is_of() {
+    if !can_run() || kernel::of_guest().is_none() {
+        return;
+    }
+    let _machine = lock::machine();
+    let disks = disks(true);
+    let [(first, one), (second, other)] = &disks[..] else { panic!("not two disks on lines: {disks:?}") };
+    let line = line_of(one);
+    assert_eq!(line, line_of(other), "they share a line");
+    let watched = Watched::start();
+    reads(first, "503").finish();
+    reads(second, "211").finish();
+    let measured = watched.end();
+    measured.agrees();
+    let by_kernel = measured.inner.sum(&line.to_string());
+    assert_eq!(measured.outer.sum(&line.to_string()), by_kernel, "nobody else uses the line");
+    assert_eq!(handled(&measured, one), [503, by_kernel - 503]);
+    assert_eq!(handled(&measured, other), [211, by_kernel - 211]);
+    // One after the other, so that no interrupt is of both.
+    assert!(by_kernel >= 503 + 211);
+
+    // Both at once: then one interrupt may be of both, and counts for each.
+    let watched = Watched::start();
+    let pair = [reads(first, "503"), reads(second, "211")];
+    pair.into_iter().for_each(|reads| drop(reads.finish()));
+    let measured = watched.end();
+    measured.agrees();
+    assert_eq!([one, other].map(|handler| handled(&measured, handler)[0]), [503, 211]);
+}
