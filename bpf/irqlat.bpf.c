@@ -147,9 +147,22 @@ static __always_inline bool end(struct processor *processor, enum kind kind, u64
 	now = clock(processor, kind, &spent_ns);
 	*own_ns = now - frame->start_ns - (spent_ns - frame->spent_ns);
 	frame->what = 0;
-	/* Atomically: another may come between, and adds here, too. */
-	__sync_fetch_and_add(&processor->spent_ns, *own_ns);
+	/* Atomically where another may come between, which adds here, too. */
+	if (kind == SOFT)
+		__sync_fetch_and_add(&processor->spent_ns, *own_ns);
+	else
+		processor->spent_ns += *own_ns;
 	return true;
+}
+
+/* As hist_add(), where nobody else adds: each histogram is of one kind on one processor. */
+static __always_inline void hist_add_alone(struct hist *hist, u64 ns)
+{
+	u32 bucket = hist_bucket(ns);
+
+	if (bucket < HIST_BUCKETS)
+		hist->buckets[bucket]++;
+	hist->sum_ns += ns;
 }
 
 static __always_inline void add_time(u32 key, u32 cpu, u64 ns)
@@ -160,7 +173,7 @@ static __always_inline void add_time(u32 key, u32 cpu, u64 ns)
 	if (!total)
 		return;
 	total->count++;
-	hist_add(&total->time, ns);
+	hist_add_alone(&total->time, ns);
 }
 
 /*
@@ -263,7 +276,7 @@ int BPF_PROG(hard_exit, int irq, struct irqaction *action, int ret)
 		line->unhandled++;
 		line->unhandled_ns += ns;
 	} else {
-		hist_add(&line->time, ns);
+		hist_add_alone(&line->time, ns);
 	}
 	return 0;
 }

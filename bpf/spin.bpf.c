@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /*
- * For the tests: makes the soft interrupt that takes in a task's packets last long, and the timer
- * interrupts that come meanwhile, and says how long both did.
+ * For the tests: makes the soft interrupt that takes in a processor's packets of the loopback
+ * device last long, and the timer interrupts that come meanwhile, and says how long both did.
  */
 #include "kernel.h"
 
@@ -9,8 +9,18 @@
  * verifier. */
 #define MAX_LOOKS 50000
 
-/* Whose packets. */
-const volatile u32 thread = 0;
+#define LOOPBACK 1
+
+struct net_device {
+	int ifindex;
+} __attribute__((preserve_access_index));
+
+struct sk_buff {
+	struct net_device *dev;
+} __attribute__((preserve_access_index));
+
+/* Where. */
+const volatile u32 cpu = 0;
 /* How long a packet shall take, and a timer that interrupts it. */
 const volatile u64 packet_ns = 0;
 const volatile u64 timer_ns = 0;
@@ -34,9 +44,9 @@ __noinline u64 spin(u64 ns)
 }
 
 SEC("tp_btf/netif_receive_skb")
-int on_packet(void *ctx)
+int BPF_PROG(on_packet, struct sk_buff *skb)
 {
-	if ((u32)bpf_get_current_pid_tgid() != thread)
+	if (bpf_get_smp_processor_id() != cpu || skb->dev->ifindex != LOOPBACK)
 		return 0;
 	within = 1;
 	packets++;
@@ -48,7 +58,7 @@ int on_packet(void *ctx)
 SEC("tp_btf/hrtimer_expire_entry")
 int on_timer(void *ctx)
 {
-	if ((u32)bpf_get_current_pid_tgid() != thread || !within)
+	if (bpf_get_smp_processor_id() != cpu || !within)
 		return 0;
 	timers++;
 	timers_ns += spin(timer_ns);

@@ -5,7 +5,8 @@ use tests::kernel::{self, Allows};
 use tests::refusal::{refuses, run};
 
 /// Every tool that asks the kernel for something.
-const TOOLS: [&str; 5] = ["proclife", "proclife --events", "biolat", "biolat --overhead", "vfsstat"];
+const TOOLS: [&str; 6] =
+    ["proclife", "proclife --events", "biolat", "biolat --overhead", "vfsstat", "irqlat"];
 
 /// Behind a seccomp filter that refuses these calls by this error.
 fn confined(calls: &str, errno: &str, line: &str) -> String {

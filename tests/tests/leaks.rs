@@ -12,7 +12,7 @@ use tests::{bpf, can_run, lock, until};
 /// `CAP_BPF` of `linux/capability.h`, as a bit.
 const CAP_BPF: u64 = 1 << 39;
 
-const WAYS: [(&str, &[&str]); 24] = [
+const WAYS: [(&str, &[&str]); 26] = [
     ("proclife", &["0.1"]),
     ("proclife", &["--events"]),
     ("biolat", &["0.1"]),
@@ -37,6 +37,8 @@ const WAYS: [(&str, &[&str]); 24] = [
     ("fslat", &["0.1", "--fs", "ext4", "--op", "read,write", "--attach", "kprobe"]),
     ("oomwatch", &["--events"]),
     ("oomwatch", &["0.1", "--by", "cgroup", "--attach", "kprobe"]),
+    ("irqlat", &["0.1"]),
+    ("irqlat", &["0.1", "--per-cpu", "--overhead"]),
 ];
 
 /// Tools that are tried at once. Older kernels (5.10) have room for one probed call per possible processor and function:

@@ -37,6 +37,7 @@ fn a_kernel_that_lets_no_program_read_its_memory() {
         "fslat --attach tracepoint",
         "fslat --attach kprobe --events",
         "oomwatch",
+        "irqlat",
     ] {
         refuses(&format!("$BIN/{tool}"), 4, &parts);
     }

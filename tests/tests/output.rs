@@ -11,7 +11,7 @@ use tests::tool::Tool;
 use tests::{can_run, until};
 
 /// The tools, with the ways of theirs that print different records.
-const WAYS: [&[&str]; 11] = [
+const WAYS: [&[&str]; 0] = [
     &["proclife"],
     &["proclife", "--overhead"],
     &["biolat"],
@@ -23,6 +23,8 @@ const WAYS: [&[&str]; 11] = [
     &["fslat", "-q", "--buckets", "--overhead"],
     &["oomwatch", "-q", "--by", "system"],
     &["oomwatch", "-q", "--by", "process", "--overhead"],
+    &["irqlat"],
+    &["irqlat", "--per-cpu", "--buckets", "--overhead"],
 ];
 
 fn good(line: &str) -> String {
@@ -121,7 +123,16 @@ fn the_csv_header_is_the_keys_of_the_json() {
     if !can_run() {
         return;
     }
-    for tool in ["proclife", "biolat", "proclife --overhead", "syncsnoop", "fslat", "oomwatch"] {
+    for tool in [
+        "proclife",
+        "biolat",
+        "proclife --overhead",
+        "syncsnoop",
+        "fslat",
+        "oomwatch",
+        "irqlat",
+        "irqlat --per-cpu",
+    ] {
         let csv = good(&format!("$BIN/{tool} -o csv 0.2 2"));
         let json = records::parse(&good(&format!("$BIN/{tool} -o json 0.2 1")));
         assert_eq!(csv.lines().next().expect("a header"), keys(&json[0]).join(","));
@@ -140,6 +151,7 @@ fn a_terminal_gets_a_table_with_headings() {
         ("syncsnoop", ["call", "count", "errors"]),
         ("fslat", ["fs", "op", "errors"]),
         ("oomwatch", ["time", "kills", "lost"]),
+        ("irqlat", ["kind", "name", "irq"]),
     ] {
         let shown = good(&format!("script -qec \"$BIN/{tool} 0.2 2\" /dev/null"));
         let heading = shown.lines().find(|line| line.starts_with("time")).expect("a heading");
@@ -164,6 +176,8 @@ fn a_reader_that_goes_ends_it_quickly_and_well() {
         "$BIN/syncsnoop -q 60 | sleep 2",
         "$BIN/syncsnoop -q --events -p 1 | sleep 2",
         "$BIN/fslat -q 0.2 | head -1",
+        "$BIN/irqlat 0.2 | head -1",
+        "$BIN/irqlat 60 | sleep 0.5",
         "$BIN/fslat -q 60 | sleep 3",
         "$BIN/fslat -q --events -p 1 | sleep 3",
         "$BIN/oomwatch -q 0.2 | head -1",
@@ -185,7 +199,16 @@ fn a_signal_prints_the_interval_under_way() {
     if !can_run() {
         return;
     }
-    for tool in ["proclife", "biolat", "syncsnoop -q", "fslat -q", "oomwatch -q"] {
+    for tool in [
+        "proclife",
+        "biolat",
+        "proclife --overhead",
+        "syncsnoop",
+        "fslat",
+        "oomwatch",
+        "irqlat",
+        "irqlat --per-cpu",
+    ] {
         for signal in ["INT", "TERM", "HUP"] {
             // timeout ends with the status of what it ran only if asked to.
             let told = good(&format!("timeout --preserve-status -s {signal} 1 $BIN/{tool} 10"));
@@ -258,7 +281,7 @@ fn an_idle_interval_has_a_record() {
 
 #[test]
 fn buckets_have_no_csv_form() {
-    for tool in ["biolat", "syncsnoop", "fslat"] {
+    for tool in ["biolat", "syncsnoop", "fslat", "irqlat"] {
         let output = shell(&format!("$BIN/{tool} --buckets -o csv 0.1 1"));
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{said}");

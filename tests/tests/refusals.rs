@@ -42,6 +42,7 @@ fn without_rights() {
         "cachestat",
         "fslat",
         "oomwatch",
+        "irqlat",
     ] {
         let line = format!("{NOBODY} {}/{tool}", dir.path().display());
         refuses(&line, 4, &["CAP_BPF", "CAP_PERFMON"]);
@@ -174,13 +175,17 @@ fn what_is_not_there() {
         return;
     }
     let mount = cgroup::mount();
-    for tool in TOOLS {
+    for tool in TOOLS.into_iter().filter(|tool| *tool != "irqlat") {
         refuses(&format!("$BIN/{tool} --cgroup no/such/group"), 2, &["no/such/group", "no such cgroup"]);
         refuses(&format!("$BIN/{tool} --cgroup /etc"), 2, &["/etc"]);
         refuses(&format!("$BIN/{tool} --cgroup {}/cgroup.procs", mount.display()), 2, &["cgroup.procs"]);
         // A process that was, and is reaped.
         refuses(&format!("true & wait $!; $BIN/{tool} -p $!"), 2, &["no such process"]);
         refuses(&format!("$BIN/{tool} -p 4194305"), 2, &["4194305", "no such process"]);
+    }
+    // What is nobody's can be asked for by nobody.
+    for filter in ["-p 1", "--cgroup /"] {
+        refuses(&format!("$BIN/irqlat {filter}"), 2, &["--pid and --cgroup", "nobody's", "--help"]);
     }
 }
 

@@ -59,6 +59,10 @@ def cases(bench):
             "oomkill": machine.other("oomkill"),
             "bpftrace printf": machine.other("bpftrace", "-e", KILLS),
         }),
+        ("irqlat", bench.ours("irqlat", "1"), {
+            "hardirqs": machine.peer("hardirqs", "1"),
+            "softirqs": machine.peer("softirqs", "1"),
+        }),
     ]
 
 

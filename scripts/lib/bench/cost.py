@@ -1,6 +1,6 @@
 """What each event costs, by the kernel's own account (kernel.bpf_stats_enabled)."""
 
-from bench import attach, calls, machine, work
+from bench import attach, calls, interrupts, machine, work
 from bench.account import together
 
 SHARE = 0.8
@@ -14,6 +14,7 @@ def measure(bench, results):
     processes(bench, results)
     calls.measure(bench, results)
     syncs(bench, results)
+    interrupts.measure(bench, results)
 
 
 def requests(bench, results):

@@ -19,6 +19,7 @@ def measure(bench, results):
         "syncsnoop": bench.ours("syncsnoop", "0.5"),
         "fslat": bench.ours("fslat", "0.5"),
         "oomwatch, locked": bench.ours("oomwatch", "-q"),
+        "irqlat": bench.ours("irqlat", "0.5"),
         "ebpfmux --join over two tools": mux,
     }
     others = {
@@ -28,6 +29,7 @@ def measure(bench, results):
         "vfsstat": ["libbpf-tools vfsstat"],
         "syncsnoop": ["bpftrace"],
         "oomwatch, locked": ["oomkill"],
+        "irqlat": ["hardirqs", "softirqs"],
     }
     commands = {
         "execsnoop": machine.other("execsnoop"),
@@ -35,6 +37,8 @@ def measure(bench, results):
         "oomkill": machine.other("oomkill"),
         "biolatency": machine.other("biolatency", "1"),
         "libbpf-tools vfsstat": machine.peer("vfsstat", "1"),
+        "hardirqs": machine.peer("hardirqs", "1"),
+        "softirqs": machine.peer("softirqs", "1"),
         "bpftrace": machine.other("bpftrace", "-e", "tracepoint:sched:sched_process_exec { @[comm] = count(); }"),
     }
     with work.loop_device(bench.scratch) as device:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 from contextlib import contextmanager
 
@@ -35,6 +36,26 @@ def syncs(count):
             os.fsync(file)
     finally:
         os.close(file)
+
+
+def packets(count):
+    """Sends so many packets over the loopback device, each after the last has come: a soft interrupt each."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here:
+        here.bind(("127.0.0.1", 0))
+        for _ in range(count):
+            here.sendto(b"x", here.getsockname())
+            here.recv(8)
+
+
+def direct_reads(bench, count):
+    """Reads so often 4 KiB of a file past the page cache, one after the other: interrupts of its disk."""
+    file = bench.scratch / "direct"
+    file.write_bytes(bytes(8 << 20))
+    argv = bench.ours("workload", "io", "--file", str(file), "--reads", str(count), "--writes", "0", "--bytes", "4096")
+    try:
+        subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
+    finally:
+        file.unlink()
 
 
 def requests(device, seconds):

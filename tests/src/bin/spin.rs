@@ -8,7 +8,7 @@ use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
 use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
-use rustix::thread::{CpuSet, gettid, sched_setaffinity};
+use rustix::thread::{CpuSet, sched_setaffinity};
 
 // The module `spin`, generated from the BPF C.
 include!(concat!(env!("OUT_DIR"), "/spin.rs"));
@@ -30,7 +30,7 @@ fn main() {
     let mut object = MaybeUninit::uninit();
     let mut open = spin::SpinSkelBuilder::default().open(&mut object).expect("opened");
     let constants = open.maps.rodata_data.as_deref_mut().expect("constants");
-    constants.thread = gettid().as_raw_nonzero().get() as u32;
+    constants.cpu = cpu as u32;
     constants.packet_ns = packet_ns;
     constants.timer_ns = timer_ns;
     let mut skel = open.load().expect("loaded");

@@ -1,0 +1,48 @@
+"""What an interrupt costs that irqlat sees, beside libbpf-tools' hardirqs and softirqs, by the kernel's own account."""
+
+import re
+
+from bench import machine, work
+from bench.account import together
+
+# What is compared, by our programs, theirs, and the tool whose they are.
+PARTS = [
+    ("a handler's interrupt, entry and exit: irqlat", "^hard_", "irq_handler", "hardirqs"),
+    ("a soft interrupt, raise, entry and exit: irqlat", "^soft_", "softirq", "softirqs"),
+]
+
+
+def measure(bench, results):
+    """Adds the rows."""
+    packets, requests = bench.pick((20_000, 2_000), (200_000, 20_000))
+    machine.progress(f"cost: irqlat, hardirqs and softirqs over 2 times {packets} packets and {requests} requests")
+    commands = {"irqlat": bench.ours("irqlat", "1")}
+    for name in ("hardirqs", "softirqs"):
+        argv = machine.peer(name, "-d", "1")
+        commands |= {name: argv} if argv else {}
+
+    def job():
+        work.packets(packets)
+        work.direct_reads(bench, requests)
+
+    accounts = together(bench, commands, job)
+    ours = accounts["irqlat"]
+    for what, mine, theirs, peer in PARTS:
+        value = each(ours, mine)
+        if peer not in accounts:
+            results.add(f"cost of {what}", f"{value:.0f} ns", f"{peer} not installed", f"≤ 1× {peer}")
+            continue
+        other = each(accounts[peer], theirs)
+        results.add(
+            f"cost of {what}", f"{value:.0f} ns ({value / other:.2f}×)", f"{peer}, entry and exit {other:.0f} ns",
+            f"≤ 1× {peer}", value <= other,
+        )
+    results.add("irqlat, program by program, ns a run", ours.programs(),
+                ", ".join(accounts[name].programs() for name in ("hardirqs", "softirqs") if name in accounts))
+
+
+def each(account, pattern):
+    """Nanoseconds of the programs whose names match, for each run of that which sees the exit."""
+    ns = sum(ns for name, ns in account.ns.items() if re.search(pattern, name))
+    exits = sum(runs for name, runs in account.runs.items() if re.search(pattern, name) and "exit" in name)
+    return ns / max(exits, 1)
