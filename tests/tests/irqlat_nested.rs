@@ -1,15 +1,19 @@
 //! irqlat where interrupts come within others: soft interrupts that last, and timers that interrupt them for long.
 #![allow(clippy::expect_used, reason = "tests")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{BufRead, BufReader, Read, Write};
+use std::ops::Range;
 use std::process::{Command, Stdio};
 
 use jiff::Timestamp;
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value;
+use tests::callers::clocks_us;
 use tests::quantiles::number;
 use tests::records::{count, sum};
 use tests::tool::Tool;
+use tests::tracer::{self, Tracer};
 use tests::{can_run, kernel, lock, programs};
 
 /// Where it happens.
@@ -30,6 +34,57 @@ fn window_us(records: &[Value]) -> f64 {
     intervals.values().sum::<f64>() * 1e6
 }
 
+fn boottime_us() -> u64 {
+    let now = clock_gettime(ClockId::Boottime);
+    now.tv_sec as u64 * 1_000_000 + now.tv_nsec as u64 / 1_000
+}
+
+/// Soft interrupts of a kind on the processor: when each was raised, the first time if several, and entered. What
+/// interrupts process 1 is left out where no BPF program sees it.
+fn waits(trace: &str, name: &str) -> Vec<Range<u64>> {
+    let unseen = if kernel::of_guest().is_some() { HashSet::new() } else { tracer::threads_of_init() };
+    let action = format!("[action={name}]");
+    let mut raised = None;
+    let mut waits = Vec::new();
+    for event in trace.lines().filter_map(tracer::event) {
+        if event.cpu.to_string() != CPU || !event.fields.ends_with(&action) || unseen.contains(&event.thread)
+        {
+            continue;
+        }
+        match event.name {
+            "softirq_raise" => raised = raised.or(Some(event.at)),
+            _ => waits.extend(raised.take().map(|raised| raised..event.at)),
+        }
+    }
+    waits
+}
+
+/// Asserts that what is told of waits is what the kernel's own tracer tells: of those that surely were seen at the least,
+/// and at the most of those that were while the tool ran.
+fn waits_agree(records: &[Value], trace: &str, inner: &Range<u64>, outer: &Range<u64>) {
+    for name in ["TIMER", "NET_RX", "SCHED", "RCU"] {
+        let of = records.iter().filter(|record| record["name"] == name && record["cpu"].to_string() == CPU);
+        let told = of.clone().map(|record| count(record, "wait_count")).sum::<u64>();
+        let told_us: f64 = of
+            .filter(|record| count(record, "wait_count") > 0)
+            .map(|record| number(record, "wait_mean_us") * count(record, "wait_count") as f64)
+            .sum();
+        let traced = waits(trace, name);
+        let within = |span: &Range<u64>| -> (u64, f64) {
+            let waits = traced.iter().filter(|wait| span.contains(&wait.start) && span.contains(&wait.end));
+            (waits.clone().count() as u64, waits.map(|wait| (wait.end - wait.start) as f64).sum())
+        };
+        let ((least, least_us), (most, most_us)) = (within(inner), within(outer));
+        let what = format!(
+            "{name}: told {told}, {told_us} us; traced {least} to {most}, {least_us} to {most_us} us"
+        );
+        assert!(least > 0 && (least..=most).contains(&told), "{what}");
+        // Both read the clock at each end, one after the other; the tracer in whole microseconds.
+        let clocks = (clocks_us() + 1.0) * most as f64;
+        assert!(least_us - clocks <= told_us && told_us <= most_us + clocks, "{what}");
+    }
+}
+
 #[test]
 fn what_interrupts_a_handler_is_not_its_own_time() {
     if !can_run() {
@@ -45,15 +100,20 @@ fn what_interrupts_a_handler_is_not_its_own_time() {
         .expect("it starts");
     let mut output = BufReader::new(spin.stdout.take().expect("piped"));
     output.read_line(&mut String::new()).expect("it says that it is ready");
+    let traced = Tracer::start(&["irq/softirq_raise", "irq/softirq_entry"], "");
+    let outer = boottime_us();
     let tool = Tool::start("irqlat", &["--per-cpu", "0.1"]);
+    let inner = boottime_us();
     let begin = tool.until_interval_after(Timestamp::now());
     spin.stdin.take().expect("piped").write_all(b"\n").expect("it reads");
     let mut said = String::new();
     output.read_to_string(&mut said).expect("it says what came of it");
     assert!(spin.wait().expect("it ends").success());
     let end = tool.until_interval_after(Timestamp::now());
-    let records = tool.interrupt().records;
-    let records = &records[begin..end];
+    let inner = inner..boottime_us();
+    let all = tool.interrupt().records;
+    waits_agree(&all, &traced.text(), &inner, &(outer..boottime_us()));
+    let records = &all[begin..end];
     let done: Value = serde_json::from_str(&said).expect("JSON");
     let us = |field: &str| count(&done, field) as f64 / 1e3;
 

@@ -11,7 +11,7 @@ use tests::tool::Tool;
 use tests::{can_run, until};
 
 /// The tools, with the ways of theirs that print different records.
-const WAYS: [&[&str]; 0] = [
+const WAYS: [&[&str]; 13] = [
     &["proclife"],
     &["proclife", "--overhead"],
     &["biolat"],
