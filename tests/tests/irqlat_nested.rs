@@ -17,7 +17,7 @@ use tests::tracer::{self, Tracer};
 use tests::{can_run, kernel, lock, programs};
 
 /// Where it happens.
-const CPU: &str = "1";
+const CPU: u32 = 1;
 
 /// How long a packet and a timer within it take, in nanoseconds: emulated processors take some ten times as long for all
 /// else, and that must be little.
@@ -47,8 +47,7 @@ fn waits(trace: &str, name: &str) -> Vec<Range<u64>> {
     let mut raised = None;
     let mut waits = Vec::new();
     for event in trace.lines().filter_map(tracer::event) {
-        if event.cpu.to_string() != CPU || !event.fields.ends_with(&action) || unseen.contains(&event.thread)
-        {
+        if event.cpu != CPU || !event.fields.ends_with(&action) || unseen.contains(&event.thread) {
             continue;
         }
         match event.name {
@@ -63,7 +62,7 @@ fn waits(trace: &str, name: &str) -> Vec<Range<u64>> {
 /// and at the most of those that were while the tool ran.
 fn waits_agree(records: &[Value], trace: &str, inner: &Range<u64>, outer: &Range<u64>) {
     for name in ["TIMER", "NET_RX", "SCHED", "RCU"] {
-        let of = records.iter().filter(|record| record["name"] == name && record["cpu"].to_string() == CPU);
+        let of = records.iter().filter(|record| record["name"] == name && record["cpu"] == CPU);
         let told = of.clone().map(|record| count(record, "wait_count")).sum::<u64>();
         let told_us: f64 = of
             .filter(|record| count(record, "wait_count") > 0)
@@ -93,7 +92,7 @@ fn what_interrupts_a_handler_is_not_its_own_time() {
     let _machine = lock::machine();
     let [packet, timer] = lengths();
     let mut spin = Command::new(programs::built("spin"))
-        .args([CPU, "4000", packet, timer])
+        .args([&CPU.to_string(), "4000", packet, timer])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -117,7 +116,7 @@ fn what_interrupts_a_handler_is_not_its_own_time() {
     let done: Value = serde_json::from_str(&said).expect("JSON");
     let us = |field: &str| count(&done, field) as f64 / 1e3;
 
-    let here: Vec<&Value> = records.iter().filter(|record| record["cpu"] == 1).collect();
+    let here: Vec<&Value> = records.iter().filter(|record| record["cpu"] == CPU).collect();
     let total = |kind: &str, name: Option<&str>| -> f64 {
         let of = here
             .iter()
