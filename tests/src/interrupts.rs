@@ -25,8 +25,9 @@ const VECTORS: [(&str, &str); 10] = [
     ("deferred_error_apic", "DFR"),
 ];
 
-/// A line by its number, a soft interrupt by its name, or a vector by its three letters; and a processor.
-pub type Source = (String, u32);
+/// A line by its number, a soft interrupt by its name, or a vector by its three letters; and a processor, where they are
+/// kept apart.
+pub type Source = (String, Option<u32>);
 
 /// How many there were.
 #[derive(Clone)]
@@ -34,11 +35,13 @@ pub struct Ledger(BTreeMap<Source, u64>);
 
 impl Ledger {
     /// Those since the machine was booted.
-    pub fn now() -> Self {
+    fn now(per_cpu: bool) -> Self {
         let mut counts = BTreeMap::new();
         for file in ["/proc/interrupts", "/proc/softirqs"] {
             let text = fs::read_to_string(file).expect("the kernel counts interrupts");
-            counts.extend(parse(&text));
+            for (name, cpu, count) in parse(&text) {
+                *counts.entry((name, per_cpu.then_some(cpu))).or_default() += count;
+            }
         }
         Self(counts)
     }
@@ -56,24 +59,19 @@ impl Ledger {
     pub fn sum(&self, name: &str) -> u64 {
         self.0.iter().filter(|((source, _), _)| source == name).map(|(_, count)| count).sum()
     }
-
-    /// Of one on one processor.
-    pub fn on(&self, name: &str, cpu: u32) -> u64 {
-        self.0.get(&(name.to_string(), cpu)).copied().unwrap_or_default()
-    }
 }
 
 /// A heading of processors, then lines of a name and as many counts; those without do not count by processor.
-fn parse(text: &str) -> BTreeMap<Source, u64> {
+fn parse(text: &str) -> Vec<(String, u32, u64)> {
     let mut lines = text.lines();
     let heading = lines.next().unwrap_or_default();
     let cpus: Vec<u32> =
         heading.split_whitespace().filter_map(|cpu| cpu.strip_prefix("CPU")?.parse().ok()).collect();
-    let mut counts = BTreeMap::new();
+    let mut counts = Vec::new();
     for (name, rest) in lines.filter_map(|line| line.trim_start().split_once(':')) {
         let numbers: Vec<u64> = rest.split_whitespace().map_while(|number| number.parse().ok()).collect();
         if numbers.len() >= cpus.len() {
-            counts.extend(cpus.iter().zip(numbers).map(|(cpu, count)| ((name.to_string(), *cpu), count)));
+            counts.extend(cpus.iter().zip(numbers).map(|(cpu, count)| (name.to_string(), *cpu, count)));
         }
     }
     counts
@@ -90,7 +88,7 @@ pub fn line_of(handler: &str) -> u32 {
 /// What a record tells of: where the kernel counts it, if it does, and which handler it is.
 fn source(record: &Value) -> Option<(Source, String)> {
     let name = record["name"].as_str()?;
-    let cpu = count(record, "cpu") as u32;
+    let cpu = record["cpu"].as_u64().map(|cpu| cpu as u32);
     let (at, handler) = match record["kind"].as_str()? {
         "hard" => (count(record, "irq").to_string(), name),
         "soft" => (name.to_string(), ""),
@@ -104,6 +102,7 @@ pub struct Watched {
     tool: Tool,
     outer: Ledger,
     inner: Ledger,
+    per_cpu: bool,
     withheld: Option<Tracer>,
     start: Instant,
 }
@@ -114,7 +113,7 @@ pub struct Measured {
     pub outer: Ledger,
     /// The same, while it surely counted.
     pub inner: Ledger,
-    /// What it told, processor by processor.
+    /// What it told.
     pub records: Vec<Value>,
     /// What no BPF program could see; see `tracer::threads_of_init`.
     withheld: BTreeMap<Source, u64>,
@@ -123,21 +122,21 @@ pub struct Measured {
 }
 
 impl Watched {
-    /// Starts it.
-    pub fn start() -> Self {
+    /// Starts it, to tell of each processor or of all together.
+    pub fn start(per_cpu: bool) -> Self {
         let withheld = kernel::of_guest().is_none().then(trace_withheld);
-        let (start, outer) = (Instant::now(), Ledger::now());
-        let tool = Tool::start("irqlat", &["--per-cpu", "0.2"]);
-        Self { tool, outer, inner: Ledger::now(), withheld, start }
+        let (start, outer) = (Instant::now(), Ledger::now(per_cpu));
+        let tool = Tool::start("irqlat", if per_cpu { &["0.2", "--per-cpu"] } else { &["0.2"] });
+        Self { tool, outer, inner: Ledger::now(per_cpu), per_cpu, withheld, start }
     }
 
     /// Ends it.
     pub fn end(self) -> Measured {
-        let inner = Ledger::now().since(&self.inner);
+        let inner = Ledger::now(self.per_cpu).since(&self.inner);
         let records = self.tool.interrupt().records;
-        let outer = Ledger::now().since(&self.outer);
+        let outer = Ledger::now(self.per_cpu).since(&self.outer);
         let wall_us = self.start.elapsed().as_secs_f64() * 1e6;
-        let withheld = self.withheld.map(|tracer| withheld(&tracer)).unwrap_or_default();
+        let withheld = self.withheld.map(|tracer| withheld(&tracer, self.per_cpu)).unwrap_or_default();
         Measured { outer, inner, records, withheld, wall_us }
     }
 }
@@ -200,7 +199,7 @@ fn trace_withheld() -> Tracer {
     Tracer::start(&events.iter().map(String::as_str).collect::<Vec<_>>(), &threads.join(" || "))
 }
 
-fn withheld(tracer: &Tracer) -> BTreeMap<Source, u64> {
+fn withheld(tracer: &Tracer, per_cpu: bool) -> BTreeMap<Source, u64> {
     let mut counts = BTreeMap::new();
     for event in tracer.text().lines().filter_map(tracer::event) {
         let vector = || {
@@ -218,7 +217,7 @@ fn withheld(tracer: &Tracer) -> BTreeMap<Source, u64> {
             _ => vector(),
         };
         let name: String = named.unwrap_or_else(|| panic!("odd event {event:?}"));
-        *counts.entry((name, event.cpu)).or_default() += 1;
+        *counts.entry((name, per_cpu.then_some(event.cpu))).or_default() += 1;
     }
     counts
 }

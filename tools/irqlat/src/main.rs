@@ -62,13 +62,15 @@ What is measured:
   vector  what x86 processors send themselves and each other. In /proc/interrupts:
           local_timer LOC, reschedule RES, call_function and call_function_single
           together CAL, irq_work IWI, thermal_apic TRM, threshold_apic THR,
-          deferred_error_apic DFR, spurious_apic SPU, error_apic ERR
+          deferred_error_apic DFR, spurious_apic SPU, error_apic ERR. TLB
+          shootdowns are function calls, and in CAL
   Times are exclusive: a handler's own, without the interrupts that came between.
   So total_us adds up, and of a processor never to more than the time that passed.
   wait_*: from a soft interrupt's raise, the first if several, to its entry.
   unhandled: calls of a handler whose device had not interrupted, as on a line that
   devices share, where all handlers are called. They are in total_us, not in count.
-  Of each handler, count + unhandled are the interrupts of its line.
+  Of each handler, count + unhandled are the interrupts of its line; handlers of the
+  same name on a line share a record.
 
 Bounds:
   Percentiles, minimum and maximum are at most 3.2 % off; the rest is exact.
@@ -78,7 +80,8 @@ Bounds:
   Of threaded handlers only the part that runs at once is seen, and not those that
   another's thread calls.
   wait_count can be less than count: a soft interrupt that is raised again just
-  before its handler begins is served twice, of which one has a known wait.
+  before its handler begins is served twice, of which one has a known wait. The
+  first wait on a processor that was taken offline may be too long.
   A real-time kernel may preempt a soft interrupt: what the others then do is part
   of its time, and where one of the same kind comes between, lost tells it.
   A handler on a processor is kept from its first interrupt on: 8192 at most, and
