@@ -15,7 +15,7 @@ use tests::perf::CpuEvent;
 use tests::quantiles::number;
 use tests::records::{count, sum};
 use tests::workload::Workload;
-use tests::{can_run, kernel, lock, programs};
+use tests::{can_run, kernel, lock, programs, until};
 
 /// Packets, one after the other.
 const PACKETS: u64 = 1_009;
@@ -44,16 +44,18 @@ fn packets() {
 
 /// Has processor 1, which is kept from idling, do something for processor 0.
 fn calls_of_functions() {
-    let over = AtomicBool::new(false);
+    let (busy, over) = (AtomicBool::new(false), AtomicBool::new(false));
     std::thread::scope(|scope| {
         scope.spawn(|| {
             pin(1);
+            busy.store(true, Ordering::Relaxed);
             while !over.load(Ordering::Relaxed) {
                 std::hint::spin_loop();
             }
         });
         let calls = scope.spawn(|| {
             pin(0);
+            until("the other processor to be busy", || busy.load(Ordering::Relaxed).then_some(()));
             CpuEvent::on(1).switch(SWITCHES);
         });
         calls.join().expect("it called");
