@@ -58,8 +58,8 @@ fn waits(trace: &str, name: &str) -> Vec<Range<u64>> {
     waits
 }
 
-/// Asserts that what is told of waits is what the kernel's own tracer tells: of those that surely were seen at the least,
-/// and at the most of those that were while the tool ran.
+/// Asserts that what is told of waits is what the kernel's own tracer tells: those that surely were seen at the least, and
+/// at the most those that were while the tool ran.
 fn waits_agree(records: &[Value], trace: &str, inner: &Range<u64>, outer: &Range<u64>) {
     for name in ["TIMER", "NET_RX", "SCHED", "RCU"] {
         let of = records.iter().filter(|record| record["name"] == name && record["cpu"] == CPU);
@@ -78,9 +78,12 @@ fn waits_agree(records: &[Value], trace: &str, inner: &Range<u64>, outer: &Range
             "{name}: told {told}, {told_us} us; traced {least} to {most}, {least_us} to {most_us} us"
         );
         assert!(least > 0 && (least..=most).contains(&told), "{what}");
-        // Both read the clock at each end, one after the other; the tracer in whole microseconds.
-        let clocks = (clocks_us() + 1.0) * most as f64;
-        assert!(least_us - clocks <= told_us && told_us <= most_us + clocks, "{what}");
+        // Both read the clock at each end, one after the other; the tracer in whole microseconds. An emulated processor
+        // may stand still between the two, for longer than all waits together: there only the counts can be compared.
+        if kernel::of_guest().is_none() {
+            let clocks = (clocks_us() + 1.0) * most as f64;
+            assert!(least_us - clocks <= told_us && told_us <= most_us + clocks, "{what}");
+        }
     }
 }
 
