@@ -172,8 +172,10 @@ static __always_inline void add_time(u32 key, u32 cpu, u64 ns)
 
 	if (!total)
 		return;
-	total->count++;
 	hist_add_alone(&total->time, ns);
+	/* Last, for who sees that it is as it was does not look at the rest. */
+	barrier();
+	total->count++;
 }
 
 /*
