@@ -20,6 +20,11 @@ demo:
 build:
     cargo build --release --locked
 
+# Write manual pages and the shells' completions below target/manuals
+[group('develop')]
+manuals *DIR:
+    scripts/manuals {{ DIR }}
+
 # Run the tests that need no root
 [group('develop')]
 unit:
@@ -37,7 +42,7 @@ lint:
 
 # clang-format of the version that setup chose
 _clang-format *ARGS:
-    source scripts/lib/common.sh && "clang-format-$(installed_llvm)" {{ ARGS }} bpf/*.c bpf/include/*.h
+    source scripts/lib/common.sh && "clang-format-$(installed_llvm)" {{ ARGS }} bpf/*.c bpf/include/*.h bpf/include/*/*.h
 
 # Run all checks and tests (root)
 [group('gate')]

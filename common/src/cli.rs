@@ -10,6 +10,7 @@ use clap::{ArgMatches, Parser, ValueEnum};
 
 use crate::exit::{Failure, Result};
 use crate::hooks::Attach;
+use crate::manual;
 
 /// The shapes that records are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -117,6 +118,10 @@ fn parse_matches<A: Parser, T>(
     args: impl IntoIterator<Item = OsString>,
     ask: impl Fn(&ArgMatches) -> T,
 ) -> Result<(A, T)> {
+    let args: Vec<OsString> = args.into_iter().collect();
+    if manual::printed(A::command(), &args)? {
+        return Err(Failure::none());
+    }
     let matches = A::command().try_get_matches_from(args);
     let parsed = matches.and_then(|matches| Ok((A::from_arg_matches(&matches)?, ask(&matches))));
     parsed.map_err(|error| match error.kind() {

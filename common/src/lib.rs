@@ -21,6 +21,7 @@ pub mod hooks;
 pub mod interval;
 mod kernel;
 pub mod latency;
+pub mod manual;
 pub mod meter;
 pub mod output;
 mod overhead;

@@ -47,10 +47,8 @@ impl Streams {
 
     /// Runs a line of bash in it, where `ebpfmux` is the one built.
     pub fn shell(&self, line: &str) -> Said {
-        let bin = built("ebpfmux").parent().expect("a directory").display().to_string();
-        let path = format!("{bin}:{}", std::env::var("PATH").unwrap_or_default());
         let mut bash = Command::new("bash");
-        bash.args(["-o", "pipefail", "-c", line]).env("PATH", path).current_dir(self.0.path());
+        bash.args(["-o", "pipefail", "-c", line]).env("PATH", path()).current_dir(self.0.path());
         bash.stdin(Stdio::null()).output().expect("bash runs").into()
     }
 
@@ -60,6 +58,13 @@ impl Streams {
         assert_eq!((said.status, said.err.as_str()), (Some(0), ""), "{line}: {}", said.out);
         said.out
     }
+}
+
+/// Where programs are: `ebpfmux` as it was built, and Prometheus, if need be where `scripts/setup` unpacks it.
+pub fn path() -> String {
+    let bin = built("ebpfmux").parent().expect("a directory").display().to_string();
+    let unpacked = concat!(env!("CARGO_MANIFEST_DIR"), "/../.cache/prometheus/usr/bin");
+    format!("{bin}:{}:{unpacked}", std::env::var("PATH").unwrap_or_default())
 }
 
 /// The time stamp so many seconds after a fixed minute.

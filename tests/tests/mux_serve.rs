@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tests::mux::Streams;
+use tests::mux::{Streams, path};
 use tests::programs::built;
 use tests::until;
 
@@ -225,6 +225,7 @@ fn a_prometheus_makes_the_right_numbers_of_it() {
         &format!("--web.listen-address=127.0.0.1:{port}"),
     ]);
     let mut prometheus = prometheus
+        .env("PATH", path())
         .current_dir(streams.path("."))
         .stderr(Stdio::null())
         .spawn()

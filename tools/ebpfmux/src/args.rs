@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::TypedValueParser;
-use clap::{Parser, ValueEnum};
+use clap::{CommandFactory, Parser, ValueEnum};
 use common::exit::{Failure, Result};
+use common::manual;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -199,8 +200,11 @@ pub enum Format {
 }
 
 impl Args {
-    /// Reads the process's command line. `None` if --help or --version has been printed.
+    /// Reads the process's command line. `None` if --help, --version or the like has been printed.
     pub fn read() -> Result<Option<Self>> {
+        if manual::printed(Self::command(), &std::env::args_os().collect::<Vec<_>>())? {
+            return Ok(None);
+        }
         let error = match Self::try_parse() {
             Ok(args) => return args.check().map(Some),
             Err(error) => error,
