@@ -34,8 +34,8 @@ fn a_kernel_that_lets_no_program_read_its_memory() {
         "dcstat --attach kprobe",
         "proclife --events",
         "cachestat --attach kprobe",
-        "fslat --attach tracepoint",
-        "fslat --attach kprobe --events",
+        "fslat --fs ext4 --attach tracepoint",
+        "fslat --fs ext4 --attach kprobe --events",
         "oomwatch",
         "irqlat",
     ] {
