@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use rustix::process::Signal;
 use tests::bpf::Held;
 use tests::kernel::{self, Allows};
-use tests::tool::Tool;
+use tests::tool::{Ended, Tool};
 use tests::{bpf, can_run, lock, until};
 
 /// `CAP_BPF` of `linux/capability.h`, as a bit.
@@ -119,7 +119,12 @@ fn a_tool_holds_what_it_needs_and_leaves_nothing() {
         assert!(!held.is_empty() && held.iter().all(bpf::exists), "{name}: {held:?}");
         no_two_rungs_are_attached(name, args, &held);
         tool.signal(signal);
-        assert_eq!(tool.wait().status.code(), Some(0), "{name} {args:?} {signal:?}");
+        let Ended { status, stderr, .. } = tool.wait();
+        // Events that were lost after the last record, as where programs are preempted, have no other place to be told.
+        let lost_at_the_end =
+            args.contains(&"--events") && stderr.contains("were lost since the last record");
+        let expected = Some(i32::from(lost_at_the_end));
+        assert_eq!(status.code(), expected, "{name} {args:?} {signal:?}: {stderr}");
         nothing_stays(&held);
     });
 }
