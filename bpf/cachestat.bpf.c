@@ -51,7 +51,13 @@ static __always_inline bool caches(struct address_space *mapping)
 	return inode && is_cached(inode->i_mode, inode->i_sb->s_magic);
 }
 
-/* The same by helpers, for probes. */
+/* As many as its bytes begin. */
+static __always_inline u64 pages_of_file(struct address_space *mapping)
+{
+	return (mapping->host->i_size + (1ULL << page_shift) - 1) >> page_shift;
+}
+
+/* As caches(), by helpers, for probes. */
 static __always_inline bool caches_k(struct inode *inode)
 {
 	return is_cached(BPF_CORE_READ(inode, i_mode), BPF_CORE_READ(inode, i_sb, s_magic));

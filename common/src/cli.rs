@@ -119,7 +119,7 @@ fn parse_matches<A: Parser, T>(
     ask: impl Fn(&ArgMatches) -> T,
 ) -> Result<(A, T)> {
     let args: Vec<OsString> = args.into_iter().collect();
-    if manual::printed(A::command(), &args)? {
+    if manual::printed(A::command, &args)? {
         return Err(Failure::none());
     }
     let matches = A::command().try_get_matches_from(args);

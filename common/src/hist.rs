@@ -256,17 +256,11 @@ mod tests {
     #[test]
     fn buckets_that_were_told_make_the_same_histogram() {
         let values: Vec<u64> = (0..2_000u64).map(|i| i * i * i).chain([0, 1, u64::MAX >> 1]).collect();
-        let (hist, mut again) = (hist_of_many(&values), Hist::default());
+        let (hist, mut again) = (hist_of(&values), Hist::default());
         hist.non_empty().into_iter().for_each(|(upper, count)| again.add_bucket(upper, count));
         assert_eq!(again.buckets, hist.buckets);
         again.add_bucket(-1.0, 1);
         again.add_bucket(f64::NAN, 1);
-    }
-
-    fn hist_of_many(values: &[u64]) -> Hist {
-        let mut hist = Hist::default();
-        values.iter().for_each(|value| hist.buckets[bucket_of(*value)] += 1);
-        hist
     }
 
     #[test]

@@ -15,9 +15,9 @@ const OPTION: &str = "--generate";
 ///
 /// # Errors
 /// With the usage's status for a word that is none of `man`, `bash`, `zsh` and `fish`; when stdout cannot be written to.
-pub fn printed(command: Command, args: &[OsString]) -> Result<bool> {
+pub fn printed(command: fn() -> Command, args: &[OsString]) -> Result<bool> {
     match args {
-        [_, option, what] if option == OPTION => print(command, what).map(|()| true),
+        [_, option, what] if option == OPTION => print(command(), what).map(|()| true),
         _ => Ok(false),
     }
 }

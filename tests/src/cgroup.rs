@@ -38,6 +38,12 @@ impl Cgroup {
     }
 }
 
+/// The path of a cgroup v2 from the root of the hierarchy, as the tools tell it, by its directory.
+pub fn name(directory: &str) -> String {
+    let below = Path::new(directory).strip_prefix(mount()).expect("below the mount point");
+    format!("/{}", below.display())
+}
+
 impl Default for Cgroup {
     fn default() -> Self {
         Self::new()

@@ -27,6 +27,18 @@ const WAYS: [&[&str]; 13] = [
     &["irqlat", "--per-cpu", "--buckets", "--overhead"],
 ];
 
+/// Those whose records differ in their columns, as one types them.
+const LINES: [&str; 8] = [
+    "proclife",
+    "biolat",
+    "proclife --overhead",
+    "syncsnoop",
+    "fslat",
+    "oomwatch",
+    "irqlat",
+    "irqlat --per-cpu",
+];
+
 fn good(line: &str) -> String {
     let Output { status, stdout, stderr } = shell(line);
     assert!(status.success(), "{line}: {status}: {}", String::from_utf8_lossy(&stderr));
@@ -123,16 +135,7 @@ fn the_csv_header_is_the_keys_of_the_json() {
     if !can_run() {
         return;
     }
-    for tool in [
-        "proclife",
-        "biolat",
-        "proclife --overhead",
-        "syncsnoop",
-        "fslat",
-        "oomwatch",
-        "irqlat",
-        "irqlat --per-cpu",
-    ] {
+    for tool in LINES {
         let csv = good(&format!("$BIN/{tool} -o csv 0.2 2"));
         let json = records::parse(&good(&format!("$BIN/{tool} -o json 0.2 1")));
         assert_eq!(csv.lines().next().expect("a header"), keys(&json[0]).join(","));
@@ -199,16 +202,7 @@ fn a_signal_prints_the_interval_under_way() {
     if !can_run() {
         return;
     }
-    for tool in [
-        "proclife",
-        "biolat",
-        "proclife --overhead",
-        "syncsnoop",
-        "fslat",
-        "oomwatch",
-        "irqlat",
-        "irqlat --per-cpu",
-    ] {
+    for tool in LINES {
         for signal in ["INT", "TERM", "HUP"] {
             // timeout ends with the status of what it ran only if asked to.
             let told = good(&format!("timeout --preserve-status -s {signal} 1 $BIN/{tool} 10"));

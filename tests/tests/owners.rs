@@ -155,11 +155,7 @@ fn told_by(kind: &str) {
         let told: Vec<u64> = case.expected.iter().map(|(field, _)| sum(&system, field)).collect();
         agree(&format!("{what} system"), &told, &times(3), case.lost * sum(&system, "lost"));
 
-        let mount = cgroup::mount();
-        let path = |cgroup: &Cgroup| {
-            let below = Path::new(cgroup.path()).strip_prefix(&mount).expect("below the mount point");
-            format!("/{}", below.display())
-        };
+        let path = |cgroup: &Cgroup| cgroup::name(cgroup.path());
         let expected = [
             ("pid", &process, ids.iter().map(|id| (id.to_string(), 1)).collect::<BTreeMap<_, _>>()),
             ("comm", &comm, BTreeMap::from([(case.comm.to_string(), 3)])),

@@ -138,7 +138,7 @@ int BPF_PROG(around_b, struct address_space *mapping, unsigned long first, unsig
 	work = work_entered();
 	if (!bank || !work)
 		return 0;
-	file_end = (mapping->host->i_size + (1ULL << page_shift) - 1) >> page_shift;
+	file_end = pages_of_file(mapping);
 	end = last + 1 < file_end ? last + 1 : file_end;
 	/* The fault again, once its page was fetched: of the others only those are there that came
 	 * with it. */

@@ -93,7 +93,7 @@ int BPF_PROG(read_b, struct address_space *mapping, unsigned long first, unsigne
 	work->calls = calls;
 	if (further)
 		return 0;
-	file_end = (mapping->host->i_size + (1ULL << page_shift) - 1) >> page_shift;
+	file_end = pages_of_file(mapping);
 	add(bank, READS, length(first, end < file_end ? end : file_end));
 	return 0;
 }

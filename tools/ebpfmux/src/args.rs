@@ -202,7 +202,7 @@ pub enum Format {
 impl Args {
     /// Reads the process's command line. `None` if --help, --version or the like has been printed.
     pub fn read() -> Result<Option<Self>> {
-        if manual::printed(Self::command(), &std::env::args_os().collect::<Vec<_>>())? {
+        if manual::printed(Self::command, &std::env::args_os().collect::<Vec<_>>())? {
             return Ok(None);
         }
         let error = match Self::try_parse() {

@@ -44,6 +44,14 @@ impl Args {
         self.text(name).map_or(0, number)
     }
 
+    /// Joins the cgroup that this option names, by its directory, if it is given.
+    pub fn join(&self, option: &str) {
+        if let Some(cgroup) = self.text(option) {
+            let procs = format!("{cgroup}/cgroup.procs");
+            std::fs::write(&procs, "0").unwrap_or_else(|error| panic!("cannot join {procs}: {error}"));
+        }
+    }
+
     /// Whether a flag was given.
     pub fn has(&self, flag: &str) -> bool {
         self.options.contains_key(flag)

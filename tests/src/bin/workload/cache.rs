@@ -35,9 +35,7 @@ pub fn run(args: &Args) {
     lock_memory();
     let pages = if new { args.count("pages") } else { file.metadata().expect("stat").len().div_ceil(PAGE) };
     let mut cached = Cached::new(file, pages, buffer, step == "private");
-    if let Some(cgroup) = args.text("join") {
-        std::fs::write(format!("{cgroup}/cgroup.procs"), "0").expect("the cgroup takes it");
-    }
+    args.join("join");
     let (before, clean) = (cached.resident(), cached.dirtied());
     match step {
         "evict" => cached.evict(),

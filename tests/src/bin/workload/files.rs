@@ -103,10 +103,7 @@ pub fn run(args: &Args) {
                 thread.spawn_scoped(scope, work).expect("a thread")
             })
             .collect();
-        if let Some(cgroup) = args.text("join") {
-            let procs = format!("{cgroup}/cgroup.procs");
-            fs::write(&procs, "0").unwrap_or_else(|error| panic!("cannot join {procs}: {error}"));
-        }
+        args.join("join");
         start.wait();
         end.wait();
         workers.into_iter().flat_map(|worker| worker.join().expect("it works")).collect()

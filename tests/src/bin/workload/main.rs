@@ -39,10 +39,7 @@ fn main() {
         return;
     }
     let args = Args::parse(words);
-    if let Some(cgroup) = args.text("cgroup") {
-        let procs = format!("{cgroup}/cgroup.procs");
-        std::fs::write(&procs, "0").unwrap_or_else(|error| panic!("cannot join {procs}: {error}"));
-    }
+    args.join("cgroup");
     args.wait();
     match subject.as_str() {
         "processes" => processes::run(&args),
