@@ -12,6 +12,9 @@ pub fn rfc3339(at: Timestamp) -> String {
     PRINTER.timestamp_to_string(&at)
 }
 
+/// How often both clocks are read for one comparison.
+const READINGS: usize = 3;
+
 /// Translates the clock of `bpf_ktime_get_ns` (CLOCK_MONOTONIC) to the wall clock.
 #[derive(Clone, Copy, Debug)]
 pub struct WallClock {
@@ -22,7 +25,17 @@ pub struct WallClock {
 impl WallClock {
     /// As the two clocks stand now; take it anew now and then, for the wall clock is corrected at times.
     pub fn now() -> Self {
-        Self { at: Timestamp::now(), monotonic_ns: monotonic_ns() }
+        let read = || {
+            let before = monotonic_ns();
+            let at = Timestamp::now();
+            let took = monotonic_ns().saturating_sub(before);
+            (took, Self { at, monotonic_ns: before + took / 2 })
+        };
+        // Of several the one that was least interrupted between the two clocks.
+        let (_, clock) = (1..READINGS)
+            .map(|_| read())
+            .fold(read(), |best, next| if next.0 < best.0 { next } else { best });
+        clock
     }
 
     /// The wall clock at this moment of the monotonic clock, in nanoseconds.

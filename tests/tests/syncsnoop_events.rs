@@ -8,14 +8,16 @@ use std::path::Path;
 use rustix::fs::{MemfdFlags, fsync, memfd_create};
 use rustix::process::Signal;
 use serde_json::Value;
-use tests::callers::{SLICE_US, Told, by_thread, clocks_us, durations_agree, pairs, told_by, took_us};
+use tests::callers::{
+    SLICE_US, Told, by_thread, clocks_us, durations_off, pairs, slow_ones_off, told_by, took_us,
+};
 use tests::cgroup::Cgroup;
 use tests::overlay::Overlay;
 use tests::quantiles::{FIELDS, RELATIVE, number, quantile, rank};
 use tests::records::{agree, count, sum, with};
 use tests::tool::Tool;
 use tests::workload::Workload;
-use tests::{can_run, lock, programs, until};
+use tests::{can_run, lock, programs, timing, until};
 
 const CALLS: [&str; 6] = ["sync", "syncfs", "fsync", "fdatasync", "msync", "sync_file_range"];
 /// Of the threads' calls some wait for a processor, too.
@@ -78,17 +80,15 @@ fn durations_are_those_that_the_caller_measured() {
         return;
     }
     let _machine = lock::machine();
-    let (_, said, told) = watched(&[&["--events"]], "1");
-    let (said, told): (Vec<&Value>, Vec<&Value>) = (said.iter().collect(), told[0].0.iter().collect());
-    durations_agree(pairs(&said, &told, same));
+    timing::agrees(|| {
+        let (_, said, told) = watched(&[&["--events"]], "1");
+        let (said, told): (Vec<&Value>, Vec<&Value>) = (said.iter().collect(), told[0].0.iter().collect());
+        durations_off(pairs(&said, &told, same))
+    });
 }
 
-#[test]
-fn intervals_tell_what_the_events_tell() {
-    if !can_run() {
-        return;
-    }
-    let _machine = lock::machine();
+/// What is told wrong of times in intervals, beside the events.
+fn intervals_off() -> Vec<String> {
     let (_, said, told) = watched(&[&["--events"], &["60"]], "1");
     let mut wrong = Vec::new();
     for call in CALLS {
@@ -117,8 +117,17 @@ fn intervals_tell_what_the_events_tell() {
             wrong.push(format!("{call} mean_us: {told} for {mean}"));
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join(", "));
     assert_eq!((told[0].0.len(), told[0].1, told[1].1), (said.len(), 0, 0));
+    wrong
+}
+
+#[test]
+fn intervals_tell_what_the_events_tell() {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    timing::agrees(intervals_off);
 }
 
 /// What `--min-us` is told there.
@@ -130,14 +139,10 @@ fn only_slow_calls_are_told_where_asked_for() {
         return;
     }
     let _machine = lock::machine();
-    let (_, _, told) = watched(&[&["--events"], &["--events", "--min-us", "300"]], "1");
-    let (all, slow) = (&told[0].0, &told[1].0);
-    assert!(slow.iter().all(|event| number(event, "duration_us") >= LEAST_US));
-    // Near the bound, the two clocks may not agree.
-    let at_least = |bound: f64| all.iter().filter(|event| number(event, "duration_us") >= bound).count();
-    let (fewest, most) = (at_least(LEAST_US + clocks_us()), at_least(LEAST_US - clocks_us()));
-    assert!((fewest..=most).contains(&slow.len()), "{} of {fewest} to {most}", slow.len());
-    assert!(fewest > 0 && most < all.len(), "the workload proves nothing: {fewest} to {most}");
+    timing::agrees(|| {
+        let (_, _, told) = watched(&[&["--events"], &["--events", "--min-us", "300"]], "1");
+        slow_ones_off(&told[0].0, &told[1].0, LEAST_US)
+    });
 }
 
 /// What the kernel itself shows of a descriptor.
