@@ -1,6 +1,7 @@
-//! `cache --file PATH --do STEP [--pages N] [--bytes B] [--count C] [--join CGROUP]`: known work on the page cache, on one
-//! file, in pages of 4 KiB. A step's work alone is done in the cgroup of `--join`, with all of this program's own pages
-//! mapped before: its own faults are nobody's then.
+//! `cache --file PATH --do STEP [--before nothing|all|half] [--pages N] [--bytes B] [--count C] [--join CGROUP]`: known work
+//! on the page cache, on one file, in pages of 4 KiB; `--before` says what of the file is in the cache when it begins. A
+//! step's work alone is done in the cgroup of `--join`, with all of this program's own pages mapped before: its own faults
+//! are nobody's then.
 //!
 //! Says at its end `{"asked":…,"absent":…,"fetched":…,"mapped":…,"dirtied":…}`, in pages: those that its reads touched; of
 //! all that it asked for, those that were not in the cache just before; by how many more of the file were there
@@ -27,6 +28,9 @@ pub fn run(args: &Args) {
     if step == "make" {
         return make(path, args.count("pages"));
     }
+    if let Some(before) = args.text("before") {
+        prepare(path, before);
+    }
     let new = step == "write";
     let mut options = OpenOptions::new();
     let file = options.read(true).write(true).create(new).truncate(new).open(path);
@@ -39,11 +43,6 @@ pub fn run(args: &Args) {
     let (before, clean) = (cached.resident(), cached.dirtied());
     match step {
         "evict" => cached.evict(),
-        "holes" => {
-            cached.evict();
-            cached.advise(libc::MADV_RANDOM);
-            (0..pages).step_by(2).for_each(|page| cached.touch(page));
-        }
         "read" => cached.read_all(),
         "random" => (0..count).for_each(|index| cached.read(index * STRIDE % pages * PAGE, PAGE)),
         "same" => (0..count).for_each(|_| cached.read(0, args.count("bytes"))),
@@ -78,6 +77,24 @@ pub fn run(args: &Args) {
         "{{\"asked\":{asked},\"absent\":{absent},\"fetched\":{fetched},\"mapped\":{mapped},\"dirtied\":{dirtied}}}"
     );
     args.hold();
+}
+
+/// Has just this of a file in the cache.
+fn prepare(path: &str, before: &str) {
+    let file = File::options().read(true).write(true).open(path);
+    let file = file.unwrap_or_else(|error| panic!("cannot open {path}: {error}"));
+    let pages = file.metadata().expect("stat").len().div_ceil(PAGE);
+    let mut cached = Cached::new(file, pages, vec![7; 1 << 16], false);
+    cached.evict();
+    match before {
+        "nothing" => (),
+        "all" => cached.read_all(),
+        "half" => {
+            cached.advise(libc::MADV_RANDOM);
+            (0..pages).step_by(2).for_each(|page| cached.touch(page));
+        }
+        other => panic!("--before {other}: no such state"),
+    }
 }
 
 /// A new file, on disk.

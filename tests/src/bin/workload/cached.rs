@@ -16,6 +16,8 @@ pub struct Cached {
     file: File,
     pages: u64,
     at: *mut u8,
+    /// The mapping and what was given up for it: where it begins, and its length.
+    room: (*mut libc::c_void, usize),
     buffer: Vec<u8>,
     there: Vec<u8>,
     /// Pages that reads touched.
@@ -32,22 +34,19 @@ impl Cached {
         let bytes = (pages * PAGE) as usize;
         // Faults map sixteen pages that lie together in memory as in the file.
         let aligned = 16 * PAGE as usize;
-        // SAFETY: a new mapping where nothing is, in the midst of one that is given up for it.
-        let at = unsafe {
-            let room = libc::mmap(
-                std::ptr::null_mut(),
-                bytes + aligned,
-                libc::PROT_NONE,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-                -1,
-                0,
-            );
-            assert_ne!(room, libc::MAP_FAILED, "mmap: {}", std::io::Error::last_os_error());
-            let at = room.cast::<u8>().wrapping_add(room.cast::<u8>().align_offset(aligned));
-            libc::mmap(at.cast(), bytes, protection, how | libc::MAP_FIXED, file.as_raw_fd(), 0)
-        };
+        let private = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        // SAFETY: a new mapping where nothing is.
+        let room =
+            unsafe { libc::mmap(std::ptr::null_mut(), bytes + aligned, libc::PROT_NONE, private, -1, 0) };
+        assert_ne!(room, libc::MAP_FAILED, "mmap: {}", std::io::Error::last_os_error());
+        let at = room.cast::<u8>().wrapping_add(room.cast::<u8>().align_offset(aligned));
+        // SAFETY: in the midst of that, which is given up for it.
+        let at =
+            unsafe { libc::mmap(at.cast(), bytes, protection, how | libc::MAP_FIXED, file.as_raw_fd(), 0) };
         assert_ne!(at, libc::MAP_FAILED, "mmap: {}", std::io::Error::last_os_error());
-        Self { file, pages, at: at.cast(), buffer, there: vec![0; pages as usize], asked: 0, absent: 0 }
+        let there = vec![0; pages as usize];
+        let room = (room, bytes + aligned);
+        Self { file, pages, at: at.cast(), room, buffer, there, asked: 0, absent: 0 }
     }
 
     fn place(&self, page: u64) -> *mut u8 {
@@ -179,5 +178,12 @@ impl Cached {
         self.absent += 1 - self.resident_of(page, 1);
         // SAFETY: as above; nobody else has the mapping.
         unsafe { self.place(page).write_volatile(9) };
+    }
+}
+
+impl Drop for Cached {
+    fn drop(&mut self) {
+        // SAFETY: all of it is this one's, and nobody looks at it any more.
+        unsafe { libc::munmap(self.room.0, self.room.1) };
     }
 }
