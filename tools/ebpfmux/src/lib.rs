@@ -1,4 +1,6 @@
 //! `ebpfmux`: merges, re-windows, joins, checks, records and serves the streams of the tools.
+//!
+//! A library, so that what reads strangers' bytes can be fuzzed; the program is [`main`].
 
 mod args;
 mod bind;
@@ -64,7 +66,8 @@ use crate::source::{Rules, Source};
 use crate::tally::note;
 use crate::wide_csv::WideCsv;
 
-fn main() -> ExitCode {
+/// The program: reads the command line, does what it says, and tells how that ended.
+pub fn main() -> ExitCode {
     report("ebpfmux", Args::read().and_then(|args| args.map_or(Ok(()), run)))
 }
 
