@@ -39,7 +39,8 @@ Files are never waited for. A slow reader of stdout stops the merge without loss
 
 Signals: on SIGINT and SIGTERM the commands of --run get SIGINT (SIGTERM after 2.5 s, SIGKILL after 5 s), and what \
 they still print is merged; other live sources are read for another 0.5 s at most, files no further. The commands are \
-killed if ebpfmux is; what they have started themselves is theirs to end.
+killed if ebpfmux is; what they have started themselves is theirs to end. A reader of stdout that then takes nothing for \
+5 s is given up: status 1.
 
 Restarts: a command that fails is started again after 1 s, 3 times in a row, but not after status 0, 2, 3 or 4.
 

@@ -59,14 +59,15 @@ impl Merge {
     /// Merges until all sources have ended or the end is asked for.
     ///
     /// Fails if stdout does, if a command of `--run` or a read failed, or, when asked to be strict, at bad input.
-    pub fn run(self) -> Result<()> {
+    pub fn run(mut self) -> Result<()> {
+        self.sink.heed(self.stop.clone(), self.deadline);
         let tree = Tree::new(self.sources.len());
         let mut run = Run { merge: self, tree, last: Nanos::MIN, ending: None, due: None, line: Vec::new() };
         let outcome = run.work();
         let Merge { mut sources, mut children, mut sink, verbose, .. } = run.merge;
         if outcome.is_err() {
             // What was good goes out. If it cannot, that is the failure at hand.
-            let _ = sink.flush();
+            let _ = sink.abandon();
             sources.iter_mut().for_each(Source::close);
             children.abandon();
         }
@@ -185,6 +186,10 @@ impl Run {
                 return Ok(runs > 0);
             }
             self.send(at, time, limit)?;
+            // Commands are told to end before the reader is waited for any longer.
+            if self.merge.sink.asked() && self.ending.is_none() {
+                return Ok(true);
+            }
             if self.merge.sources[at].was_live() && self.merge.sources[at].time().is_none() {
                 return Ok(true);
             }

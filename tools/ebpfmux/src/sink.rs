@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use common::exit::{Exit, Failure, Result};
+use common::signals::Stop;
 
 use crate::control::Control;
 use crate::csv_out::CsvOut;
@@ -77,10 +78,25 @@ impl Sink {
         self.end.out.push(lines)
     }
 
-    /// Writes what is gathered.
+    /// Writes what is gathered; see [`Output::flush`].
     pub fn flush(&mut self) -> Result<()> {
         self.recorder.as_mut().map_or(Ok(()), Recorder::flush)?;
         self.end.out.flush()
+    }
+
+    /// Writes what is gathered, when the merge has failed.
+    pub fn abandon(&mut self) -> Result<()> {
+        self.end.out.finish()
+    }
+
+    /// See [`Output::heed`].
+    pub fn heed(&mut self, stop: Stop, deadline: Option<Instant>) {
+        self.end.out.heed(stop, deadline);
+    }
+
+    /// See [`Output::asked`].
+    pub fn asked(&self) -> bool {
+        self.end.out.asked()
     }
 
     /// When [`Sink::flush`] has something to do although nothing has come.
@@ -273,7 +289,7 @@ impl End {
         if let Form::WideCsv(csv) = &mut self.form {
             csv.finish(&mut self.out)?;
         }
-        self.out.flush()
+        self.out.finish()
     }
 
     fn finish(&mut self) -> Result<()> {

@@ -47,7 +47,8 @@ impl Tally {
 
     /// Says the totals, nothing if all went well; with `verbose` in any case.
     pub fn report(&self, verbose: bool) {
-        if self.bad > 0 {
+        // The first has been told.
+        if self.bad > 1 {
             self.say(&format!("{} left out", counted(self.bad, "bad line")));
         }
         if self.late > 0 {

@@ -98,6 +98,97 @@ fn a_slow_reader_loses_nothing() {
     assert_eq!(exit_code(&mut child), Some(0));
 }
 
+/// An `ebpfmux` that has been stopped by its reader, who reads nothing: a file, and a command that prints without end.
+fn hung(files: &Files, stdout: Stdio) -> (std::process::Child, String) {
+    let text: String = (0..60_000).map(|n| record(n, "t", &format!("\"n\":{n}"))).collect();
+    let many = files.write("many", text);
+    let tool = script(
+        files,
+        "tool",
+        &format!("echo $$ > {}; exec yes '{}'", files.path("pid"), record(1, "t", "\"n\":1").trim()),
+    );
+    let mut command = mux(&["--run", tool.to_str().unwrap(), "--wait", "0.1", &many]);
+    let child = command.stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
+    let pid = line_in(files.path("pid").as_ref());
+    // Stopped: neither it nor its command uses the processor any more.
+    let used = |pid: &str| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        stat.rsplit_once(") ").unwrap().1.split(' ').skip(11).take(2).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let own = child.id().to_string();
+    let mut before = Vec::new();
+    eventually("it stands still", || {
+        std::thread::sleep(Duration::from_millis(200));
+        let now = [used(&own), used(&pid)].concat();
+        Some(()).filter(|()| std::mem::replace(&mut before, now.clone()) == now)
+    });
+    (child, pid)
+}
+
+fn terminate(child: &std::process::Child) {
+    rustix::process::kill_process(rustix::process::Pid::from_child(child), Signal::TERM).unwrap();
+}
+
+#[test]
+fn a_reader_that_hangs_does_not_keep_it_from_ending() {
+    let (files, other) = (Files::new(), Files::new());
+    let (_unread, socket) = std::os::unix::net::UnixStream::pair().unwrap();
+    let (pipe, socket) =
+        (hung(&files, Stdio::piped()), hung(&other, std::os::fd::OwnedFd::from(socket).into()));
+    for (child, pid) in [&pipe, &socket] {
+        terminate(child);
+        // The command is told at once, not when the reader is given up.
+        let start = Instant::now();
+        eventually("the command ends", || Some(()).filter(|()| !alive(pid)));
+        assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    }
+    for (mut child, _) in [pipe, socket] {
+        assert_eq!(exit_code(&mut child), Some(1));
+        let mut said = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert!(said.lines().count() == 1 && said.contains("took nothing for 5 s"), "{said}");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_on_after_the_end_was_asked_for_gets_all() {
+    let files = Files::new();
+    let (mut child, pid) = hung(&files, Stdio::piped());
+    terminate(&child);
+    eventually("the command ends", || Some(()).filter(|()| !alive(&pid)));
+    let mut text = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+    assert_eq!(exit_code(&mut child), Some(0));
+    // Of a file no more is read; what has been read goes out to the last line.
+    assert!(text.len() > 1 << 20 && text.ends_with("}\n"), "{}", text.len());
+    let records = |tool: &str| text.lines().filter(|line| line.contains(tool)).count();
+    assert!(records("\"n\":1,") > 1000);
+}
+
+#[test]
+fn a_source_that_dies_within_a_line_is_told_and_the_others_go_on() {
+    let files = Files::new();
+    let (a, b) = (files.fifo("a"), files.fifo("b"));
+    let live = Live::start({
+        let mut command = mux(&[&a, &b]);
+        command.stderr(File::create(files.path("said")).unwrap());
+        command
+    });
+    let (mut a, mut b) = (File::create(a).unwrap(), File::create(b).unwrap());
+    let at = |n: u64| record(n, "t", &format!("\"n\":{n}"));
+    a.write_all((at(1) + &at(3)[..60]).as_bytes()).unwrap();
+    drop(a);
+    for n in 2..5 {
+        b.write_all(at(n).as_bytes()).unwrap();
+    }
+    drop(b);
+    let (lines, code) = live.end();
+    assert_eq!((lines.join("\n") + "\n", code), ([1, 2, 3, 4].map(at).concat(), Some(0)));
+    let said = std::fs::read_to_string(files.path("said")).unwrap();
+    let told = format!("ebpfmux: {}: line 2 is cut short", files.path("a"));
+    assert!(said.starts_with(&told) && said.lines().count() == 1, "{said}");
+}
+
 #[test]
 fn a_reader_that_goes_is_noticed_while_nothing_comes() {
     let files = Files::new();
