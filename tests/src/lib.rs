@@ -28,6 +28,7 @@ pub mod reaps;
 pub mod records;
 pub mod refusal;
 pub mod stopped;
+pub mod stream;
 pub mod timing;
 pub mod tool;
 pub mod tracer;

@@ -22,6 +22,7 @@ mod io;
 mod lookups;
 mod processes;
 mod storm;
+mod stream;
 mod syncs;
 mod sys;
 mod threads;
@@ -44,6 +45,7 @@ fn main() {
     match subject.as_str() {
         "processes" => processes::run(&args),
         "storm" => storm::run(&args),
+        "stream" => stream::run(&args),
         "ends" => ends::run(&args),
         "threads" => threads::run(&args),
         "io" => io::run(&args),
@@ -59,7 +61,7 @@ fn main() {
             run(&args);
         }
         other => panic!(
-            "unknown subject {other:?}: one of noop, processes, storm, ends, threads, io, cache, calls, lookups, syncs, \
+            "unknown subject {other:?}: one of noop, processes, storm, stream, ends, threads, io, cache, calls, lookups, syncs, \
              files, hog, run, confine"
         ),
     }

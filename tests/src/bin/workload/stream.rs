@@ -1,0 +1,14 @@
+//! `stream --number N --records M --sum FILE`: prints the made-up stream of that number (see `tests::stream`), and writes
+//! into the file what it held.
+
+use std::fs;
+
+use crate::args::Args;
+
+/// Does the work.
+pub fn run(args: &Args) {
+    let (number, records) = (args.count("number"), args.count("records"));
+    let sum = tests::stream::write(number, records, &mut std::io::stdout(), |_| {}).expect("stdout takes it");
+    let file = args.text("sum").expect("--sum FILE");
+    fs::write(file, format!("{} {}\n", sum.lines, sum.hash)).expect("the sum is written");
+}

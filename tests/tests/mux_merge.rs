@@ -1,0 +1,158 @@
+//! `ebpfmux` merging 16 streams of a million records each, from files, FIFOs and commands: in order, nothing lost, nothing
+//! doubled, in a bounded memory, and none of it when its reader pauses.
+#![allow(clippy::expect_used, reason = "tests")]
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use tests::mux::Streams;
+use tests::programs::built;
+use tests::stream::{self, Sum};
+use tests::until;
+
+const RECORDS: u64 = 1_000_000;
+const FILES: u64 = 2;
+const FIFOS: u64 = 7;
+const COMMANDS: u64 = 7;
+const STREAMS: u64 = FILES + FIFOS + COMMANDS;
+
+/// Peak memory of the merge.
+const MEMORY_KIB: u64 = 64 << 10;
+/// At most so much of a source has been read and not passed on, with the pipe that it comes through and what its writer
+/// has ready; and of the output.
+const AHEAD: u64 = (256 + 256 + 64 + 128) << 10;
+const BEHIND: u64 = (1024 + 256) << 10;
+
+#[test]
+fn sixteen_million_records() {
+    let streams = Streams::default();
+    let mut expected = Sum::default();
+    let mut arguments: Vec<String> =
+        ["--lateness", "0.05", "--wait", "60"].map(str::to_owned).into_iter().collect();
+    for number in 0..FILES {
+        let mut file = File::create(streams.path(&format!("file{number}"))).expect("a file");
+        expected.merge(stream::write(number, RECORDS, &mut file, |_| {}).expect("it is written"));
+        arguments.push(format!("file{number}"));
+    }
+    let written = Arc::new(AtomicU64::new(0));
+    let mut writers = Vec::new();
+    for number in FILES..FILES + FIFOS {
+        let path = streams.path(&format!("fifo{number}"));
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::from_raw_mode(0o600)).expect("a FIFO");
+        arguments.push(format!("fifo{number}"));
+        let written = Arc::clone(&written);
+        writers.push(std::thread::spawn(move || {
+            let before = AtomicU64::new(0);
+            let count = |now| {
+                written.fetch_add(now - before.swap(now, Relaxed), Relaxed);
+            };
+            let mut fifo = fs::OpenOptions::new().write(true).open(path).expect("the FIFO opens");
+            stream::write(number, RECORDS, &mut fifo, count).expect("it is read to its end")
+        }));
+    }
+    for number in FILES + FIFOS..STREAMS {
+        let workload = built("workload");
+        let workload = workload.display();
+        arguments.extend([
+            "--run".into(),
+            format!("{workload} stream --number {number} --records {RECORDS} --sum sum{number}"),
+        ]);
+    }
+    let mut mux = Command::new(built("ebpfmux"));
+    let mux = mux.args(arguments).current_dir(streams.path("."));
+    let said = File::create(streams.path("said")).expect("a file");
+    let mut mux = mux.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(said).spawn().expect("it runs");
+
+    let (got, late, peak) = check(&mut mux, &written);
+    let status = mux.wait().expect("it ends");
+    for writer in writers {
+        expected.merge(writer.join().expect("a writer ends well"));
+    }
+    for number in FILES + FIFOS..STREAMS {
+        let sum = fs::read_to_string(streams.path(&format!("sum{number}"))).expect("the command's sum");
+        let (lines, hash) = sum.trim().split_once(' ').expect("two numbers");
+        let number = |text: &str| text.parse().expect("a number");
+        expected.merge(Sum { lines: number(lines), hash: number(hash) });
+    }
+    let said = fs::read_to_string(streams.path("said")).expect("UTF-8");
+    assert!(status.success(), "{status}: {said}");
+    assert_eq!(expected.lines, STREAMS * RECORDS);
+    assert_eq!(got, expected, "nothing lost, doubled or changed: {said}");
+    // Of each source its own, and no other line.
+    let too_late = stream::too_late(RECORDS);
+    assert_eq!(late, STREAMS * too_late);
+    assert_eq!(said.lines().count() as u64, STREAMS, "{said}");
+    let told = format!(": {too_late} late records passed on out of order, late by up to ");
+    assert!(said.lines().all(|line| line.contains(&told)), "{said}");
+    assert!(peak <= MEMORY_KIB, "{peak} KiB");
+}
+
+/// Reads all that comes; asserts that it is in order and that a pause stops its writers. Returns what it held, how many
+/// records were too late, and the peak of the memory.
+fn check(mux: &mut Child, written: &AtomicU64) -> (Sum, u64, u64) {
+    let mut stdout: ChildStdout = mux.stdout.take().expect("a pipe");
+    let (mut sum, mut late, mut peak) = (Sum::default(), 0, 0);
+    let (mut buffer, mut filled) = (vec![0; 1 << 20], 0);
+    let mut last = Vec::new();
+    let (mut bytes, mut sample) = (0, 0);
+    let mut paused = false;
+    loop {
+        let count = stdout.read(&mut buffer[filled..]).expect("it can be read");
+        if count == 0 {
+            break;
+        }
+        (filled, bytes) = (filled + count, bytes + count as u64);
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', &buffer[..filled]) {
+            let line = &buffer[start..=end];
+            sum.add(line);
+            match stream::time(line) {
+                Some(time) if time < last.as_slice() => {
+                    panic!("{} goes back in time, line {}", String::from_utf8_lossy(line), sum.lines)
+                }
+                Some(time) => {
+                    last.clear();
+                    last.extend_from_slice(time);
+                }
+                None => late += 1,
+            }
+            start = end + 1;
+        }
+        buffer.copy_within(start..filled, 0);
+        filled -= start;
+        if bytes >= sample {
+            sample = bytes + (64 << 20);
+            peak = memory(mux.id()).max(peak);
+        }
+        if !paused && sum.lines > STREAMS * RECORDS / 2 {
+            paused = true;
+            pause(written, sum.lines, bytes / sum.lines);
+        }
+    }
+    assert_eq!(filled, 0, "the last line has its end");
+    (sum, late, peak)
+}
+
+/// Reads nothing until the writers of FIFOs stand still, which have then not written much more than has been read.
+fn pause(written: &AtomicU64, read: u64, length: u64) {
+    let mut before = 0;
+    until("the writers to stand still", || {
+        std::thread::sleep(Duration::from_millis(150));
+        let now = written.load(Relaxed);
+        Some(()).filter(|()| std::mem::replace(&mut before, now) == now)
+    });
+    // All sources are read at the same pace, within the times that are put in order.
+    let ahead = (before * length).saturating_sub(read * length / STREAMS * FIFOS);
+    assert!(ahead <= FIFOS * AHEAD + BEHIND, "{ahead} bytes ahead of the reader");
+}
+
+/// The peak of a process's memory, in KiB.
+fn memory(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    peak.and_then(|peak| peak.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(0)
+}
