@@ -75,6 +75,7 @@ impl Lines {
         {
             return Found::Record(time, len);
         }
+        let resumed = self.scanned > 0;
         let Some(len) = self.line_end(bytes) else {
             if bytes.len() <= MAX_LINE && !(ended && self.quoted) {
                 return Found::More;
@@ -92,6 +93,14 @@ impl Lines {
         };
         if std::mem::take(&mut self.overlong) {
             return Found::Skip(len);
+        }
+        // A line is no other for having come in two reads.
+        if json
+            && resumed
+            && !self.strict
+            && let Some((time, len)) = self.quick(&bytes[..len], buffer.plain())
+        {
+            return Found::Record(time, len);
         }
         self.line(&bytes[..len])
     }

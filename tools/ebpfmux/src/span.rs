@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use common::hist::{Hist, round3};
+use common::hist::Hist;
 
 use crate::keys::is_key;
 use crate::record::{Fields, Value, find};
@@ -233,7 +233,7 @@ impl Group {
             fields.push(("host".into(), Value::Text(self.host.clone().into())));
         }
         fields.push(("tool".into(), Value::Text(self.tool.clone().into())));
-        let length = serde_json::to_string(&(round3(length * 1e3) / 1e3)).unwrap_or_default();
+        let length = serde_json::to_string(&((length * 1e6).round() / 1e6)).unwrap_or_default();
         fields.push(("interval_s".into(), Value::Plain(length.into())));
         fields.extend(self.keys.iter().map(|(name, value)| (name.clone().into(), value.clone())));
         fields.extend(self.sums.iter().map(|(name, sum)| {
