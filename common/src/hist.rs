@@ -34,7 +34,7 @@ pub fn bounds_ns(bucket: usize) -> (u64, u64) {
 }
 
 /// The bucket of a value in nanoseconds: the arithmetic of `hist_bucket` in `bpf/include/hist.h`.
-fn bucket_of(ns: u64) -> usize {
+pub fn bucket_of(ns: u64) -> usize {
     if ns >= 1 << MAX_BITS {
         return BUCKETS - 1;
     }

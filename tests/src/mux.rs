@@ -60,10 +60,12 @@ impl Streams {
     }
 }
 
-/// Where programs are: `ebpfmux` as it was built, and Prometheus, if need be where `scripts/setup` unpacks it.
+/// Where programs are: `ebpfmux` as it was built, and Prometheus and VictoriaMetrics, if need be where `scripts/setup`
+/// unpacks them.
 pub fn path() -> String {
     let bin = built("ebpfmux").parent().expect("a directory").display().to_string();
-    let unpacked = concat!(env!("CARGO_MANIFEST_DIR"), "/../.cache/prometheus/usr/bin");
+    let cache = concat!(env!("CARGO_MANIFEST_DIR"), "/../.cache");
+    let unpacked = format!("{cache}/prometheus/usr/bin:{cache}/victoria-metrics/usr/bin");
     format!("{bin}:{}:{unpacked}", std::env::var("PATH").unwrap_or_default())
 }
 

@@ -1,14 +1,15 @@
 //! What the server and the merge share: the metrics, and which commands run.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use common::exit::{Failure, Result};
 use rustix::event::{EventfdFlags, eventfd};
 use serde::Serialize;
 
-use crate::metrics::Metrics;
+use crate::export::Exporter;
+use crate::metrics::Shared;
 
 /// Orders that wait to be carried out; more are refused.
 const ORDERS: usize = 64;
@@ -41,7 +42,10 @@ pub struct Told {
 
 /// What both sides see.
 pub struct Control {
-    metrics: Mutex<Metrics>,
+    /// The sums of what came.
+    pub metrics: Shared,
+    /// Who sends them, for what it tells of itself.
+    pub exporter: Option<Arc<Exporter>>,
     tools: Mutex<Vec<Told>>,
     orders: Mutex<Vec<(usize, Order)>>,
     /// Wakes the merge for an order.
@@ -49,17 +53,11 @@ pub struct Control {
 }
 
 impl Control {
-    /// With no more series than `limit`.
-    pub fn new(limit: usize) -> Result<Self> {
+    /// With these metrics, and who sends them.
+    pub fn new(metrics: Shared, exporter: Option<Arc<Exporter>>) -> Result<Self> {
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(|error| Failure::failed(format!("cannot create an eventfd: {error}")))?;
-        let metrics = Mutex::new(Metrics::new(limit));
-        Ok(Self { metrics, tools: Mutex::default(), orders: Mutex::default(), wake })
-    }
-
-    /// The metrics.
-    pub fn metrics(&self) -> MutexGuard<'_, Metrics> {
-        locked(&self.metrics)
+        Ok(Self { metrics, exporter, tools: Mutex::default(), orders: Mutex::default(), wake })
     }
 
     /// The commands.

@@ -62,7 +62,7 @@ impl<W: Default> Grid<W> {
 }
 
 /// The first point of the grid at or after a time.
-fn window_end(time: Nanos, length: Nanos) -> Nanos {
+pub fn window_end(time: Nanos, length: Nanos) -> Nanos {
     let past = time.rem_euclid(length);
     if past == 0 { time } else { time.saturating_add(length - past) }
 }

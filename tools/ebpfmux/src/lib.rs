@@ -10,6 +10,9 @@ mod children;
 mod condition;
 mod control;
 mod csv_out;
+mod exponential;
+mod export;
+mod exposition;
 mod expr;
 mod grid;
 mod input;
@@ -19,7 +22,9 @@ mod keys;
 mod lines;
 mod merge;
 mod metrics;
+mod otlp;
 mod output;
+mod post;
 mod record;
 mod recorder;
 mod reorder;
@@ -34,6 +39,7 @@ mod subject;
 mod sum;
 mod table;
 mod tally;
+mod totals;
 mod tree;
 mod ts;
 mod wait;
@@ -55,15 +61,18 @@ use crate::children::Children;
 use crate::condition::Condition;
 use crate::control::Control;
 use crate::csv_out::CsvOut;
+use crate::export::{Exporter, Settings};
 use crate::join::Join;
 use crate::judge::Judge;
 use crate::merge::Merge;
+use crate::metrics::Shared;
 use crate::recorder::{Recorder, Rotation};
 use crate::rewindow::Rewindow;
 use crate::select::Select;
 use crate::sink::{End, Form, Sink, Stages};
 use crate::source::{Rules, Source};
 use crate::tally::note;
+use crate::totals::Totals;
 use crate::wide_csv::WideCsv;
 
 /// The program: reads the command line, does what it says, and tells how that ended.
@@ -74,8 +83,12 @@ pub fn main() -> ExitCode {
 fn run(args: Args) -> Result<()> {
     let commands: Vec<CommandLine> =
         args.run.iter().map(|text| CommandLine::parse(text)).collect::<Result<_>>()?;
-    let control = control(&args)?;
-    let sink = sink(&args, control.clone())?;
+    let metrics = Shared::new(args.serve_series);
+    let exporter = exporter(&args, metrics.clone())?;
+    let control = control(&args, metrics.clone(), exporter.clone())?;
+    let totals = (control.is_some() || exporter.is_some())
+        .then(|| Totals { metrics: metrics.clone(), exporter: exporter.clone() });
+    let sink = sink(&args, totals)?;
     let rules =
         Rules { strict: args.strict, quiet: args.quiet, verbose: args.verbose, lateness: args.lateness };
     let stop = Stop::on_signals()?;
@@ -102,7 +115,12 @@ fn run(args: Args) -> Result<()> {
     }
 
     let hold = args.wait.max(args.lateness);
-    Merge { sources, children, sink, control, stop, hold, deadline, verbose: args.verbose }.run()?;
+    let outcome =
+        Merge { sources, children, sink, control, stop, hold, deadline, verbose: args.verbose }.run();
+    if let Some(exporter) = exporter {
+        exporter.finish(&metrics);
+    }
+    outcome?;
     match unopened {
         0 => Ok(()),
         // Each has been named when it could not be opened.
@@ -111,7 +129,7 @@ fn run(args: Args) -> Result<()> {
 }
 
 /// What is done with the records, as the options say.
-fn sink(args: &Args, control: Option<Arc<Control>>) -> Result<Sink> {
+fn sink(args: &Args, totals: Option<Totals>) -> Result<Sink> {
     let keep = args.keep.as_deref().map(|text| Condition::new("--where", text)).transpose()?;
     let asserts = args.assert.iter().map(|text| Condition::new("--assert", text)).collect::<Result<_>>()?;
     let select = args.select.as_deref().map(Select::new).transpose()?;
@@ -126,11 +144,24 @@ fn sink(args: &Args, control: Option<Arc<Control>>) -> Result<Sink> {
     };
     let rotation = Rotation { bytes: args.record_size << 20, age: args.record_age, keep: args.record_keep };
     let recorder = args.record.as_deref().map(|folder| Recorder::new(folder, rotation)).transpose()?;
-    Ok(Sink::new(recorder, control, Stages { window, join }, End::new(Judge { keep, asserts }, select, form)))
+    Ok(Sink::new(recorder, totals, Stages { window, join }, End::new(Judge { keep, asserts }, select, form)))
+}
+
+/// Sends the metrics, if that is asked for.
+fn exporter(args: &Args, metrics: Shared) -> Result<Option<Arc<Exporter>>> {
+    let Some(url) = &args.otlp else { return Ok(None) };
+    let settings = Settings {
+        url: url.clone(),
+        interval: args.otlp_interval,
+        room: args.otlp_buffer << 20,
+        quiet: args.quiet,
+        verbose: args.verbose,
+    };
+    Exporter::start(settings, &args.otlp_header, metrics).map(Some)
 }
 
 /// Serves, if that is asked for, and says where.
-fn control(args: &Args) -> Result<Option<Arc<Control>>> {
+fn control(args: &Args, metrics: Shared, exporter: Option<Arc<Exporter>>) -> Result<Option<Arc<Control>>> {
     let Some(address) = &args.serve else { return Ok(None) };
     let token = match &args.serve_token {
         Some(path) => {
@@ -144,7 +175,7 @@ fn control(args: &Args) -> Result<Option<Arc<Control>>> {
         }
         None => None,
     };
-    let control = Arc::new(Control::new(args.serve_series)?);
+    let control = Arc::new(Control::new(metrics, exporter)?);
     let address = serve::serve(address, token, Arc::clone(&control))?;
     if !args.quiet {
         note(&format!("serving on http://{address}/metrics"));

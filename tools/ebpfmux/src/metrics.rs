@@ -1,104 +1,220 @@
-//! What `/metrics` tells: the intervals of the records added up, in Prometheus's text format.
+//! The intervals of the records added up, for `--serve` and `--otlp`.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::keys::is_key;
 use crate::record::{Fields, Value, find};
 use crate::rule::{Rule, rule};
 use crate::ts::Nanos;
 
-/// Bounds of a histogram: four in each power of two of nanoseconds, from 1 µs to 69 s. The same in every series and from
-/// the beginning, so that rates of buckets are right; they are among the bounds of the records' own buckets.
-const OCTAVES: std::ops::Range<u32> = 10..36;
-
 /// The counters of all records so far. They only grow.
 pub struct Metrics {
-    families: BTreeMap<String, Family>,
+    /// By their names in Prometheus.
+    pub families: BTreeMap<String, Family>,
+    /// Whose records they are.
+    pub owners: Vec<Owner>,
     series: usize,
     /// No more series than this.
     limit: usize,
-    dropped: u64,
+    /// Values for which there was no room.
+    pub dropped: u64,
 }
 
-struct Family {
-    kind: &'static str,
-    help: String,
-    /// By their labels as they are printed.
-    series: BTreeMap<String, Series>,
+/// The series of one name.
+pub struct Family {
+    /// What is counted, and of which tool: the name in OTLP, and that in Prometheus but for its unit.
+    pub name: String,
+    /// In which unit.
+    pub unit: Unit,
+    /// What it is.
+    pub kind: Kind,
+    /// For a person.
+    pub help: String,
+    /// By their labels as Prometheus has them.
+    pub series: BTreeMap<String, Series>,
 }
 
-enum Series {
+/// What a family is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A sum that only grows.
+    Counter,
+    /// A value as it stands.
+    Gauge,
+    /// Counts by size.
+    Histogram,
+    /// Their count and sum only.
+    Summary,
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Events, pages: the name says it.
+    None,
+    /// Bytes; the name ends with it.
+    Bytes,
+    /// Seconds.
+    Seconds,
+}
+
+/// One series.
+pub struct Series {
+    /// The host and the keys.
+    pub labels: Vec<(String, String)>,
+    /// The place of its host and tool among the owners.
+    pub owner: usize,
+    /// The beginning of the first interval that it is of.
+    pub since: Nanos,
+    /// What it adds up to.
+    pub total: Total,
+}
+
+/// A host's tool.
+pub struct Owner {
+    /// The host.
+    pub host: String,
+    /// The tool.
+    pub tool: String,
+    /// The time of its youngest record: that is when its totals stand.
+    pub last: Nanos,
+    /// Whether a record came since its totals were last exported.
+    pub fresh: bool,
+}
+
+/// What a series adds up to.
+pub enum Total {
+    /// A whole number.
     Whole(u128),
+    /// A real one.
     Real(f64),
+    /// Counts by size.
     Histogram(Box<Histogram>),
 }
 
+/// Counts by size.
 #[derive(Default)]
-struct Histogram {
-    /// Counts by the upper bound, in nanoseconds; none where a tool prints no buckets.
-    buckets: BTreeMap<u64, u64>,
-    sum: f64,
-    count: u128,
+pub struct Histogram {
+    /// By the upper bound, in nanoseconds; none where a tool prints no buckets.
+    pub buckets: BTreeMap<u64, u64>,
+    /// In seconds.
+    pub sum: f64,
+    /// Of all.
+    pub count: u128,
+}
+
+/// The metrics, where several threads see them.
+#[derive(Clone)]
+pub struct Shared(Arc<Mutex<Metrics>>);
+
+impl Shared {
+    /// None yet, and never more series than `limit`.
+    pub fn new(limit: usize) -> Self {
+        Self(Arc::new(Mutex::new(Metrics::new(limit))))
+    }
+
+    /// Exclusively. Whoever panicked with them in hand left numbers that are still numbers.
+    pub fn lock(&self) -> MutexGuard<'_, Metrics> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a record's series have in common.
+struct Place<'a> {
+    owner: usize,
+    since: Nanos,
+    labels: &'a [(&'a str, &'a str)],
 }
 
 impl Metrics {
     /// None yet, and never more series than `limit`.
     pub fn new(limit: usize) -> Self {
-        Self { families: BTreeMap::new(), series: 0, limit, dropped: 0 }
+        Self { families: BTreeMap::new(), owners: Vec::new(), series: 0, limit, dropped: 0 }
     }
 
     /// Adds a record.
     pub fn take(&mut self, time: Nanos, fields: &Fields<'_>) {
         let text = |name| find(fields, name).map_or("", Value::text);
         let (host, tool) = (text("host"), text("tool"));
-        let owner = labels([("host", host), ("tool", tool)].into_iter());
-        self.whole("ebpfmux_records_total", "Records that came.", &owner, 1);
+        // What is no number is 0, and what is too large stays within bounds.
+        let length = (text("interval_s").parse().unwrap_or(0.0) * 1e9) as Nanos;
+        let Some(owner) = self.owner(host, tool, time) else { return };
+        let since = time.saturating_sub(length);
+        let own = Place { owner, since, labels: &[("host", host), ("tool", tool)] };
+        self.whole("ebpfmux.records", "Records that came.", &own, 1);
         let help = "The time of the last record, in seconds since 1970.";
-        self.real("ebpfmux_last_record_timestamp_seconds", help, &owner, time as f64 / 1e9);
+        self.gauge(
+            "ebpfmux.last_record_timestamp",
+            Unit::Seconds,
+            help,
+            &own,
+            Total::Real(time as f64 / 1e9),
+        );
         if find(fields, "interval_s").is_none() {
             return;
         }
         let keys = fields.iter().filter(|(name, value)| is_key(name, value) && *value != Value::Null);
         let keys = keys.map(|(name, value)| (name.as_ref(), value.text()));
-        let keyed = labels([("host", host)].into_iter().chain(keys));
+        let keyed: Vec<(&str, &str)> = [("host", host)].into_iter().chain(keys).collect();
+        let keyed = Place { owner, since, labels: &keyed };
         // These stand on the first record of an interval, whatever its keys.
-        let system = labels([("host", host)].into_iter());
+        let system = Place { owner, since, labels: &[("host", host)] };
         let idle = fields.iter().any(|(name, value)| is_key(name, value) && *value == Value::Null);
         for (name, value) in fields {
             let (Value::Plain(raw), false) = (value, is_key(name, value)) else { continue };
-            let metric = format!("ebpf_{}_{}", plain(tool), plain(name));
+            let metric = format!("ebpf.{tool}.{name}");
             let help = format!("{name} of {tool}: see its --schema.");
             let whole = raw.parse::<u64>().ok();
             match (rule(name), whole) {
                 ((Rule::Mean, prefix), _) => self.latency(tool, prefix, &keyed, fields),
                 _ if name == "interval_s" || is_count_of_mean(name, fields) => {}
-                ((Rule::Gauge, _), Some(whole)) => self.real(&metric, &help, &keyed, whole as f64),
+                ((Rule::Gauge, _), Some(whole)) => {
+                    self.gauge(&metric, unit(name), &help, &keyed, Total::Whole(whole.into()));
+                }
                 ((Rule::Add, _), Some(whole)) => match name.as_ref() {
-                    "bpf_ns" => {
-                        let metric = format!("ebpf_{}_bpf_seconds_total", plain(tool));
-                        self.add(&metric, &help, &system, whole as f64 / 1e9);
-                    }
-                    "lost" | "bpf_runs" => self.whole(&format!("{metric}_total"), &help, &system, whole),
+                    "bpf_ns" => self.seconds(&format!("ebpf.{tool}.bpf"), &help, &system, whole as f64 / 1e9),
+                    "lost" | "bpf_runs" => self.whole(&metric, &help, &system, whole),
                     _ if idle => {}
-                    _ => self.whole(&format!("{metric}_total"), &help, &keyed, whole),
+                    _ => self.whole(&metric, &help, &keyed, whole),
                 },
                 _ => {}
             }
         }
     }
 
-    fn latency(&mut self, tool: &str, prefix: &str, labels: &str, fields: &Fields<'_>) {
+    /// The place of a host's tool; `None` if there are as many as there may be series.
+    fn owner(&mut self, host: &str, tool: &str, time: Nanos) -> Option<usize> {
+        let known = self.owners.iter().position(|owner| owner.host == host && owner.tool == tool);
+        let at = match known {
+            Some(at) => at,
+            None if self.owners.len() >= self.limit => {
+                self.dropped += 1;
+                return None;
+            }
+            None => {
+                self.owners.push(Owner { host: host.into(), tool: tool.into(), last: time, fresh: true });
+                self.owners.len() - 1
+            }
+        };
+        let owner = &mut self.owners[at];
+        owner.last = owner.last.max(time);
+        owner.fresh = true;
+        Some(at)
+    }
+
+    fn latency(&mut self, tool: &str, prefix: &str, place: &Place<'_>, fields: &Fields<'_>) {
         let number = |part: &str| find(fields, &format!("{prefix}{part}")).map_or("", Value::text);
         let (Ok(count), Ok(mean)) = (number("count").parse::<u64>(), number("mean_us").parse::<f64>()) else {
             return;
         };
         let buckets: Option<Vec<(f64, u64)>> = serde_json::from_str(number("buckets")).ok();
-        let metric = format!("ebpf_{}_{}duration_seconds", plain(tool), plain(prefix));
-        let kind = if buckets.is_some() { "histogram" } else { "summary" };
+        let metric = format!("ebpf.{tool}.{prefix}duration");
+        let kind = if buckets.is_some() { Kind::Histogram } else { Kind::Summary };
         let help = format!("{prefix}mean_us and {prefix}buckets of {tool}: see its --schema.");
-        let made = || Series::Histogram(Box::default());
-        if let Some(Series::Histogram(histogram)) = self.find(&metric, kind, &help, labels, made) {
+        let made = || Total::Histogram(Box::default());
+        if let Some(Total::Histogram(histogram)) = self.find(&metric, Unit::Seconds, kind, &help, place, made)
+        {
             histogram.count += u128::from(count);
             histogram.sum += mean * count as f64 / 1e6;
             for (upper, count) in buckets.unwrap_or_default() {
@@ -107,20 +223,22 @@ impl Metrics {
         }
     }
 
-    fn whole(&mut self, metric: &str, help: &str, labels: &str, add: u64) {
-        if let Some(Series::Whole(sum)) = self.find(metric, "counter", help, labels, || Series::Whole(0)) {
+    fn whole(&mut self, metric: &str, help: &str, place: &Place<'_>, add: u64) {
+        let made = || Total::Whole(0);
+        if let Some(Total::Whole(sum)) = self.find(metric, unit(metric), Kind::Counter, help, place, made) {
             *sum += u128::from(add);
         }
     }
 
-    fn add(&mut self, metric: &str, help: &str, labels: &str, add: f64) {
-        if let Some(Series::Real(sum)) = self.find(metric, "counter", help, labels, || Series::Real(0.0)) {
+    fn seconds(&mut self, metric: &str, help: &str, place: &Place<'_>, add: f64) {
+        let made = || Total::Real(0.0);
+        if let Some(Total::Real(sum)) = self.find(metric, Unit::Seconds, Kind::Counter, help, place, made) {
             *sum += add;
         }
     }
 
-    fn real(&mut self, metric: &str, help: &str, labels: &str, value: f64) {
-        if let Some(Series::Real(known)) = self.find(metric, "gauge", help, labels, || Series::Real(0.0)) {
+    fn gauge(&mut self, metric: &str, unit: Unit, help: &str, place: &Place<'_>, value: Total) {
+        if let Some(known) = self.find(metric, unit, Kind::Gauge, help, place, || Total::Whole(0)) {
             *known = value;
         }
     }
@@ -129,65 +247,41 @@ impl Metrics {
     fn find(
         &mut self,
         metric: &str,
-        kind: &'static str,
+        unit: Unit,
+        kind: Kind,
         help: &str,
-        labels: &str,
-        made: impl FnOnce() -> Series,
-    ) -> Option<&mut Series> {
-        if !self.families.contains_key(metric) {
-            let family = Family { kind, help: help.to_owned(), series: BTreeMap::new() };
-            self.families.insert(metric.to_owned(), family);
-        }
-        let family = self.families.get_mut(metric)?;
-        if !family.series.contains_key(labels) {
+        place: &Place<'_>,
+        made: impl FnOnce() -> Total,
+    ) -> Option<&mut Total> {
+        let name = plain(metric) + if unit == Unit::Seconds { "_seconds" } else { "" };
+        let family = self.families.entry(name).or_insert_with(|| Family {
+            name: metric.to_owned(),
+            unit,
+            kind,
+            help: help.to_owned(),
+            series: BTreeMap::new(),
+        });
+        let labels = labels(place.labels);
+        if !family.series.contains_key(&labels) {
             if self.series >= self.limit {
                 self.dropped += 1;
                 return None;
             }
             self.series += 1;
-            family.series.insert(labels.to_owned(), made());
+            let owned = place.labels.iter().map(|(name, value)| (plain(name), (*value).to_owned()));
+            let series =
+                Series { labels: owned.collect(), owner: place.owner, since: place.since, total: made() };
+            family.series.insert(labels.clone(), series);
         }
-        family.series.get_mut(labels)
-    }
-
-    /// All of it, in the text format 0.0.4.
-    pub fn text(&self) -> String {
-        let mut text = String::new();
-        for (name, family) in self.families.iter().filter(|(_, family)| !family.series.is_empty()) {
-            // Writing into memory cannot fail.
-            let _ = writeln!(text, "# HELP {name} {}\n# TYPE {name} {}", family.help, family.kind);
-            for (labels, series) in &family.series {
-                let _ = match series {
-                    Series::Whole(sum) => writeln!(text, "{name}{{{labels}}} {sum}"),
-                    Series::Real(value) => writeln!(text, "{name}{{{labels}}} {value}"),
-                    Series::Histogram(histogram) => histogram.write(name, labels, family.kind, &mut text),
-                };
-            }
-        }
-        let help = "Values left out, for there were too many series: see --serve-series.";
-        let name = "ebpfmux_series_dropped_total";
-        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {}", self.dropped);
-        text
+        family.series.get_mut(&labels).map(|series| &mut series.total)
     }
 }
 
-impl Histogram {
-    fn write(&self, name: &str, labels: &str, kind: &str, text: &mut String) -> std::fmt::Result {
-        let mut sum = 0;
-        let mut buckets = self.buckets.iter().peekable();
-        for upper in OCTAVES.flat_map(|octave| (4..8).map(move |quarter: u64| quarter << (octave - 2))) {
-            if kind != "histogram" {
-                break;
-            }
-            while let Some((_, count)) = buckets.next_if(|(bound, _)| **bound <= upper) {
-                sum += count;
-            }
-            writeln!(text, "{name}_bucket{{{labels},le=\"{}\"}} {sum}", upper as f64 / 1e9)?;
-        }
-        if kind == "histogram" {
-            writeln!(text, "{name}_bucket{{{labels},le=\"+Inf\"}} {}", self.count)?;
-        }
-        writeln!(text, "{name}_sum{{{labels}}} {}\n{name}_count{{{labels}}} {}", self.sum, self.count)
+/// The unit that a name says.
+fn unit(name: &str) -> Unit {
+    match name.rsplit(['.', '_']).next() {
+        Some("bytes") => Unit::Bytes,
+        _ => Unit::None,
     }
 }
 
@@ -203,64 +297,10 @@ fn plain(name: &str) -> String {
 }
 
 /// Labels as they are printed, escaped.
-fn labels<'a>(labels: impl Iterator<Item = (&'a str, &'a str)>) -> String {
-    let one = |(name, value): (&str, &str)| {
+fn labels(labels: &[(&str, &str)]) -> String {
+    let one = |(name, value): &(&str, &str)| {
         let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
         format!("{}=\"{value}\"", plain(name))
     };
-    labels.map(one).collect::<Vec<_>>().join(",")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::record::from_json;
-
-    fn text(lines: &[&str], limit: usize) -> String {
-        let mut metrics = Metrics::new(limit);
-        lines.iter().for_each(|line| metrics.take(2_500_000_000, &from_json(line.as_bytes()).unwrap()));
-        metrics.text()
-    }
-
-    #[test]
-    fn counts_grow_gauges_stand_and_labels_are_escaped() {
-        let line = r#"{"ts":"x","host":"h","tool":"t-x","interval_s":1.0,"comm":"a\"\\\n","n":3,"zombies":5,"p99_us":1.5,"lost":1}"#;
-        let text = text(&[line, &line.replace("\"zombies\":5", "\"zombies\":2")], 100);
-        for told in [
-            "ebpf_t_x_n_total{host=\"h\",comm=\"a\\\"\\\\\\n\"} 6\n",
-            "ebpf_t_x_zombies{host=\"h\",comm=\"a\\\"\\\\\\n\"} 2\n",
-            "ebpf_t_x_lost_total{host=\"h\"} 2\n",
-            "ebpfmux_records_total{host=\"h\",tool=\"t-x\"} 2\n",
-            "ebpfmux_last_record_timestamp_seconds{host=\"h\",tool=\"t-x\"} 2.5\n",
-            "# TYPE ebpf_t_x_n_total counter\n",
-        ] {
-            assert!(text.contains(told), "{told}\n{text}");
-        }
-        assert!(!text.contains("p99") && !text.contains("interval"), "{text}");
-    }
-
-    #[test]
-    fn buckets_are_cumulated() {
-        let line = r#"{"ts":"x","host":"h","tool":"b","interval_s":1.0,"disk":"d","count":3,"mean_us":10.0,"buckets":[[1.088,1],[2.048,1],[99000000000.0,1]]}"#;
-        let text = text(&[line, line], 100);
-        for told in [
-            "_bucket{host=\"h\",disk=\"d\",le=\"0.000001024\"} 0\n",
-            "_bucket{host=\"h\",disk=\"d\",le=\"0.00000128\"} 2\n",
-            "_bucket{host=\"h\",disk=\"d\",le=\"0.000002048\"} 4\n",
-            "_bucket{host=\"h\",disk=\"d\",le=\"+Inf\"} 6\n",
-            "_sum{host=\"h\",disk=\"d\"} 0.00006\n",
-            "_count{host=\"h\",disk=\"d\"} 6\n",
-        ] {
-            assert!(text.contains(&format!("ebpf_b_duration_seconds{told}")), "{told}\n{text}");
-        }
-        assert!(!text.contains("count_total"), "{text}");
-    }
-
-    #[test]
-    fn series_have_a_limit() {
-        let line = |n: u32| format!(r#"{{"ts":"x","host":"h","tool":"t","interval_s":1.0,"pid":{n},"n":1}}"#);
-        let lines: Vec<String> = (0..50).map(line).collect();
-        let text = text(&lines.iter().map(String::as_str).collect::<Vec<_>>(), 10);
-        assert!(text.contains("ebpfmux_series_dropped_total 42\n"), "{text}");
-    }
+    labels.iter().map(one).collect::<Vec<_>>().join(",")
 }

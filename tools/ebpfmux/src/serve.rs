@@ -15,6 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::Semaphore;
 
 use crate::control::{Control, Order};
+use crate::exposition;
 
 /// Connections at once; more wait to be accepted.
 const CONNECTIONS: usize = 16;
@@ -166,11 +167,28 @@ impl Server {
         match &*rendered {
             Some((at, bytes)) if at.elapsed() < FRESH => bytes.clone(),
             _ => {
-                let bytes = Bytes::from(self.control.metrics().text());
+                let bytes = Bytes::from(self.render());
                 *rendered = Some((Instant::now(), bytes.clone()));
                 bytes
             }
         }
+    }
+
+    fn render(&self) -> String {
+        let sent = self.control.exporter.as_ref().map(|exporter| exporter.counts());
+        let metrics = self.control.metrics.lock();
+        let help = "Values left out, for there were too many series: see --serve-series.";
+        let mut own = vec![("ebpfmux_series_dropped", help, metrics.dropped)];
+        if let Some(counts) = sent {
+            own.push((
+                "ebpfmux_otlp_points_sent",
+                "Data points that the receiver of --otlp took.",
+                counts.sent,
+            ));
+            let help = "Data points that could not be sent in time, or were refused.";
+            own.push(("ebpfmux_otlp_points_dropped", help, counts.dropped));
+        }
+        exposition::text(&metrics, &own)
     }
 
     fn health(&self) -> Answer {

@@ -1,13 +1,11 @@
 //! Where the merge's records go: to stdout as they are, or re-windowed, joined, judged, converted.
 
 use std::os::fd::BorrowedFd;
-use std::sync::Arc;
 use std::time::Instant;
 
 use common::exit::{Exit, Failure, Result};
 use common::signals::Stop;
 
-use crate::control::Control;
 use crate::csv_out::CsvOut;
 use crate::join::Join;
 use crate::judge::{Judge, Verdict};
@@ -18,6 +16,7 @@ use crate::recorder::Recorder;
 use crate::rewindow::{Records, Rewindow};
 use crate::select::Select;
 use crate::table::Row;
+use crate::totals::Totals;
 use crate::ts::Nanos;
 use crate::wide_csv::WideCsv;
 
@@ -35,8 +34,8 @@ pub enum Form {
 pub struct Sink {
     /// Keeps what comes, before anything is made of it.
     recorder: Option<Recorder>,
-    /// Adds up what comes, for --serve.
-    control: Option<Arc<Control>>,
+    /// Adds up what comes, for --serve and --otlp.
+    totals: Option<Totals>,
     stages: Stages,
     end: End,
     row: Row,
@@ -66,8 +65,8 @@ pub struct End {
 
 impl Sink {
     /// A sink to stdout.
-    pub fn new(recorder: Option<Recorder>, control: Option<Arc<Control>>, stages: Stages, end: End) -> Self {
-        Self { recorder, control, stages, end, row: Row::default() }
+    pub fn new(recorder: Option<Recorder>, totals: Option<Totals>, stages: Stages, end: End) -> Self {
+        Self { recorder, totals, stages, end, row: Row::default() }
     }
 
     /// Passes on lines that go out as they are: whole records in JSON, or rows of the CSV that goes out.
@@ -113,7 +112,7 @@ impl Sink {
     pub fn takes(&mut self, format: &Format) -> Result<bool> {
         // What is recorded is JSON.
         let records = self.recorder.is_none() || matches!(format, Format::Json);
-        let records = records && self.control.is_none();
+        let records = records && self.totals.is_none();
         Ok(records && self.stages.is_empty() && self.end.judge.is_empty() && self.end.takes(format)?)
     }
 
@@ -124,8 +123,8 @@ impl Sink {
         line: &[u8],
         format: &Format,
     ) -> Result<std::result::Result<(), String>> {
-        let Self { recorder, control, stages, end, row } = self;
-        if stages.is_empty() && control.is_none() && end.unread(line, format)? {
+        let Self { recorder, totals, stages, end, row } = self;
+        if stages.is_empty() && totals.is_none() && end.unread(line, format)? {
             return recorder.as_mut().map_or(Ok(()), |recorder| recorder.push(line)).map(Ok);
         }
         let fields = match format {
@@ -136,8 +135,8 @@ impl Sink {
             Ok(fields) => fields,
             Err(why) => return Ok(Err(why)),
         };
-        if let Some(control) = control {
-            control.metrics().take(time, &fields);
+        if let Some(totals) = totals {
+            totals.take(time, &fields);
         }
         if let Some(recorder) = recorder {
             recorder.push(if matches!(format, Format::Json) { line } else { end.json(&fields) })?;

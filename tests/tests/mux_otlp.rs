@@ -1,0 +1,418 @@
+//! `ebpfmux --otlp`: what a receiver gets, and that one in trouble costs nobody but itself.
+#![allow(clippy::expect_used, reason = "tests")]
+
+#[path = "otlp/receiver.rs"]
+mod receiver;
+
+use std::fs::OpenOptions;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use opentelemetry_proto::tonic::collector::metrics::v1::{
+    ExportMetricsPartialSuccess, ExportMetricsServiceResponse,
+};
+use prost::Message;
+use receiver::{Answer, Point, Receiver};
+use serde_json::Value;
+use tests::mux::{Said, Streams, path, record, ts};
+use tests::until;
+
+/// Peak memory while 1 MiB is kept for a receiver: what ebpfmux needs itself, its buffers, and that.
+const MEMORY_KIB: u64 = 32 << 10;
+/// At the end, a receiver that does not answer is waited for no longer than this, and what a busy machine adds.
+const END: Duration = Duration::from_secs(8);
+
+fn good() -> Answer {
+    Answer::Status("200 OK\r\n", Vec::new())
+}
+
+/// The records' bounds: 16 in each power of two.
+fn upper_ns(bucket: u64) -> u64 {
+    let shift = (bucket >> 4).saturating_sub(1);
+    (bucket - (shift << 4) + 1) << shift
+}
+
+/// A second of a disk, with four values in each of three buckets.
+fn second(at: f64, host: &str, bucket: u64) -> String {
+    let buckets = [bucket, bucket + 1, bucket + 100]
+        .map(|bucket| format!("[{},4]", upper_ns(bucket) as f64 / 1e3))
+        .join(",");
+    let values = format!(
+        r#""disk":"a\"b","op":"read","count":12,"mean_us":250.0,"p99_us":1.0,"bytes":4096,"queue_count":3,"queue_mean_us":2.0,"zombies":{bucket},"buckets":[{buckets}]"#
+    );
+    record(at, host, "disks", &values)
+}
+
+/// Points of a host at one time: what [`second`] has, and `lost`, the records, the time of the last.
+const POINTS: usize = 7;
+
+fn of<'a>(points: &'a [Point], host: &str, metric: &str) -> Vec<&'a Point> {
+    points.iter().filter(|point| point.host == host && point.metric.1 == metric).collect()
+}
+
+#[test]
+fn every_bucket_and_every_total_arrives() {
+    let streams = Streams::default();
+    let receiver = Receiver::start(vec![good()]);
+    let mut lines = String::new();
+    // At 6:00:00.5 and so on: three intervals of ten seconds, the second without web2.
+    for at in 0..25u64 {
+        lines += &second(at as f64 + 0.5, "web1", 32 + 8 * at);
+        if at < 10 {
+            lines += &second(at as f64 + 0.5, "web2", 32);
+        }
+    }
+    streams.write("in", &lines);
+    let url = &receiver.url;
+    let said = streams.shell(&format!(
+        "OTEL_EXPORTER_OTLP_HEADERS='x-one=1%202' ebpfmux in --otlp {url} --otlp-header 'X-Two: 2' | cmp - in"
+    ));
+    assert_eq!((said.status, said.err.as_str()), (Some(0), ""), "{}", said.out);
+    let got = receiver.got.lock().expect("nobody panicked");
+    assert_eq!(got.iter().map(|got| got.points.len()).collect::<Vec<_>>(), [2 * POINTS, POINTS, POINTS]);
+    for part in
+        ["post /v1/metrics ", "x-one: 1 2\r\n", "x-two: 2\r\n", "content-type: application/x-protobuf\r\n"]
+    {
+        assert!(got[0].head.contains(part), "{}", got[0].head);
+    }
+    let base = 1_795_240_800_000_000_000;
+    for (request, last) in got.iter().zip([10u64, 20, 25]) {
+        let points = &request.points;
+        let one = |metric: &str| match of(points, "web1", metric)[..] {
+            [point] => point.clone(),
+            _ => panic!("{metric}: {points:#?}"),
+        };
+        let when = (base - 500_000_000, base + last * 1_000_000_000 - 500_000_000);
+        for (metric, unit, kind, value) in [
+            ("ebpf.disks.bytes", "By", "sum", last * 4096),
+            ("ebpf.disks.lost", "", "sum", 0),
+            ("ebpf.disks.zombies", "", "gauge", 32 + 8 * (last - 1)),
+            ("ebpfmux.records", "", "sum", last),
+        ] {
+            let point = one(metric);
+            assert_eq!((point.value, point.time), (value as f64, when), "{metric}");
+            assert_eq!(point.metric, ("disks".into(), metric.into(), unit.into(), kind));
+            let keyed = if metric.starts_with("ebpf.") && !metric.ends_with("lost") { 2 } else { 0 };
+            assert_eq!(point.keys.len(), keyed + usize::from(metric == "ebpfmux.records"), "{metric}");
+        }
+        assert_eq!(one("ebpf.disks.bytes").keys["disk"], "a\"b");
+        let queue = one("ebpf.disks.queue_duration");
+        assert_eq!((queue.metric.3, queue.count), ("histogram", 3 * last));
+        let point = one("ebpf.disks.duration");
+        assert_eq!((point.metric.2.as_str(), point.count, point.time), ("s", 12 * last, when));
+        assert!((point.value - 0.003 * last as f64).abs() < 1e-12);
+        let mut counts = std::collections::BTreeMap::new();
+        for at in 0..last {
+            for bucket in [32 + 8 * at, 33 + 8 * at, 132 + 8 * at] {
+                *counts.entry(upper_ns(bucket)).or_insert(0) += 4u64;
+            }
+        }
+        let (zeros, scale, buckets) = point.buckets.expect("an exponential histogram");
+        assert_eq!((zeros, scale), (0, 8));
+        let filled = buckets.bucket_counts.iter().enumerate().filter(|(_, count)| **count > 0);
+        let filled: Vec<(i32, u64)> =
+            filled.map(|(at, count)| (at as i32 + buckets.offset, *count)).collect();
+        assert_eq!(filled.len(), counts.len(), "each bucket has one of its own");
+        for ((at, count), (upper, expected)) in filled.into_iter().zip(&counts) {
+            assert_eq!(count, *expected, "the bucket up to {upper} ns");
+            // Every value that may be in the bucket, beside every value that may be told of it.
+            let width = (1u64 << (upper - 1).ilog2()) / 16;
+            for value in [upper - width.max(1), upper - 1] {
+                for told in [at, at + 1].map(|at| (f64::from(at) / 256.0).exp2() * 1e9) {
+                    let off = (told - value as f64).abs() / value as f64;
+                    assert!(off <= 0.033, "{value} ns told as {told}");
+                }
+            }
+        }
+    }
+    let second = of(&got[0].points, "web2", "ebpf.disks.bytes")[0].value;
+    assert_eq!(second, 40_960.0);
+}
+
+#[test]
+fn a_busy_receiver_is_asked_again_when_it_said() {
+    let streams = Streams::default();
+    streams.write("in", second(0.5, "web", 64));
+    let busy = || Answer::Status("429 Too Many Requests\r\nRetry-After: 2\r\n", b"busy".to_vec());
+    let receiver = Receiver::start(vec![busy(), Answer::Status("503 No\r\n", Vec::new()), good()]);
+    let said = streams.shell(&format!("ebpfmux in -v --otlp {} | cmp - in", receiver.url));
+    assert_eq!(said.status, Some(0), "{}", said.err);
+    let got = receiver.got.lock().expect("nobody panicked");
+    assert_eq!(got.len(), 3, "{}", said.err);
+    assert!(got.iter().all(|again| again.points == got[0].points && again.points.len() == POINTS));
+    assert!(got[1].at - got[0].at >= Duration::from_secs(2), "not before it said");
+    assert!(got[2].at - got[1].at >= Duration::from_millis(400), "not at once");
+    assert!(said.err.contains("429 Too Many Requests: busy; tried again"), "{}", said.err);
+    assert!(said.err.ends_with(&format!(": {POINTS} points sent, 0 dropped\n")), "{}", said.err);
+    drop(got);
+    // Longer than the end takes: not asked at all.
+    let long = Answer::Status("503 No\r\nRetry-After: 60\r\n", Vec::new());
+    let (said, took) = timed(&streams, &Receiver::start(vec![long]), "");
+    assert!(took < Duration::from_secs(4), "{took:?}");
+    assert!(said.err.ends_with(&format!(": 0 points sent, {POINTS} dropped\n")), "{}", said.err);
+}
+
+#[test]
+fn what_is_refused_is_counted_and_not_sent_again() {
+    let streams = Streams::default();
+    streams.write("in", second(0.5, "web", 64) + &second(11.0, "web", 64));
+    let refused = ExportMetricsServiceResponse {
+        partial_success: Some(ExportMetricsPartialSuccess {
+            rejected_data_points: 2,
+            error_message: "old".into(),
+        }),
+    };
+    let partly = Answer::Status("200 OK\r\n", refused.encode_to_vec());
+    let receiver =
+        Receiver::start(vec![Answer::Status("400 Bad Request\r\n", b"no\nthing".to_vec()), partly]);
+    let (said, _) = timed(&streams, &receiver, "");
+    assert_eq!(receiver.got.lock().expect("nobody panicked").len(), 2);
+    let (sent, dropped) = (POINTS - 2, POINTS + 2);
+    assert!(said.err.ends_with(&format!(": {sent} points sent, {dropped} dropped\n")), "{}", said.err);
+    assert!(said.err.contains("refused, more are only counted: 400 Bad Request: no thing"), "{}", said.err);
+    assert_eq!(said.err.lines().count(), 2, "{}", said.err);
+    let (said, _) = timed(&streams, &receiver, "-q");
+    assert_eq!(said.err, "");
+    for (arguments, names) in [
+        ("--otlp localhost:4318", "http"),
+        ("--otlp http://u:p@localhost", "OTEL_EXPORTER_OTLP_HEADERS"),
+        ("--otlp http://localhost --otlp-header X", "NAME: VALUE"),
+        ("--otlp-interval 3", "--otlp <URL>"),
+    ] {
+        let said = streams.shell(&format!("ebpfmux in {arguments}"));
+        assert_eq!((said.status, said.err.lines().count()), (Some(2), 1), "{arguments}: {}", said.err);
+        assert!(said.err.contains(names), "{arguments}: {}", said.err);
+    }
+}
+
+/// Runs over the file `in`, whose records must all come out, and says how long it took.
+fn timed(streams: &Streams, receiver: &Receiver, more: &str) -> (Said, Duration) {
+    let begin = Instant::now();
+    let said = streams.shell(&format!("ebpfmux in --otlp {} {more} | cmp - in", receiver.url));
+    assert_eq!(said.status, Some(0), "{}", said.err);
+    (said, begin.elapsed())
+}
+
+#[test]
+fn a_receiver_that_is_not_there_stalls_nothing() {
+    // Nobody listens there any more.
+    let gone = TcpListener::bind("127.0.0.1:0").and_then(|gone| gone.local_addr()).expect("a port");
+    is_no_hindrance(&format!("http://{gone}"));
+}
+
+#[test]
+fn a_receiver_that_hangs_stalls_nothing() {
+    is_no_hindrance(&Receiver::start(vec![Answer::Nothing]).url);
+}
+
+fn is_no_hindrance(url: &str) {
+    let streams = Streams::default();
+    assert!(Command::new("mkfifo").arg(streams.path("live")).status().is_ok_and(|made| made.success()));
+    let mut mux = Command::new("ebpfmux");
+    mux.args(["live", "--otlp", url, "--otlp-interval", "1"]).env("PATH", path());
+    mux.current_dir(streams.path(".")).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut mux = mux.spawn().expect("it runs");
+    let mut live = OpenOptions::new().write(true).open(streams.path("live")).expect("a FIFO");
+    let mut out = BufReader::new(mux.stdout.take().expect("a pipe"));
+    for at in 0..40 {
+        let line = second(f64::from(at) * 0.5 + 0.25, "web", 64);
+        let begin = Instant::now();
+        live.write_all(line.as_bytes()).expect("it is read");
+        let mut came = String::new();
+        out.read_line(&mut came).expect("a line");
+        assert_eq!(came, line);
+        assert!(begin.elapsed() < Duration::from_secs(1), "record {at}: {:?}", begin.elapsed());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    drop(live);
+    let begin = Instant::now();
+    let mut err = String::new();
+    mux.stderr.take().expect("a pipe").read_to_string(&mut err).expect("text");
+    assert!(mux.wait().expect("it ends").success(), "{err}");
+    assert!(begin.elapsed() < END, "{:?}", begin.elapsed());
+    // Twenty intervals of a second.
+    assert!(err.ends_with(&format!(": 0 points sent, {} dropped\n", 20 * POINTS)), "{err}");
+}
+
+#[test]
+fn the_last_record_waits_for_no_other_and_a_signal_sends_the_rest() {
+    let streams = Streams::default();
+    let receiver = Receiver::start(vec![good()]);
+    assert!(Command::new("mkfifo").arg(streams.path("live")).status().is_ok_and(|made| made.success()));
+    let mut mux = Command::new("ebpfmux");
+    mux.args(["live", "--otlp", &receiver.url, "--otlp-interval", "0.1"]).env("PATH", path());
+    mux.current_dir(streams.path(".")).stdout(Stdio::null());
+    let mut mux = mux.spawn().expect("it runs");
+    let mut live = OpenOptions::new().write(true).open(streams.path("live")).expect("a FIFO");
+    let got = || receiver.got.lock().expect("nobody panicked").len();
+    live.write_all(second(0.05, "web", 64).as_bytes()).expect("it is read");
+    until("the first", || Some(()).filter(|()| got() == 1));
+    live.write_all(second(0.06, "web", 64).as_bytes()).expect("it is read");
+    std::thread::sleep(Duration::from_millis(200));
+    rustix::process::kill_process(rustix::process::Pid::from_child(&mux), rustix::process::Signal::TERM)
+        .expect("it lives");
+    assert!(mux.wait().expect("it ends").success());
+    let got = receiver.got.lock().expect("nobody panicked");
+    let last = of(&got[got.len() - 1].points, "web", "ebpf.disks.bytes")[0];
+    assert_eq!((got.len(), last.value), (2, 8192.0));
+}
+
+#[test]
+fn what_is_kept_for_a_receiver_is_bounded() {
+    let streams = Streams::default();
+    // Names that do not compress: 60 intervals of a megabyte of them before compression.
+    let mut lines = String::new();
+    let mut noise = 1u64;
+    let names: Vec<String> = (0..500)
+        .map(|_| {
+            let mut word = || {
+                noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                format!("{noise:016x}")
+            };
+            (0..32).map(|_| word()).collect()
+        })
+        .collect();
+    for at in 0..60 {
+        for name in &names {
+            let name = format!(r#""name":"{name}","n":1"#);
+            lines += &record(f64::from(at) + 0.5, "web", "t", &name);
+        }
+    }
+    streams.write("in", &lines);
+    let hanging = Receiver::start(vec![Answer::Nothing]);
+    let said = streams.shell(&format!(
+        "/usr/bin/time -f 'peak %M' ebpfmux in --otlp {} --otlp-interval 1 --otlp-buffer 1 | cmp - in",
+        hanging.url
+    ));
+    assert_eq!(said.status, Some(0), "{}", said.err);
+    // Those names, what was lost, the records, the time of the last.
+    let points = 60 * (names.len() + 3);
+    assert!(said.err.contains(&format!(": 0 points sent, {points} dropped\n")), "{}", said.err);
+    let peak = said.err.trim().rsplit(' ').next().and_then(|peak| peak.parse::<u64>().ok());
+    assert!(peak.is_some_and(|peak| peak <= MEMORY_KIB), "{peak:?} KiB");
+    // One that takes a while to begin with: what arrives and what is dropped is all there was.
+    let busy = Answer::Status("503 No\r\nRetry-After: 1\r\n", Vec::new());
+    let receiver = Receiver::start(vec![busy, good()]);
+    let (said, _) = timed(&streams, &receiver, "-v --otlp-interval 1 --otlp-buffer 1");
+    let got = receiver.got.lock().expect("nobody panicked");
+    let arrived: usize = got[1..].iter().map(|got| got.points.len()).sum();
+    assert!(arrived < points && arrived > 0, "{arrived}");
+    let told = format!(": {arrived} points sent, {} dropped\n", points - arrived);
+    assert!(said.err.ends_with(&told), "{told}{}", said.err);
+    // The newest are those that arrived.
+    let last = got.last().expect("a request").points.iter().find(|point| point.metric.1 == "ebpf.t.n");
+    assert_eq!(last.expect("a name").value, 60.0);
+}
+
+#[test]
+fn a_receiver_must_be_who_it_says() {
+    let streams = Streams::default();
+    streams.write("in", second(0.5, "web", 64));
+    let made = "openssl req -x509 -newkey rsa:2048 -nodes -keyout authority.key -out authority -subj /CN=authority &&
+        openssl req -newkey rsa:2048 -nodes -keyout key -out wish -subj /CN=localhost &&
+        openssl x509 -req -in wish -CA authority -CAkey authority.key -CAcreateserial -out cert \\
+            -extfile <(echo subjectAltName=DNS:localhost)";
+    assert_eq!(streams.shell(made).status, Some(0));
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
+    let mut server = Command::new("openssl");
+    server.args([
+        "s_server",
+        "-accept",
+        &format!("127.0.0.1:{port}"),
+        "-cert",
+        "cert",
+        "-key",
+        "key",
+        "-quiet",
+    ]);
+    server.current_dir(streams.path(".")).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut server = Ended(server.spawn().expect("openssl"));
+    until("openssl", || TcpStream::connect(("127.0.0.1", port)).ok());
+    let line = format!("ebpfmux in -v --otlp https://localhost:{port} | cmp - in");
+    let said = streams.shell(&line);
+    assert!(said.err.contains("certificate") && said.err.contains(" 0 points sent"), "{}", said.err);
+    // What it sends is answered by hand, for s_server does not speak HTTP with bodies.
+    let mut answers = server.0.stdin.take().expect("a pipe");
+    let mut asked = BufReader::new(server.0.stdout.take().expect("a pipe"));
+    let answer = std::thread::spawn(move || {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") && asked.read_line(&mut head).is_ok_and(|read| read > 0) {}
+        answers.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").expect("an answer");
+        head
+    });
+    let said = streams.shell(&format!("SSL_CERT_FILE=authority {line}"));
+    assert!(said.err.ends_with(&format!(": {POINTS} points sent, 0 dropped\n")), "{}", said.err);
+    assert!(answer.join().expect("a head").starts_with("POST /v1/metrics HTTP/1.1\r\n"));
+}
+
+/// A process that is ended.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_victoria_metrics_makes_the_right_numbers_of_it() {
+    let streams = Streams::default();
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
+    let mut victoria = Command::new("victoria-metrics");
+    victoria.args([
+        "-storageDataPath=data",
+        &format!("-httpListenAddr=127.0.0.1:{port}"),
+        "-opentelemetry.usePrometheusNaming",
+        "-retentionPeriod=100y",
+    ]);
+    victoria.env("PATH", path()).current_dir(streams.path(".")).stderr(Stdio::null());
+    let _victoria = Ended(victoria.spawn().expect("victoria-metrics: see scripts/setup"));
+    let get = |path: &str| -> Option<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+        write!(stream, "GET {path} HTTP/1.0\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        Some(answer.split_once("\r\n\r\n")?.1.to_owned())
+    };
+    until("victoria-metrics", || get("/health").filter(|said| said == "OK"));
+    let lines: Vec<String> = (0..25).map(|at| second(f64::from(at) + 0.5, "web", 240)).collect();
+    streams.write("in", lines.concat());
+    // By a name, too.
+    let url = format!("http://localhost:{port}/opentelemetry/v1/metrics");
+    let said = streams.shell(&format!("ebpfmux in -v --otlp {url} | cmp - in"));
+    assert!(said.err.ends_with(": 21 points sent, 0 dropped\n"), "{}", said.err);
+    get("/internal/force_flush").expect("an answer");
+    let at = ts(24.5);
+    let query = |query: &str| -> Option<f64> {
+        let query: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let answer = get(&format!("/api/v1/query?time={at}&query={query}"))?;
+        let answer: Value = serde_json::from_str(&answer).ok()?;
+        answer["data"]["result"][0]["value"][1].as_str()?.parse().ok()
+    };
+    let labels = r#"{host_name="web",service_name="ebpf-filters",disk="a\"b",op="read"}"#;
+    until("the points", || query("ebpfmux_records_total").filter(|records| *records == 25.0));
+    for (metric, value) in [
+        ("ebpf_disks_bytes_total", 25.0 * 4096.0),
+        ("ebpf_disks_zombies", 240.0),
+        ("ebpf_disks_duration_seconds_count", 300.0),
+        ("ebpf_disks_duration_seconds_sum", 0.075),
+        ("ebpf_disks_queue_duration_seconds_count", 75.0),
+        ("ebpf_disks_queue_duration_seconds_sum", 0.000_15),
+    ] {
+        let told = query(&format!("{metric}{labels}")).unwrap_or(f64::NAN);
+        assert!((told - value).abs() < 1e-9, "{metric}: {told}");
+    }
+    let increase = query("ebpf_disks_bytes_total - ebpf_disks_bytes_total offset 10s");
+    // Points stand at 9.5, 19.5 and 24.5 s.
+    assert_eq!(increase, Some(15.0 * 4096.0));
+    // A third of the values each, so the quantiles lie in the first, second and third bucket.
+    for (quantile, bucket) in [(0.2, 240), (0.5, 241), (0.9, 340)] {
+        let told = query(&format!("histogram_quantile({quantile}, ebpf_disks_duration_seconds_bucket)"));
+        let (low, high) = (upper_ns(bucket - 1) as f64 / 1e9, upper_ns(bucket) as f64 / 1e9);
+        let told = told.expect("a quantile");
+        assert!((low * 0.967..=high * 1.033).contains(&told), "{quantile}: {told}");
+    }
+}

@@ -1,0 +1,161 @@
+//! One OTLP request by HTTP, and what came of it.
+
+use std::time::{Duration, SystemTime};
+
+use common::exit::{Failure, Result};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
+use prost::Message;
+use ureq::Agent;
+use ureq::http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use ureq::http::uri::PathAndQuery;
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Response, Uri};
+use ureq::tls::{RootCerts, TlsConfig};
+
+/// Bytes of an answer that are read.
+const ANSWER: u64 = 64 << 10;
+/// No longer is waited because a receiver says so.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+/// Where headers are named that are nobody else's business; the arguments of a process are.
+pub const HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
+
+/// What came of a request.
+pub enum Outcome {
+    /// It arrived; so many of its points were refused, for this reason.
+    Taken(u64, String),
+    /// It is refused, and would be again.
+    Refused(String),
+    /// It may be taken later, but not before the receiver says.
+    Later(String, Option<Duration>),
+}
+
+/// A receiver.
+pub struct Poster {
+    agent: Agent,
+    uri: Uri,
+    headers: HeaderMap,
+}
+
+impl Poster {
+    /// For the receiver at `url`, with the headers `K: V`, and those that the environment names.
+    pub fn new(url: &str, headers: &[String]) -> Result<Self> {
+        let refused = |why: &str| Failure::usage(format!("--otlp {url}: {why}"));
+        let mut parts = url.parse::<Uri>().map_err(|error| refused(&error.to_string()))?.into_parts();
+        if !matches!(parts.scheme.as_ref().map(|scheme| scheme.as_str()), Some("http" | "https")) {
+            return Err(refused("not http://HOST:PORT/PATH or https://..."));
+        }
+        if parts.authority.as_ref().is_some_and(|authority| authority.as_str().contains('@')) {
+            return Err(refused(&format!("a secret does not belong there; put a header into {HEADERS}")));
+        }
+        // The path that the standard has receivers listen on.
+        if parts.path_and_query.as_ref().is_none_or(|path| path == "/") {
+            parts.path_and_query = Some(PathAndQuery::from_static("/v1/metrics"));
+        }
+        let uri = Uri::from_parts(parts).map_err(|error| refused(&error.to_string()))?;
+        // Whom the machine trusts; SSL_CERT_FILE names others.
+        let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
+        let config = Agent::config_builder()
+            .tls_config(tls)
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .user_agent(concat!("ebpfmux/", env!("CARGO_PKG_VERSION")))
+            .build();
+        Ok(Self { agent: config.new_agent(), uri, headers: headers_of(headers)? })
+    }
+
+    /// Posts a compressed request; gives up after so long.
+    pub fn post(&self, body: &[u8], timeout: Duration) -> Outcome {
+        let mut request = self.agent.post(&self.uri).config().timeout_global(Some(timeout)).build();
+        if let Some(headers) = request.headers_mut() {
+            headers.extend(self.headers.clone());
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        let mut answer = match request.send(body) {
+            Ok(answer) => answer,
+            Err(error) => {
+                return Outcome::Later(error.to_string().trim_start_matches("io: ").to_owned(), None);
+            }
+        };
+        let told = answer.body_mut().with_config().limit(ANSWER).read_to_vec().unwrap_or_default();
+        let status = answer.status();
+        let text = || {
+            let told = String::from_utf8_lossy(&told);
+            let told: String = told.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
+            format!("{status}: {}", told.trim()).trim_end_matches(": ").to_owned()
+        };
+        match status.as_u16() {
+            200..300 => {
+                let partial =
+                    ExportMetricsServiceResponse::decode(&told[..]).unwrap_or_default().partial_success;
+                let (refused, why) = partial
+                    .map_or((0, String::new()), |part| (part.rejected_data_points, part.error_message));
+                Outcome::Taken(u64::try_from(refused).unwrap_or(0), why)
+            }
+            // As the standard says it.
+            429 | 502..=504 => Outcome::Later(text(), retry_after(&answer)),
+            _ => Outcome::Refused(text()),
+        }
+    }
+}
+
+/// What the header says, which holds seconds or a date.
+fn retry_after<T>(answer: &Response<T>) -> Option<Duration> {
+    let text = answer.headers().get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let seconds = text.parse().ok().map(Duration::from_secs);
+    let date = || httpdate::parse_http_date(text).ok()?.duration_since(SystemTime::now()).ok();
+    seconds.or_else(date).map(|wait| wait.min(LONGEST))
+}
+
+/// `K: V` of the command line, and `K=V,K=V` of the environment, where values are percent-encoded.
+fn headers_of(given: &[String]) -> Result<HeaderMap> {
+    let known = std::env::var(HEADERS).unwrap_or_default();
+    let known = known.split(',').filter(|pair| !pair.trim().is_empty()).map(|pair| {
+        let refused =
+            || Failure::usage(format!("{HEADERS}: not NAME=VALUE,NAME=VALUE with values percent-encoded"));
+        let (name, value) = pair.split_once('=').ok_or_else(refused)?;
+        let value =
+            percent_encoding::percent_decode_str(value.trim()).decode_utf8().map_err(|_| refused())?;
+        header(name, &value).ok_or_else(refused)
+    });
+    let given = given.iter().map(|text| {
+        let refused = || Failure::usage("--otlp-header: not 'NAME: VALUE'".to_owned());
+        let (name, value) = text.split_once(':').ok_or_else(refused)?;
+        header(name, value).ok_or_else(refused)
+    });
+    known.chain(given).collect()
+}
+
+fn header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
+    let name = HeaderName::from_bytes(name.trim().as_bytes()).ok()?;
+    Some((name, HeaderValue::from_str(value.trim()).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receiver_is_named_by_its_url() {
+        let uri = |url: &str| Poster::new(url, &[]).map(|poster| poster.uri.to_string()).ok();
+        assert_eq!(uri("http://c:4318").as_deref(), Some("http://c:4318/v1/metrics"));
+        assert_eq!(uri("https://c/").as_deref(), Some("https://c/v1/metrics"));
+        assert_eq!(
+            uri("http://p/api/v1/otlp/v1/metrics").as_deref(),
+            Some("http://p/api/v1/otlp/v1/metrics")
+        );
+        for bad in ["", "c:4318", "ftp://c", "http://u:p@c", "http://", "x y"] {
+            assert!(uri(bad).is_none(), "{bad}");
+        }
+        assert!(headers_of(&["A: b".into(), "c:d:e".into()]).is_ok_and(|headers| headers["c"] == "d:e"));
+        assert!(headers_of(&["A".into()]).is_err());
+    }
+
+    #[test]
+    fn a_receiver_says_when() {
+        let answer = |text: &str| Response::builder().header(RETRY_AFTER, text).body(()).unwrap();
+        assert_eq!(retry_after(&answer("7")), Some(Duration::from_secs(7)));
+        let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(60));
+        assert!(retry_after(&answer(&date)).is_some_and(|wait| (58..=60).contains(&wait.as_secs())));
+        assert_eq!((retry_after(&answer("soon")), retry_after(&answer("-1"))), (None, None));
+    }
+}
