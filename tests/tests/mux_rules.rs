@@ -97,6 +97,8 @@ fn a_misspelt_name_is_an_error() {
         ("a --where 'size(disk, 1) > 1'", "'size'"),
         ("a --assert 'startswith(disk, 1)'", "no function `startswith`"),
         ("a --select ''", "empty"),
+        ("a b --where 'proclife.forks > 2' --select ts,biolat.p9_us", "no record had a `biolat.p9_us`"),
+        ("a --where 'count > 9' --select ts,p9_us", "no record had a `p9_us`"),
     ] {
         let said = streams.shell(&format!("ebpfmux {arguments}"));
         assert_eq!((said.status, said.err.lines().count()), (Some(2), 1), "{arguments}: {}", said.err);
@@ -124,4 +126,16 @@ fn select_keeps_fields_in_their_order() {
         "disk,p99_us\nvda,100.5\nvda,7000\n"
     );
     assert_eq!(streams.good("ebpfmux a --select ts --where 'count > 0' | head -1").lines().count(), 1);
+    // All that has the field is held back, here or in everything that there is.
+    let held = |keep: &str| {
+        streams.good(&format!("ebpfmux a b --where '{keep}' --select biolat.p99_us,proclife.forks"))
+    };
+    assert_eq!(held("proclife.forks > 2"), "{\"forks\":3}\n");
+    assert_eq!(held("biolat.p99_us > 9000 || proclife.forks > 9"), "");
+    assert_eq!(
+        streams.good(
+            "ebpfmux a b --join --where 'biolat.p99_us > 9000' --select proclife.forks,biolat.vda.read.p99_us"
+        ),
+        ""
+    );
 }

@@ -96,8 +96,8 @@ tool's records: of other records the expression is unknown. `TOOL.KEY.FIELD` and
 records name them, also say whose; with odd characters TOOL[\"dm-0\"].FIELD. In a joined record that has several keys \
 of TOOL, TOOL.FIELD means each: one must fit --where, all --assert, and --select takes all. A comparison with null, \
 and 0/0, are unknown as well: neither true nor false (x == null asks for it). What is unknown goes not through --where \
-and breaks no --assert. A name that the tool's record does not have, or that no record had at the end, is an error \
-(status 2); an assertion that had no record to judge is one, too (status 1). The record that breaks an assertion is \
+and breaks no --assert. A name that the tool's record does not have, or that no record had at the end (in --select: \
+not even one that --where held back), is an error (status 2); an assertion that had no record to judge is one, too (status 1). The record that breaks an assertion is \
 the last to go out.
 
 Bad input: a line that is no record is left out, counted, and reported by file and line. A line in the tools' own form \

@@ -80,7 +80,20 @@ impl Select {
         Ok((!chosen.is_empty()).then_some(selected))
     }
 
-    /// At the end: fails if a name was in no record.
+    /// Looks at a record that `--where` held back: what it has is not misspelt.
+    pub fn held_back(&mut self, fields: &Fields<'_>) {
+        self.records += 1;
+        if self.items.iter().all(|item| item.seen) {
+            return;
+        }
+        let subject = Subject::new(fields);
+        for item in self.items.iter_mut().filter(|item| !item.seen) {
+            let place = || matches!(subject.place(&item.path), Place::Field(_) | Place::Each(..));
+            item.seen = fields.iter().any(|(name, _)| *name == item.text) || place();
+        }
+    }
+
+    /// At the end: fails if a name was in no record, be it one that `--where` held back.
     pub fn finish(&self) -> Result<()> {
         match self.items.iter().find(|item| !item.seen) {
             Some(item) if self.records > 0 => {

@@ -245,6 +245,7 @@ impl End {
     fn write(&mut self, fields: &Fields<'_>, raw: Option<&[u8]>) -> Result<()> {
         let verdict = self.judge.judge(fields)?;
         if matches!(verdict, Verdict::Drop) {
+            self.select.iter_mut().for_each(|select| select.held_back(fields));
             return Ok(());
         }
         let selected = match &mut self.select {
