@@ -58,7 +58,7 @@ impl Random {
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         // The upper bits are the better ones.
-        (self.0 >> 32) * bound >> 32
+        ((self.0 >> 32) * bound) >> 32
     }
 }
 
