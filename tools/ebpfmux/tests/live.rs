@@ -1,4 +1,5 @@
 //! Sources that are still being written, and a reader that is slow or goes.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod support;
 
