@@ -47,6 +47,8 @@ struct event {
 	u32 names_len;
 	char comm[TASK_COMM_LEN];
 	char trigger_comm[TASK_COMM_LEN];
+	char parent_comm[TASK_COMM_LEN];
+	u32 ppid;
 	char names[NAMES_ROOM + NAME_ROOM];
 };
 
@@ -132,6 +134,7 @@ static __always_inline void names_read(struct event *event, struct names *names,
 static __always_inline void describe_victim(struct event *event, struct task_struct *task)
 {
 	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+	struct task_struct *parent = BPF_CORE_READ(task, real_parent, group_leader);
 	struct mm_struct *mm = BPF_CORE_READ(task, mm);
 
 	event->pid = BPF_CORE_READ(task, tgid);
@@ -140,6 +143,8 @@ static __always_inline void describe_victim(struct event *event, struct task_str
 	event->age_ns = event->ts_ns - BPF_CORE_READ(leader, start_time);
 	event->pgtables_bytes = BPF_CORE_READ(mm, pgtables_bytes.counter);
 	bpf_core_read(&event->comm, sizeof(event->comm), &leader->comm);
+	event->ppid = BPF_CORE_READ(parent, tgid);
+	bpf_core_read(&event->parent_comm, sizeof(event->parent_comm), &parent->comm);
 	rss_read(task, mm);
 	event->rss = rss;
 }

@@ -19,4 +19,19 @@ static __always_inline struct counters *owned_counters(void)
 	return by == BY_SYSTEM ? counters_bank() : owned_by_current(0);
 }
 
+/* The same of what another task did; `typed` as for owner_of(). */
+static __always_inline struct counters *owned_counters_of(struct task_struct *task, bool typed)
+{
+	return by == BY_SYSTEM ? counters_bank() : owned_by_task(0, task, typed);
+}
+
+/* Counts one thing that the running task did. */
+static __always_inline void count_owned(u32 counter, u64 n)
+{
+	struct counters *bank = owned_counters();
+
+	if (bank)
+		add(bank, counter, n);
+}
+
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /*
- * Whose work it was (--by): totals per process, command or cgroup. Owners come and go, so that
- * there are two banks: programs fill one while user space, which flips them at each interval, reads
- * and empties the other (common/src/owners.rs). Where there is no room for another owner, that is
- * counted.
+ * Whose work it was (--by): totals per process, thread, parent, command or cgroup. Owners come and
+ * go, so that there are two banks: programs fill one while user space, which flips them at each
+ * interval, reads and empties the other (common/src/owners.rs). Where there is no room for another
+ * owner, that is counted.
  *
  * A tool defines OWNED, the struct of what is kept of each, and a counter LOST before including
  * this.
@@ -13,26 +13,34 @@
 
 #include "counters.h"
 
-/* Mirrored by common/src/owner.rs. */
-enum by { BY_SYSTEM, BY_PROCESS, BY_COMM, BY_CGROUP };
+/* Mirrored by common/src/owner.rs. Groups of processes (app) are put together by user space. */
+enum by { BY_SYSTEM, BY_PROCESS, BY_COMM, BY_CGROUP, BY_THREAD, BY_PARENT, BY_APP };
 
 const volatile u32 by = BY_SYSTEM;
 
 /* The bank that is filled now. User space writes it. */
 u32 owned_bank = 0;
 
-/* Mirrored by common/src/owners.rs, as is the next. */
+/* Mirrored by common/src/owners.rs, as are the next two. */
 struct owner {
-	/* A process: its id. A cgroup: its id. A command: its name, which fills both. */
+	/* A process, thread, parent or cgroup: its id. A command: its name, which fills both. */
 	u64 id[2];
 	/* What the owner did: the tool's own number for it. */
 	u64 key;
 };
 
+/* Taken when an owner is first seen: it may be gone when it is told of. */
+struct names {
+	/* Of a process, thread or parent. */
+	char comm[TASK_COMM_LEN];
+	/* Of a thread: its process. Of a process whose group is asked for: its parent. */
+	u32 pid;
+	u32 unused;
+};
+
 struct owned {
 	OWNED total;
-	/* Of a process. Taken when it is first seen: it may be gone when it is told of. */
-	char comm[TASK_COMM_LEN];
+	struct names names;
 };
 
 struct {
@@ -50,27 +58,107 @@ enum bpf_func_id___owner {
 	BPF_FUNC_get_current_task_btf___owner = 158,
 };
 
-/* The name of the running task's process, which its first thread bears. */
-static __always_inline void process_name(char *name)
+/* Whether the running task can be had as a pointer that is followed directly (5.11): a kernel that
+ * is locked down lets nothing else be read. */
+static __always_inline bool task_is_typed(void)
 {
-	struct task_struct *task;
+	return bpf_core_enum_value_exists(enum bpf_func_id___owner,
+					  BPF_FUNC_get_current_task_btf___owner);
+}
 
-	/* Read directly where the kernel can (5.11): a locked down one reads nothing else. */
-	if (bpf_core_enum_value_exists(enum bpf_func_id___owner,
-				       BPF_FUNC_get_current_task_btf___owner)) {
-		task = bpf_get_current_task_btf();
+/* The name of a process, which its first thread bears. */
+static __always_inline void process_name(char *name, struct task_struct *task, bool typed)
+{
+	if (typed) {
 		task = task->group_leader;
 		for (int i = 0; i < TASK_COMM_LEN; i++)
 			name[i] = task->comm[i];
 	} else {
-		task = (void *)bpf_get_current_task();
 		task = BPF_CORE_READ(task, group_leader);
 		bpf_core_read(name, TASK_COMM_LEN, &task->comm);
 	}
 }
 
-/* The total of an owner in a bank; NULL where there is no room. */
-static __always_inline OWNED *owned_in(void *bank, struct owner *owner)
+static __always_inline struct task_struct *parent_of(struct task_struct *task, bool typed)
+{
+	return typed ? task->real_parent : BPF_CORE_READ(task, real_parent);
+}
+
+static __always_inline u32 process_of(struct task_struct *task, bool typed)
+{
+	return typed ? task->tgid : BPF_CORE_READ(task, tgid);
+}
+
+static __always_inline void thread_name(char *name, struct task_struct *task, bool typed)
+{
+	if (typed)
+		for (int i = 0; i < TASK_COMM_LEN; i++)
+			name[i] = task->comm[i];
+	else
+		bpf_core_read(name, TASK_COMM_LEN, &task->comm);
+}
+
+/* Whose names do not stand in the key. */
+static __always_inline bool has_names(void)
+{
+	return by != BY_COMM && by != BY_CGROUP;
+}
+
+/* The names of a task's owner. `typed`: its pointer may be followed. */
+static __always_inline void names_of(struct names *names, struct task_struct *task, bool typed)
+{
+	if (by == BY_THREAD) {
+		thread_name(names->comm, task, typed);
+		names->pid = process_of(task, typed);
+		return;
+	}
+	if (by == BY_APP)
+		names->pid = process_of(parent_of(task, typed), typed);
+	process_name(names->comm, by == BY_PARENT ? parent_of(task, typed) : task, typed);
+}
+
+static __always_inline void names_of_current(struct names *names)
+{
+	if (task_is_typed())
+		names_of(names, bpf_get_current_task_btf(), true);
+	else
+		names_of(names, (void *)bpf_get_current_task(), false);
+}
+
+/* Which owner a task belongs to. */
+static __always_inline void owner_of(struct owner *owner, struct task_struct *task, bool typed)
+{
+	if (by == BY_COMM)
+		thread_name((void *)owner->id, task, typed);
+	else if (by == BY_CGROUP)
+		owner->id[0] = typed ? task->cgroups->dfl_cgrp->kn->id
+				     : BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+	else if (by == BY_THREAD)
+		owner->id[0] = typed ? task->pid : BPF_CORE_READ(task, pid);
+	else if (by == BY_PARENT)
+		owner->id[0] = process_of(parent_of(task, typed), typed);
+	else
+		owner->id[0] = process_of(task, typed);
+}
+
+static __always_inline void owner_of_current(struct owner *owner)
+{
+	if (by == BY_COMM)
+		bpf_get_current_comm(&owner->id, sizeof(owner->id));
+	else if (by == BY_CGROUP)
+		owner->id[0] = bpf_get_current_cgroup_id();
+	else if (by == BY_THREAD)
+		owner->id[0] = (u32)bpf_get_current_pid_tgid();
+	else if (by != BY_PARENT)
+		owner->id[0] = bpf_get_current_pid_tgid() >> 32;
+	else if (task_is_typed())
+		owner_of(owner, bpf_get_current_task_btf(), true);
+	else
+		owner_of(owner, (void *)bpf_get_current_task(), false);
+}
+
+/* The entry of an owner in a bank; NULL where there is no room. */
+static __always_inline struct owned *owned_in(void *bank, struct owner *owner)
 {
 	struct owned *found = bpf_map_lookup_elem(bank, owner);
 
@@ -79,30 +167,47 @@ static __always_inline OWNED *owned_in(void *bank, struct owner *owner)
 		bpf_map_update_elem(bank, owner, &owned_nothing, BPF_NOEXIST);
 		found = bpf_map_lookup_elem(bank, owner);
 	}
-	if (!found) {
+	if (!found)
 		count(LOST, 1);
-		return NULL;
-	}
-	if (by == BY_PROCESS && !found->comm[0])
-		process_name(found->comm);
-	return &found->total;
+	return found;
 }
 
-/* What is kept of the running task's process, command or cgroup under this key. Not to be called
- * BY_SYSTEM. */
+/* The same in the bank that is filled now. */
+static __always_inline struct owned *owned_by(struct owner *owner)
+{
+	if (*(volatile u32 *)&owned_bank)
+		return owned_in(&owned_1, owner);
+	return owned_in(&owned_0, owner);
+}
+
+/* What is kept of the running task's owner under this key. Not to be called BY_SYSTEM. */
 static __always_inline OWNED *owned_by_current(u64 key)
 {
 	struct owner owner = {.key = key};
+	struct owned *owned;
 
-	if (by == BY_PROCESS)
-		owner.id[0] = bpf_get_current_pid_tgid() >> 32;
-	else if (by == BY_COMM)
-		bpf_get_current_comm(&owner.id, sizeof(owner.id));
-	else
-		owner.id[0] = bpf_get_current_cgroup_id();
-	if (*(volatile u32 *)&owned_bank)
-		return owned_in(&owned_1, &owner);
-	return owned_in(&owned_0, &owner);
+	owner_of_current(&owner);
+	owned = owned_by(&owner);
+	if (!owned)
+		return NULL;
+	if (has_names() && !owned->names.comm[0])
+		names_of_current(&owned->names);
+	return &owned->total;
+}
+
+/* The same of another task's. */
+static __always_inline OWNED *owned_by_task(u64 key, struct task_struct *task, bool typed)
+{
+	struct owner owner = {.key = key};
+	struct owned *owned;
+
+	owner_of(&owner, task, typed);
+	owned = owned_by(&owner);
+	if (!owned)
+		return NULL;
+	if (has_names() && !owned->names.comm[0])
+		names_of(&owned->names, task, typed);
+	return &owned->total;
 }
 
 #endif

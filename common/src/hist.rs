@@ -73,6 +73,12 @@ impl Hist {
         }
     }
 
+    /// Adds all values of another.
+    pub fn add(&mut self, other: &Self) {
+        self.sum_ns += other.sum_ns;
+        self.buckets.iter_mut().zip(&other.buckets).for_each(|(sum, more)| *sum += more);
+    }
+
     /// Adds so many values of the bucket with this upper bound, in microseconds, as [`Hist::non_empty`] tells it.
     pub fn add_bucket(&mut self, upper_us: f64, count: u64) {
         // Bounds are whole nanoseconds; what is none falls into the bucket that holds it.

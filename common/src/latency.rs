@@ -1,15 +1,13 @@
 //! Calls that are timed: how long they took and how many failed, of the system or of each owner.
 
-use std::cmp::Reverse;
-
 use libbpf_rs::Object;
 
 use crate::banks::Plain;
 use crate::exit::Result;
 use crate::globals::map;
 use crate::hist::{Hist, RawHist};
-use crate::owner::By;
-use crate::totals::{Came, Kept, Total};
+use crate::owner::Options;
+use crate::totals::{self, Came, Kept, Total};
 
 /// `struct stats` in `bpf/include/latency.h`.
 #[repr(C)]
@@ -54,6 +52,7 @@ impl Measured {
 pub struct Timed<'a> {
     kept: Kept<'a, Stats>,
     keys: usize,
+    options: &'a Options,
 }
 
 impl<'a> Timed<'a> {
@@ -61,21 +60,24 @@ impl<'a> Timed<'a> {
     ///
     /// # Errors
     /// A mistake in the tool itself: the object keeps none.
-    pub fn of(object: &'a Object, keys: usize, banks: u32, by: By) -> Result<Self> {
-        Ok(Self { kept: Kept::of(object, &map(object, "stats")?, banks, by)?, keys })
+    pub fn of(object: &'a Object, keys: usize, banks: u32, options: &'a Options) -> Result<Self> {
+        Ok(Self { kept: Kept::of(object, &map(object, "stats")?, banks, options)?, keys, options })
     }
 
-    /// What came since the last call: by key, and under each key the busiest owner first.
+    /// What came since the last call: by key, and under each key the busiest owner first; with --top, the others last.
     ///
     /// # Errors
     /// When the kernel does not let it be read.
     pub fn since_last(&mut self) -> Result<Vec<Came<Measured>>> {
-        let mut came = self.kept.since_last(self.keys, |sum: &mut Measured, now, before| {
+        let mut came = self.kept.since_last(0..self.keys, |sum: &mut Measured, now, before| {
             sum.errors += now.errors.wrapping_sub(before.errors);
             sum.duration.add_difference(&now.duration, &before.duration);
         })?;
         came.retain(|came| !came.measured.is_empty());
-        came.sort_by_cached_key(|came| (came.key, Reverse(came.measured.duration.count())));
-        Ok(came)
+        let merge = |sum: &mut Measured, more: &Measured| {
+            sum.errors += more.errors;
+            sum.duration.add(&more.duration);
+        };
+        Ok(totals::busiest(came, self.options, |measured| measured.duration.count(), merge))
     }
 }

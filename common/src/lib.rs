@@ -1,5 +1,6 @@
 //! What the tools share. A line belongs here once two tools need it.
 
+pub mod apps;
 pub mod banks;
 pub mod batch;
 mod btf;
@@ -15,12 +16,14 @@ pub mod events;
 pub mod exit;
 mod facts;
 pub mod filter;
+mod glob;
 pub mod globals;
 pub mod hist;
 pub mod hooks;
 pub mod interval;
 mod kernel;
 pub mod latency;
+pub mod lineage;
 pub mod manual;
 pub mod meter;
 pub mod output;
@@ -33,6 +36,7 @@ mod privilege;
 mod said;
 pub mod session;
 pub mod signals;
+pub mod top;
 pub mod totals;
 mod trampoline;
 mod tried;

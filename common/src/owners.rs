@@ -1,5 +1,6 @@
 //! What the kernel's side keeps of each owner: two banks, one filled while the other is read and emptied.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -13,13 +14,14 @@ use crate::cgroups::Cgroups;
 use crate::exit::{Failure, Result};
 use crate::globals::{map, shared_u32};
 use crate::kernel_names;
+use crate::lineage::{Lineage, Process};
 use crate::owner::{By, Options, Owner};
 
 /// The maps, in the order of `owned_bank` in `bpf/include/owner.h`.
 const BANKS: [&str; 2] = ["owned_0", "owned_1"];
 /// `BPF_F_NO_PREALLOC` of `linux/bpf.h`.
 const NO_PREALLOC: u32 = 1;
-/// The key of `struct owner`, and the name at the end of `struct owned`.
+/// The key of `struct owner`, and the name in `struct names` at the end of `struct owned`.
 const COMM_LEN: usize = 16;
 /// Longer than any program runs, where the kernel does not tell that all have ended.
 const PROGRAMS_END: Duration = Duration::from_millis(50);
@@ -55,6 +57,7 @@ pub struct Owners<'a> {
     filled: &'a AtomicU32,
     by: By,
     cgroups: Option<Cgroups>,
+    lineage: Option<Box<Lineage>>,
 }
 
 impl<'a> Owners<'a> {
@@ -62,16 +65,18 @@ impl<'a> Owners<'a> {
     ///
     /// # Errors
     /// A mistake in the tool itself: the object has none.
-    pub fn of(object: &'a Object, by: By) -> Result<Self> {
+    pub fn of(object: &'a Object, options: &Options) -> Result<Self> {
         Ok(Self {
             banks: [map(object, BANKS[0])?, map(object, BANKS[1])?],
             filled: shared_u32(object, "owned_bank")?,
-            by,
-            cgroups: (by == By::Cgroup).then(Cgroups::new),
+            by: options.by,
+            cgroups: (options.by == By::Cgroup).then(Cgroups::new),
+            lineage: options.apps.clone().map(|apps| Box::new(Lineage::new(apps))),
         })
     }
 
-    /// All that came since the last call, in no order.
+    /// All that came since the last call, in no order. An owner may be there several times under a key: a group of
+    /// processes once for each, a cgroup's path for each cgroup that had it.
     ///
     /// # Errors
     /// When the kernel does not let the banks be read.
@@ -80,24 +85,65 @@ impl<'a> Owners<'a> {
         self.filled.store(1 - full, Ordering::SeqCst);
         until_programs_end();
         let mut taken = Vec::new();
-        let Self { banks, by, cgroups, .. } = self;
-        batch::drain(&banks[full as usize], |key, value| taken.extend(decode(key, value, *by, cgroups)))
-            .map_err(|error| Failure::failed(format!("cannot read what is kept by --by: {error}")))?;
+        let mut active = HashMap::new();
+        let Self { banks, by, cgroups, lineage, .. } = self;
+        batch::drain(&banks[full as usize], |key, value| {
+            taken.extend(decode(key, value, *by, cgroups));
+            if *by == By::App {
+                active.extend(process(key, value.get(size_of::<T>()..).unwrap_or_default()));
+            }
+        })
+        .map_err(|error| Failure::failed(format!("cannot read what is kept by --by: {error}")))?;
+        if let Some(lineage) = lineage {
+            lineage.next(active);
+            // Only now are all parents known.
+            for owned in &mut taken {
+                let pid = owned.owner.pid.flatten().unwrap_or_default();
+                owned.owner = Owner::app(lineage.group_of_active(pid));
+            }
+        }
         Ok(taken)
+    }
+
+    /// The owner that a `struct owner` and a `struct names` tell of.
+    pub(crate) fn owner(&mut self, key: &[u8], names: &[u8]) -> Option<Owner> {
+        match &mut self.lineage {
+            Some(lineage) => process(key, names).map(|(_, process)| Owner::app(lineage.group(&process))),
+            None => owner(key, names, self.by, &mut self.cgroups),
+        }
+    }
+
+    /// Whether an owner may come several times under a key.
+    pub(crate) fn repeat(&self) -> bool {
+        matches!(self.by, By::App | By::Cgroup)
     }
 }
 
-/// From the bytes of a `struct owner` and a `struct owned`.
+/// From the bytes of a `struct owner` and a `struct owned`. With --by app: of the process.
 fn decode<T: Plain>(key: &[u8], value: &[u8], by: By, cgroups: &mut Option<Cgroups>) -> Option<Owned<T>> {
-    let comm = value.get(size_of::<T>()..size_of::<T>() + COMM_LEN)?;
-    let owner = match (by, cgroups) {
-        (By::Process, _) => Owner::process(u32_at(key, 0)?, text(comm)),
-        (_, Some(cgroups)) => Owner::cgroup(cgroups.path(u64_at(key, 0)?)),
-        _ => Owner::comm(text(key.get(..COMM_LEN)?)),
-    };
+    let owner = owner(key, value.get(size_of::<T>()..)?, by, cgroups)?;
     // SAFETY: there are that many bytes, as just seen, and any bytes are a T.
     let total = unsafe { value.as_ptr().cast::<T>().read_unaligned() };
     Some(Owned { owner, key: u64_at(key, COMM_LEN)? as usize, total })
+}
+
+/// From the bytes of a `struct owner` and a `struct names`. With --by app: the process.
+fn owner(key: &[u8], names: &[u8], by: By, cgroups: &mut Option<Cgroups>) -> Option<Owner> {
+    let (id, comm) = (u64_at(key, 0)?, names.get(..COMM_LEN)?);
+    Some(match (by, cgroups) {
+        (By::Process, _) => Owner::process(id as u32, text(comm)),
+        (By::Thread, _) => Owner::thread(u32_at(names, COMM_LEN)?, id as u32, text(comm)),
+        (By::Parent, _) => Owner::parent(id as u32, text(comm)),
+        (By::App, _) => Owner { pid: Some(Some(id as u32)), ..Owner::default() },
+        (_, Some(cgroups)) => Owner::cgroup(cgroups.path(id)),
+        _ => Owner::comm(text(key.get(..COMM_LEN)?)),
+    })
+}
+
+/// With --by app: a process that was active, by its key and its `struct names`.
+fn process(key: &[u8], names: &[u8]) -> Option<(u32, Process)> {
+    let comm = text(names.get(..COMM_LEN)?);
+    Some((u64_at(key, 0)? as u32, Process { comm, ppid: u32_at(names, COMM_LEN)? }))
 }
 
 /// Waits until no program is still at work in the bank that was filled: programs run within RCU's read side, and this

@@ -96,6 +96,9 @@ where
     if let Some(folder) = &common.kernel {
         return Err(check_for(tool, common, folder));
     }
+    if let Some(owner) = tool.owner {
+        owner.check()?;
+    }
     let filter = Filter::of(common)?;
     privilege::check()?;
     facts::check()?;

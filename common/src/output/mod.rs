@@ -18,7 +18,7 @@ use crate::meter::Account;
 
 /// What a tool says of one key in one interval, or of one event: the fields between the header and `lost`.
 pub trait Row: Serialize + JsonSchema {
-    /// The fields that a person sees, in this order, by their names in the record.
+    /// The fields that a person sees, in this order, by their names in the record; `Owner::COLUMN` for all of an owner's.
     const TABLE: &'static [&'static str];
 
     /// A text of any length, which a person sees at the end of the line.

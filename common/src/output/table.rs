@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::Row;
 use super::csv::cell;
+use crate::owner::Owner;
 
 /// Lines between two headings: less than the screens that people have.
 const LINES_PER_HEADING: usize = 20;
@@ -46,7 +47,8 @@ impl Table {
         let before = self.widths.clone();
         for ((width, cell), column) in self.widths.iter_mut().zip(&cells).zip(&columns) {
             let heading = heading(column).map(|line| line.len());
-            let least = R::WIDTHS.iter().find(|(name, _)| name == column).map_or(0, |(_, least)| *least);
+            let mut widths = R::WIDTHS.iter().chain(owners_widths::<R>());
+            let least = widths.find(|(name, _)| name == column).map_or(0, |(_, least)| *least);
             *width = (*width).max(cell.chars().count()).max(heading[0]).max(heading[1]).max(least);
         }
         let (tail, tail_heading) = match (row.sketch(), R::TAIL) {
@@ -87,8 +89,17 @@ impl Table {
 /// The columns of this run: time, the tool's choice, what the options added, losses.
 fn shown<R: Row>(fields: &Map<String, Value>) -> Vec<&'static str> {
     let added = ["bpf_ns", "bpf_runs", "lost"];
-    let all = ["ts"].iter().chain(R::TABLE).chain(&added);
+    let chosen = R::TABLE.iter().flat_map(|column| match *column {
+        Owner::COLUMN => &Owner::COLUMNS[..],
+        _ => std::slice::from_ref(column),
+    });
+    let all = ["ts"].iter().chain(chosen).chain(&added);
     all.copied().filter(|column| fields.contains_key(*column)).collect()
+}
+
+/// The least widths of an owner's columns, where there are such.
+fn owners_widths<R: Row>() -> &'static [(&'static str, usize)] {
+    if R::TABLE.contains(&Owner::COLUMN) { &Owner::WIDTHS } else { &[] }
 }
 
 /// A column's heading, in two lines: `thread_exits` stands as `thread` over `exits`.

@@ -132,15 +132,15 @@ fn run() -> Result<()> {
     // While there are rights to make it.
     let trial = prove::Trial::new();
     let mut session = session::start(&tool, &args.common)?;
-    let by = args.owner.by;
-    let mut counted: Counted<'_, { row::COUNTERS }> = Counted::of(session.skel.object(), by, row::LOST)?;
+    let mut counted: Counted<'_, { row::COUNTERS }> =
+        Counted::of(session.skel.object(), &args.owner, row::LOST)?;
     if let Ok(trial) = &trial {
         trial.read_one_page();
     }
     counted.since_last()?;
     let mut writer = Writer::new(TOOL, &args.common);
     let mut ticks = Ticks::new(args.common.interval, args.common.count, args.common.duration);
-    let mut reckoners = Reckoners::new(by);
+    let mut reckoners = Reckoners::new(&args.owner);
     while let Some(tick) = ticks.next(&session.stop) {
         let (added, lost) = counted.since_last()?;
         let account = session.meter.account();

@@ -1,31 +1,32 @@
 //! From what was added to the counters to records.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 
 use common::counted::Added;
-use common::owner::{By, Owner};
+use common::owner::{By, Options, Owner};
+use common::top;
 
-use crate::row::{COUNTERS, Counts};
+use crate::row::{COUNTERS, Counts, hit_ratio};
 
 /// For so many intervals a page is waited for of which it is not known whom it was fetched for.
 const PATIENCE: usize = 8;
 
 /// A reckoner for each owner that something is left of.
-pub struct Reckoners {
-    by: By,
+pub struct Reckoners<'a> {
+    options: &'a Options,
     owners: BTreeMap<Owner, Reckoner>,
 }
 
-impl Reckoners {
-    /// For owners of this kind.
-    pub fn new(by: By) -> Self {
-        Self { by, owners: BTreeMap::new() }
+impl<'a> Reckoners<'a> {
+    /// For the owners that are asked for.
+    pub fn new(options: &'a Options) -> Self {
+        Self { options, owners: BTreeMap::new() }
     }
 
-    /// The records of an interval, from what was added for each owner: the busiest first, one without any page where
-    /// there was none. Whether it is the last.
+    /// The records of an interval, from what was added for each owner: the busiest first, with --top the others last,
+    /// one without any page where there was none. Whether it is the last.
     pub fn records(&mut self, added: Added<COUNTERS>, last: bool) -> Vec<Counts> {
+        let (by, top) = (self.options.by, self.options.top);
         let mut added: BTreeMap<_, _> = added.into_iter().collect();
         // What is left of others may be told now.
         for owner in self.owners.keys() {
@@ -35,16 +36,21 @@ impl Reckoners {
         for (owner, added) in added {
             let reckoner = self.owners.entry(owner.clone()).or_default();
             let counts = Counts { owner: owner.clone(), ..reckoner.record(&added, last).0 };
-            if self.by != By::System && reckoner.is_settled() {
+            if by != By::System && reckoner.is_settled() {
                 self.owners.remove(&owner);
             }
-            if self.by == By::System || counts != (Counts { owner, ..Counts::default() }) {
+            if by == By::System || counts != Counts::none(owner) {
                 records.push(counts);
             }
         }
-        records.sort_by_key(|counts| Reverse(counts.accesses));
+        top::keep_largest(
+            &mut records,
+            top,
+            |counts| counts.accesses,
+            |others| others.iter().fold(Counts::none(Owner::others(by)), Counts::with),
+        );
         if records.is_empty() {
-            records.push(Counts { owner: Owner::nobody(self.by), ..Counts::default() });
+            records.push(Counts::none(Owner::nobody(by)));
         }
         records
     }
@@ -125,7 +131,7 @@ impl Reckoner {
             accesses,
             hits,
             misses: read_misses + fault_misses,
-            hit_ratio: (accesses > 0).then(|| hits as f64 / accesses as f64),
+            hit_ratio: hit_ratio(hits, accesses),
             reads,
             read_misses,
             faults,
@@ -145,6 +151,21 @@ mod tests {
 
     fn padded<const N: usize>(added: [i64; N]) -> [u64; COUNTERS] {
         std::array::from_fn(|index| added.get(index).copied().unwrap_or_default() as u64)
+    }
+
+    fn options(top: Option<u32>) -> Options {
+        Options { by: By::Comm, apps: None, top, map_size: 1 }
+    }
+
+    #[test]
+    fn the_others_are_one_whose_sums_are_theirs() {
+        let options = options(Some(1));
+        let of = |comm: &str, added: &[i64; 3]| (Owner::comm(comm.to_string()), padded(*added));
+        let added = vec![of("a", &[90, 0, 0]), of("b", &[30, 0, 30]), of("c", &[10, 0, 0])];
+        let records = Reckoners::new(&options).records(added, true);
+        let [first, others] = &records[..] else { panic!("{records:?}") };
+        assert_eq!((first.accesses, others.accesses, others.hits, others.misses), (90, 40, 10, 30));
+        assert_eq!((&others.owner, others.hit_ratio), (&Owner::others(By::Comm), Some(0.25)));
     }
 
     fn record<const N: usize>(added: [i64; N]) -> Counts {
@@ -201,7 +222,8 @@ mod tests {
 
     #[test]
     fn what_is_left_of_an_owner_is_told_when_it_is_known() {
-        let mut reckoners = Reckoners::new(By::Comm);
+        let options = options(None);
+        let mut reckoners = Reckoners::new(&options);
         let added = |faults: i64| padded([0, faults]);
         let of = |comm: &str, faults| (Owner::comm(comm.to_string()), added(faults));
         let told = |records: Vec<Counts>| -> Vec<_> {

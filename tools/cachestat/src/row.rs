@@ -40,11 +40,40 @@ pub struct Counts {
     pub dirtied: u64,
 }
 
+impl Counts {
+    /// Without any page.
+    pub fn none(owner: Owner) -> Self {
+        Self { owner, ..Self::default() }
+    }
+
+    /// With those of another added; of the same owner.
+    pub fn with(self, more: &Self) -> Self {
+        let (accesses, hits) = (self.accesses + more.accesses, self.hits + more.hits);
+        Self {
+            owner: self.owner,
+            accesses,
+            hits,
+            misses: self.misses + more.misses,
+            hit_ratio: hit_ratio(hits, accesses),
+            reads: self.reads + more.reads,
+            read_misses: self.read_misses + more.read_misses,
+            faults: self.faults + more.faults,
+            fault_misses: self.fault_misses + more.fault_misses,
+            readahead: self.readahead + more.readahead,
+            write_adds: self.write_adds + more.write_adds,
+            dirtied: self.dirtied + more.dirtied,
+        }
+    }
+}
+
+/// hits / accesses, of any.
+pub fn hit_ratio(hits: u64, accesses: u64) -> Option<f64> {
+    (accesses > 0).then(|| hits as f64 / accesses as f64)
+}
+
 impl Row for Counts {
     const TABLE: &'static [&'static str] = &[
-        "pid",
-        "comm",
-        "cgroup",
+        Owner::COLUMN,
         "accesses",
         "hits",
         "misses",
@@ -57,5 +86,4 @@ impl Row for Counts {
         "write_adds",
         "dirtied",
     ];
-    const WIDTHS: &'static [(&'static str, usize)] = &Owner::WIDTHS;
 }

@@ -110,8 +110,8 @@ fn run() -> Result<()> {
         prove: Some(prove::prove),
     };
     let mut session = session::start(&tool, &args.common)?;
-    let by = args.owner.by;
-    let mut counted: Counted<'_, { row::COUNTERS }> = Counted::of(session.skel.object(), by, row::LOST)?;
+    let mut counted: Counted<'_, { row::COUNTERS }> =
+        Counted::of(session.skel.object(), &args.owner, row::LOST)?;
     if session.counted_proof {
         counted.since_last()?;
     }
@@ -120,7 +120,7 @@ fn run() -> Result<()> {
     while let Some(tick) = ticks.next(&session.stop) {
         let (added, lost) = counted.since_last()?;
         let account = session.meter.account();
-        writer.interval(&tick, &row::Lookups::of(added, by), lost, account)?;
+        writer.interval(&tick, &row::Lookups::of(added, &args.owner), lost, account)?;
     }
     Ok(())
 }

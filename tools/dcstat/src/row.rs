@@ -1,10 +1,8 @@
 //! The record of dcstat.
 
-use std::cmp::Reverse;
-
-use common::counted::Added;
+use common::counted::{Added, busiest};
 use common::output::Row;
-use common::owner::{By, Owner};
+use common::owner::{Options, Owner};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -41,12 +39,11 @@ pub struct Lookups {
 
 impl Lookups {
     /// A record for each owner, the busiest first; one without any look-up where there were none.
-    pub fn of(added: Added<COUNTERS>, by: By) -> Vec<Self> {
-        let rows = added.iter().map(|(owner, added)| Self::new(owner.clone(), added));
-        let mut rows: Vec<_> = rows.collect();
-        rows.sort_by_key(|row| Reverse(row.references));
+    pub fn of(added: Added<COUNTERS>, options: &Options) -> Vec<Self> {
+        let added = busiest(added, options, |added| added[REFERENCES]);
+        let mut rows: Vec<_> = added.into_iter().map(|(owner, added)| Self::new(owner, &added)).collect();
         if rows.is_empty() {
-            rows.push(Self::new(Owner::nobody(by), &[0; COUNTERS]));
+            rows.push(Self::new(Owner::nobody(options.by), &[0; COUNTERS]));
         }
         rows
     }
@@ -65,9 +62,7 @@ fn hit_ratio(references: u64, misses: u64) -> Option<f64> {
 }
 
 impl Row for Lookups {
-    const TABLE: &'static [&'static str] =
-        &["pid", "comm", "cgroup", "references", "slow", "misses", "hit_ratio"];
-    const WIDTHS: &'static [(&'static str, usize)] = &Owner::WIDTHS;
+    const TABLE: &'static [&'static str] = &[Owner::COLUMN, "references", "slow", "misses", "hit_ratio"];
 }
 
 #[cfg(test)]

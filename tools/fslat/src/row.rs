@@ -70,9 +70,8 @@ impl Ops {
 
 impl Row for Ops {
     const TABLE: &'static [&'static str] =
-        &["fs", "op", "pid", "comm", "cgroup", "count", "mean_us", "p50_us", "p99_us", "max_us", "errors"];
-    const WIDTHS: &'static [(&'static str, usize)] =
-        &[("fs", LONGEST_FS), ("op", LONGEST_FS), Owner::WIDTHS[0], Owner::WIDTHS[1]];
+        &["fs", "op", Owner::COLUMN, "count", "mean_us", "p50_us", "p99_us", "max_us", "errors"];
+    const WIDTHS: &'static [(&'static str, usize)] = &[("fs", LONGEST_FS), ("op", LONGEST_FS)];
 
     fn sketch(&self) -> Option<Vec<u64>> {
         self.sketch.clone()

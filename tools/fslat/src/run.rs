@@ -65,13 +65,12 @@ pub fn by_syscall(session: &mut Session<FslatSkel<'_>>) {
 
 /// Records at the end of each interval.
 pub fn intervals(session: &mut Session<FslatSkel<'_>>, args: &Args, banks: u32) -> Result<()> {
-    let by = args.owner.by;
-    let mut timed = Timed::of(session.skel.object(), KEYS, banks, by)?;
+    let mut timed = Timed::of(session.skel.object(), KEYS, banks, &args.owner)?;
     let mut counters: Counters<COUNTERS> = Counters::map(&session.skel.maps.counters)?;
     let mut writer = Writer::new(TOOL, &args.common);
     let mut ticks = Ticks::new(args.common.interval, args.common.count, args.common.duration);
     while let Some(tick) = ticks.next(&session.stop) {
-        let rows = Ops::of(timed.since_last()?, by, args.buckets);
+        let rows = Ops::of(timed.since_last()?, args.owner.by, args.buckets);
         let [lost, ..] = counters.since_last();
         let account = session.meter.account();
         writer.interval(&tick, &rows, lost, account)?;

@@ -9,7 +9,9 @@ const MEMCG: usize = 84;
 const CGROUP: usize = 92;
 const COMM: usize = 104;
 const TRIGGER_COMM: usize = 120;
-const NAMES: usize = 136;
+const PARENT_COMM: usize = 136;
+const PPID: usize = 152;
+const NAMES: usize = 156;
 const COMM_LEN: usize = 16;
 /// A limit of so many pages or more is none: `PAGE_COUNTER_MAX` of the kernel's page_counter.h, for the smallest pages.
 const NO_LIMIT: u64 = (i64::MAX / 65_536) as u64;
@@ -40,7 +42,9 @@ pub fn decode(bytes: &[u8], page: u64) -> Option<(u64, Kill)> {
         limit_bytes: (of_memcg && limit < NO_LIMIT).then(|| limit * page),
         usage_bytes: of_memcg.then(|| usage.saturating_mul(page)),
         trigger_pid: u32_at(bytes, 80)?,
-        trigger_comm: text(bytes.get(TRIGGER_COMM..NAMES)?),
+        trigger_comm: text(bytes.get(TRIGGER_COMM..PARENT_COMM)?),
+        ppid: u32_at(bytes, PPID)?,
+        parent: text(bytes.get(PARENT_COMM..PPID)?),
     };
     Some((u64_at(bytes, 0)?, kill))
 }
@@ -67,7 +71,8 @@ mod tests {
         let lengths = [memcg.len() as u32, 0, cgroup.len() as u32, 1, (memcg.len() + cgroup.len()) as u32];
         let short = [11, 12, -17i32 as u32, scope, 21].into_iter().chain(lengths);
         short.for_each(|field| bytes.extend(field.to_ne_bytes()));
-        bytes.extend(b"hog\0rubbish.....dd\0rubbish......");
+        bytes.extend(b"hog\0rubbish.....dd\0rubbish......sh\0rubbish......");
+        bytes.extend(5u32.to_ne_bytes());
         bytes.extend(memcg);
         bytes.extend(cgroup);
         bytes
@@ -82,6 +87,7 @@ mod tests {
         assert_eq!((kill.scope, kill.memcg.as_deref()), (Some("memcg"), Some("/system.slice/web")));
         assert_eq!((kill.limit_bytes, kill.usage_bytes), (Some(64 << 20), Some((64 << 20) - 4_096)));
         assert_eq!((kill.trigger_pid, kill.trigger_comm.as_str()), (21, "dd"));
+        assert_eq!((kill.ppid, kill.parent.as_str()), (5, "sh"));
         // Cut, so the test's record says.
         assert_eq!(kill.cgroup, "…/a/web");
     }

@@ -102,6 +102,7 @@ fn run() -> Result<()> {
         };
     }
     steady::keep_heap();
+    args.owner.check()?;
     let tool = session::Tool {
         builder: skel::OomwatchSkelBuilder::default,
         configure: &run::configure,

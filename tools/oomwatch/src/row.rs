@@ -1,10 +1,12 @@
 //! The records of oomwatch.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
+use common::lineage::{Lineage, Process};
 use common::output::Row;
-use common::owner::{By, Owner};
+use common::owner::{By, Options, Owner};
+use common::top;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -48,6 +50,12 @@ pub struct Kill {
     pub trigger_pid: u32,
     /// The command name of the thread that did.
     pub trigger_comm: String,
+    /// Its parent, which only --by tells.
+    #[serde(skip)]
+    pub ppid: u32,
+    /// The same's command name.
+    #[serde(skip)]
+    pub parent: String,
 }
 
 impl Row for Kill {
@@ -79,22 +87,25 @@ pub struct Kills {
 }
 
 impl Row for Kills {
-    const TABLE: &'static [&'static str] = &["pid", "comm", "cgroup", "kills"];
-    const WIDTHS: &'static [(&'static str, usize)] = &[Owner::WIDTHS[0], Owner::WIDTHS[1]];
+    const TABLE: &'static [&'static str] = &[Owner::COLUMN, "kills"];
 }
 
 /// The kills of an interval, by owner.
 pub struct Counts {
     by: By,
     room: usize,
+    top: Option<u32>,
+    lineage: Option<Lineage>,
     kills: BTreeMap<Owner, u64>,
     lost: u64,
 }
 
 impl Counts {
-    /// None yet; so many owners are kept apart.
-    pub fn new(by: By, room: usize) -> Self {
-        Self { by, room, kills: BTreeMap::new(), lost: 0 }
+    /// None yet.
+    pub fn new(options: &Options) -> Self {
+        let lineage = options.apps.clone().map(Lineage::new);
+        let room = options.map_size as usize;
+        Self { by: options.by, room, top: options.top, lineage, kills: BTreeMap::new(), lost: 0 }
     }
 
     /// Counts a kill, or that there was no room for another owner.
@@ -102,6 +113,13 @@ impl Counts {
         let owner = match self.by {
             By::System => Owner::default(),
             By::Process => Owner::process(kill.pid, kill.comm),
+            // All of a process dies: it is told by its first thread.
+            By::Thread => Owner::thread(kill.pid, kill.pid, kill.comm),
+            By::Parent => Owner::parent(kill.ppid, kill.parent),
+            By::App => {
+                let victim = Process { comm: kill.comm, ppid: kill.ppid };
+                Owner::app(self.lineage.as_mut().map(|lineage| lineage.group(&victim)).unwrap_or_default())
+            }
             By::Comm => Owner::comm(kill.comm),
             By::Cgroup => Owner::cgroup(kill.cgroup),
         };
@@ -113,10 +131,20 @@ impl Counts {
         }
     }
 
-    /// The records of the interval that ends, of which one says so where nobody was killed; and what was lost.
+    /// The records of the interval that ends, of which one says so where nobody was killed; and what was lost. With
+    /// --top those with the most kills, and the others together.
     pub fn take(&mut self) -> (Vec<Kills>, u64) {
         let kills = std::mem::take(&mut self.kills).into_iter();
         let mut rows: Vec<_> = kills.map(|(owner, kills)| Kills { owner, kills }).collect();
+        top::keep_largest(
+            &mut rows,
+            self.top,
+            |row| row.kills,
+            |others| Kills { owner: Owner::others(self.by), kills: others.iter().map(|row| row.kills).sum() },
+        );
+        if let Some(lineage) = &mut self.lineage {
+            lineage.next(HashMap::new());
+        }
         if rows.is_empty() {
             rows.push(Kills { owner: Owner::nobody(self.by), kills: 0 });
         }
@@ -146,11 +174,13 @@ mod tests {
             usage_bytes: None,
             trigger_pid: 0,
             trigger_comm: String::new(),
+            ppid: 5,
+            parent: "sh".to_string(),
         }
     }
 
-    fn counted(by: By, room: usize) -> (Vec<(Owner, u64)>, u64) {
-        let mut counts = Counts::new(by, room);
+    fn counted(by: By, room: u32, top: Option<u32>) -> (Vec<(Owner, u64)>, u64) {
+        let mut counts = Counts::new(&Options { by, apps: None, top, map_size: room });
         for (pid, comm, cgroup) in [(1, "a", "/x"), (2, "a", "/y"), (3, "b", "/x")] {
             counts.add(kill(pid, comm, cgroup));
         }
@@ -161,17 +191,20 @@ mod tests {
 
     #[test]
     fn kills_are_counted_for_their_victims() {
-        assert_eq!(counted(By::System, 1), (vec![(Owner::default(), 3)], 0));
+        assert_eq!(counted(By::System, 1, None), (vec![(Owner::default(), 3)], 0));
         let comm = |comm: &str| Owner::comm(comm.to_string());
-        assert_eq!(counted(By::Comm, 2), (vec![(comm("a"), 2), (comm("b"), 1)], 0));
+        assert_eq!(counted(By::Comm, 2, None), (vec![(comm("a"), 2), (comm("b"), 1)], 0));
+        let parent = Owner::parent(5, "sh".to_string());
+        assert_eq!(counted(By::Parent, 1, None), (vec![(parent, 3)], 0));
+        assert_eq!(counted(By::Comm, 2, Some(1)), (vec![(comm("a"), 2), (Owner::others(By::Comm), 1)], 0));
         let cgroup = |path: &str| Owner::cgroup(path.to_string());
-        assert_eq!(counted(By::Cgroup, 2), (vec![(cgroup("/x"), 2), (cgroup("/y"), 1)], 0));
-        assert_eq!(counted(By::Process, 3).0.len(), 3);
+        assert_eq!(counted(By::Cgroup, 2, None), (vec![(cgroup("/x"), 2), (cgroup("/y"), 1)], 0));
+        assert_eq!(counted(By::Process, 3, None).0.len(), 3);
     }
 
     #[test]
     fn who_finds_no_room_is_lost() {
-        assert_eq!(counted(By::Process, 2).1, 1);
-        assert_eq!(counted(By::Comm, 1).1, 1);
+        assert_eq!(counted(By::Process, 2, None).1, 1);
+        assert_eq!(counted(By::Comm, 1, None).1, 1);
     }
 }

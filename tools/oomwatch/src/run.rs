@@ -60,7 +60,7 @@ pub fn events(session: &mut Session<OomwatchSkel<'_>>, common: &Common) -> Resul
 pub fn intervals(session: &mut Session<OomwatchSkel<'_>>, common: &Common, owner: &Options) -> Result<()> {
     let unreadable = |error| Failure::failed(format!("cannot read the ring buffer: {error}"));
     let mut counters: Counters<COUNTERS> = Counters::map(&session.skel.maps.counters)?;
-    let counts = RefCell::new(Counts::new(owner.by, owner.map_size as usize));
+    let counts = RefCell::new(Counts::new(owner));
     let page = rustix::param::page_size() as u64;
     let events = map(session.skel.object(), "events")?;
     let mut builder = RingBufferBuilder::new();

@@ -64,8 +64,8 @@ impl Calls {
 
 impl Row for Calls {
     const TABLE: &'static [&'static str] =
-        &["call", "pid", "comm", "cgroup", "count", "mean_us", "p50_us", "p99_us", "max_us", "errors"];
-    const WIDTHS: &'static [(&'static str, usize)] = &[("call", LONGEST), Owner::WIDTHS[0], Owner::WIDTHS[1]];
+        &["call", Owner::COLUMN, "count", "mean_us", "p50_us", "p99_us", "max_us", "errors"];
+    const WIDTHS: &'static [(&'static str, usize)] = &[("call", LONGEST)];
 
     fn sketch(&self) -> Option<Vec<u64>> {
         self.sketch.clone()

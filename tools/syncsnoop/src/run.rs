@@ -30,13 +30,12 @@ pub fn configure(open: &mut OpenSyncsnoopSkel<'_>, args: &Args, banks: u32) -> l
 
 /// Records at the end of each interval.
 pub fn intervals(session: &mut Session<SyncsnoopSkel<'_>>, args: &Args, banks: u32) -> Result<()> {
-    let by = args.owner.by;
-    let mut timed = Timed::of(session.skel.object(), CALLS.len(), banks, by)?;
+    let mut timed = Timed::of(session.skel.object(), CALLS.len(), banks, &args.owner)?;
     let mut counters: Counters<COUNTERS> = Counters::map(&session.skel.maps.counters)?;
     let mut writer = Writer::new(TOOL, &args.common);
     let mut ticks = Ticks::new(args.common.interval, args.common.count, args.common.duration);
     while let Some(tick) = ticks.next(&session.stop) {
-        let rows = Calls::of(timed.since_last()?, by, args.buckets);
+        let rows = Calls::of(timed.since_last()?, args.owner.by, args.buckets);
         let [lost, ..] = counters.since_last();
         let account = session.meter.account();
         writer.interval(&tick, &rows, lost, account)?;
