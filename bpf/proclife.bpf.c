@@ -17,7 +17,7 @@ enum counter {
 	MAX_COUNTERS,
 };
 
-#include "counters.h"
+#include "owned_counters.h"
 #include "event.h"
 
 #define ARGV_SMALL 256
@@ -99,7 +99,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	if (!filter_current())
 		return 0;
 	if (!send_events) {
-		count(kind, 1);
+		count_owned(kind, 1);
 		return 0;
 	}
 	if (kind == THREADS && !send_threads)
@@ -140,7 +140,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	if (!filter_current())
 		return 0;
 	if (!send_events) {
-		count(EXECS, 1);
+		count_owned(EXECS, 1);
 		return 0;
 	}
 	if (task->mm->arg_end - task->mm->arg_start <= ARGV_SMALL) {
@@ -190,7 +190,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 		last = is_last(task);
 	kind = last ? EXITS : THREAD_EXITS;
 	if (!send_events) {
-		count(kind, 1);
+		count_owned(kind, 1);
 		return 0;
 	}
 	if (!last && !send_threads)
@@ -219,10 +219,14 @@ int BPF_PROG(on_exit, struct task_struct *task)
 
 /*
  * With its ids, which are read in two ways: to a kprobe the task is but a number, and what reads
- * that is not to be had on a kernel that is locked down.
+ * that is not to be had on a kernel that is locked down. It counts as the ended process's own.
  */
-static __always_inline int reaped(struct task_struct *task, int pid, int tgid)
+static __always_inline int reaped(struct task_struct *task, bool typed)
 {
+	int pid = typed ? task->pid : BPF_CORE_READ(task, pid);
+	int tgid = typed ? task->tgid : BPF_CORE_READ(task, tgid);
+	struct counters *bank;
+
 	/* A process, not a thread; the leader that an exec of another thread replaced has lost its
 	 * own id. */
 	if (pid != tgid)
@@ -231,7 +235,9 @@ static __always_inline int reaped(struct task_struct *task, int pid, int tgid)
 		return 0;
 	if (!filter_task_cgroup(task))
 		return 0;
-	count(REAPED, 1);
+	bank = owned_counters_of(task, typed);
+	if (bank)
+		add(bank, REAPED, 1);
 	return 0;
 }
 
@@ -242,33 +248,33 @@ static __always_inline int reaped(struct task_struct *task, int pid, int tgid)
 SEC("fentry/cgroup_release")
 int BPF_PROG(release_f, struct task_struct *task)
 {
-	return reaped(task, task->pid, task->tgid);
+	return reaped(task, true);
 }
 
 /* The same by its name from 6.19 on. */
 SEC("fentry/cgroup_task_release")
 int BPF_PROG(task_release_f, struct task_struct *task)
 {
-	return reaped(task, task->pid, task->tgid);
+	return reaped(task, true);
 }
 
 SEC("kprobe/cgroup_release")
 int BPF_KPROBE(release_k, struct task_struct *task)
 {
-	return reaped(task, BPF_CORE_READ(task, pid), BPF_CORE_READ(task, tgid));
+	return reaped(task, false);
 }
 
 SEC("kprobe/cgroup_task_release")
 int BPF_KPROBE(task_release_k, struct task_struct *task)
 {
-	return reaped(task, BPF_CORE_READ(task, pid), BPF_CORE_READ(task, tgid));
+	return reaped(task, false);
 }
 
 /* A task is freed one RCU grace period after it was reaped. */
 SEC("tp_btf/sched_process_free")
 int BPF_PROG(on_free, struct task_struct *task)
 {
-	return reaped(task, task->pid, task->tgid);
+	return reaped(task, true);
 }
 
 static __always_inline int on_error(long ret, u32 kind)
@@ -278,7 +284,7 @@ static __always_inline int on_error(long ret, u32 kind)
 	if (ret >= 0 || !filter_current())
 		return 0;
 	/* In both ways: what proves the hook looks here. */
-	count(kind, 1);
+	count_owned(kind, 1);
 	if (!send_events)
 		return 0;
 	event = event_reserve(sizeof(*event));
@@ -346,6 +352,23 @@ int execveat_failed(struct sys_exit *ctx)
 	return on_error(ctx->ret, EXEC_ERRORS);
 }
 
+/* What who walks the tasks reads of each zombie. Mirrored by tools/proclife/src/zombies.rs. */
+struct zombie {
+	struct owner owner;
+	struct names names;
+};
+
+static __always_inline void tell_zombie(struct seq_file *seq, struct task_struct *task)
+{
+	struct zombie zombie = {};
+
+	owner_of(&zombie.owner, task, true);
+	if (has_names())
+		names_of(&zombie.names, task, true);
+	/* Where there is no more room in what is read at once, the task is come back to. */
+	bpf_seq_write(seq, &zombie, sizeof(zombie));
+}
+
 /* The zombies that stand now. Asked for at each interval: a gauge that is followed drifts, this
  * cannot. */
 SEC("iter/task")
@@ -359,8 +382,12 @@ int count_zombies(struct bpf_iter__task *ctx)
 		return 0;
 	if (filter.pids && !filter_pid(task->real_parent->tgid))
 		return 0;
-	if (filter_task_cgroup(task))
+	if (!filter_task_cgroup(task))
+		return 0;
+	if (by == BY_SYSTEM)
 		__sync_fetch_and_add(&zombies, 1);
+	else
+		tell_zombie(ctx->meta->seq, task);
 	return 0;
 }
 

@@ -30,10 +30,11 @@ enum counter {
 	RENAME_ERRORS,
 	FSYNCS,
 	FSYNC_ERRORS,
+	LOST,
 	MAX_COUNTERS,
 };
 
-#include "counters.h"
+#include "owned_counters.h"
 
 /* include/linux/fs.h */
 #define FMODE_CREATED 0x100000
@@ -42,14 +43,14 @@ enum counter {
 /* include/uapi/linux/fcntl.h */
 #define AT_REMOVEDIR 0x200
 
-/* One bank, looked up once for all that an event counts. */
+/* One bank, or one owner, looked up once for all that an event counts. */
 static __always_inline int counted(u32 calls, long ret)
 {
 	struct counters *bank;
 
 	if (!filter_current())
 		return 0;
-	bank = counters_bank();
+	bank = owned_counters();
 	if (!bank)
 		return 0;
 	add(bank, calls, 1);
@@ -65,7 +66,7 @@ static __always_inline int moved(u32 calls, long ret, bool vector)
 
 	if (!filter_current())
 		return 0;
-	bank = counters_bank();
+	bank = owned_counters();
 	if (!bank)
 		return 0;
 	add(bank, calls, 1);
@@ -91,7 +92,7 @@ static __always_inline int opened(long ret, bool asked_to_create)
 
 	if (!filter_current())
 		return 0;
-	bank = counters_bank();
+	bank = owned_counters();
 	if (!bank)
 		return 0;
 	add(bank, OPENS, 1);

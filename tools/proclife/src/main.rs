@@ -4,13 +4,14 @@ mod event;
 mod prove;
 mod row;
 mod run;
+mod zombies;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use common::exit::{Result, report};
 use common::hooks::{Hook, Rung};
-use common::{cli, output, session};
+use common::{cli, output, owner, session};
 
 // The module `skel`, generated from the BPF C.
 include!(concat!(env!("OUT_DIR"), "/skel.rs"));
@@ -90,8 +91,11 @@ struct Args {
     #[command(flatten)]
     common: cli::Common,
 
+    #[command(flatten)]
+    owner: owner::Options,
+
     /// A record for each fork, exec, exit and failure rather than counts per interval
-    #[arg(long, conflicts_with_all = ["interval", "count"])]
+    #[arg(long, conflicts_with_all = ["interval", "count", "by"])]
     events: bool,
 
     /// With --events, also a record for each thread's start and end
@@ -117,12 +121,12 @@ fn run() -> Result<()> {
         configure: &|open| run::configure(open, args.events, args.threads),
         hooks: HOOKS,
         wanted: &|hook| !args.events || !matches!(hook.name, "reaped" | "zombies"),
-        owner: None,
+        owner: Some(&args.owner),
         prove: Some(prove::prove),
     };
     let mut session = session::start(&tool, &args.common)?;
     match args.events {
         true => run::events(&mut session, &args.common),
-        false => run::intervals(&mut session, &args.common),
+        false => run::intervals(&mut session, &args),
     }
 }

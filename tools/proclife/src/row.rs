@@ -1,6 +1,8 @@
 //! The records of proclife.
 
+use common::counted::{Added, busiest};
 use common::output::Row;
+use common::owner::{Options, Owner};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -21,10 +23,15 @@ pub enum Counter {
 
 /// How many counters there are in a bank: the C struct is rounded up to whole cache lines.
 pub const COUNTERS: usize = 16;
+/// One of those that the kernel's side leaves alone: here user space keeps an owner's zombies.
+pub const ZOMBIES: usize = COUNTERS - 1;
 
 /// What happened in an interval.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Counts {
+    /// Whose they were, with --by: who forks, executes, ends; a failure's is who tried.
+    #[serde(flatten)]
+    pub owner: Owner,
     /// Processes started: fork, vfork, clone and clone3 without CLONE_THREAD, and the kernel's own threads.
     pub forks: u64,
     /// Threads started.
@@ -45,31 +52,48 @@ pub struct Counts {
     pub zombies: u64,
 }
 
+/// Which failures the hooks that are there see.
+#[derive(Clone, Copy)]
+pub struct Sees {
+    /// Those of fork and the like.
+    pub fork_errors: bool,
+    /// Those of execve and the like.
+    pub exec_errors: bool,
+}
+
 impl Counts {
-    /// From what was added to the counters, and the hooks that are there.
-    pub fn new(
-        added: &[u64; COUNTERS],
-        zombies: u64,
-        sees_fork_errors: bool,
-        sees_exec_errors: bool,
-    ) -> Self {
+    /// A record for each owner, the busiest first; one in which nothing happened where nothing did.
+    pub fn of(added: Added<COUNTERS>, options: &Options, sees: Sees) -> Vec<Self> {
+        let added = busiest(added, options, |added| added[..=Counter::ThreadExits as usize].iter().sum());
+        let mut rows: Vec<_> =
+            added.into_iter().map(|(owner, added)| Self::new(owner, &added, sees)).collect();
+        if rows.is_empty() {
+            rows.push(Self::new(Owner::nobody(options.by), &[0; COUNTERS], sees));
+        }
+        rows
+    }
+
+    /// From what was added to the counters.
+    fn new(owner: Owner, added: &[u64; COUNTERS], sees: Sees) -> Self {
         let of = |counter: Counter| added[counter as usize];
         Self {
+            owner,
             forks: of(Counter::Forks),
             threads: of(Counter::Threads),
             execs: of(Counter::Execs),
             exits: of(Counter::Exits),
             thread_exits: of(Counter::ThreadExits),
             reaped: of(Counter::Reaped),
-            fork_errors: sees_fork_errors.then(|| of(Counter::ForkErrors)),
-            exec_errors: sees_exec_errors.then(|| of(Counter::ExecErrors)),
-            zombies,
+            fork_errors: sees.fork_errors.then(|| of(Counter::ForkErrors)),
+            exec_errors: sees.exec_errors.then(|| of(Counter::ExecErrors)),
+            zombies: added[ZOMBIES],
         }
     }
 }
 
 impl Row for Counts {
     const TABLE: &'static [&'static str] = &[
+        Owner::COLUMN,
         "forks",
         "threads",
         "execs",
@@ -122,8 +146,9 @@ mod tests {
     #[test]
     fn counters_land_in_their_fields() {
         let added = std::array::from_fn(|i| 10 + i as u64);
-        let counts = Counts::new(&added, 3, true, false);
-        assert_eq!((counts.forks, counts.thread_exits, counts.reaped, counts.zombies), (10, 14, 15, 3));
+        let sees = Sees { fork_errors: true, exec_errors: false };
+        let counts = Counts::new(Owner::default(), &added, sees);
+        assert_eq!((counts.forks, counts.thread_exits, counts.reaped, counts.zombies), (10, 14, 15, 25));
         assert_eq!((counts.fork_errors, counts.exec_errors), (Some(16), None));
     }
 }

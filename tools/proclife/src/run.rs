@@ -1,22 +1,19 @@
 //! The two ways to run: counts per interval, or a record for each event.
 
-use std::io::Read;
-use std::sync::atomic::Ordering;
-
 use common::banks::Counters;
 use common::cli::Common;
+use common::counted::Counted;
 use common::events;
-use common::exit::{Failure, Result};
-use common::globals::shared_u64;
+use common::exit::Result;
 use common::interval::Ticks;
 use common::output::Writer;
 use common::session::Session;
 use libbpf_rs::skel::{OpenSkel, Skel};
-use libbpf_rs::{Iter, Link};
 
-use crate::row::{COUNTERS, Counter, Counts, Event};
+use crate::row::{COUNTERS, Counter, Counts, Event, Sees};
 use crate::skel::{OpenProclifeSkel, ProclifeSkel};
-use crate::{TOOL, event};
+use crate::zombies::Zombies;
+use crate::{Args, TOOL, event};
 
 /// Sets the constants and sizes that the kernel's side needs before it is loaded.
 pub fn configure(open: &mut OpenProclifeSkel<'_>, events: bool, threads: bool) -> libbpf_rs::Result<()> {
@@ -27,43 +24,27 @@ pub fn configure(open: &mut OpenProclifeSkel<'_>, events: bool, threads: bool) -
     events::configure(open.open_object_mut(), events.then_some(events::RING_BYTES))
 }
 
-/// A record at the end of each interval.
-pub fn intervals(session: &mut Session<ProclifeSkel<'_>>, common: &Common) -> Result<()> {
+/// Records at the end of each interval.
+pub fn intervals(session: &mut Session<ProclifeSkel<'_>>, args: &Args) -> Result<()> {
     let has = |hook: &str| {
         session.plan.hooks.iter().any(|planned| planned.hook == hook && !planned.taken.is_empty())
     };
-    let (fork_errors, exec_errors) = (has("fork_errors"), has("exec_errors"));
-    let mut counters: Counters<COUNTERS> = Counters::map(&session.skel.maps.counters)?;
+    let sees = Sees { fork_errors: has("fork_errors"), exec_errors: has("exec_errors") };
+    let object = session.skel.object();
+    let mut counted: Counted<'_, COUNTERS> = Counted::of(object, &args.owner, Counter::Lost as usize)?;
     if session.counted_proof {
-        counters.since_last();
+        counted.since_last()?;
     }
-    let mut writer = Writer::new(TOOL, common);
-    let mut ticks = Ticks::new(common.interval, common.count, common.duration);
+    let zombies = Zombies::new(object)?;
+    let mut writer = Writer::new(TOOL, &args.common);
+    let mut ticks = Ticks::new(args.common.interval, args.common.count, args.common.duration);
     while let Some(tick) = ticks.next(&session.stop) {
-        let added = counters.since_last();
-        let zombies = zombies(session)?;
-        let counts = Counts::new(&added, zombies, fork_errors, exec_errors);
+        let (mut added, lost) = counted.since_last()?;
+        zombies.add(session.link("count_zombies"), &mut added, &mut counted)?;
+        let rows = Counts::of(added, &args.owner, sees);
         let account = session.meter.account();
-        writer.interval(&tick, &[counts], added[Counter::Lost as usize], account)?;
+        writer.interval(&tick, &rows, lost, account)?;
     }
-    Ok(())
-}
-
-/// Asks the kernel for the zombies that stand now.
-fn zombies(session: &Session<ProclifeSkel<'_>>) -> Result<u64> {
-    let Some(link) = session.link("count_zombies") else {
-        return Err(Failure::failed("the iterator over tasks is not attached"));
-    };
-    let found = shared_u64(session.skel.object(), "zombies")?;
-    found.store(0, Ordering::SeqCst);
-    walk(link).map_err(|error| Failure::failed(format!("cannot walk the tasks: {error}")))?;
-    Ok(found.load(Ordering::SeqCst))
-}
-
-fn walk(link: &Link) -> std::io::Result<()> {
-    let mut iterator = Iter::new(link).map_err(std::io::Error::other)?;
-    let mut nothing = [0; 64];
-    while iterator.read(&mut nothing)? > 0 {}
     Ok(())
 }
 

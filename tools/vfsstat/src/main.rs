@@ -6,12 +6,13 @@ mod row;
 use std::process::ExitCode;
 
 use clap::Parser;
-use common::banks::Counters;
+use common::counted::Counted;
 use common::exit::{Result, report};
 use common::hooks::{Hook, Kind, Rung};
 use common::interval::Ticks;
 use common::output::Writer;
-use common::{cli, output, session};
+use common::{cli, output, owner, session};
+use libbpf_rs::skel::Skel;
 
 // The module `skel`, generated from the BPF C.
 include!(concat!(env!("OUT_DIR"), "/skel.rs"));
@@ -139,6 +140,9 @@ Bounds:
 struct Args {
     #[command(flatten)]
     common: cli::Common,
+
+    #[command(flatten)]
+    owner: owner::Options,
 }
 
 fn main() -> ExitCode {
@@ -155,22 +159,24 @@ fn run() -> Result<()> {
         configure: &|_| Ok(()),
         hooks: HOOKS,
         wanted: &|_| true,
-        owner: None,
+        owner: Some(&args.owner),
         prove: Some(prove::prove),
     };
     let mut session = session::start(&tool, &args.common)?;
     let sees_create_errors =
         session.plan.program("open_f").is_some_and(|program| program.kind == Kind::Fentry);
-    let mut counters: Counters<{ row::COUNTERS }> = Counters::map(&session.skel.maps.counters)?;
+    let mut counted: Counted<'_, { row::COUNTERS }> =
+        Counted::of(session.skel.object(), &args.owner, row::LOST)?;
     if session.counted_proof {
-        counters.since_last();
+        counted.since_last()?;
     }
     let mut writer = Writer::new(TOOL, &args.common);
     let mut ticks = Ticks::new(args.common.interval, args.common.count, args.common.duration);
     while let Some(tick) = ticks.next(&session.stop) {
-        let counts = row::Counts::new(&counters.since_last(), sees_create_errors);
+        let (added, lost) = counted.since_last()?;
+        let rows = row::Counts::of(added, &args.owner, sees_create_errors);
         let account = session.meter.account();
-        writer.interval(&tick, &[counts], 0, account)?;
+        writer.interval(&tick, &rows, lost, account)?;
     }
     Ok(())
 }

@@ -1,15 +1,24 @@
 //! The record of vfsstat.
 
+use common::counted::{Added, busiest};
 use common::output::Row;
+use common::owner::{Options, Owner};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 /// How many counters there are in a bank: `MAX_COUNTERS` of `bpf/vfsstat.bpf.c`, rounded up to whole cache lines.
 pub const COUNTERS: usize = 24;
+/// The place of the counter of what was lost: `LOST` of `bpf/vfsstat.bpf.c`.
+pub const LOST: usize = 22;
+/// The places of the counters of calls, of all kinds.
+const CALLS: [usize; 8] = [0, 4, 8, 12, 14, 16, 18, 20];
 
 /// What was asked in an interval. Each count holds the failed calls too, which its `_errors` tells.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Counts {
+    /// Whose calls they were, with --by.
+    #[serde(flatten)]
+    pub owner: Owner,
     /// Calls of read, pread, readv, preadv and preadv2, on anything that has a descriptor.
     pub reads: u64,
     /// Bytes that they returned.
@@ -57,8 +66,19 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// A record for each owner, the busiest first; one without any call where there was none.
+    pub fn of(added: Added<COUNTERS>, options: &Options, sees_create_errors: bool) -> Vec<Self> {
+        let added = busiest(added, options, |added| CALLS.iter().map(|place| added[*place]).sum());
+        let new = |(owner, added): (Owner, _)| Self::new(owner, &added, sees_create_errors);
+        let mut rows: Vec<_> = added.into_iter().map(new).collect();
+        if rows.is_empty() {
+            rows.push(new((Owner::nobody(options.by), [0; COUNTERS])));
+        }
+        rows
+    }
+
     /// From what was added to the counters, in the order of `enum counter` in `bpf/vfsstat.bpf.c`.
-    pub fn new(added: &[u64; COUNTERS], sees_create_errors: bool) -> Self {
+    fn new(owner: Owner, added: &[u64; COUNTERS], sees_create_errors: bool) -> Self {
         let &[
             reads,
             read_errors,
@@ -85,6 +105,7 @@ impl Counts {
             ..,
         ] = added;
         Self {
+            owner,
             reads,
             read_bytes,
             read_errors,
@@ -113,6 +134,7 @@ impl Counts {
 
 impl Row for Counts {
     const TABLE: &'static [&'static str] = &[
+        Owner::COLUMN,
         "reads",
         "read_bytes",
         "writes",
@@ -134,13 +156,13 @@ mod tests {
 
     #[test]
     fn counters_land_in_their_fields() {
-        let counts = Counts::new(&std::array::from_fn(|i| i as u64), true);
+        let counts = Counts::new(Owner::default(), &std::array::from_fn(|i| i as u64), true);
         assert_eq!((counts.reads, counts.read_errors, counts.read_bytes, counts.readvs), (0, 1, 2, 3));
         assert_eq!(
             (counts.opens, counts.open_errors, counts.creates, counts.create_errors),
             (8, 9, 10, Some(11))
         );
         assert_eq!((counts.renames, counts.fsyncs, counts.fsync_errors), (18, 20, 21));
-        assert_eq!(Counts::new(&[1; COUNTERS], false).create_errors, None);
+        assert_eq!(Counts::new(Owner::default(), &[1; COUNTERS], false).create_errors, None);
     }
 }
