@@ -24,8 +24,11 @@ struct stats {
 	struct hist queue;
 };
 
-#include "counters.h"
+#define OWNED struct stats
+
+#include "owner.h"
 #include "totals.h"
+#include "biolat/issuers.h"
 
 /* include/linux/blk_types.h */
 #define REQ_OP_BITS 8
@@ -93,21 +96,26 @@ __noinline int known_disk_slot(u64 key)
 	return -1;
 }
 
+/* Where what was under way as this is counted: in the total of its disk, or in what is kept of who
+ * made it. NULL where there is no room, or where nobody is known any more, which is counted. */
 static __always_inline struct stats *stats_of(enum inflight_store store, struct gendisk *disk,
-					      u32 op)
+					      u32 op, u64 what)
 {
 	/* Never 0, which means a free slot. */
 	u64 key = 1ULL << 63 | (u64)disk->major << 20 | disk->first_minor;
 	int slot = store == HASH ? known_disk_slot(key) : disk_slot(key);
 	u32 index = slot;
 
-	if (slot < 0)
+	if (slot < 0) {
+		count(LOST, 1);
 		return NULL;
+	}
 	index &= MAX_DISKS - 1;
 	/* Two processors may both write the name of a new disk: the same name. */
 	if (!disk_name[index][0])
 		BPF_CORE_READ_STR_INTO(&disk_name[index], disk, disk_name);
-	return total_of(index * MAX_OPS + op);
+	index = index * MAX_OPS + op;
+	return by == BY_SYSTEM ? total_of(index) : owned_by_issuer(what, index);
 }
 
 static __always_inline bool is_driver_command(struct request *rq)
@@ -118,10 +126,8 @@ static __always_inline bool is_driver_command(struct request *rq)
 static __always_inline void record(struct stats *stats, u64 bytes, bool failed, u64 device_ns,
 				   u64 queue_ns)
 {
-	if (!stats) {
-		count(LOST, 1);
+	if (!stats)
 		return;
-	}
 	__sync_fetch_and_add(&stats->bytes, bytes);
 	if (failed)
 		__sync_fetch_and_add(&stats->errors, 1);
@@ -130,10 +136,30 @@ static __always_inline void record(struct stats *stats, u64 bytes, bool failed, 
 		hist_add(&stats->queue, queue_ns);
 }
 
-static __always_inline void put(enum inflight_store store, void *what, u64 ts_ns, u64 info)
+static __always_inline bool put(enum inflight_store store, void *what, u64 ts_ns, u64 info)
 {
-	if (!inflight_put(store, what, ts_ns, info))
+	if (inflight_put(store, what, ts_ns, info))
+		return true;
+	count(LOST, 1);
+	return false;
+}
+
+/* The same of what the running task makes. */
+static __always_inline void put_own(enum inflight_store store, void *what, u64 ts_ns, u64 info)
+{
+	if (by != BY_SYSTEM && !issuer_put(inflight_key(what))) {
 		count(LOST, 1);
+		return;
+	}
+	if (!put(store, what, ts_ns, info))
+		issuer_forget(inflight_key(what));
+}
+
+/* Without a filter all count. What the kernel makes by itself is its who issues it: a flush, or a
+ * request of a queue that keeps no account. */
+static __always_inline bool is_the_kernels(void)
+{
+	return by != BY_SYSTEM && !filter_is_set();
 }
 
 /* The argument of a tracepoint that may have the queue before it. */
@@ -191,7 +217,7 @@ int BPF_PROG(on_start_filtered, struct request *rq)
 	struct inflight *entry;
 
 	if (filter_current()) {
-		put(TABLE, rq, 0, 0);
+		put_own(TABLE, rq, 0, 0);
 		return 0;
 	}
 	/* Of an earlier life of this request, which was merged away. */
@@ -209,6 +235,8 @@ int on_issue_filtered(u64 *ctx)
 
 	if (entry)
 		entry->ts_ns = bpf_ktime_get_ns();
+	else if (is_the_kernels() && !is_driver_command(rq))
+		put_own(TABLE, rq, bpf_ktime_get_ns(), 0);
 	return 0;
 }
 
@@ -223,13 +251,26 @@ static __always_inline int issue_by_bio(enum inflight_store store, u64 *ctx)
 	struct bio *bio = rq->bio;
 	u64 key, parent;
 
-	if (!bio)
+	if (!bio) {
+		if (is_the_kernels() && !is_driver_command(rq))
+			put_own(store, rq, bpf_ktime_get_ns(), 0);
 		return 0;
+	}
 	key = inflight_key(bio);
 	/* To the verifier the parent is a number, not a pointer: its key is that of the bio, as far
 	 * away as the two numbers are. */
 	parent = key + (u64)bio->bi_private - (u64)BPF_CORE_READ(rq, bio);
-	if (inflight_find_key(store, key) || inflight_find_key(store, parent))
+	if (!inflight_find_key(store, key)) {
+		key = parent;
+		if (!inflight_find_key(store, key)) {
+			if (is_the_kernels() && !is_driver_command(rq))
+				put_own(store, rq, bpf_ktime_get_ns(), 0);
+			return 0;
+		}
+	}
+	if (by != BY_SYSTEM && !issuer_hand_on(key, inflight_key(rq)))
+		count(LOST, 1);
+	else
 		put(store, rq, bpf_ktime_get_ns(), 0);
 	return 0;
 }
@@ -283,7 +324,7 @@ static __always_inline int complete(enum inflight_store store, struct request *r
 				    u32 bytes)
 {
 	struct inflight *entry = inflight_find(store, rq);
-	u64 issued, now, made, queue_ns;
+	u64 issued, now, made, queue_ns, what;
 	struct stats *stats;
 	u32 op;
 
@@ -293,16 +334,16 @@ static __always_inline int complete(enum inflight_store store, struct request *r
 		return 0;
 	issued = entry->ts_ns;
 	op = op_of(rq->cmd_flags);
-	stats = stats_of(store, request_disk(rq), op);
+	what = inflight_key(rq);
+	stats = stats_of(store, request_disk(rq), op, what);
 	if (bytes < rq->__data_len) {
 		/* A part only; the rest completes later. */
 		if (stats)
 			__sync_fetch_and_add(&stats->bytes, bytes);
-		else
-			count(LOST, 1);
 		return 0;
 	}
 	inflight_remove(store, entry);
+	issuer_forget(what);
 	/* Ended before it was issued: nothing that the device did. */
 	if (!issued)
 		return 0;
@@ -349,14 +390,14 @@ static __always_inline int queue_bio(enum inflight_store store, u64 *ctx, bool m
 	if (!filter_current())
 		return 0;
 	if (marks && !is_bio_based(bio_disk(bio))) {
-		put(store, bio, 0, 0);
+		put_own(store, bio, 0, 0);
 		return 0;
 	}
 	if (!bytes && bpf_core_enum_value_exists(enum req_flag_bits, __REQ_PREFLUSH) &&
 	    flags & 1U << bpf_core_enum_value(enum req_flag_bits, __REQ_PREFLUSH))
 		op = FLUSH;
 	/* The drivers advance the bio: its size must be kept. */
-	put(store, bio, bpf_ktime_get_ns(), (u64)bytes << REQ_OP_BITS | op);
+	put_own(store, bio, bpf_ktime_get_ns(), (u64)bytes << REQ_OP_BITS | op);
 	return 0;
 }
 
@@ -388,7 +429,8 @@ int on_bio_queue_marked_hash(u64 *ctx)
 static __always_inline int complete_bio(enum inflight_store store, struct bio *bio)
 {
 	struct inflight *entry = inflight_find(store, bio);
-	u64 issued, info;
+	u64 issued, info, what = inflight_key(bio);
+	struct stats *stats;
 
 	if (!entry)
 		return 0;
@@ -396,10 +438,12 @@ static __always_inline int complete_bio(enum inflight_store store, struct bio *b
 	info = entry->info;
 	inflight_remove(store, entry);
 	/* Only a mark: its request tells of it. */
-	if (!issued)
-		return 0;
-	record(stats_of(store, bio_disk(bio), info & REQ_OP_MASK), info >> REQ_OP_BITS,
-	       bio->bi_status, bpf_ktime_get_ns() - issued, NO_QUEUE);
+	if (issued) {
+		stats = stats_of(store, bio_disk(bio), info & REQ_OP_MASK, what);
+		record(stats, info >> REQ_OP_BITS, bio->bi_status, bpf_ktime_get_ns() - issued,
+		       NO_QUEUE);
+	}
+	issuer_forget(what);
 	return 0;
 }
 

@@ -3,8 +3,10 @@
 use std::ffi::CStr;
 
 use common::banks::Plain;
+use common::exit::Result;
 use common::hist::RawHist;
-use common::totals::{Total, Totals};
+use common::owner::{Options, Owner};
+use common::totals::{Came, Kept, Total, busiest};
 
 use crate::row::{Io, Measured};
 
@@ -80,36 +82,39 @@ impl Total for Stats {
     }
 }
 
-/// What came since the last look: a record per disk and operation that did something, else one that says that nothing
-/// did. `names` are the kernel side's `disk_name`.
-pub fn since_last(totals: &mut Totals<Stats>, names: &[[i8; NAME_LEN]], buckets: bool) -> Vec<Io> {
-    let mut rows = Vec::new();
-    for (slot, name) in names.iter().enumerate().filter(|(_, name)| name[0] != 0) {
-        for (op, op_name) in OPS.into_iter().enumerate() {
-            if let Some(measured) = measure(totals, slot * OPS.len() + op) {
-                rows.push(Io::new(text(name), op_name, &measured, buckets));
-            }
-        }
-    }
-    rows.sort_by(|a, b| a.disk.cmp(&b.disk));
-    if rows.is_empty() {
-        rows.push(Io::idle(buckets));
-    }
-    rows
-}
-
-/// Adds up the banks of a disk and operation; nothing where nothing came.
-fn measure(totals: &mut Totals<Stats>, key: usize) -> Option<Measured> {
-    let mut sum: Option<Measured> = None;
-    totals.since_last(key, |now, before| {
-        let sum = sum.get_or_insert_default();
+/// What came since the last look: a record per disk and operation that did something, and per owner where they are kept
+/// apart; else one that says that nothing did. `names` are the kernel side's `disk_name`.
+///
+/// # Errors
+/// When the kernel does not let it be read.
+pub fn since_last(
+    kept: &mut Kept<'_, Stats>,
+    names: &[[i8; NAME_LEN]],
+    options: &Options,
+    buckets: bool,
+) -> Result<Vec<Io>> {
+    let present = names.iter().enumerate().filter(|(_, name)| name[0] != 0);
+    let keys = present.flat_map(|(slot, _)| slot * OPS.len()..(slot + 1) * OPS.len());
+    let mut came = kept.since_last(keys, |sum: &mut Measured, now, before| {
         sum.bytes += now.bytes.wrapping_sub(before.bytes);
         sum.errors += now.errors.wrapping_sub(before.errors);
         sum.device.add_difference(&now.device, &before.device);
         sum.queue.add_difference(&now.queue, &before.queue);
-    });
+    })?;
     // Bytes may be there an instant before the rest: then they wait for the next interval's record.
-    sum.filter(|sum| sum.device.count() > 0 || sum.bytes > 0)
+    came.retain(|came| came.measured.device.count() > 0 || came.measured.bytes > 0);
+    let came = busiest(came, options, |measured| measured.device.count(), Measured::add);
+    let mut rows: Vec<_> = came.into_iter().filter_map(|came| row(came, names, buckets)).collect();
+    rows.sort_by(|a, b| a.disk.cmp(&b.disk));
+    if rows.is_empty() {
+        rows.push(Io::idle(Owner::nobody(options.by), buckets));
+    }
+    Ok(rows)
+}
+
+fn row(came: Came<Measured>, names: &[[i8; NAME_LEN]], buckets: bool) -> Option<Io> {
+    let name = names.get(came.key / OPS.len())?;
+    Some(Io::new(text(name), OPS[came.key % OPS.len()], came.owner, &came.measured, buckets))
 }
 
 fn text(name: &[i8; NAME_LEN]) -> String {

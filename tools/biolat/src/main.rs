@@ -8,11 +8,14 @@ use std::process::ExitCode;
 use clap::Parser;
 use common::banks::Counters;
 use common::exit::{Failure, Result, report};
+use common::globals::map;
 use common::hooks::{Hook, Rung};
 use common::interval::Ticks;
 use common::output::Writer;
-use common::totals::{self, Totals};
-use common::{cli, output, session};
+use common::owner::By;
+use common::totals::{self, Kept};
+use common::{cli, output, owner, session};
+use libbpf_rs::skel::Skel;
 
 // The module `skel`, generated from the BPF C.
 include!(concat!(env!("OUT_DIR"), "/skel.rs"));
@@ -102,6 +105,9 @@ struct Args {
     #[command(flatten)]
     common: cli::Common,
 
+    #[command(flatten)]
+    owner: owner::Options,
+
     /// Add the histograms: fields buckets and queue_buckets, or drawn below a table's lines
     #[arg(long)]
     buckets: bool,
@@ -118,19 +124,22 @@ fn run() -> Result<()> {
     }
     output::check_buckets(&args.common, args.buckets)?;
     let (banks, slots) = (totals::banks(), disks::slots(disks::present()));
+    // Else it does not matter who makes a request.
+    let by_task = args.common.filters() || args.owner.by != By::System;
     let tool = session::Tool {
         builder: skel::BiolatSkelBuilder::default,
-        configure: &|open| configure(open, banks, slots),
+        configure: &|open| configure(open, &args.owner, banks, slots),
         hooks: HOOKS,
         wanted: &|hook| match hook.name {
-            "requests" => !args.common.filters(),
-            _ => args.common.filters(),
+            "requests" => !by_task,
+            _ => by_task,
         },
-        owner: None,
+        owner: Some(&args.owner),
         prove: None,
     };
     let mut session = session::start(&tool, &args.common)?;
-    let mut totals: Totals<disks::Stats> = Totals::map(&session.skel.maps.stats, banks)?;
+    let stats = map(session.skel.object(), "stats")?;
+    let mut kept: Kept<'_, disks::Stats> = Kept::of(session.skel.object(), &stats, banks, &args.owner)?;
     let mut counters: Counters<{ COUNTERS }> = Counters::map(&session.skel.maps.counters)?;
     let mut writer = Writer::new(TOOL, &args.common);
     let mut ticks = Ticks::new(args.common.interval, args.common.count, args.common.duration);
@@ -138,7 +147,7 @@ fn run() -> Result<()> {
         let Some(data) = session.skel.maps.bss_data.as_deref() else {
             return Err(Failure::failed("the object has no data"));
         };
-        let rows = disks::since_last(&mut totals, &data.disk_name, args.buckets);
+        let rows = disks::since_last(&mut kept, &data.disk_name, &args.owner, args.buckets)?;
         let [lost, ..] = counters.since_last();
         let account = session.meter.account();
         writer.interval(&tick, &rows, lost, account)?;
@@ -150,7 +159,13 @@ fn run() -> Result<()> {
 const COUNTERS: usize = 8;
 
 /// Sets the constants and sizes that depend on the machine.
-fn configure(open: &mut skel::OpenBiolatSkel<'_>, banks: u32, slots: u32) -> libbpf_rs::Result<()> {
+fn configure(
+    open: &mut skel::OpenBiolatSkel<'_>,
+    owner: &owner::Options,
+    banks: u32,
+    slots: u32,
+) -> libbpf_rs::Result<()> {
+    open.maps.issuers.set_autocreate(owner.by != By::System)?;
     open.maps.stats.set_max_entries(disks::entries(slots, banks))?;
     if let Some(data) = open.maps.bss_data.as_deref_mut() {
         disks::enter_present(&mut data.disk_key[..slots as usize]);

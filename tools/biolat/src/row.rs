@@ -2,6 +2,7 @@
 
 use common::hist::{Hist, Latency, Summary};
 use common::output::Row;
+use common::owner::Owner;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -15,6 +16,9 @@ pub struct Io {
     pub disk: Option<String>,
     /// read, write, flush or discard.
     pub op: Option<&'static str>,
+    /// Who made the requests, with --by.
+    #[serde(flatten)]
+    pub owner: Owner,
     /// Device time: from the request's issue to the driver to its completion.
     #[serde(flatten)]
     pub device: Latency,
@@ -81,12 +85,23 @@ pub struct Measured {
     pub queue: Hist,
 }
 
+impl Measured {
+    /// Adds what others did.
+    pub fn add(&mut self, more: &Self) {
+        self.bytes += more.bytes;
+        self.errors += more.errors;
+        self.device.add(&more.device);
+        self.queue.add(&more.queue);
+    }
+}
+
 impl Io {
     /// The record of a disk and operation that did something.
-    pub fn new(disk: String, op: &'static str, measured: &Measured, buckets: bool) -> Self {
+    pub fn new(disk: String, op: &'static str, owner: Owner, measured: &Measured, buckets: bool) -> Self {
         Self {
             disk: Some(disk),
             op: Some(op),
+            owner,
             device: measured.device.summary().into(),
             queue: measured.queue.summary().into(),
             bytes: measured.bytes,
@@ -98,9 +113,10 @@ impl Io {
     }
 
     /// The record of an interval without any I/O: idle, not dead.
-    pub fn idle(buckets: bool) -> Self {
+    pub fn idle(owner: Owner, buckets: bool) -> Self {
         let empty = buckets.then(Vec::new);
         Self {
+            owner,
             buckets: empty.clone(),
             queue_buckets: empty,
             sketch: Some(vec![0; SKETCH]),
@@ -110,8 +126,18 @@ impl Io {
 }
 
 impl Row for Io {
-    const TABLE: &'static [&'static str] =
-        &["disk", "op", "count", "p50_us", "p99_us", "max_us", "queue_p99_us", "bytes", "errors"];
+    const TABLE: &'static [&'static str] = &[
+        "disk",
+        "op",
+        Owner::COLUMN,
+        "count",
+        "p50_us",
+        "p99_us",
+        "max_us",
+        "queue_p99_us",
+        "bytes",
+        "errors",
+    ];
 
     fn sketch(&self) -> Option<Vec<u64>> {
         self.sketch.clone()
