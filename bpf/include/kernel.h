@@ -206,6 +206,7 @@ struct file {
 	struct inode *f_inode;
 	s64 f_pos;
 	struct address_space *f_mapping;
+	void *private_data;
 	struct file_ra_state f_ra;
 };
 
@@ -315,6 +316,59 @@ struct bpf_iter_meta {
 struct bpf_iter__task {
 	struct bpf_iter_meta *meta;
 	struct task_struct *task;
+};
+
+/* include/uapi/linux/in6.h */
+struct in6_addr {
+	union {
+		u32 u6_addr32[4];
+	} in6_u;
+};
+
+struct sock_common {
+	__be32 skc_daddr;
+	__be32 skc_rcv_saddr;
+	__be16 skc_dport;
+	u16 skc_num;
+	u16 skc_family;
+	u8 skc_state;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
+	unsigned long skc_flags;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+	u32 sk_max_ack_backlog;
+	u16 sk_protocol;
+	u8 sk_shutdown;
+};
+
+/* Bits of skc_flags. */
+enum sock_flags {
+	SOCK_DONE,
+};
+
+struct inet_sock {
+	__be16 inet_sport;
+};
+
+struct inet_connection_sock {
+	struct inet_sock icsk_inet;
+};
+
+struct tcp_sock {
+	struct inet_connection_sock inet_conn;
+	u64 bytes_received;
+	u64 bytes_acked;
+	u32 snd_una;
+	u32 write_seq;
+	u32 total_retrans;
+	u32 srtt_us;
+};
+
+struct socket {
+	struct sock *sk;
 };
 
 struct blk_mq_ops;

@@ -4,8 +4,18 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 /// The tools that measure.
-pub const TOOLS: [&str; 9] =
-    ["proclife", "biolat", "vfsstat", "syncsnoop", "cachestat", "dcstat", "fslat", "oomwatch", "irqlat"];
+pub const TOOLS: [&str; 10] = [
+    "proclife",
+    "biolat",
+    "vfsstat",
+    "syncsnoop",
+    "cachestat",
+    "dcstat",
+    "fslat",
+    "oomwatch",
+    "irqlat",
+    "tcplife",
+];
 
 /// The path of a program of this workspace, built with the profile that the test was built with.
 pub fn built(name: &str) -> PathBuf {

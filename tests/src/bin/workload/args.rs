@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 /// Options that take no value.
-const FLAGS: [&str; 6] = ["wait", "hold", "ia32", "pause", "timed", "lock"];
+const FLAGS: [&str; 8] = ["wait", "hold", "ia32", "pause", "timed", "lock", "together", "early"];
 
 /// What was asked for.
 pub struct Args {
@@ -73,9 +73,13 @@ impl Args {
     }
 
     fn pause(&self, flag: &str, said: &str) {
-        if !self.has(flag) {
-            return;
+        if self.has(flag) {
+            self.say_and_wait(said);
         }
+    }
+
+    /// Says this and waits to be told to go on.
+    pub fn say_and_wait(&self, said: &str) {
         let mut out = std::io::stdout();
         writeln!(out, "{said}").and_then(|()| out.flush()).expect("stdout takes a line");
         let mut line = String::new();

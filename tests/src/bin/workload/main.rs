@@ -25,6 +25,7 @@ mod storm;
 mod stream;
 mod syncs;
 mod sys;
+mod tcp;
 mod threads;
 
 use std::ffi::OsStr;
@@ -55,6 +56,7 @@ fn main() {
         "syncs" => syncs::run(&args),
         "files" => files::run(&args),
         "hog" => hog::run(&args),
+        "tcp" => tcp::run(&args),
         "run" => run(&args),
         "confine" => {
             confine::run(&args);
@@ -62,7 +64,7 @@ fn main() {
         }
         other => panic!(
             "unknown subject {other:?}: one of noop, processes, storm, stream, ends, threads, io, cache, calls, lookups, syncs, \
-             files, hog, run, confine"
+             files, hog, tcp, run, confine"
         ),
     }
 }

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
+/*
+ * What is remembered of a connection from its begin to its end: since when it is open, which way it
+ * was opened, and whose it is. The state of a connection mostly changes while something else runs,
+ * so its owner is taken when he connects or accepts.
+ */
+#ifndef EF_TCPLIFE_LIFE_H
+#define EF_TCPLIFE_LIFE_H
+
+#include "owned_counters.h"
+
+enum direction { IN, OUT };
+
+struct life {
+	u64 opened_ns; /* 0: before the start, or not yet */
+	/* Of --by; with --events the process's id. 0: nobody is known. */
+	u64 id[2];
+	/* Of a process, or with --events the thread's name. */
+	char comm[TASK_COMM_LEN];
+	u32 direction;
+	u32 unused;
+};
+
+/* Of the connections whose owner is known, by the socket's address. All leave when the socket gets
+ * to TCP_CLOSE. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	/* Set before loading, to --max-open. */
+	__uint(max_entries, 1);
+	__type(key, u64);
+	__type(value, struct life);
+} lives SEC(".maps");
+
+/*
+ * Of those that came in and that nobody has accepted yet: since when. Accepting and ending may
+ * happen at once on two processors; who takes it out of here counts that it was opened.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	/* As above. */
+	__uint(max_entries, 1);
+	__type(key, u64);
+	__type(value, u64);
+} waiting SEC(".maps");
+
+/* --events: send each connection rather than count it. */
+const volatile bool send_events = false;
+
+static __always_inline struct life *life_of(u64 sk)
+{
+	return bpf_map_lookup_elem(&lives, &sk);
+}
+
+static __always_inline void life_begins(u64 sk, struct life *life)
+{
+	if ((int)bpf_map_update_elem(&lives, &sk, life, BPF_ANY))
+		count(LOST, 1);
+}
+
+static __always_inline void life_ends(u64 sk)
+{
+	bpf_map_delete_elem(&lives, &sk);
+}
+
+static __always_inline void waits(u64 sk, u64 since_ns)
+{
+	if ((int)bpf_map_update_elem(&waiting, &sk, &since_ns, BPF_ANY))
+		count(LOST, 1);
+}
+
+/* Takes one that waits out, for one caller only: since when it waited, or 0. */
+static __always_inline u64 waits_no_more(u64 sk)
+{
+	u64 *since = bpf_map_lookup_elem(&waiting, &sk);
+	u64 since_ns;
+
+	if (!since)
+		return 0;
+	since_ns = *since;
+	return (int)bpf_map_delete_elem(&waiting, &sk) ? 0 : since_ns;
+}
+
+/* It is the running task's. */
+static __always_inline void life_is_current(struct life *life)
+{
+	if (send_events || by == BY_PROCESS)
+		life->id[0] = bpf_get_current_pid_tgid() >> 32;
+	else if (by == BY_COMM)
+		bpf_get_current_comm(&life->id, sizeof(life->id));
+	else if (by == BY_CGROUP)
+		life->id[0] = bpf_get_current_cgroup_id();
+	if (send_events)
+		bpf_get_current_comm(&life->comm, sizeof(life->comm));
+	else if (by == BY_PROCESS)
+		process_name(life->comm);
+}
+
+static __always_inline struct counters *counters_in(void *bank, struct owner *owner, char *comm)
+{
+	struct owned *found = bpf_map_lookup_elem(bank, owner);
+
+	if (!found) {
+		bpf_map_update_elem(bank, owner, &owned_nothing, BPF_NOEXIST);
+		found = bpf_map_lookup_elem(bank, owner);
+	}
+	if (!found) {
+		count(LOST, 1);
+		return NULL;
+	}
+	if (by == BY_PROCESS && !found->comm[0])
+		__builtin_memcpy(found->comm, comm, TASK_COMM_LEN);
+	return &found->total;
+}
+
+/* Where it is counted what becomes of it. */
+static __always_inline struct counters *counters_of(struct life *life)
+{
+	struct owner owner = {};
+
+	if (by == BY_SYSTEM)
+		return counters_bank();
+	owner.id[0] = life->id[0];
+	owner.id[1] = life->id[1];
+	if (*(volatile u32 *)&owned_bank)
+		return counters_in(&owned_1, &owner, life->comm);
+	return counters_in(&owned_0, &owner, life->comm);
+}
+
+#endif

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
+/*
+ * TCP connections, each from its begin to its end. One tracepoint tells all changes of a socket's
+ * state (net/ipv4/tcp.c, tcp_set_state()):
+ *
+ * - who connects sets SYN_SENT himself; what comes of that, comes with a packet, while anything may
+ *   be running: ESTABLISHED, or CLOSE where it was refused, or given up.
+ * - an incoming connection goes from SYN_RECV to ESTABLISHED by a packet; later a task accepts it.
+ * - who closes it, or ends it by shutdown(2), sets FIN_WAIT1, or LAST_ACK where the other end did
+ * so first; or CLOSE at once, if he left data unread, or does not linger.
+ * - CLOSE comes once, when the socket has no more to do: what waits on in TIME_WAIT is not the
+ *   socket (tcp_time_wait() sets CLOSE), nor are requests that wait to become connections.
+ */
+#include "kernel.h"
+#include "filter.h"
+#include "path.h"
+
+/* In the order of tools/tcplife/src/row.rs. */
+enum counter {
+	ACCEPTED,
+	CONNECTED,
+	FAILED,
+	CLOSED,
+	TX_BYTES,
+	RX_BYTES,
+	RETRANSMITS,
+	LOST,
+	MAX_COUNTERS,
+};
+
+#include "event.h"
+#include "tcplife/life.h"
+#include "tcplife/tuple.h"
+
+/* include/net/tcp_states.h */
+enum state {
+	TCP_ESTABLISHED = 1,
+	TCP_SYN_SENT,
+	TCP_SYN_RECV,
+	TCP_FIN_WAIT1,
+	TCP_FIN_WAIT2,
+	TCP_TIME_WAIT,
+	TCP_CLOSE,
+	TCP_CLOSE_WAIT,
+	TCP_LAST_ACK,
+	TCP_LISTEN,
+	TCP_CLOSING,
+};
+
+/* include/uapi/linux/in.h */
+#define IPPROTO_TCP 6
+/* include/net/sock.h */
+#define SEND_SHUTDOWN 2
+
+/* Mirrored by tools/tcplife/src/event.rs. */
+struct event {
+	u64 ts_ns;
+	u64 opened_ns;
+	u64 tx_bytes;
+	u64 rx_bytes;
+	u32 retransmits;
+	u32 srtt_us; /* eighths */
+	u32 pid;
+	u32 direction;
+	struct tuple tuple;
+	char comm[TASK_COMM_LEN];
+	u32 unused;
+};
+
+/* What a socket moved. */
+struct moved {
+	u64 tx_bytes;
+	u64 rx_bytes;
+	u32 retransmits;
+	u32 srtt_us;
+};
+
+/* Which way it was opened, by the socket alone: what came in has its listener's limit of waiting
+ * connections (sk_clone_lock() copies it). */
+static __always_inline u32 direction_of(struct sock *sk)
+{
+	return sk->sk_max_ack_backlog ? IN : OUT;
+}
+
+static __always_inline int connects(struct sock *sk, struct tcp_sock *tp)
+{
+	struct life life = {.direction = OUT};
+
+	if (!filter_current() || !asked_for(sk, tp))
+		return 0;
+	life_is_current(&life);
+	life_begins((u64)sk, &life);
+	return 0;
+}
+
+/* Of a connection that was opened after the start: once, when its owner is known or never will be.
+ */
+static __always_inline void count_opened(struct life *life)
+{
+	struct counters *bank;
+
+	if (send_events)
+		return;
+	bank = counters_of(life);
+	if (bank)
+		add(bank, life->direction == IN ? ACCEPTED : CONNECTED, 1);
+}
+
+static __always_inline int opens(struct sock *sk, struct tcp_sock *tp, int from)
+{
+	struct life *found = life_of((u64)sk);
+
+	/* An attempt that began before the start, or was not asked for. */
+	if (!found && from != TCP_SYN_RECV)
+		return 0;
+	/* Its own port was not known when it began. */
+	if (!asked_for(sk, tp)) {
+		if (found)
+			life_ends((u64)sk);
+		return 0;
+	}
+	/* At the address of one whose end was missed. */
+	if (found && found->direction == IN && found->opened_ns) {
+		life_ends((u64)sk);
+		found = NULL;
+	}
+	if (!found) {
+		waits((u64)sk, bpf_ktime_get_ns());
+		return 0;
+	}
+	/* This end connected; or it has accepted already (TCP Fast Open). */
+	found->opened_ns = bpf_ktime_get_ns();
+	count_opened(found);
+	return 0;
+}
+
+/* The running task owns a connection from now on, which may be one that waited for that. */
+static __always_inline void owns(u64 sk, u32 direction, u64 opened_ns)
+{
+	struct life life = {.direction = direction, .opened_ns = opened_ns};
+
+	life_is_current(&life);
+	if (opened_ns)
+		count_opened(&life);
+	life_begins(sk, &life);
+}
+
+/* The running task has accepted it. `typed`: the pointer may be followed. */
+static __always_inline int accepts(struct sock *sk, bool typed)
+{
+	u64 opened_ns = waits_no_more((u64)sk);
+	u8 state;
+
+	if (!filter_current())
+		return 0;
+	/* Was open before the start, or is not yet (TCP Fast Open); or was not asked for. */
+	if (!opened_ns && (ends_asked_for() || life_of((u64)sk)))
+		return 0;
+	owns((u64)sk, IN, opened_ns);
+	/* It may have ended meanwhile, or before. */
+	state = typed ? sk->__sk_common.skc_state : BPF_CORE_READ(sk, __sk_common.skc_state);
+	if (state == TCP_CLOSE)
+		life_ends((u64)sk);
+	return 0;
+}
+
+/* The running task closes it: one of which nobody is known is his. */
+static __always_inline int closes(struct sock *sk, struct tcp_sock *tp)
+{
+	u64 opened_ns;
+
+	if (life_of((u64)sk))
+		return 0;
+	opened_ns = waits_no_more((u64)sk);
+	if (!filter_current() || !asked_for(sk, tp))
+		return 0;
+	owns((u64)sk, opened_ns ? IN : direction_of(sk), opened_ns);
+	return 0;
+}
+
+/*
+ * The bytes of data, of which the kernel's counts hold one more for each SYN and FIN that passed
+ * them: tcp_snd_una_update() and tcp_rcv_nxt_update() of net/ipv4/tcp_input.c.
+ */
+static __always_inline void moved_by(struct moved *moved, struct sock *sk, struct tcp_sock *tp,
+				     u32 direction, int from)
+{
+	moved->tx_bytes = tp->bytes_acked;
+	/* A socket that was accepted begins after its SYN. */
+	if (direction == OUT)
+		moved->tx_bytes--;
+	/* Nothing is on its way, not the FIN either. */
+	if (from != TCP_ESTABLISHED && from != TCP_CLOSE_WAIT && tp->snd_una == tp->write_seq)
+		moved->tx_bytes--;
+	moved->rx_bytes = tp->bytes_received;
+	/* A FIN came: tcp_fin() says so. */
+	if (sk->__sk_common.skc_flags >> bpf_core_enum_value(enum sock_flags, SOCK_DONE) & 1)
+		moved->rx_bytes--;
+	moved->retransmits = tp->total_retrans;
+	moved->srtt_us = tp->srtt_us;
+}
+
+static __always_inline void send(struct sock *sk, struct tcp_sock *tp, struct life *life,
+				 struct moved *moved)
+{
+	struct event *event = event_reserve(sizeof(*event));
+
+	if (!event)
+		return;
+	event->ts_ns = bpf_ktime_get_ns();
+	event->opened_ns = life->opened_ns;
+	event->tx_bytes = moved->tx_bytes;
+	event->rx_bytes = moved->rx_bytes;
+	event->retransmits = moved->retransmits;
+	event->srtt_us = moved->srtt_us;
+	event->pid = life->id[0];
+	event->direction = life->direction;
+	tuple_of(&event->tuple, sk, tp);
+	__builtin_memcpy(event->comm, life->comm, sizeof(event->comm));
+	event->unused = 0;
+	event_submit(event);
+}
+
+/* A connection has ended. */
+static __always_inline void tell(struct sock *sk, struct tcp_sock *tp, struct life *life, int from)
+{
+	struct moved moved = {};
+	struct counters *bank;
+
+	moved_by(&moved, sk, tp, life->direction, from);
+	if (send_events) {
+		send(sk, tp, life, &moved);
+		return;
+	}
+	bank = counters_of(life);
+	if (!bank)
+		return;
+	add(bank, CLOSED, 1);
+	add(bank, TX_BYTES, moved.tx_bytes);
+	add(bank, RX_BYTES, moved.rx_bytes);
+	if (moved.retransmits)
+		add(bank, RETRANSMITS, moved.retransmits);
+}
+
+/* An attempt to connect has failed. */
+static __always_inline void fail(struct life *life)
+{
+	struct counters *bank;
+
+	if (send_events)
+		return;
+	bank = counters_of(life);
+	if (bank)
+		add(bank, FAILED, 1);
+}
+
+/* Whether it is the running task that closes it at once: it has said before that it sends no more,
+ * which else leads to another state (tcp_close(), tcp_shutdown()). */
+static __always_inline bool closed_by_current(struct sock *sk, int from)
+{
+	return (from == TCP_ESTABLISHED || from == TCP_CLOSE_WAIT) &&
+	       sk->sk_shutdown & SEND_SHUTDOWN;
+}
+
+/* One of which nobody is known: it was not accepted, or was open before the start. */
+static __always_inline bool unknown_ends(struct life *life, struct sock *sk, struct tcp_sock *tp,
+					 int from)
+{
+	life->opened_ns = waits_no_more((u64)sk);
+	life->direction = from == TCP_SYN_SENT ? OUT : life->opened_ns ? IN : direction_of(sk);
+	if (!asked_for(sk, tp))
+		return false;
+	if (closed_by_current(sk, from) && filter_current())
+		life_is_current(life);
+	else if (filter_is_set())
+		return false;
+	if (life->opened_ns)
+		count_opened(life);
+	return true;
+}
+
+static __always_inline int ends(struct sock *sk, struct tcp_sock *tp, int from)
+{
+	struct life *found = life_of((u64)sk);
+	struct life life = {};
+
+	if (found) {
+		life = *found;
+		life_ends((u64)sk);
+	} else if (!unknown_ends(&life, sk, tp, from)) {
+		return 0;
+	}
+	if (from != TCP_SYN_SENT && from != TCP_SYN_RECV)
+		tell(sk, tp, &life, from);
+	else if (life.direction == OUT && asked_for(sk, tp))
+		fail(&life);
+	return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_state, struct sock *sk, int from, int to)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+	/* Other protocols, and what MPTCP puts above its connections. */
+	if (!tp)
+		return 0;
+	if (to == TCP_SYN_SENT)
+		return connects(sk, tp);
+	if (to == TCP_ESTABLISHED)
+		return opens(sk, tp, from);
+	if (to == TCP_FIN_WAIT1 || to == TCP_LAST_ACK)
+		return closes(sk, tp);
+	if (to == TCP_CLOSE && from != TCP_CLOSE && from != TCP_LISTEN)
+		return ends(sk, tp, from);
+	return 0;
+}
+
+/* Every way to accept hands the connection's socket over by this function, in the task that
+ * accepts; its entry tells all. */
+
+SEC("fentry/security_sock_graft")
+int BPF_PROG(accept_f, struct sock *sk)
+{
+	return sk->sk_protocol == IPPROTO_TCP ? accepts(sk, true) : 0;
+}
+
+SEC("kprobe/security_sock_graft")
+int BPF_KPROBE(accept_k, struct sock *sk)
+{
+	return BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP ? accepts(sk, false) : 0;
+}
+
+/* The tracepoints of the system calls, for kernels that let no function be watched. */
+
+static __always_inline int accepted(long fd)
+{
+	struct socket *socket;
+	struct sock *sk;
+
+	if (fd < 0)
+		return 0;
+	/* It may have been closed, and be another file's, by another thread. */
+	socket = BPF_CORE_READ(current_file(fd), private_data);
+	sk = BPF_CORE_READ(socket, sk);
+	if (!sk || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
+		return 0;
+	return accepts(sk, false);
+}
+
+SEC("tp/syscalls/sys_exit_accept")
+int accept_t(struct sys_exit *ctx)
+{
+	return accepted(ctx->ret);
+}
+
+SEC("tp/syscalls/sys_exit_accept4")
+int accept4_t(struct sys_exit *ctx)
+{
+	return accepted(ctx->ret);
+}
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -1,0 +1,184 @@
+//! The records of tcplife.
+
+use std::cmp::Reverse;
+use std::net::IpAddr;
+
+use common::counted::Added;
+use common::output::Row;
+use common::owner::{By, Owner};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// Which way a connection was opened, in the order of `enum direction` in `bpf/include/tcplife/life.h`.
+pub const DIRECTIONS: [&str; 2] = ["in", "out"];
+
+/// How many counters there are in a bank: `MAX_COUNTERS` of `bpf/tcplife.bpf.c`, in whole cache lines.
+pub const COUNTERS: usize = 8;
+/// The place of what was lost among them.
+pub const LOST: usize = 7;
+
+/// A connection that has ended, at the time of its end: of this machine's end, where both are here there are two.
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Connection {
+    /// The process that connected or accepted; null where nobody is known.
+    pub pid: Option<u32>,
+    /// The thread's command name, at most 15 bytes. Null as pid is.
+    pub comm: Option<String>,
+    /// 4 or 6: the version of IP that the packets have. An IPv6 socket with an IPv4 address (mapped) has 4.
+    pub family: u8,
+    /// This end's address.
+    #[schemars(with = "String")]
+    pub local_addr: IpAddr,
+    /// This end's port.
+    pub local_port: u16,
+    /// The other end's address.
+    #[schemars(with = "String")]
+    pub remote_addr: IpAddr,
+    /// The other end's port.
+    pub remote_port: u16,
+    /// in: came to a port that was listened at; out: this end connected.
+    pub direction: &'static str,
+    /// Bytes of data that the other end has acknowledged.
+    pub tx_bytes: u64,
+    /// Bytes of data that came, without gaps, whether the program read them or not.
+    pub rx_bytes: u64,
+    /// Segments that were sent again.
+    pub retransmits: u32,
+    /// The smoothed round-trip time as it was last, in microseconds; null where none was measured.
+    pub srtt_us: Option<u32>,
+    /// From when both ends knew of the connection (established) to its end, in seconds; null where it was open before
+    /// the start.
+    pub age_s: Option<f64>,
+}
+
+impl Row for Connection {
+    const TABLE: &'static [&'static str] = &[
+        "pid",
+        "comm",
+        "direction",
+        "local_addr",
+        "local_port",
+        "remote_addr",
+        "remote_port",
+        "tx_bytes",
+        "rx_bytes",
+        "retransmits",
+        "srtt_us",
+        "age_s",
+    ];
+    const WIDTHS: &'static [(&'static str, usize)] = &[
+        Owner::WIDTHS[0],
+        Owner::WIDTHS[1],
+        ("local_addr", 15),
+        ("remote_addr", 15),
+        ("tx_bytes", 10),
+        ("rx_bytes", 10),
+    ];
+}
+
+/// What became of connections in an interval.
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Connections {
+    /// Whose they were, with --by; null also where nobody is known.
+    #[serde(flatten)]
+    pub owner: Owner,
+    /// Connections that came in and were accepted; one that nobody accepted counts when it ends.
+    pub accepted: u64,
+    /// Connections that this machine opened: attempts to connect that succeeded.
+    pub connected: u64,
+    /// Attempts to connect that failed: refused, timed out, or given up.
+    pub failed: u64,
+    /// Connections that ended, either way.
+    pub closed: u64,
+    /// Bytes of data that the other ends of those have acknowledged, in all of their lives.
+    pub tx_bytes: u64,
+    /// Bytes of data that came to those, in all of their lives.
+    pub rx_bytes: u64,
+    /// Segments that those sent again.
+    pub retransmits: u64,
+}
+
+impl Connections {
+    /// A record for each owner, those first that closed most; one that says so where nothing happened.
+    pub fn of(added: Added<COUNTERS>, by: By) -> Vec<Self> {
+        let rows = added.into_iter().map(|(owner, added)| Self::new(named(owner, by), &added));
+        let mut rows: Vec<_> = rows.collect();
+        rows.sort_by_key(|row| Reverse(row.closed));
+        if rows.is_empty() {
+            rows.push(Self::new(Owner::nobody(by), &[0; COUNTERS]));
+        }
+        rows
+    }
+
+    /// From what was added to the counters, in the order of `enum counter` in `bpf/tcplife.bpf.c`.
+    fn new(owner: Owner, added: &[u64; COUNTERS]) -> Self {
+        let &[accepted, connected, failed, closed, tx_bytes, rx_bytes, retransmits, _] = added;
+        Self { owner, accepted, connected, failed, closed, tx_bytes, rx_bytes, retransmits }
+    }
+}
+
+/// Nobody, where the kernel's side knew of no owner.
+fn named(owner: Owner, by: By) -> Owner {
+    let unknown = match by {
+        By::System => false,
+        By::Process => owner.pid == Some(Some(0)),
+        By::Comm => owner.comm == Some(Some(String::new())),
+        By::Cgroup => owner.cgroup.as_ref().is_some_and(|path| path.as_deref() == Some(NO_CGROUP)),
+    };
+    if unknown { Owner::nobody(by) } else { owner }
+}
+
+/// How `common::cgroups` calls the cgroup that no task was seen in.
+const NO_CGROUP: &str = "(gone, id 0)";
+
+impl Row for Connections {
+    const TABLE: &'static [&'static str] = &[
+        "pid",
+        "comm",
+        "cgroup",
+        "accepted",
+        "connected",
+        "failed",
+        "closed",
+        "tx_bytes",
+        "rx_bytes",
+        "retransmits",
+    ];
+    const WIDTHS: &'static [(&'static str, usize)] =
+        &[Owner::WIDTHS[0], Owner::WIDTHS[1], ("tx_bytes", 10), ("rx_bytes", 10)];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_land_in_their_fields() {
+        let [row] = &Connections::of(vec![(Owner::default(), [1, 2, 3, 4, 5, 6, 7, 8])], By::System)[..]
+        else {
+            panic!("one record")
+        };
+        assert_eq!((row.accepted, row.connected, row.failed, row.closed), (1, 2, 3, 4));
+        assert_eq!((row.tx_bytes, row.rx_bytes, row.retransmits), (5, 6, 7));
+    }
+
+    #[test]
+    fn who_is_not_known_is_nobody() {
+        let owners = [
+            (Owner::process(0, String::new()), By::Process),
+            (Owner::comm(String::new()), By::Comm),
+            (Owner::cgroup(NO_CGROUP.to_string()), By::Cgroup),
+        ];
+        for (owner, by) in owners {
+            assert_eq!(Connections::of(vec![(owner, [1; COUNTERS])], by)[0].owner, Owner::nobody(by));
+        }
+        let known = Owner::process(7, "curl".to_string());
+        assert_eq!(named(known.clone(), By::Process), known);
+    }
+
+    #[test]
+    fn an_interval_without_any_has_a_record() {
+        let rows = Connections::of(Vec::new(), By::Comm);
+        assert_eq!((rows.len(), rows[0].closed, &rows[0].owner), (1, 0, &Owner::nobody(By::Comm)));
+    }
+}

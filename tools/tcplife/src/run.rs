@@ -1,0 +1,64 @@
+//! The two ways to run: a record for each connection, or counts per interval.
+
+use common::banks::Counters;
+use common::cli::Common;
+use common::counted::Counted;
+use common::events;
+use common::exit::Result;
+use common::interval::Ticks;
+use common::kernel_names;
+use common::output::Writer;
+use common::session::Session;
+use libbpf_rs::skel::{OpenSkel, Skel};
+
+use crate::row::{COUNTERS, Connections, LOST};
+use crate::skel::types::asked;
+use crate::skel::{OpenTcplifeSkel, TcplifeSkel};
+use crate::{Args, TOOL, event};
+
+/// `BPF_F_NO_PREALLOC` of `linux/bpf.h`.
+const NO_PREALLOC: u32 = 1;
+
+/// Sets the constants and sizes that the kernel's side needs before it is loaded.
+pub fn configure(
+    open: &mut OpenTcplifeSkel<'_>,
+    args: &Args,
+    asked: &asked,
+    events: bool,
+) -> libbpf_rs::Result<()> {
+    // From 6.1 on memory comes with the connections; before, it had to be there, or the kernel warned of it.
+    let flags = if kernel_names("bpf_mem_alloc") { NO_PREALLOC } else { 0 };
+    for map in [&mut open.maps.lives, &mut open.maps.waiting] {
+        map.set_max_entries(args.max_open)?;
+        map.set_map_flags(flags)?;
+    }
+    if let Some(constants) = open.maps.rodata_data.as_deref_mut() {
+        constants.send_events = events;
+        constants.asked = *asked;
+    }
+    events::configure(open.open_object_mut(), events.then_some(events::RING_BYTES))
+}
+
+/// A record for each connection, until asked to end.
+pub fn events(session: &mut Session<TcplifeSkel<'_>>, common: &Common) -> Result<()> {
+    let mut counters: Counters<COUNTERS> = Counters::map(&session.skel.maps.counters)?;
+    let source = events::Source {
+        object: session.skel.object(),
+        lost: &mut || counters.since_last()[LOST] + session.meter.account().missed,
+    };
+    events::write(TOOL, common, &session.stop, source, event::decode, |_| true)
+}
+
+/// Records at the end of each interval.
+pub fn intervals(session: &mut Session<TcplifeSkel<'_>>, args: &Args) -> Result<()> {
+    let by = args.owner.by;
+    let mut counted: Counted<'_, COUNTERS> = Counted::of(session.skel.object(), by, LOST)?;
+    let mut writer = Writer::new(TOOL, &args.common);
+    let mut ticks = Ticks::new(args.common.interval, args.common.count, args.common.duration);
+    while let Some(tick) = ticks.next(&session.stop) {
+        let (added, lost) = counted.since_last()?;
+        let account = session.meter.account();
+        writer.interval(&tick, &Connections::of(added, by), lost, account)?;
+    }
+    Ok(())
+}
