@@ -164,12 +164,22 @@ static __always_inline int accepts(struct sock *sk, bool typed)
 	return 0;
 }
 
+/* Whether the kernel itself is at work, as far as it tells (5.11): MPTCP leaves it to a worker to
+ * close its connections, which are not the worker's. */
+static __always_inline bool current_is_kernel(void)
+{
+	if (!bpf_core_enum_value_exists(enum bpf_func_id___owner,
+					BPF_FUNC_get_current_task_btf___owner))
+		return false;
+	return bpf_get_current_task_btf()->flags & PF_KTHREAD;
+}
+
 /* The running task closes it: one of which nobody is known is his. */
 static __always_inline int closes(struct sock *sk, struct tcp_sock *tp)
 {
 	u64 opened_ns;
 
-	if (life_of((u64)sk))
+	if (life_of((u64)sk) || current_is_kernel())
 		return 0;
 	opened_ns = waits_no_more((u64)sk);
 	if (!filter_current() || !asked_for(sk, tp))
@@ -187,14 +197,16 @@ static __always_inline void moved_by(struct moved *moved, struct sock *sk, struc
 {
 	moved->tx_bytes = tp->bytes_acked;
 	/* A socket that was accepted begins after its SYN. */
-	if (direction == OUT)
+	if (direction == OUT && moved->tx_bytes)
 		moved->tx_bytes--;
 	/* Nothing is on its way, not the FIN either. */
-	if (from != TCP_ESTABLISHED && from != TCP_CLOSE_WAIT && tp->snd_una == tp->write_seq)
+	if (from != TCP_ESTABLISHED && from != TCP_CLOSE_WAIT && tp->snd_una == tp->write_seq &&
+	    moved->tx_bytes)
 		moved->tx_bytes--;
 	moved->rx_bytes = tp->bytes_received;
 	/* A FIN came: tcp_fin() says so. */
-	if (sk->__sk_common.skc_flags >> bpf_core_enum_value(enum sock_flags, SOCK_DONE) & 1)
+	if (sk->__sk_common.skc_flags >> bpf_core_enum_value(enum sock_flags, SOCK_DONE) & 1 &&
+	    moved->rx_bytes)
 		moved->rx_bytes--;
 	moved->retransmits = tp->total_retrans;
 	moved->srtt_us = tp->srtt_us;
@@ -270,7 +282,7 @@ static __always_inline bool unknown_ends(struct life *life, struct sock *sk, str
 	life->direction = from == TCP_SYN_SENT ? OUT : life->opened_ns ? IN : direction_of(sk);
 	if (!asked_for(sk, tp))
 		return false;
-	if (closed_by_current(sk, from) && filter_current())
+	if (closed_by_current(sk, from) && !current_is_kernel() && filter_current())
 		life_is_current(life);
 	else if (filter_is_set())
 		return false;

@@ -280,6 +280,7 @@ struct task_io_accounting {
 };
 
 struct task_struct {
+	unsigned int flags;
 	int pid;
 	int tgid;
 	int exit_state;
@@ -474,5 +475,6 @@ struct sys_exit {
 #define SIGNAL_GROUP_EXIT 0x00000004
 /* include/linux/sched.h */
 #define EXIT_ZOMBIE 0x00000020
+#define PF_KTHREAD 0x00200000
 
 #endif

@@ -12,7 +12,7 @@ use tests::{bpf, can_run, lock, until};
 /// `CAP_BPF` of `linux/capability.h`, as a bit.
 const CAP_BPF: u64 = 1 << 39;
 
-const WAYS: [(&str, &[&str]); 26] = [
+const WAYS: [(&str, &[&str]); 29] = [
     ("proclife", &["0.1"]),
     ("proclife", &["--events"]),
     ("biolat", &["0.1"]),
@@ -39,6 +39,9 @@ const WAYS: [(&str, &[&str]); 26] = [
     ("oomwatch", &["0.1", "--by", "cgroup", "--attach", "kprobe"]),
     ("irqlat", &["0.1"]),
     ("irqlat", &["0.1", "--per-cpu", "--overhead"]),
+    ("tcplife", &["--events"]),
+    ("tcplife", &["0.1", "--by", "process", "--attach", "kprobe"]),
+    ("tcplife", &["0.1", "--port", "80", "--attach", "tracepoint"]),
 ];
 
 /// Tools that are tried at once. Older kernels (5.10) have room for one probed call per possible processor and function:

@@ -4,9 +4,12 @@
 //! there as the last of all.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 
+use tests::records::sum;
 use tests::refusal::{refuses, run};
+use tests::tool::Tool;
 use tests::{can_run, kernel};
 
 const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
@@ -38,6 +41,8 @@ fn a_kernel_that_lets_no_program_read_its_memory() {
         "fslat --fs ext4 --attach kprobe --events",
         "oomwatch",
         "irqlat",
+        "tcplife --attach kprobe",
+        "tcplife --attach tracepoint",
     ] {
         refuses(&format!("$BIN/{tool}"), 4, &parts);
     }
@@ -45,11 +50,23 @@ fn a_kernel_that_lets_no_program_read_its_memory() {
     let (code, out, said) = run("$BIN/proclife -o json 0.1 2");
     assert_eq!((code, out.lines().count(), said.len()), (Some(0), 2, 0), "{said:?}");
     // Nor does what reads memory by typed pointers alone.
-    for tool in ["cachestat -q", "fslat --fs ext4 --attach fentry"] {
+    for tool in ["cachestat -q", "fslat --fs ext4 --attach fentry", "tcplife --by comm"] {
         let (code, out, said) = run(&format!("$BIN/{tool} -o json 0.1 2"));
         assert_eq!((code, said.len()), (Some(0), 0), "{said:?}");
         assert!(out.lines().count() >= 2, "{tool}");
     }
+    // That connections are told as on other days.
+    let tool = Tool::start("tcplife", &["-p", &std::process::id().to_string()]);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let mut client = TcpStream::connect(listener.local_addr().expect("bound")).expect("it listens");
+    client.write_all(b"locked").expect("a buffer has room");
+    let mut server = listener.accept().expect("a connection").0;
+    server.read_exact(&mut [0; 6]).expect("six bytes");
+    drop((client, server));
+    let ends = tool.until("both ends", |records| records.len() == 2);
+    assert_eq!([sum(&ends, "tx_bytes"), sum(&ends, "rx_bytes")], [6, 6], "{ends:?}");
+    assert!(ends.iter().all(|end| end["pid"] == std::process::id()), "{ends:?}");
+    tool.interrupt();
     // What the system does not show, the verifier's words tell.
     let line = format!("unshare --mount bash -c 'umount {} && exec '\"$BIN/biolat\"", "/sys/kernel/security");
     refuses(&line, 4, &parts);

@@ -11,7 +11,7 @@ use tests::tool::Tool;
 use tests::{can_run, until};
 
 /// The tools, with the ways of theirs that print different records.
-const WAYS: [&[&str]; 13] = [
+const WAYS: [&[&str]; 15] = [
     &["proclife"],
     &["proclife", "--overhead"],
     &["biolat"],
@@ -23,18 +23,21 @@ const WAYS: [&[&str]; 13] = [
     &["fslat", "-q", "--buckets", "--overhead"],
     &["oomwatch", "-q", "--by", "system"],
     &["oomwatch", "-q", "--by", "process", "--overhead"],
+    &["tcplife", "-q", "--by", "system"],
+    &["tcplife", "-q", "--by", "process", "--overhead"],
     &["irqlat"],
     &["irqlat", "--per-cpu", "--buckets", "--overhead"],
 ];
 
 /// Those whose records differ in their columns, as one types them.
-const LINES: [&str; 8] = [
+const LINES: [&str; 9] = [
     "proclife",
     "biolat",
     "proclife --overhead",
     "syncsnoop",
     "fslat",
     "oomwatch",
+    "tcplife",
     "irqlat",
     "irqlat --per-cpu",
 ];
@@ -154,6 +157,7 @@ fn a_terminal_gets_a_table_with_headings() {
         ("syncsnoop", ["call", "count", "errors"]),
         ("fslat", ["fs", "op", "errors"]),
         ("oomwatch", ["time", "kills", "lost"]),
+        ("tcplife", ["accepted", "closed", "lost"]),
         ("irqlat", ["kind", "name", "irq"]),
     ] {
         let shown = good(&format!("script -qec \"$BIN/{tool} 0.2 2\" /dev/null"));
@@ -185,6 +189,8 @@ fn a_reader_that_goes_ends_it_quickly_and_well() {
         "$BIN/fslat -q --events -p 1 | sleep 3",
         "$BIN/oomwatch -q 0.2 | head -1",
         "$BIN/oomwatch -q | sleep 1",
+        "$BIN/tcplife -q 0.2 | head -1",
+        "$BIN/tcplife -q | sleep 1",
     ] {
         let start = Instant::now();
         let Output { status, stderr, .. } = shell(line);
@@ -264,6 +270,9 @@ fn an_idle_interval_has_a_record() {
     for record in idle("fslat") {
         assert!(["fs", "op", "p99_us", "mean_us"].iter().all(|key| record[key].is_null()));
         assert_eq!(["count", "errors", "lost"].map(|field| count(&record, field)), [0; 3]);
+    }
+    for record in idle("tcplife -q") {
+        assert_eq!(["accepted", "closed", "tx_bytes", "lost"].map(|field| count(&record, field)), [0; 4]);
     }
     for record in idle("proclife") {
         assert_eq!(

@@ -43,6 +43,8 @@ fn without_rights() {
         "fslat",
         "oomwatch",
         "irqlat",
+        "tcplife",
+        "tcplife --port 80 1",
     ] {
         let line = format!("{NOBODY} {}/{tool}", dir.path().display());
         refuses(&line, 4, &["CAP_BPF", "CAP_PERFMON"]);
@@ -117,6 +119,7 @@ fn check_tells_of_every_hook() {
     assert_eq!(hooks("cachestat"), ["fetched", "dirtied", "reads", "faults"]);
     // Vectors that this kernel has not are nothing to be warned of.
     assert_eq!(hooks("irqlat")[..3], ["hard", "soft", "local_timer"]);
+    assert_eq!(hooks("tcplife"), ["states", "accepts"]);
     assert_eq!(hooks("biolat"), ["requests"]);
     assert_eq!(hooks("biolat -p 1"), ["requests of tasks"]);
 }
@@ -169,6 +172,14 @@ fn bad_usage() {
     refuses("$BIN/fslat --min-us 5", 2, &["--events"]);
     refuses("$BIN/oomwatch --events 5", 2, &["--events"]);
     refuses("$BIN/oomwatch --events --by comm", 2, &["--events"]);
+    refuses("$BIN/tcplife --events 5", 2, &["--events"]);
+    refuses("$BIN/tcplife --port 0", 2, &["--port", "0"]);
+    refuses("$BIN/tcplife --port 65536", 2, &["--port", "65536"]);
+    refuses("$BIN/tcplife --cidr 10.0.0.0/33", 2, &["--cidr", "10.0.0.0/33", "2001:db8::/32"]);
+    refuses("$BIN/tcplife --cidr localhost", 2, &["--cidr", "localhost"]);
+    refuses("$BIN/tcplife --family 5", 2, &["--family", "5"]);
+    refuses("$BIN/tcplife --max-open 0", 2, &["--max-open", "0"]);
+    refuses("$BIN/tcplife --port $(seq -s, 33)", 2, &["--port", "32"]);
 }
 
 #[test]
@@ -202,4 +213,5 @@ fn stdout_that_cannot_be_written_to() {
     refuses("$BIN/cachestat -q -o json 0.1 3 >/dev/full", 1, &["stdout"]);
     refuses("$BIN/fslat -q -o json 0.1 3 >/dev/full", 1, &["stdout"]);
     refuses("$BIN/oomwatch -q -o json 0.1 3 >/dev/full", 1, &["stdout"]);
+    refuses("$BIN/tcplife -q -o json 0.1 3 >/dev/full", 1, &["stdout"]);
 }

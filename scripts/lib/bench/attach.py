@@ -59,6 +59,9 @@ def cases(bench):
             "oomkill": machine.other("oomkill"),
             "bpftrace printf": machine.other("bpftrace", "-e", KILLS),
         }),
+        ("tcplife", bench.ours("tcplife", "-q"), {
+            "libbpf-tools tcplife": machine.peer("tcplife"),
+        }),
         ("irqlat", bench.ours("irqlat", "1"), {
             "hardirqs": machine.peer("hardirqs", "1"),
             "softirqs": machine.peer("softirqs", "1"),

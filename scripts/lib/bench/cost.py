@@ -14,6 +14,7 @@ def measure(bench, results):
     processes(bench, results)
     calls.measure(bench, results)
     syncs(bench, results)
+    connections(bench, results)
     interrupts.measure(bench, results)
 
 
@@ -96,3 +97,27 @@ def syncs(bench, results):
         theirs and ours <= theirs,
     )
     results.add("the same: syncsnoop --events, of calls that are too quick to be told", f"{cost['events']:.0f} ns")
+
+
+def connections(bench, results):
+    count = bench.pick(2_000, 10_000)
+    commands = {
+        "events": bench.ours("tcplife", "-q", "--events", "-o", "json"),
+        "counts": bench.ours("tcplife", "-q", "1"),
+        "tcplife": machine.peer("tcplife"),
+    }
+    commands = {name: argv for name, argv in commands.items() if argv}
+    machine.progress(f"cost: tcplife and libbpf-tools' tcplife over 2 times {count} connections to this machine itself")
+    accounts = together(bench, commands, lambda: work.connections(bench, count))
+    # Both ends of each, in both orders of the tools.
+    cost = {name: account.per(4 * count) for name, account in accounts.items()}
+    ours, theirs = cost["events"], cost.get("tcplife")
+    results.add(
+        "cost of a connection's end, from open to closed: tcplife --events",
+        f"{ours:.0f} ns" + (f" ({ours / theirs:.2f}×)" if theirs else ""),
+        f"libbpf-tools tcplife {theirs:.0f} ns" if theirs else "libbpf-tools tcplife not installed",
+        f"≤ {SHARE}× tcplife", theirs and ours <= SHARE * theirs,
+    )
+    results.add("the same: tcplife 1", f"{cost['counts']:.0f} ns")
+    results.add("tcplife --events, program by program, ns a run", accounts["events"].programs(),
+                accounts["tcplife"].programs() if theirs else "")

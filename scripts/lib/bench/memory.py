@@ -20,6 +20,7 @@ def measure(bench, results):
         "fslat": bench.ours("fslat", "0.5"),
         "oomwatch, locked": bench.ours("oomwatch", "-q"),
         "irqlat": bench.ours("irqlat", "0.5"),
+        "tcplife": bench.ours("tcplife", "-q"),
         "ebpfmux --join over two tools": mux,
     }
     others = {
@@ -30,6 +31,7 @@ def measure(bench, results):
         "syncsnoop": ["bpftrace"],
         "oomwatch, locked": ["oomkill"],
         "irqlat": ["hardirqs", "softirqs"],
+        "tcplife": ["libbpf-tools tcplife"],
     }
     commands = {
         "execsnoop": machine.other("execsnoop"),
@@ -39,6 +41,7 @@ def measure(bench, results):
         "libbpf-tools vfsstat": machine.peer("vfsstat", "1"),
         "hardirqs": machine.peer("hardirqs", "1"),
         "softirqs": machine.peer("softirqs", "1"),
+        "libbpf-tools tcplife": machine.peer("tcplife"),
         "bpftrace": machine.other("bpftrace", "-e", "tracepoint:sched:sched_process_exec { @[comm] = count(); }"),
     }
     with work.loop_device(bench.scratch) as device:

@@ -47,6 +47,12 @@ def packets(count):
             here.recv(8)
 
 
+def connections(bench, count):
+    """Opens so many connections to this machine itself and closes them, from one process to another."""
+    argv = bench.ours("workload", "tcp", "--how", "storm", "--backlog", "4096", "--times", str(count))
+    subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
+
+
 def direct_reads(bench, count):
     """Reads so often 4 KiB of a file past the page cache, one after the other: interrupts of its disk."""
     file = bench.scratch / "direct"

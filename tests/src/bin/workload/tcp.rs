@@ -4,6 +4,7 @@
 //! - `half`: this end says that it sends no more (`shutdown`) before the other sends.
 //! - `reset`: this end does not linger when it closes.
 //! - `unread`: this end closes without having read.
+//! - `handed`: the process that accepts hands each connection over to a child of its own, and closes its copy.
 //! - `forgotten`: the other end does not accept, and closes its listener at last.
 //! - `refused`: nobody listens.
 //! - `storm`: nothing is sent; nobody says what was done but how often.
@@ -34,6 +35,7 @@ enum How {
     Half,
     Reset,
     Unread,
+    Handed,
     Forgotten,
     Refused,
     Storm,
@@ -46,6 +48,7 @@ impl How {
             "half" => Self::Half,
             "reset" => Self::Reset,
             "unread" => Self::Unread,
+            "handed" => Self::Handed,
             "forgotten" => Self::Forgotten,
             "refused" => Self::Refused,
             "storm" => Self::Storm,
@@ -129,7 +132,7 @@ fn connect(to: &SocketAddr, how: How, times: u64, args: &Args) {
 fn use_up(mut stream: TcpStream, how: How, number: u64) -> String {
     let (up, down) = sizes(number);
     let (tx, rx) = (up + HEADER as u64, down);
-    let said = line(&stream, Some(std::process::id()), "out", tx, rx);
+    let said = line(&stream, std::process::id(), "out", tx, rx);
     let mut header = up.to_be_bytes().to_vec();
     header.extend(down.to_be_bytes());
     header.resize(tx as usize, b'u');
@@ -150,6 +153,7 @@ fn use_up(mut stream: TcpStream, how: How, number: u64) -> String {
         // The other end closes first, or this one.
         How::Close if number % 2 == 1 => until_closed(&mut stream),
         How::Half => until_closed(&mut stream),
+        How::Handed => until_closed(&mut stream),
         _ => (),
     }
     said
@@ -162,23 +166,36 @@ fn serve(listener: &TcpListener, how: How, times: u64) {
         println!("{{\"pid\":{},\"times\":{times}}}", std::process::id());
         return;
     }
-    let said: Vec<String> = (0..times).map(|number| answer(accept(), how, number)).collect();
+    let pid = std::process::id();
+    if how == How::Handed {
+        for number in 0..times {
+            let stream = accept();
+            let child = sys::child_that(|| {
+                println!("{}", answer(stream.try_clone().expect("a copy"), how, number, pid));
+                sys::exit(0);
+            });
+            drop(stream);
+            assert_eq!(sys::wait(child), 0, "the child");
+        }
+        return;
+    }
+    let said: Vec<String> = (0..times).map(|number| answer(accept(), how, number, pid)).collect();
     said.iter().for_each(|line| println!("{line}"));
 }
 
 /// The same as the end that accepted.
-fn answer(mut stream: TcpStream, how: How, number: u64) -> String {
+fn answer(mut stream: TcpStream, how: How, number: u64, pid: u32) -> String {
     let mut header = [0; HEADER];
     stream.read_exact(&mut header).expect("a header");
     let size = |at: usize| u64::from_be_bytes(std::array::from_fn(|byte| header[at + byte]));
     let (up, down) = (size(0), size(8));
-    let said = line(&stream, Some(std::process::id()), "in", down, up + HEADER as u64);
+    let said = line(&stream, pid, "in", down, up + HEADER as u64);
     stream.read_exact(&mut vec![0; up as usize]).expect("the other end sends");
     if how == How::Half {
         until_closed(&mut stream);
     }
     stream.write_all(&vec![b'd'; down as usize]).expect("the other end reads");
-    let first = how == How::Half || how == How::Close && number % 2 == 1;
+    let first = matches!(how, How::Half | How::Handed) || how == How::Close && number % 2 == 1;
     if !first {
         until_closed(&mut stream);
     }
@@ -191,7 +208,7 @@ fn forgotten(to: &SocketAddr, times: u64) {
         let mut stream = TcpStream::connect(to).expect("the kernel accepts");
         let (up, _) = sizes(number);
         stream.write_all(&vec![b'u'; up as usize]).expect("the kernel receives");
-        let said = line(&stream, Some(std::process::id()), "out", up, 0);
+        let said = line(&stream, std::process::id(), "out", up, 0);
         let (here, there) = (stream.local_addr().expect("here"), stream.peer_addr().expect("there"));
         println!("{said}\n{}", line_of(there, here, None, "in", 0, up));
     }
@@ -216,9 +233,9 @@ fn no_linger(stream: &TcpStream) {
     assert_eq!(set, 0, "SO_LINGER");
 }
 
-fn line(stream: &TcpStream, pid: Option<u32>, direction: &str, tx: u64, rx: u64) -> String {
+fn line(stream: &TcpStream, pid: u32, direction: &str, tx: u64, rx: u64) -> String {
     let (here, there) = (stream.local_addr().expect("here"), stream.peer_addr().expect("there"));
-    line_of(here, there, pid, direction, tx, rx)
+    line_of(here, there, Some(pid), direction, tx, rx)
 }
 
 fn line_of(
