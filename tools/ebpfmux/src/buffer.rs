@@ -6,12 +6,18 @@ use std::time::Instant;
 
 use crate::input::Input;
 
-/// Bytes asked for in one read.
-const CHUNK: usize = 256 << 10;
+/// Bytes of a file's buffer, and so of the largest read: more is no faster, and many files are merged at once.
+const FILE: usize = 64 << 10;
+
+/// Bytes of a live source's, which may have to hold what comes while another source is waited for. Memory is taken only
+/// for what is used of it.
+const LIVE: usize = 256 << 10;
 
 /// A window onto a stream: unread bytes in the middle of a block that is filled at its end.
 pub struct Buffer {
     bytes: Vec<u8>,
+    /// Its size but for longer lines.
+    chunk: usize,
     start: usize,
     end: usize,
     /// Position in the stream of `bytes[0]`.
@@ -23,9 +29,11 @@ pub struct Buffer {
 }
 
 impl Buffer {
-    /// An empty buffer.
-    pub fn new() -> Self {
-        Self { bytes: vec![0; CHUNK], start: 0, end: 0, base: 0, plain: true, arrivals: VecDeque::new() }
+    /// An empty buffer of a live source or a file.
+    pub fn new(live: bool) -> Self {
+        let chunk = if live { LIVE } else { FILE };
+        let (bytes, arrivals) = (vec![0; chunk], VecDeque::new());
+        Self { bytes, chunk, start: 0, end: 0, base: 0, plain: true, arrivals }
     }
 
     /// What has been read and not consumed.
@@ -64,7 +72,7 @@ impl Buffer {
 
     /// Whether so much is unread that no more should be read ahead.
     pub fn full(&self) -> bool {
-        self.end - self.start > CHUNK / 4 * 3
+        self.end - self.start > self.chunk / 4 * 3
     }
 
     /// Reads once; returns the number of bytes, 0 at the end of the stream. Grows if a single line fills the buffer.
@@ -77,6 +85,16 @@ impl Buffer {
             self.arrivals.push_back((self.base + self.end as u64, arrival));
         }
         Ok(count)
+    }
+
+    /// Takes bytes in as if they had been read.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        for part in bytes.chunks(FILE / 4) {
+            self.make_room();
+            self.bytes[self.end..self.end + part.len()].copy_from_slice(part);
+            self.end += part.len();
+        }
+        self.plain = plain(self.unread());
     }
 
     /// Ends a last line that the stream left open.
@@ -94,9 +112,9 @@ impl Buffer {
         (self.start, self.end) = (0, unread);
         if unread > self.bytes.len() / 4 * 3 {
             self.bytes.resize(self.bytes.len() * 2, 0);
-        } else if unread <= CHUNK / 2 && self.bytes.len() > CHUNK {
+        } else if unread <= self.chunk / 2 && self.bytes.len() > self.chunk {
             // The long line is through: back to the size that bounds the memory of many sources.
-            self.bytes.truncate(CHUNK);
+            self.bytes.truncate(self.chunk);
             self.bytes.shrink_to_fit();
         }
     }
@@ -120,10 +138,10 @@ mod tests {
     #[test]
     fn bytes_come_out_as_they_went_in_whatever_the_reads() {
         let mut file = tempfile::tempfile().unwrap();
-        let written: Vec<u8> = (0..CHUNK * 3 + 17).map(|i| b'a' + (i % 23) as u8).collect();
+        let written: Vec<u8> = (0..FILE * 3 + 17).map(|i| b'a' + (i % 23) as u8).collect();
         file.write_all(&written).unwrap();
         file.rewind().unwrap();
-        let (mut buffer, mut read) = (Buffer::new(), Vec::new());
+        let (mut buffer, mut read) = (Buffer::new(false), Vec::new());
         let mut input = Input::Plain(file.into());
         while buffer.fill(&mut input, None).unwrap() > 0 {
             // Leave some unread each time, as a line across two reads does.

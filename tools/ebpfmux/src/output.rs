@@ -18,7 +18,7 @@ use rustix::net::SendFlags;
 use crate::wait;
 
 /// Bytes gathered before a write.
-const GATHER: usize = 256 << 10;
+const GATHER: usize = 128 << 10;
 
 /// A pipe of this size lets the reader work while the merge goes on; it is what an ordinary user may ask for.
 const PIPE: usize = 1 << 20;

@@ -80,7 +80,7 @@ impl Source {
             rules,
             input: Some(input),
             live,
-            buffer: Buffer::new(),
+            buffer: Buffer::new(live),
             lines: Lines::new(rules.strict),
             line: 0,
             head: None,
@@ -113,7 +113,7 @@ impl Source {
     /// Reads no more and drops what is unread.
     pub fn close(&mut self) {
         self.input = None;
-        self.buffer = Buffer::new();
+        self.buffer = Buffer::new(false);
         self.head = None;
         self.reorder = None;
     }
