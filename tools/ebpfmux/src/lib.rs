@@ -14,6 +14,7 @@ mod exponential;
 mod export;
 mod exposition;
 mod expr;
+pub mod fuzz;
 mod grid;
 mod input;
 mod join;

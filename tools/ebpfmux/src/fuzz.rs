@@ -1,0 +1,178 @@
+//! What reads strangers' bytes, put to any bytes at all: for fuzzing (`fuzz/`), and for a test on a few seeds.
+//!
+//! Each function panics where something does not hold.
+#![allow(clippy::expect_used, reason = "a panic is what a fuzzer looks for")]
+
+use std::time::Duration;
+
+use crate::buffer::Buffer;
+use crate::condition::Condition;
+use crate::csv_out;
+use crate::expr::Outcome;
+use crate::join::Join;
+use crate::lines::{Format, Found, Lines};
+use crate::metrics::Metrics;
+use crate::record::{self, Fields};
+use crate::rewindow::Rewindow;
+use crate::select::Select;
+use crate::subject::Subject;
+use crate::table::Row;
+use crate::ts::Nanos;
+
+/// The reader of NDJSON, and what is made of the records: windows, joined records, metrics.
+///
+/// All bytes are passed on or left out, in order, however they come in; what a strict reader takes every reader takes, at
+/// the same time; a record that is written again is the same; and whatever stands in it is no danger.
+pub fn ndjson(bytes: &[u8]) {
+    // So that the reader need not find out: JSON from the first line on.
+    let bytes = [b"{\"ts\":\"2026-11-21T06:00:00.000000Z\"}\n", bytes].concat();
+    let (strict, _) = read(&bytes, true, bytes.len());
+    let (quick, _) = read(&bytes, false, bytes.len());
+    let (parts, _) = read(&bytes, false, bytes.len() / 2);
+    assert_eq!(quick, parts, "whatever the reads");
+    for record in &strict {
+        assert!(quick.contains(record), "good for the strict reader alone: {record:?}");
+    }
+    let mut made = Made::default();
+    for (time, line) in &strict {
+        let fields = record::from_json(line).expect("a strict reader has parsed it");
+        written_again_is_the_same(&fields);
+        made.take(*time, &fields);
+    }
+    for (_, line) in &quick {
+        // What only looks whole is found out here.
+        let _ = record::from_json(line);
+    }
+    made.finish();
+}
+
+/// The reader of CSV.
+///
+/// As for NDJSON; and a row that is written again is read as the same cells.
+pub fn csv(bytes: &[u8]) {
+    let bytes = [b"ts,host,tool,", bytes].concat();
+    let (records, format) = read(&bytes, false, bytes.len());
+    let (parts, _) = read(&bytes, false, bytes.len() / 2);
+    assert_eq!(records, parts, "whatever the reads");
+    let Format::Csv(table) = format else { return };
+    let (mut row, mut again, mut made) = (Row::default(), Row::default(), Made::default());
+    for (time, line) in records {
+        let Ok(fields) = table.fields(&line, &mut row) else { continue };
+        let mut written = Vec::new();
+        csv_out::row(fields.iter().map(|(_, value)| csv_out::cell(value)), &mut written);
+        assert_eq!(again.split(&written), Some(fields.len()), "{fields:?}");
+        for (at, (_, value)) in fields.iter().enumerate() {
+            assert_eq!(again.field(at), Some(csv_out::cell(value).as_bytes()), "{fields:?}");
+        }
+        let mut json = Vec::new();
+        record::to_json(&fields, &mut json);
+        let parsed = record::from_json(&json).unwrap_or_else(|why| panic!("{why}: {fields:?}"));
+        assert_eq!(parsed, fields);
+        made.take(time, &fields);
+    }
+    made.finish();
+}
+
+/// The language of `--where` and `--assert`: the first line is an expression, the others are records that it is put to.
+///
+/// Whatever stands there, it ends in an outcome or an error of one line.
+pub fn expression(bytes: &[u8]) {
+    let (text, records) = bytes.split_at(bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len()));
+    let Ok(text) = std::str::from_utf8(text) else { return };
+    let mut select = Select::new(text).ok();
+    let mut condition = match Condition::new("--where", text) {
+        Ok(condition) => condition,
+        Err(failure) => return drop(failure),
+    };
+    for line in records.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        let Ok(fields) = record::from_json(line) else { continue };
+        let subject = Subject::new(&fields);
+        for first in [Outcome::True, Outcome::False] {
+            if let Err(failure) = condition.judge(&subject, first) {
+                assert!(!failure.message.is_empty(), "{text}");
+            }
+        }
+        if let Some(select) = &mut select {
+            let _ = select.apply(&fields);
+        }
+    }
+    let _ = condition.finish();
+}
+
+/// The records in these bytes, which come in two parts, with their times; and what the reader took them for.
+fn read(bytes: &[u8], strict: bool, first: usize) -> (Vec<(Nanos, Vec<u8>)>, Format) {
+    let (mut buffer, mut lines, mut records) = (Buffer::new(false), Lines::new(strict), Vec::new());
+    let (first, second) = bytes.split_at(first);
+    let mut consumed = 0;
+    for (part, last) in [(first, false), (second, true)] {
+        buffer.feed(part);
+        if last && !buffer.unread().is_empty() && !bytes.ends_with(b"\n") {
+            buffer.close_line();
+        }
+        loop {
+            let len = match lines.next(&buffer, last) {
+                Found::More => break,
+                Found::Record(time, len) => {
+                    records.push((time, buffer.unread()[..len].to_vec()));
+                    len
+                }
+                Found::Bad(len, why) => {
+                    assert!(!why.is_empty());
+                    len
+                }
+                Found::Skip(len) => len,
+            };
+            assert!((1..=buffer.unread().len()).contains(&len), "{len} bytes");
+            assert_eq!(buffer.unread()[len - 1], b'\n', "whole lines");
+            consumed += len;
+            buffer.consume(len);
+        }
+    }
+    assert!(buffer.unread().is_empty(), "all is read");
+    assert!((bytes.len()..=bytes.len() + 1).contains(&consumed), "{consumed} bytes");
+    (records, lines.format)
+}
+
+fn written_again_is_the_same(fields: &Fields<'_>) {
+    let (mut line, mut again) = (Vec::new(), Vec::new());
+    record::to_json(fields, &mut line);
+    let parsed = record::from_json(&line).unwrap_or_else(|why| panic!("{why}: {fields:?}"));
+    record::to_json(&parsed, &mut again);
+    assert_eq!(line, again, "{fields:?}");
+}
+
+/// Whatever is made of several records.
+struct Made {
+    window: Rewindow,
+    join: Join,
+    metrics: Metrics,
+}
+
+impl Default for Made {
+    fn default() -> Self {
+        let length = Duration::from_secs(10);
+        let window = Rewindow::new(length, None, true).expect("ten seconds");
+        Self { window, join: Join::new(length), metrics: Metrics::new(100) }
+    }
+}
+
+impl Made {
+    fn take(&mut self, time: Nanos, fields: &Fields<'_>) {
+        self.metrics.take(time, fields);
+        self.join.add(time, fields).iter().for_each(written_again_is_the_same);
+        if let Ok((_, records)) = self.window.add(time, fields) {
+            records.iter().for_each(written_again_is_the_same);
+        }
+    }
+
+    fn finish(mut self) {
+        self.join.close().iter().for_each(written_again_is_the_same);
+        self.window.close().1.iter().for_each(written_again_is_the_same);
+        for line in self.metrics.text().lines().filter(|line| !line.starts_with('#')) {
+            let (name, value) = line.rsplit_once(' ').expect("a name and a value");
+            let family = name.split('{').next().unwrap_or_default();
+            assert!(family.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'), "{line}");
+            assert!(value.parse::<f64>().is_ok(), "{line}");
+        }
+    }
+}
