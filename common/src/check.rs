@@ -8,6 +8,10 @@ use serde::Serialize;
 use crate::cli::Output;
 use crate::exit::{Failure, Result};
 use crate::plan::{Plan, Planned};
+use crate::rights::Need;
+
+/// What stands before the capabilities.
+const NEEDS: &str = "capabilities";
 
 #[derive(Serialize)]
 struct Row<'a> {
@@ -40,14 +44,23 @@ impl<'a> From<&'a Planned> for Row<'a> {
     }
 }
 
-/// Prints a row per hook: JSON where asked for, else text.
-pub fn print(plan: &Plan, output: Option<Output>) -> Result<()> {
+/// Prints a row per hook, and what rights that takes: JSON where asked for, else text.
+pub fn print(plan: &Plan, needs: &[Need], output: Option<Output>) -> Result<()> {
     let mut out = io::stdout().lock();
-    write(&mut out, plan, output).and_then(|()| out.flush()).map_err(Failure::stdout)
+    let written = write(&mut out, plan, output).and_then(|()| write_needs(&mut out, plan, needs, output));
+    written.and_then(|()| out.flush()).map_err(Failure::stdout)
+}
+
+/// Says on stderr what is attached: each hook's rung, and the programs that this is.
+pub fn tell(plan: &Plan) {
+    for (hook, rung) in plan.hooks.iter().filter_map(|hook| Some((hook, hook.rung.as_ref()?))) {
+        let programs: Vec<_> = hook.taken.iter().map(|program| program.name.as_str()).collect();
+        eprintln!("attached for {} by {rung}: {}", hook.hook, programs.join(" "));
+    }
 }
 
 fn write(out: &mut impl Write, plan: &Plan, output: Option<Output>) -> io::Result<()> {
-    let width = plan.hooks.iter().map(|hook| hook.hook.len()).max().unwrap_or(0);
+    let width = plan.hooks.iter().map(|hook| hook.hook.len()).max().unwrap_or(0).max(NEEDS.len());
     for row in plan.hooks.iter().map(Row::from) {
         if output == Some(Output::Json) {
             writeln!(out, "{}", serde_json::to_string(&row)?)?;
@@ -60,6 +73,27 @@ fn write(out: &mut impl Write, plan: &Plan, output: Option<Output>) -> io::Resul
         }
         for passed in row.passed {
             writeln!(out, "{:width$}    passed over {}: {}", "", passed.rung, passed.reason)?;
+        }
+    }
+    Ok(())
+}
+
+/// What rights it takes: a row for each capability, in text a line and what there is to say about some.
+fn write_needs(out: &mut impl Write, plan: &Plan, needs: &[Need], output: Option<Output>) -> io::Result<()> {
+    if output == Some(Output::Json) {
+        return needs.iter().try_for_each(|need| writeln!(out, "{}", serde_json::to_string(need)?));
+    }
+    if needs.is_empty() {
+        return Ok(());
+    }
+    let width = plan.hooks.iter().map(|hook| hook.hook.len()).max().unwrap_or(0).max(NEEDS.len());
+    let names: Vec<_> = needs.iter().map(|need| need.capability.as_str()).collect();
+    writeln!(out, "{NEEDS:width$}  {}", names.join(" "))?;
+    for (index, need) in needs.iter().enumerate() {
+        let missing = if need.missing { " (missing)" } else { "" };
+        // The first two every tool needs.
+        if index >= 2 || need.missing {
+            writeln!(out, "{:width$}    {}{missing}: {}", "", need.capability, need.reason)?;
         }
     }
     Ok(())
@@ -126,7 +160,21 @@ mod tests {
         write(&mut text, &plan, None).unwrap();
         assert_eq!(
             String::from_utf8(text).unwrap(),
-            "reads  kprobe:vfs_read\n         bound: no io_uring\n         passed over fentry:vfs_read: not in this kernel\n"
+            "reads         kprobe:vfs_read\n                bound: no io_uring\n                \
+             passed over fentry:vfs_read: not in this kernel\n"
+        );
+        let need = |capability: &str, missing| Need {
+            capability: capability.to_string(),
+            reason: "it".to_string(),
+            missing,
+        };
+        let mut text = Vec::new();
+        let needs = [need("CAP_BPF", false), need("CAP_PERFMON", true), need("CAP_SYS_ADMIN", false)];
+        write_needs(&mut text, &plan, &needs, None).unwrap();
+        assert_eq!(
+            String::from_utf8(text).unwrap(),
+            "capabilities  CAP_BPF CAP_PERFMON CAP_SYS_ADMIN\n                CAP_PERFMON (missing): it\n                \
+             CAP_SYS_ADMIN: it\n"
         );
     }
 

@@ -54,7 +54,8 @@ pub struct Common {
     #[arg(long, value_name = "KIND", value_enum, default_value_t, hide_possible_values = true)]
     pub attach: Attach,
 
-    /// Attach, say how and why not better, and exit: 0 all hooks, 3 one is missing, 4 not permitted
+    /// Attach, say how, why not better and which capabilities that takes, and exit: 0 all hooks, 3 one is missing, 4 not
+    /// permitted
     #[arg(long)]
     pub check: bool,
 
@@ -71,7 +72,7 @@ pub struct Common {
     #[arg(long)]
     pub overhead: bool,
 
-    /// Say more on stderr
+    /// Say more on stderr: how it attached, and what libbpf says
     #[arg(short, long, conflicts_with = "quiet")]
     pub verbose: bool,
 

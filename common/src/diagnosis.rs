@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use caps::Capability;
 use rustix::io::Errno;
 
 use crate::exit::{Exit, Failure};
@@ -81,6 +82,8 @@ pub struct Diagnosis {
     pub reason: String,
     /// For what it holds.
     pub scope: Scope,
+    /// The capability that the caller lacks for it, where it is one.
+    pub lacks: Option<Capability>,
 }
 
 impl From<Diagnosis> for Failure {
@@ -95,6 +98,7 @@ impl From<Diagnosis> for Refusal {
             reason: diagnosis.reason,
             not_permitted: diagnosis.exit == Exit::NotPermitted,
             whole_kind: diagnosis.scope != Scope::Program,
+            lacks: diagnosis.lacks,
         }
     }
 }
@@ -105,7 +109,7 @@ pub fn diagnose(step: Step, denied: bool, said: &str, facts: &Facts) -> Option<D
     // The verifier's EACCES, which is about the program and not about rights.
     if lacks_argument(said) {
         let reason = "its function has fewer arguments in this kernel".to_string();
-        return Some(Diagnosis { exit: Exit::Unsupported, reason, scope: Scope::Program });
+        return Some(Diagnosis { exit: Exit::Unsupported, reason, scope: Scope::Program, lacks: None });
     }
     // Where the kernel does not tell, the verifier's words do: the helpers are in every kernel for every program that
     // traces, and are taken out only by this.
@@ -142,7 +146,10 @@ pub fn diagnose(step: Step, denied: bool, said: &str, facts: &Facts) -> Option<D
                     "kernel.perf_event_paranoid is {level}, which asks for CAP_SYS_ADMIN: give it that, or sysctl \
                      kernel.perf_event_paranoid=2"
                 );
-                not_permitted(step, Scope::Kind, &cause)
+                Diagnosis {
+                    lacks: Some(Capability::CAP_SYS_ADMIN),
+                    ..not_permitted(step, Scope::Kind, &cause)
+                }
             }
             _ => refused_call(step, Scope::Kind, "perf_event_open(2)", errno, "CONFIG_PERF_EVENTS=y", facts),
         }
@@ -211,16 +218,18 @@ fn refused_call(
     }
     if errno == Errno::NOSYS {
         let reason = format!("this kernel has no {call}: needs {option}");
-        return Diagnosis { exit: Exit::Unsupported, reason, scope };
+        return Diagnosis { exit: Exit::Unsupported, reason, scope, lacks: None };
     }
     let active = if facts.modules.is_empty() { "unknown".to_string() } else { facts.modules.join(", ") };
     not_permitted(step, scope, &format!("{call} gives {name}, {}", by_module(&active)))
 }
 
 fn by_module(modules: &str) -> String {
-    format!(
-        "perhaps by a security module (active: {modules}): see the audit log (ausearch -m avc, journalctl -k)"
-    )
+    let log = "see the audit log (ausearch -m avc, journalctl -k)";
+    // Its classes for the two calls (security/selinux/include/classmap.h).
+    let classes =
+        if modules.contains("selinux") { ", of SELinux for the classes bpf and perf_event" } else { "" };
+    format!("perhaps by a security module (active: {modules}): {log}{classes}")
 }
 
 /// The active security modules that have rules of their own, if there are any.
@@ -231,7 +240,8 @@ fn ruling(facts: &Facts) -> Option<String> {
 }
 
 fn not_permitted(step: Step, scope: Scope, cause: &str) -> Diagnosis {
-    Diagnosis { exit: Exit::NotPermitted, reason: format!("not permitted to {step}: {cause}"), scope }
+    let reason = format!("not permitted to {step}: {cause}");
+    Diagnosis { exit: Exit::NotPermitted, reason, scope, lacks: None }
 }
 
 #[cfg(test)]

@@ -41,9 +41,7 @@ impl Facts {
             bpf,
             perf: perf(),
             memlock: if bpf.is_none() { memlock() } else { None },
-            paranoid: fs::read_to_string("/proc/sys/kernel/perf_event_paranoid")
-                .ok()
-                .and_then(|level| level.trim().parse().ok()),
+            paranoid: paranoid(),
             admin,
             modules: security.read("lsm").map(|list| names(&list)).unwrap_or_default(),
         }
@@ -123,6 +121,34 @@ fn perf() -> Option<Errno> {
     close(result(answer)).err().and_then(refused)
 }
 
+/// Whether perf_event_open(2) asks for CAP_SYS_ADMIN: tried without it. Kernels of distributions (Debian's, for one) do
+/// where `kernel.perf_event_paranoid` is above 2.
+pub fn perf_asks_for_admin() -> bool {
+    let admin = caps::has_cap(None, CapSet::Effective, Capability::CAP_SYS_ADMIN).unwrap_or(false);
+    if admin && caps::drop(None, CapSet::Effective, Capability::CAP_SYS_ADMIN).is_err() {
+        return false;
+    }
+    let answer = perf();
+    if admin {
+        // It is still permitted, and so is there to be had again.
+        let _ = caps::raise(None, CapSet::Effective, Capability::CAP_SYS_ADMIN);
+    }
+    answer == Some(Errno::ACCESS) && paranoid().is_some_and(|level| level > 2)
+}
+
+fn paranoid() -> Option<i32> {
+    fs::read_to_string("/proc/sys/kernel/perf_event_paranoid").ok()?.trim().parse().ok()
+}
+
+/// Whether the kernel hands out the types of its modules, without which no trampoline can be put on a function of theirs
+/// (`bpf_obj_get_next_id` and `BPF_BTF_GET_FD_BY_ID` of kernel/bpf/syscall.c: for CAP_SYS_ADMIN alone).
+pub fn tells_of_modules() -> bool {
+    let mut first = 0;
+    // SAFETY: the number outlives the call.
+    let answer = unsafe { libbpf_sys::bpf_btf_get_next_id(0, &raw mut first) };
+    answer != -libc::EPERM
+}
+
 /// Of the answers to a call, those by which it was not even looked at.
 fn refused(errno: Errno) -> Option<Errno> {
     [Errno::PERM, Errno::ACCESS, Errno::NOSYS].contains(&errno).then_some(errno)
@@ -130,7 +156,7 @@ fn refused(errno: Errno) -> Option<Errno> {
 
 /// The limit of locked memory in bytes, if there is one and the kernel counts BPF's memory against it: then not even
 /// the smallest map can be had where the limit is nothing.
-fn memlock() -> Option<u64> {
+pub fn memlock() -> Option<u64> {
     let limit = getrlimit(Resource::Memlock);
     let present = limit.current?;
     setrlimit(Resource::Memlock, Rlimit { current: Some(0), ..limit }).ok()?;

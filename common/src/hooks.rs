@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use caps::Capability;
 use clap::ValueEnum;
 
 /// Something that a tool must see happen.
@@ -163,12 +164,14 @@ pub struct Refusal {
     pub not_permitted: bool,
     /// It holds for all programs of the kind: no other needs to be tried.
     pub whole_kind: bool,
+    /// The capability that the caller lacks for it, where it is one.
+    pub lacks: Option<Capability>,
 }
 
 impl Refusal {
     /// The kernel cannot.
     pub fn missing(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), not_permitted: false, whole_kind: false }
+        Self { reason: reason.into(), not_permitted: false, whole_kind: false, lacks: None }
     }
 
     /// Whether it was tried at all, or was not asked for.
@@ -178,7 +181,12 @@ impl Refusal {
 
     /// The caller may not, whichever program of the kind it is.
     pub fn not_permitted(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), not_permitted: true, whole_kind: true }
+        Self { reason: reason.into(), not_permitted: true, whole_kind: true, lacks: None }
+    }
+
+    /// The same, for want of a capability.
+    pub fn lacking(self, capability: Capability) -> Self {
+        Self { lacks: Some(capability), ..self }
     }
 }
 

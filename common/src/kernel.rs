@@ -3,8 +3,10 @@
 use std::cell::{OnceCell, RefCell};
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use caps::Capability;
 use rustix::fs::statfs;
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
@@ -12,6 +14,7 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use crate::btf::Types;
 use crate::diagnosis::{Facts, LOCKED_DOWN};
 use crate::exit::{self, Failure};
+use crate::facts;
 use crate::hooks::{Kernel, Kind, Program, Refusal};
 use crate::trampoline;
 
@@ -74,8 +77,14 @@ impl Running {
             let mut types = modules.filter_map(|module| Types::open(&module.path()).ok());
             types.any(|types| types.has_name(function))
         };
-        if self.has_name(function).is_err() && !of_module() {
+        let by_kernel = self.names(function);
+        if !by_kernel && !of_module() {
             return Err(absent());
+        }
+        if !by_kernel && !facts::tells_of_modules() {
+            let why = "of a module, whose types the kernel hands out for CAP_SYS_ADMIN alone";
+            let refusal = Refusal { whole_kind: false, ..Refusal::not_permitted(why) };
+            return Err(refusal.lacking(Capability::CAP_SYS_ADMIN));
         }
         let tried = || self.types().map_or(Err(absent()), trampoline::permitted);
         self.trampolines.get_or_init(tried).clone()
@@ -99,6 +108,13 @@ impl Running {
             Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(unreadable(&root)),
             Err(_) => Err(Refusal::missing("no such tracepoint")),
         }
+    }
+
+    /// Whether only root, or who may read all, finds tracepoints in tracefs: so it is unless it was mounted otherwise.
+    pub fn tracefs_is_closed(&self) -> bool {
+        let closed =
+            |path: &Path| fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o005 != 0o005);
+        self.tracefs().is_ok_and(|root| closed(&root) || closed(&root.join("events")))
     }
 
     /// Finds tracefs, or mounts it where the kernel keeps a place for it.
@@ -149,6 +165,7 @@ fn absent() -> Refusal {
 
 fn unreadable(root: &Path) -> Refusal {
     Refusal::not_permitted(format!("{} is not readable: needs root or CAP_DAC_READ_SEARCH", root.display()))
+        .lacking(Capability::CAP_DAC_READ_SEARCH)
 }
 
 impl Kernel for Running {

@@ -33,6 +33,7 @@ mod owners;
 pub mod path;
 pub mod plan;
 mod privilege;
+pub mod rights;
 mod said;
 pub mod session;
 pub mod signals;

@@ -22,13 +22,16 @@ pub fn check() -> Result<()> {
     )))
 }
 
-/// Gives up every capability, but for CAP_BPF where `works` fails without it: kernels before 6.5 refuse even to
+/// Gives up every capability, and the way to any other by running a program (`PR_SET_NO_NEW_PRIVS`), but for CAP_BPF where `works` fails without it: kernels before 6.5 refuse even to
 /// read a map to the unprivileged when `kernel.unprivileged_bpf_disabled` is set.
 ///
 /// Failing to give up a right is no reason not to measure: it is told to the caller, who may say so.
 pub fn drop_all(works: impl Fn() -> bool) -> std::result::Result<(), caps::errors::CapsError> {
     let keep_bpf = CapsHashSet::from([Capability::CAP_BPF]);
     let had_bpf = caps::has_cap(None, CapSet::Permitted, Capability::CAP_BPF)?;
+    // No kernel refuses this. Root could else have them back by running a program; no tool does.
+    let _ = rustix::thread::set_no_new_privs(true);
+    // What cannot be inherited is not ambient either.
     caps::clear(None, CapSet::Inheritable)?;
     caps::clear(None, CapSet::Effective)?;
     if had_bpf && !works() {

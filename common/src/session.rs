@@ -23,6 +23,7 @@ use crate::overhead;
 use crate::owner::{self, By};
 use crate::plan::{Plan, plan};
 use crate::privilege;
+use crate::rights::{Also, Rights};
 use crate::said;
 use crate::signals::Stop;
 use crate::tried::Tried;
@@ -78,16 +79,18 @@ pub fn start<B>(
 where
     B: SkelBuilder<'static>,
 {
-    start_with(tool, common, || ())
+    start_with(tool, common, &[], || ())
 }
 
-/// The same, with something that the tool does last of all that needs rights, once it has attached.
+/// The same, with something that the tool does last of all that needs rights, once it has attached, and the rights that
+/// this needs: `--check` tells them.
 ///
 /// # Errors
 /// As for `start`.
 pub fn start_with<B>(
     tool: &Tool<'_, B, B::Output, <B::Output as OpenSkel<'static>>::Output>,
     common: &Common,
+    also: &[Also],
     last: impl FnOnce(),
 ) -> Result<Session<<B::Output as OpenSkel<'static>>::Output>>
 where
@@ -100,7 +103,14 @@ where
         owner.check()?;
     }
     let filter = Filter::of(common)?;
-    privilege::check()?;
+    let rights = common.check.then(Rights::of_caller);
+    privilege::check().inspect_err(|_| {
+        // As much as there is to be said without trying.
+        let plan = Plan { hooks: Vec::new() };
+        if let Some(rights) = &rights {
+            let _ = check::print(&plan, &rights.least(), common.output);
+        }
+    })?;
     facts::check()?;
     Running::check()?;
     said::listen(common.verbose);
@@ -110,7 +120,7 @@ where
     let asks = filter.is_set() || tool.owner.is_some_and(|owner| owner.by != By::System);
     let mut proven = tool.prove.is_none();
     let (skel, plan, links, counted_proof) = loop {
-        let (program, refusal) = match attempt(tool, common, &kernel, &filter, !proven)? {
+        let (program, refusal) = match attempt(tool, common, &kernel, rights.as_ref(), &filter, !proven)? {
             Attempt::Attached { skel, plan, links, proves: false } => {
                 break (skel, plan, links, false);
             }
@@ -135,9 +145,13 @@ where
     for note in kernel.kernel().take_notes().iter().filter(|_| !common.quiet) {
         eprintln!("note: {note}");
     }
-    if common.check {
-        check::print(&plan, common.output)?;
+    if let Some(rights) = rights {
+        let needs = rights.needed(&plan, kernel.kernel(), common.overhead, also);
+        check::print(&plan, &needs, common.output)?;
         return Err(Failure::none());
+    }
+    if common.verbose {
+        check::tell(&plan);
     }
     if !common.quiet {
         check::warn_of_bounds(&plan);
@@ -170,7 +184,7 @@ where
         let open = opened(tool)?;
         let plan = plan(tool.hooks, tool.wanted, &programs(open.open_object()), &kernel, common.attach);
         let plan = plan.map_err(Failure::failed)?;
-        check::print(&plan, common.output)?;
+        check::print(&plan, &[], common.output)?;
         Ok(plan.failing().map(check::failure))
     };
     planned().map_or_else(|failure| failure, |missing| missing.unwrap_or_else(Failure::none))
@@ -201,6 +215,7 @@ fn attempt<B>(
     tool: &Tool<'_, B, B::Output, <B::Output as OpenSkel<'static>>::Output>,
     common: &Common,
     kernel: &Tried<Running>,
+    rights: Option<&Rights>,
     filter: &Filter,
     may_prove: bool,
 ) -> Result<Attempt<<B::Output as OpenSkel<'static>>::Output>>
@@ -211,8 +226,9 @@ where
     let plan = plan(tool.hooks, tool.wanted, &programs(open.open_object()), kernel, common.attach);
     let plan = plan.map_err(Failure::failed)?;
     if let Some(missing) = plan.failing() {
-        if common.check {
-            check::print(&plan, common.output)?;
+        if let Some(rights) = rights {
+            let needs = rights.needed(&plan, kernel.kernel(), common.overhead, &[]);
+            check::print(&plan, &needs, common.output)?;
         }
         return Err(check::failure(missing));
     }

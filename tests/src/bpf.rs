@@ -1,7 +1,10 @@
 //! What the kernel knows of BPF programs, links and capabilities.
 
+use std::ffi::CStr;
 use std::fs;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
+use libbpf_rs::libbpf_sys;
 use serde_json::Value;
 
 use crate::programs;
@@ -20,7 +23,7 @@ pub struct Held {
     /// `prog`, `map` or `link`.
     pub kind: &'static str,
     /// The kernel's number of it.
-    pub id: u64,
+    pub id: u32,
 }
 
 /// The programs, maps and links that a process holds descriptors of.
@@ -42,14 +45,35 @@ pub fn held_by(pid: u32) -> Vec<Held> {
 
 /// Whether it is still there.
 pub fn exists(held: &Held) -> bool {
-    programs::run("bpftool", &["-j", held.kind, "show", "id", &held.id.to_string()]).status.success()
+    open(held).is_some()
 }
 
-/// The name of a program.
+/// A descriptor of it; nothing where it is gone. By the system call itself: a test asks hundreds of times.
+fn open(held: &Held) -> Option<OwnedFd> {
+    // SAFETY: they take numbers only.
+    let fd = unsafe {
+        match held.kind {
+            "prog" => libbpf_sys::bpf_prog_get_fd_by_id(held.id),
+            "map" => libbpf_sys::bpf_map_get_fd_by_id(held.id),
+            _ => libbpf_sys::bpf_link_get_fd_by_id(held.id),
+        }
+    };
+    assert!(fd >= 0 || fd == -libc::ENOENT, "{held:?}: {}", std::io::Error::from_raw_os_error(-fd));
+    // SAFETY: a descriptor that the kernel has just handed out, and nobody else knows.
+    (fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// The name of a program, of which the kernel keeps 15 bytes.
 pub fn name(program: &Held) -> String {
-    let shown = programs::succeed("bpftool", &["-j", "prog", "show", "id", &program.id.to_string()]);
-    let shown: Value = serde_json::from_str(&shown).expect("JSON");
-    shown["name"].as_str().expect("a name").to_string()
+    let program = open(program).expect("it is held");
+    let mut info = libbpf_sys::bpf_prog_info::default();
+    let mut len = size_of_val(&info) as u32;
+    // SAFETY: `info` is zeroed, as the kernel wants it, and `len` is its size.
+    let error =
+        unsafe { libbpf_sys::bpf_prog_get_info_by_fd(program.as_raw_fd(), &raw mut info, &raw mut len) };
+    assert_eq!(error, 0, "the kernel tells of a program");
+    // SAFETY: the kernel ends it with a 0.
+    unsafe { CStr::from_ptr(info.name.as_ptr()) }.to_string_lossy().into_owned()
 }
 
 fn fdinfo(pid: u32) -> Vec<String> {
@@ -59,7 +83,12 @@ fn fdinfo(pid: u32) -> Vec<String> {
 
 /// A set of capabilities of a process, as bits: `CapEff`, `CapPrm`, `CapInh`, `CapAmb`.
 pub fn capabilities(pid: u32, set: &str) -> u64 {
+    u64::from_str_radix(&status(pid, set), 16).expect("hexadecimal")
+}
+
+/// A line of `/proc/PID/status`.
+pub fn status(pid: u32, name: &str) -> String {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process is there");
-    let line = status.lines().find_map(|line| line.strip_prefix(set)?.strip_prefix(':'));
-    u64::from_str_radix(line.expect("a line of capabilities").trim(), 16).expect("hexadecimal")
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.unwrap_or_else(|| panic!("no {name} in its status")).trim().to_string()
 }

@@ -20,6 +20,7 @@ pub mod memcg;
 pub mod mounted;
 pub mod mux;
 pub mod overlay;
+pub mod parallel;
 pub mod perf;
 pub mod programs;
 pub mod quantiles;
@@ -32,6 +33,8 @@ pub mod stream;
 pub mod timing;
 pub mod tool;
 pub mod tracer;
+pub mod unit;
+pub mod user;
 pub mod workload;
 
 use std::io::Write;

@@ -3,19 +3,8 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-/// The tools that measure.
-pub const TOOLS: [&str; 10] = [
-    "proclife",
-    "biolat",
-    "vfsstat",
-    "syncsnoop",
-    "cachestat",
-    "dcstat",
-    "fslat",
-    "oomwatch",
-    "irqlat",
-    "tcplife",
-];
+// `TOOLS`, from the folders of `tools/`.
+include!(concat!(env!("OUT_DIR"), "/tools.rs"));
 
 /// The path of a program of this workspace, built with the profile that the test was built with.
 pub fn built(name: &str) -> PathBuf {

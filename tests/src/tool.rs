@@ -63,12 +63,28 @@ impl Stream {
     }
 }
 
+/// Whether a tool has attached: then it gives its rights up and listens for signals by a second thread, before its first
+/// interval begins. That shows on any kernel, as links do not.
+pub fn is_attached(pid: u32) -> bool {
+    std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count) > 1
+}
+
 impl Tool {
     /// Starts a tool with JSON output and returns once it counts: it is attached, and the first interval is under way.
     pub fn start(name: &str, args: &[&str]) -> Self {
-        let mut tool = Self::spawn(Command::new(programs::built(name)).args(args));
+        Self::start_as(Command::new(programs::built(name)).args(args))
+    }
+
+    /// The same, by a command that becomes a tool.
+    pub fn start_as(command: &mut Command) -> Self {
+        let mut tool = Self::spawn(command);
         tool.until_attached();
         tool
+    }
+
+    /// What it has said on stderr so far, in whole lines.
+    pub fn said(&self) -> String {
+        self.err.lines()
     }
 
     /// Starts a command that is or becomes a tool, and waits for nothing.
@@ -85,16 +101,14 @@ impl Tool {
         self.child.id()
     }
 
-    /// A tool gives its rights up once it has attached, and then listens for signals by a second thread: before its
-    /// first interval begins. That shows on any kernel, as links do not.
+    /// Waits until it counts.
     fn until_attached(&mut self) {
-        let threads = format!("/proc/{}/task", self.child.id());
+        let pid = self.child.id();
         until("the tool to attach", || {
             if let Some(status) = self.child.try_wait().expect("the tool can be waited for") {
                 panic!("the tool ended early: {status}: {}", self.err.lines());
             }
-            let listed = std::fs::read_dir(&threads).map_or(0, Iterator::count);
-            (listed > 1).then_some(())
+            is_attached(pid).then_some(())
         });
     }
 

@@ -26,17 +26,6 @@ const ONLY_TYPES: &str = "mkdir /tmp/types.$$ && mount --bind /sys/kernel/btf /t
 const NO_TRACEFS: &str = "mount -t tmpfs none /sys/kernel/tracing && if [ -d /sys/kernel/debug/tracing ]; \
     then mount -t tmpfs none /sys/kernel/debug; fi";
 
-#[test]
-fn a_kernel_without_types() {
-    if !can_run() {
-        return;
-    }
-    for tool in TOOLS {
-        let line = apart("mount -t tmpfs none /sys/kernel/btf", tool);
-        refuses(&line, 3, &["/sys/kernel/btf/vmlinux", "CONFIG_DEBUG_INFO_BTF=y"]);
-    }
-}
-
 /// The hooks that proclife goes without where it has no tracepoints of system calls. Failing forks a function tells as
 /// well, where it can be watched.
 fn without_tracepoints() -> &'static [&'static str] {

@@ -1,61 +1,71 @@
 //! A tool holds no right that it does not need, and leaves nothing behind.
 #![allow(clippy::expect_used, reason = "tests")]
 
-use std::sync::Mutex;
-
 use rustix::process::Signal;
 use tests::bpf::Held;
 use tests::kernel::{self, Allows};
+use tests::parallel::in_parallel;
+use tests::programs::TOOLS;
 use tests::tool::{Ended, Tool};
 use tests::{bpf, can_run, lock, until};
 
 /// `CAP_BPF` of `linux/capability.h`, as a bit.
 const CAP_BPF: u64 = 1 << 39;
 
-const WAYS: [(&str, &[&str]); 29] = [
-    ("proclife", &["0.1"]),
-    ("proclife", &["--events"]),
-    ("biolat", &["0.1"]),
-    ("biolat", &["0.1", "--buckets", "-p", "1"]),
-    ("biolat", &["0.1", "--overhead"]),
-    ("vfsstat", &["0.1", "--attach", "fentry"]),
-    ("vfsstat", &["0.1", "--attach", "kprobe"]),
-    ("vfsstat", &["0.1", "--attach", "tracepoint"]),
-    ("vfsstat", &["0.1", "--attach", "auto", "-p", "1"]),
-    ("syncsnoop", &["0.1"]),
-    ("syncsnoop", &["0.1", "--by", "process"]),
-    ("syncsnoop", &["--events"]),
-    ("syncsnoop", &["0.1", "--attach", "fentry"]),
-    ("syncsnoop", &["0.1", "--attach", "kprobe"]),
-    ("dcstat", &["0.1", "--attach", "fentry"]),
-    ("dcstat", &["0.1", "--attach", "kprobe", "-p", "1"]),
-    ("cachestat", &["0.1"]),
-    ("cachestat", &["0.1", "--attach", "fentry", "-p", "1"]),
-    ("cachestat", &["0.1", "--attach", "kprobe"]),
-    ("fslat", &["0.1", "--fs", "ext4,tmpfs"]),
-    ("fslat", &["--events", "--fs", "ext4", "--attach", "tracepoint"]),
-    ("fslat", &["0.1", "--fs", "ext4", "--op", "read,write", "--attach", "kprobe"]),
-    ("oomwatch", &["--events"]),
-    ("oomwatch", &["0.1", "--by", "cgroup", "--attach", "kprobe"]),
-    ("irqlat", &["0.1"]),
-    ("irqlat", &["0.1", "--per-cpu", "--overhead"]),
-    ("tcplife", &["--events"]),
-    ("tcplife", &["0.1", "--by", "process", "--attach", "kprobe"]),
-    ("tcplife", &["0.1", "--port", "80", "--attach", "tracepoint"]),
+const INT: Signal = Signal::INT;
+const TERM: Signal = Signal::TERM;
+const KILL: Signal = Signal::KILL;
+
+/// Each way of attaching, and each signal for each tool. Killed are those that attach most or in the oldest way: what
+/// was not let go then, the kernel must.
+const WAYS: [(&str, Signal, &[&str]); 33] = [
+    ("proclife", INT, &["0.1"]),
+    ("proclife", TERM, &["--events"]),
+    ("proclife", KILL, &["0.1", "--attach", "kprobe"]),
+    ("biolat", KILL, &["0.1"]),
+    ("biolat", INT, &["0.1", "--buckets", "-p", "1"]),
+    ("biolat", TERM, &["0.1", "--overhead"]),
+    ("vfsstat", INT, &["0.1", "--attach", "fentry"]),
+    ("vfsstat", KILL, &["0.1", "--attach", "kprobe"]),
+    ("vfsstat", TERM, &["0.1", "--attach", "tracepoint"]),
+    ("vfsstat", KILL, &["0.1", "--attach", "auto", "-p", "1"]),
+    ("syncsnoop", TERM, &["0.1", "--by", "process"]),
+    ("syncsnoop", INT, &["--events"]),
+    ("syncsnoop", KILL, &["0.1", "--attach", "fentry"]),
+    ("syncsnoop", KILL, &["0.1", "--attach", "kprobe"]),
+    ("dcstat", INT, &["0.1", "--attach", "fentry"]),
+    ("dcstat", KILL, &["0.1", "--attach", "kprobe", "-p", "1"]),
+    ("dcstat", TERM, &["0.1"]),
+    ("cachestat", INT, &["0.1"]),
+    ("cachestat", TERM, &["0.1", "--attach", "fentry", "-p", "1"]),
+    ("cachestat", KILL, &["0.1", "--attach", "kprobe"]),
+    ("fslat", INT, &["0.1", "--fs", "ext4,tmpfs"]),
+    ("fslat", TERM, &["--events", "--fs", "ext4", "--attach", "tracepoint"]),
+    ("fslat", KILL, &["0.1", "--fs", "ext4", "--op", "read,write", "--attach", "kprobe"]),
+    ("fslat", KILL, &["0.1", "--fs", "ext4"]),
+    ("oomwatch", INT, &["--events"]),
+    ("oomwatch", KILL, &["0.1", "--by", "cgroup", "--attach", "kprobe"]),
+    ("oomwatch", TERM, &["0.1"]),
+    ("irqlat", INT, &["0.1"]),
+    ("irqlat", KILL, &["0.1", "--per-cpu", "--overhead"]),
+    ("irqlat", TERM, &["0.1", "--per-cpu"]),
+    ("tcplife", INT, &["--events"]),
+    ("tcplife", KILL, &["0.1", "--by", "process", "--attach", "kprobe"]),
+    ("tcplife", TERM, &["0.1", "--port", "80", "--attach", "tracepoint"]),
 ];
 
-/// Tools that are tried at once. Older kernels (5.10) have room for one probed call per possible processor and function:
-/// those of this program that wait for one tool's records would use up what another is proving.
-fn at_once() -> usize {
-    if kernel::release() < (6, 2) { 2 } else { 4 }
-}
-
-/// Those that this kernel allows.
-fn ways() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
-    WAYS.into_iter().filter(|(_, args)| {
+/// Those that this kernel allows, and of a tool that is not among them the way that it takes by itself.
+fn ways() -> Vec<(&'static str, Signal, &'static [&'static str])> {
+    let mut ways = WAYS.to_vec();
+    let others = TOOLS.into_iter().filter(|tool| !WAYS.iter().any(|(name, ..)| name == tool));
+    let alone: &[&str] = &["0.1"];
+    ways.extend(others.flat_map(|tool| [INT, TERM, KILL].map(|signal| (tool, signal, alone))));
+    ways.retain(|(name, _, args)| {
         let forced = args.iter().skip_while(|arg| **arg != "--attach").nth(1);
-        forced.is_none_or(|kind| kernel::allows(kind) == Allows::Yes)
-    })
+        let needed = forced.copied().or((*name == "dcstat").then_some("fentry"));
+        needed.is_none_or(|kind| kernel::allows(kind) == Allows::Yes)
+    });
+    ways
 }
 
 /// Waits until a tool has no right left but the one that some kernels ask for to let it read its own account.
@@ -68,45 +78,42 @@ fn rights_are_given_up(tool: &Tool, what: &str) {
     for thread in threads {
         let id: u32 = thread.file_name().to_str().and_then(|id| id.parse().ok()).expect("a thread id");
         assert_eq!(bpf::capabilities(id, "CapEff") & !CAP_BPF, 0, "{what}: thread {id} of {pid}");
+        assert_eq!(bpf::status(id, "NoNewPrivs"), "1", "{what}: thread {id} of {pid}");
     }
 }
 
-/// By the kernel's own list: as many programs as the rungs have that were taken, and of no other kind.
-fn no_two_rungs_are_attached(name: &str, args: &[&str], held: &[Held]) {
-    let programs: Vec<String> = held.iter().filter(|held| held.kind == "prog").map(bpf::name).collect();
-    let rungs = kernel::rungs(name, args);
-    let planned: u64 = rungs.iter().map(|(_, programs)| programs).sum();
-    assert_eq!(programs.len() as u64, planned, "{name} {args:?}: {programs:?} for {rungs:?}");
-    if name == "vfsstat" {
-        // Its programs bear the kind at the ends of their names.
-        let kinds = [("fentry", "f"), ("kprobe", "k"), ("tracepoint", "t")];
-        for (kind, mark) in kinds {
-            let of_rungs = rungs.iter().filter(|(rung, _)| rung.starts_with(kind));
-            let planned: u64 = of_rungs.map(|(_, programs)| programs).sum();
-            let marked = |name: &&String| name.trim_end_matches('7').ends_with(&format!("_{mark}"));
-            assert_eq!(programs.iter().filter(marked).count() as u64, planned, "{programs:?} for {rungs:?}");
-        }
+/// The hooks and their rungs by the tool's own account (`-v`), which may still be on its way, and the names of all programs
+/// that this is, as much of them as the kernel keeps. Hooks that share a rung share its programs.
+fn told(tool: &Tool) -> (Vec<String>, Vec<String>) {
+    let said = tool.said();
+    let attached = said.lines().filter_map(|line| line.strip_prefix("attached for ")?.split_once(" by "));
+    let (mut hooks, mut programs) = (Vec::new(), Vec::new());
+    for (hook, rung) in attached {
+        hooks.push(hook.to_string());
+        programs.extend(rung.rsplit_once(": ").expect("RUNG: PROGRAMS").1.split(' '));
     }
+    hooks.sort_unstable();
+    programs.sort_unstable();
+    programs.dedup();
+    let mut programs: Vec<String> = programs.iter().map(|name| name.chars().take(15).collect()).collect();
+    programs.sort_unstable();
+    (hooks, programs)
+}
+
+/// By the kernel's own list: the programs of the rungs that were taken, and no others; of a hook one rung.
+fn no_two_rungs_are_attached(tool: &Tool, what: &str, held: &[Held]) {
+    let mut programs: Vec<String> = held.iter().filter(|held| held.kind == "prog").map(bpf::name).collect();
+    programs.sort_unstable();
+    let hooks = until(&format!("{what} to tell of all programs that it holds: {programs:?}"), || {
+        let (hooks, planned) = told(tool);
+        (planned == programs).then_some(hooks)
+    });
+    assert!(!hooks.is_empty() && hooks.windows(2).all(|two| two[0] != two[1]), "{what}: {hooks:?}");
 }
 
 /// Waits until nothing is left of what a tool held: it is freed after an RCU grace period.
 fn nothing_stays(held: &[Held]) {
     until("all that it held to be gone", || (!held.iter().any(bpf::exists)).then_some(()));
-}
-
-/// Does it for each, several at once: to attach and to let go is mostly to wait for grace periods.
-fn in_parallel<T: Send>(all: impl Iterator<Item = T> + Send, each: impl Fn(T) + Sync) {
-    let all = Mutex::new(all);
-    let next = || all.lock().expect("nobody fails while taking one").next();
-    std::thread::scope(|scope| {
-        for _ in 0..at_once() {
-            scope.spawn(|| {
-                while let Some(one) = next() {
-                    each(one);
-                }
-            });
-        }
-    });
 }
 
 #[test]
@@ -115,33 +122,23 @@ fn a_tool_holds_what_it_needs_and_leaves_nothing() {
         return;
     }
     let _machine = lock::machine();
-    in_parallel(ways().zip([Signal::INT, Signal::TERM].into_iter().cycle()), |((name, args), signal)| {
-        let tool = Tool::start(name, args);
-        rights_are_given_up(&tool, &format!("{name} {args:?}"));
+    in_parallel(ways(), |(name, signal, args)| {
+        let what = format!("{name} {args:?} {signal:?}");
+        let tool = Tool::start(name, &[args, &["-v"]].concat());
+        rights_are_given_up(&tool, &what);
         let held = bpf::held_by(tool.pid());
-        assert!(!held.is_empty() && held.iter().all(bpf::exists), "{name}: {held:?}");
-        no_two_rungs_are_attached(name, args, &held);
-        tool.signal(signal);
-        let Ended { status, stderr, .. } = tool.wait();
-        // Events that were lost after the last record, as where programs are preempted, have no other place to be told.
-        let lost_at_the_end =
-            args.contains(&"--events") && stderr.contains("were lost since the last record");
-        let expected = Some(i32::from(lost_at_the_end));
-        assert_eq!(status.code(), expected, "{name} {args:?} {signal:?}: {stderr}");
-        nothing_stays(&held);
-    });
-}
-
-#[test]
-fn a_tool_that_is_killed_leaves_nothing() {
-    if !can_run() {
-        return;
-    }
-    let _machine = lock::machine();
-    in_parallel(ways(), |(name, args)| {
-        let tool = Tool::start(name, args);
-        let held = bpf::held_by(tool.pid());
-        tool.kill();
+        assert!(!held.is_empty() && held.iter().all(bpf::exists), "{what}: {held:?}");
+        no_two_rungs_are_attached(&tool, &what, &held);
+        if signal == KILL {
+            tool.kill();
+        } else {
+            tool.signal(signal);
+            let Ended { status, stderr, .. } = tool.wait();
+            // Events that were lost after the last record, as where programs are preempted, have no other place to be told.
+            let lost_at_the_end =
+                args.contains(&"--events") && stderr.contains("were lost since the last record");
+            assert_eq!(status.code(), Some(i32::from(lost_at_the_end)), "{what}: {stderr}");
+        }
         nothing_stays(&held);
     });
 }

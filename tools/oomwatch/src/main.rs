@@ -112,7 +112,8 @@ fn run() -> Result<()> {
         owner: None,
         prove: None,
     };
-    let mut session = session::start_with(&tool, &args.common, || steady::steady(args.common.quiet))?;
+    let mut session =
+        session::start_with(&tool, &args.common, steady::RIGHTS, || steady::steady(args.common.quiet))?;
     match counts {
         true => run::intervals(&mut session, &args.common, &args.owner),
         false => run::events(&mut session, &args.common),

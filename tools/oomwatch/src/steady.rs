@@ -3,6 +3,14 @@
 use std::fs;
 use std::io;
 
+use common::rights::{Also, Capability};
+
+/// What this takes, and what does instead of it in a unit.
+pub const RIGHTS: &[Also] = &[
+    (Capability::CAP_IPC_LOCK, "to lock its memory: or LimitMEMLOCK=infinity"),
+    (Capability::CAP_SYS_RESOURCE, "to keep itself from being killed for memory: or OOMScoreAdjust=-1000"),
+];
+
 /// Of a process that is never chosen (`OOM_SCORE_ADJ_MIN` of linux/oom.h).
 const NEVER: &str = "-1000";
 
