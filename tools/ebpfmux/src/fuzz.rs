@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::buffer::Buffer;
 use crate::condition::Condition;
 use crate::csv_out;
+use crate::exposition;
 use crate::expr::Outcome;
 use crate::join::Join;
 use crate::lines::{Format, Found, Lines};
@@ -168,7 +169,7 @@ impl Made {
     fn finish(mut self) {
         self.join.close().iter().for_each(written_again_is_the_same);
         self.window.close().1.iter().for_each(written_again_is_the_same);
-        for line in self.metrics.text().lines().filter(|line| !line.starts_with('#')) {
+        for line in exposition::text(&self.metrics, &[]).lines().filter(|line| !line.starts_with('#')) {
             let (name, value) = line.rsplit_once(' ').expect("a name and a value");
             let family = name.split('{').next().unwrap_or_default();
             assert!(family.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'), "{line}");
