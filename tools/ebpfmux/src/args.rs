@@ -72,7 +72,9 @@ file.zst named as FILE gives the same stream again, byte for byte; where it was 
 
 --serve: /metrics adds up the records that come, before --window, --join, --where and --select: counts as counters \
 (ebpf_TOOL_FIELD_total), gauges as they stand, latencies as ebpf_TOOL_duration_seconds: histograms with four bounds in \
-each power of two if the tool prints --buckets, else sum and count. /healthz says whether a command failed for good \
+each power of two if the tool prints --buckets, else sum and count. As a scraper asks (Accept) in Prometheus's text \
+format, in OpenMetrics 1.0.0, or in protobuf, where they are also native histograms of schema 8: quantiles at most 3.3 % \
+off (Prometheus with --enable-feature=native-histograms). /healthz says whether a command failed for good \
 (503). GET /tools lists the commands of --run; POST /tools/NAME/disable and /tools/NAME/enable?seconds=N end one and start \
 it again, for so long. With a token (Authorization: Bearer TOKEN) for all but /healthz. With --run it goes on when \
 commands have ended.

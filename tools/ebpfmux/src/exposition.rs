@@ -1,8 +1,9 @@
-//! What `/metrics` tells, in Prometheus's text format.
+//! What `/metrics` tells, in the text formats of Prometheus and OpenMetrics.
 
 use std::fmt::Write;
 
-use crate::metrics::{Family, Histogram, Kind, Metrics, Total};
+use crate::metrics::{Family, Histogram, Kind, Metrics, Total, Unit};
+use crate::protobuf::protobuf;
 
 /// Bounds of a histogram: four in each power of two of nanoseconds, from 1 µs to 69 s. The same in every series and from
 /// the beginning, so that rates of buckets are right; they are among the bounds of the records' own buckets.
@@ -11,28 +12,114 @@ const OCTAVES: std::ops::Range<u32> = 10..36;
 /// What ebpfmux tells of itself: the name of a counter, what it is, its value.
 pub type Own<'a> = [(&'a str, &'a str, u64)];
 
-/// All of it, in the text format 0.0.4.
-pub fn text(metrics: &Metrics, own: &Own<'_>) -> String {
+/// The formats that scrapers ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Prometheus's text format 0.0.4.
+    Plain,
+    /// OpenMetrics 1.0.0.
+    OpenMetrics,
+    /// Prometheus's protobuf, which alone has native histograms.
+    Protobuf,
+}
+
+impl Format {
+    /// What an answer in it is called.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Plain => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Protobuf => {
+                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
+            }
+        }
+    }
+
+    /// The one that the header `Accept` prefers. Who accepts none of them gets the oldest, which anybody can read.
+    pub fn accepted(header: &str) -> Self {
+        let mut best = (0.0, Self::Plain);
+        for item in header.split(',') {
+            let mut parts = item.split(';').map(|part| part.trim().to_ascii_lowercase());
+            let kind = parts.next().unwrap_or_default();
+            let parameters: Vec<String> = parts.collect();
+            let value = |name: &str| {
+                parameters
+                    .iter()
+                    .find_map(|part| Some(part.strip_prefix(name)?.strip_prefix('=')?.trim_matches('"')))
+            };
+            let is = |name, wanted| value(name).is_none_or(|value| value == wanted);
+            let format = match kind.as_str() {
+                "application/openmetrics-text" if is("version", "1.0.0") => Self::OpenMetrics,
+                "application/vnd.google.protobuf"
+                    if value("proto") == Some("io.prometheus.client.metricfamily")
+                        && value("encoding") == Some("delimited") =>
+                {
+                    Self::Protobuf
+                }
+                "text/plain" | "text/*" | "*/*" if is("version", "0.0.4") => Self::Plain,
+                _ => continue,
+            };
+            let weight = value("q").map_or(Some(1.0), |q| q.parse().ok()).unwrap_or(0.0);
+            if weight > best.0 {
+                best = (weight, format);
+            }
+        }
+        best.1
+    }
+}
+
+/// All of it, in a format.
+pub fn render(metrics: &Metrics, own: &Own<'_>, format: Format) -> Vec<u8> {
+    match format {
+        Format::Plain => text(metrics, own, false).into_bytes(),
+        Format::OpenMetrics => text(metrics, own, true).into_bytes(),
+        Format::Protobuf => protobuf(metrics, own),
+    }
+}
+
+/// In text, as OpenMetrics has it or the format before that.
+fn text(metrics: &Metrics, own: &Own<'_>, open: bool) -> String {
     let mut text = String::new();
     for (name, family) in metrics.families.iter().filter(|(_, family)| !family.series.is_empty()) {
         // Writing into memory cannot fail.
-        let _ = write_family(name, family, &mut text);
+        let _ = write_family(name, family, open, &mut text);
     }
     for (name, help, value) in own {
-        let _ =
-            writeln!(text, "# HELP {name}_total {help}\n# TYPE {name}_total counter\n{name}_total {value}");
+        let _ = write_head(name, "counter", help, Unit::None, open, &mut text);
+        let _ = writeln!(text, "{name}_total {value}");
+    }
+    if open {
+        text += "# EOF\n";
     }
     text
 }
 
-fn write_family(name: &str, family: &Family, text: &mut String) -> std::fmt::Result {
-    let (kind, total) = match family.kind {
-        Kind::Counter => ("counter", "_total"),
-        Kind::Gauge => ("gauge", ""),
-        Kind::Histogram => ("histogram", ""),
-        Kind::Summary => ("summary", ""),
+fn write_head(
+    name: &str,
+    kind: &str,
+    help: &str,
+    unit: Unit,
+    open: bool,
+    text: &mut String,
+) -> std::fmt::Result {
+    // OpenMetrics counts `_total` to the sample's name, not to the family's.
+    let total = if kind == "counter" && !open { "_total" } else { "" };
+    writeln!(text, "# HELP {name}{total} {help}\n# TYPE {name}{total} {kind}")?;
+    match unit.word().filter(|_| open) {
+        Some(unit) => writeln!(text, "# UNIT {name} {unit}"),
+        None => Ok(()),
+    }
+}
+
+fn write_family(name: &str, family: &Family, open: bool, text: &mut String) -> std::fmt::Result {
+    let kind = match family.kind {
+        Kind::Counter => "counter",
+        Kind::Gauge => "gauge",
+        Kind::Histogram => "histogram",
+        Kind::Summary => "summary",
     };
-    writeln!(text, "# HELP {name}{total} {}\n# TYPE {name}{total} {kind}", family.help)?;
+    write_head(name, kind, &family.help, family.unit, open, text)?;
+    let total = if family.kind == Kind::Counter { "_total" } else { "" };
     for (labels, series) in &family.series {
         match &series.total {
             Total::Whole(sum) => writeln!(text, "{name}{total}{{{labels}}} {sum}")?,
@@ -52,11 +139,20 @@ fn write_histogram(
 ) -> std::fmt::Result {
     if kind == Kind::Histogram {
         for (upper, sum) in classic(histogram) {
-            writeln!(text, "{name}_bucket{{{labels},le=\"{upper}\"}} {sum}")?;
+            writeln!(text, "{name}_bucket{{{labels},le=\"{}\"}} {sum}", bound(upper))?;
         }
         writeln!(text, "{name}_bucket{{{labels},le=\"+Inf\"}} {}", histogram.count)?;
     }
     writeln!(text, "{name}_sum{{{labels}}} {}\n{name}_count{{{labels}}} {}", histogram.sum, histogram.count)
+}
+
+/// A bound as Prometheus writes it when it reads the others' formats, so that a series has one name in all of them.
+fn bound(seconds: f64) -> String {
+    let text = format!("{seconds:e}");
+    match text.split_once("e-").and_then(|(digits, power)| Some((digits, power.parse::<u32>().ok()?))) {
+        Some((digits, power)) if power > 4 => format!("{digits}e-{power:02}"),
+        _ => seconds.to_string(),
+    }
 }
 
 /// The fixed bounds in seconds, each with the count of all values up to it.
@@ -76,16 +172,16 @@ mod tests {
     use super::*;
     use crate::record::from_json;
 
-    fn text(lines: &[&str], limit: usize) -> String {
+    fn text(lines: &[&str], limit: usize, open: bool) -> String {
         let mut metrics = Metrics::new(limit);
         lines.iter().for_each(|line| metrics.take(2_500_000_000, &from_json(line.as_bytes()).unwrap()));
-        super::text(&metrics, &[("ebpfmux_series_dropped", "Left out.", metrics.dropped)])
+        super::text(&metrics, &[("ebpfmux_series_dropped", "Left out.", metrics.dropped)], open)
     }
 
     #[test]
     fn counts_grow_gauges_stand_and_labels_are_escaped() {
         let line = r#"{"ts":"x","host":"h","tool":"t-x","interval_s":1.0,"comm":"a\"\\\n","n":3,"zombies":5,"p99_us":1.5,"lost":1}"#;
-        let text = text(&[line, &line.replace("\"zombies\":5", "\"zombies\":2")], 100);
+        let text = text(&[line, &line.replace("\"zombies\":5", "\"zombies\":2")], 100, false);
         for told in [
             "ebpf_t_x_n_total{host=\"h\",comm=\"a\\\"\\\\\\n\"} 6\n",
             "ebpf_t_x_zombies{host=\"h\",comm=\"a\\\"\\\\\\n\"} 2\n",
@@ -102,11 +198,11 @@ mod tests {
     #[test]
     fn buckets_are_cumulated() {
         let line = r#"{"ts":"x","host":"h","tool":"b","interval_s":1.0,"disk":"d","count":3,"mean_us":10.0,"buckets":[[1.088,1],[2.048,1],[99000000000.0,1]]}"#;
-        let text = text(&[line, line], 100);
+        let text = text(&[line, line], 100, false);
         for told in [
-            "_bucket{host=\"h\",disk=\"d\",le=\"0.000001024\"} 0\n",
-            "_bucket{host=\"h\",disk=\"d\",le=\"0.00000128\"} 2\n",
-            "_bucket{host=\"h\",disk=\"d\",le=\"0.000002048\"} 4\n",
+            "_bucket{host=\"h\",disk=\"d\",le=\"1.024e-06\"} 0\n",
+            "_bucket{host=\"h\",disk=\"d\",le=\"1.28e-06\"} 2\n",
+            "_bucket{host=\"h\",disk=\"d\",le=\"2.048e-06\"} 4\n",
             "_bucket{host=\"h\",disk=\"d\",le=\"+Inf\"} 6\n",
             "_sum{host=\"h\",disk=\"d\"} 0.00006\n",
             "_count{host=\"h\",disk=\"d\"} 6\n",
@@ -120,7 +216,47 @@ mod tests {
     fn series_have_a_limit() {
         let line = |n: u32| format!(r#"{{"ts":"x","host":"h","tool":"t","interval_s":1.0,"pid":{n},"n":1}}"#);
         let lines: Vec<String> = (0..50).map(line).collect();
-        let text = text(&lines.iter().map(String::as_str).collect::<Vec<_>>(), 10);
+        let text = text(&lines.iter().map(String::as_str).collect::<Vec<_>>(), 10, false);
         assert!(text.contains("ebpfmux_series_dropped_total 42\n"), "{text}");
+    }
+
+    #[test]
+    fn openmetrics_has_units_and_an_end() {
+        let line =
+            r#"{"ts":"x","host":"h","tool":"b","interval_s":1.0,"read_bytes":3,"count":1,"mean_us":1.0}"#;
+        let text = text(&[line], 100, true);
+        for told in [
+            "# TYPE ebpf_b_read_bytes counter\n# UNIT ebpf_b_read_bytes bytes\nebpf_b_read_bytes_total{host=\"h\"} 3\n",
+            "# TYPE ebpf_b_duration_seconds summary\n# UNIT ebpf_b_duration_seconds seconds\n",
+            "\nebpfmux_series_dropped_total 0\n# EOF\n",
+        ] {
+            assert!(text.contains(told), "{told}\n{text}");
+        }
+        assert_eq!(
+            (bound(1.024e-6), bound(0.000_262_144), bound(68.719_476_736)),
+            ("1.024e-06".into(), "0.000262144".into(), "68.719476736".into())
+        );
+    }
+
+    #[test]
+    fn a_scraper_gets_what_it_prefers() {
+        let protobuf =
+            "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
+        let open = "application/openmetrics-text;version=1.0.0";
+        for (header, format) in [
+            ("", Format::Plain),
+            ("*/*", Format::Plain),
+            ("application/json", Format::Plain),
+            (open, Format::OpenMetrics),
+            ("application/openmetrics-text", Format::OpenMetrics),
+            ("application/openmetrics-text;version=0.0.1", Format::Plain),
+            (protobuf, Format::Protobuf),
+            ("application/vnd.google.protobuf", Format::Plain),
+            (&format!("{open};q=0.5, text/plain;q=0.6"), Format::Plain),
+            (&format!("{open};q=0.7,{protobuf}; q=0.8,*/*;q=0.1"), Format::Protobuf),
+            (&format!("{open};q=0,text/plain;version=0.0.4;q=x"), Format::Plain),
+        ] {
+            assert_eq!(Format::accepted(header), format, "{header}");
+        }
     }
 }

@@ -26,6 +26,7 @@ mod metrics;
 mod otlp;
 mod output;
 mod post;
+mod protobuf;
 mod record;
 mod recorder;
 mod reorder;

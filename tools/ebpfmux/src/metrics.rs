@@ -59,6 +59,17 @@ pub enum Unit {
     Seconds,
 }
 
+impl Unit {
+    /// As a name ends with it.
+    pub fn word(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Bytes => Some("bytes"),
+            Self::Seconds => Some("seconds"),
+        }
+    }
+}
+
 /// One series.
 pub struct Series {
     /// The host and the keys.
@@ -102,6 +113,13 @@ pub struct Histogram {
     pub sum: f64,
     /// Of all.
     pub count: u128,
+}
+
+impl Histogram {
+    /// Whether its buckets hold all that it counts: they do not if a tool printed none for a while.
+    pub fn is_whole(&self) -> bool {
+        self.buckets.values().map(|count| u128::from(*count)).sum::<u128>() == self.count
+    }
 }
 
 /// The metrics, where several threads see them.
@@ -258,7 +276,8 @@ impl Metrics {
             name: metric.to_owned(),
             unit,
             kind,
-            help: help.to_owned(),
+            // The names in it may be anybody's.
+            help: help.replace(|c: char| c.is_control() || c == '\\' || c == '"', "_"),
             series: BTreeMap::new(),
         });
         let labels = labels(place.labels);

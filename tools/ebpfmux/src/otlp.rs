@@ -92,12 +92,20 @@ fn scope(items: &[Item<'_>]) -> ScopeMetrics {
             name: items[0].tool.to_owned(),
             ..InstrumentationScope::default()
         }),
-        metrics: families.map(metric).collect(),
+        metrics: families.flat_map(family).collect(),
         ..ScopeMetrics::default()
     }
 }
 
-fn metric(items: &[Item<'_>]) -> Metric {
+/// The metrics of one name: more than one where some hosts' tools print buckets and others do not.
+fn family<'a>(items: &'a [Item<'a>]) -> impl Iterator<Item = Metric> + 'a {
+    let whole = |item: &Item<'_>| {
+        item.family.kind == Kind::Histogram && histogram(item).is_some_and(Histogram::is_whole)
+    };
+    items.chunk_by(move |one, two| whole(one) == whole(two)).map(move |items| metric(items, whole(&items[0])))
+}
+
+fn metric(items: &[Item<'_>], whole: bool) -> Metric {
     let family = items[0].family;
     let numbers = || items.iter().map(number).collect();
     let data = match family.kind {
@@ -105,11 +113,11 @@ fn metric(items: &[Item<'_>]) -> Metric {
             Data::Sum(Sum { data_points: numbers(), aggregation_temporality: CUMULATIVE, is_monotonic: true })
         }
         Kind::Gauge => Data::Gauge(Gauge { data_points: numbers() }),
-        Kind::Histogram => Data::ExponentialHistogram(ExponentialHistogram {
+        Kind::Histogram if whole => Data::ExponentialHistogram(ExponentialHistogram {
             data_points: items.iter().filter_map(exponential_point).collect(),
             aggregation_temporality: CUMULATIVE,
         }),
-        Kind::Summary => Data::Histogram(PlainHistogram {
+        Kind::Histogram | Kind::Summary => Data::Histogram(PlainHistogram {
             data_points: items.iter().filter_map(plain_point).collect(),
             aggregation_temporality: CUMULATIVE,
         }),
@@ -154,7 +162,6 @@ fn exponential_point(item: &Item<'_>) -> Option<ExponentialHistogramDataPoint> {
         attributes: keys(item.series),
         start_time_unix_nano: since(item),
         time_unix_nano: unix(item.last),
-        // By the definition of the format it is what the buckets hold.
         count: zero_count + bucket_counts.iter().sum::<u64>(),
         sum: Some(histogram.sum),
         scale: SCALE,

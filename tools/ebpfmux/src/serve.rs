@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use common::exit::{Failure, Result};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::Semaphore;
 
 use crate::control::{Control, Order};
-use crate::exposition;
+use crate::exposition::{self, Format};
 
 /// Connections at once; more wait to be accepted.
 const CONNECTIONS: usize = 16;
@@ -31,8 +31,6 @@ const FRESH: Duration = Duration::from_millis(100);
 /// The longest that a tool can be enabled for, in seconds.
 const LONGEST: f64 = 1e9;
 
-/// Prometheus's text format.
-const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
@@ -42,7 +40,8 @@ type Answer = Response<Full<Bytes>>;
 struct Server {
     control: Arc<Control>,
     token: Option<String>,
-    rendered: std::sync::Mutex<Option<(Instant, Bytes)>>,
+    /// The metrics as they were last rendered, in each format.
+    rendered: std::sync::Mutex<[Option<(Instant, Bytes)>; 3]>,
 }
 
 /// Serves on an address from now on; returns the address with the port that it got. Without a token only on loopback.
@@ -117,7 +116,11 @@ impl Server {
             return refusal;
         }
         match (request.method(), &path[..]) {
-            (&Method::GET | &Method::HEAD, ["metrics"]) => said(StatusCode::OK, METRICS, self.metrics()),
+            (&Method::GET | &Method::HEAD, ["metrics"]) => {
+                let accept = request.headers().get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+                let format = Format::accepted(&accept.collect::<Vec<_>>().join(","));
+                said(StatusCode::OK, format.content_type(), self.metrics(format))
+            }
             (&Method::GET | &Method::HEAD, ["healthz"]) => self.health(),
             (&Method::GET | &Method::HEAD, ["tools"]) => {
                 let tools = self.control.tools().clone();
@@ -162,19 +165,20 @@ impl Server {
         }
     }
 
-    fn metrics(&self) -> Bytes {
+    fn metrics(&self, format: Format) -> Bytes {
         let mut rendered = self.rendered.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        match &*rendered {
+        let rendered = &mut rendered[format as usize];
+        match rendered {
             Some((at, bytes)) if at.elapsed() < FRESH => bytes.clone(),
             _ => {
-                let bytes = Bytes::from(self.render());
+                let bytes = Bytes::from(self.render(format));
                 *rendered = Some((Instant::now(), bytes.clone()));
                 bytes
             }
         }
     }
 
-    fn render(&self) -> String {
+    fn render(&self, format: Format) -> Vec<u8> {
         let sent = self.control.exporter.as_ref().map(|exporter| exporter.counts());
         let metrics = self.control.metrics.lock();
         let help = "Values left out, for there were too many series: see --serve-series.";
@@ -188,7 +192,7 @@ impl Server {
             let help = "Data points that could not be sent in time, or were refused.";
             own.push(("ebpfmux_otlp_points_dropped", help, counts.dropped));
         }
-        exposition::text(&metrics, &own)
+        exposition::render(&metrics, &own, format)
     }
 
     fn health(&self) -> Answer {
