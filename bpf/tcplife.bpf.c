@@ -228,7 +228,7 @@ static __always_inline void send(struct sock *sk, struct tcp_sock *tp, struct li
 	event->pid = life->id[0];
 	event->direction = life->direction;
 	tuple_of(&event->tuple, sk, tp);
-	__builtin_memcpy(event->comm, life->comm, sizeof(event->comm));
+	__builtin_memcpy(event->comm, life->names.comm, sizeof(event->comm));
 	event->unused = 0;
 	event_submit(event);
 }

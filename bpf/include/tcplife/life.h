@@ -15,8 +15,8 @@ struct life {
 	u64 opened_ns; /* 0: before the start, or not yet */
 	/* Of --by; with --events the process's id. 0: nobody is known. */
 	u64 id[2];
-	/* Of a process, or with --events the thread's name. */
-	char comm[TASK_COMM_LEN];
+	/* The same; with --events the thread's name. */
+	struct names names;
 	u32 direction;
 	u32 unused;
 };
@@ -83,47 +83,36 @@ static __always_inline u64 waits_no_more(u64 sk)
 /* It is the running task's. */
 static __always_inline void life_is_current(struct life *life)
 {
-	if (send_events || by == BY_PROCESS)
+	struct owner owner = {};
+
+	if (send_events) {
 		life->id[0] = bpf_get_current_pid_tgid() >> 32;
-	else if (by == BY_COMM)
-		bpf_get_current_comm(&life->id, sizeof(life->id));
-	else if (by == BY_CGROUP)
-		life->id[0] = bpf_get_current_cgroup_id();
-	if (send_events)
-		bpf_get_current_comm(&life->comm, sizeof(life->comm));
-	else if (by == BY_PROCESS)
-		process_name(life->comm);
-}
-
-static __always_inline struct counters *counters_in(void *bank, struct owner *owner, char *comm)
-{
-	struct owned *found = bpf_map_lookup_elem(bank, owner);
-
-	if (!found) {
-		bpf_map_update_elem(bank, owner, &owned_nothing, BPF_NOEXIST);
-		found = bpf_map_lookup_elem(bank, owner);
+		bpf_get_current_comm(&life->names.comm, sizeof(life->names.comm));
+	} else if (by != BY_SYSTEM) {
+		owner_of_current(&owner);
+		life->id[0] = owner.id[0];
+		life->id[1] = owner.id[1];
+		if (has_names())
+			names_of_current(&life->names);
 	}
-	if (!found) {
-		count(LOST, 1);
-		return NULL;
-	}
-	if (by == BY_PROCESS && !found->comm[0])
-		__builtin_memcpy(found->comm, comm, TASK_COMM_LEN);
-	return &found->total;
 }
 
 /* Where it is counted what becomes of it. */
 static __always_inline struct counters *counters_of(struct life *life)
 {
 	struct owner owner = {};
+	struct owned *owned;
 
 	if (by == BY_SYSTEM)
 		return counters_bank();
 	owner.id[0] = life->id[0];
 	owner.id[1] = life->id[1];
-	if (*(volatile u32 *)&owned_bank)
-		return counters_in(&owned_1, &owner, life->comm);
-	return counters_in(&owned_0, &owner, life->comm);
+	owned = owned_by(&owner);
+	if (!owned)
+		return NULL;
+	if (has_names() && !owned->names.comm[0])
+		owned->names = life->names;
+	return &owned->total;
 }
 
 #endif

@@ -169,7 +169,9 @@ impl Made {
     fn finish(mut self) {
         self.join.close().iter().for_each(written_again_is_the_same);
         self.window.close().1.iter().for_each(written_again_is_the_same);
-        for line in exposition::text(&self.metrics, &[]).lines().filter(|line| !line.starts_with('#')) {
+        let text = exposition::render(&self.metrics, &[], exposition::Format::Plain);
+        let text = String::from_utf8(text).expect("text");
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
             let (name, value) = line.rsplit_once(' ').expect("a name and a value");
             let family = name.split('{').next().unwrap_or_default();
             assert!(family.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'), "{line}");

@@ -1,4 +1,5 @@
 //! What the fuzzers run (`scripts/test long`), on their seeds: as they are, cut short, with a byte changed, and run together.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
 use std::path::Path;

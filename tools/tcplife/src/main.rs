@@ -78,6 +78,7 @@ Bounds:
   Where neither fentry nor kprobes can be had, the accepts are seen by the system
   calls accept and accept4: not those by io_uring and 32-bit programs, which then
   are his who closes them. The same where these cannot be had (--check: accepts).
+  With --by app, what is nobody's is of the group other.
   MPTCP: each of its TCP connections (subflows) counts by itself; incoming ones are
   nobody's (before Linux 5.11 the kernel's worker's, which closes them).
   srtt_us: null without a measurement; retransmits do not tell which were in vain.

@@ -1,11 +1,10 @@
 //! The records of tcplife.
 
-use std::cmp::Reverse;
 use std::net::IpAddr;
 
-use common::counted::Added;
+use common::counted::{Added, busiest};
 use common::output::Row;
-use common::owner::{By, Owner};
+use common::owner::{By, Options, Owner};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -16,6 +15,8 @@ pub const DIRECTIONS: [&str; 2] = ["in", "out"];
 pub const COUNTERS: usize = 8;
 /// The place of what was lost among them.
 pub const LOST: usize = 7;
+/// The place of the connections that ended.
+const CLOSED: usize = 3;
 
 /// A connection that has ended, at the time of its end: of this machine's end, where both are here there are two.
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
@@ -100,10 +101,11 @@ pub struct Connections {
 
 impl Connections {
     /// A record for each owner, those first that closed most; one that says so where nothing happened.
-    pub fn of(added: Added<COUNTERS>, by: By) -> Vec<Self> {
+    pub fn of(added: Added<COUNTERS>, options: &Options) -> Vec<Self> {
+        let by = options.by;
+        let added = busiest(added, options, |added| added[CLOSED]);
         let rows = added.into_iter().map(|(owner, added)| Self::new(named(owner, by), &added));
         let mut rows: Vec<_> = rows.collect();
-        rows.sort_by_key(|row| Reverse(row.closed));
         if rows.is_empty() {
             rows.push(Self::new(Owner::nobody(by), &[0; COUNTERS]));
         }
@@ -121,7 +123,10 @@ impl Connections {
 fn named(owner: Owner, by: By) -> Owner {
     let unknown = match by {
         By::System => false,
-        By::Process => owner.pid == Some(Some(0)),
+        // The kernel's side knows processes only, of which user space makes groups.
+        By::App => false,
+        By::Process | By::Thread => owner.pid == Some(Some(0)),
+        By::Parent => owner.ppid == Some(Some(0)) && owner.parent == Some(Some(String::new())),
         By::Comm => owner.comm == Some(Some(String::new())),
         By::Cgroup => owner.cgroup.as_ref().is_some_and(|path| path.as_deref() == Some(NO_CGROUP)),
     };
@@ -132,32 +137,23 @@ fn named(owner: Owner, by: By) -> Owner {
 const NO_CGROUP: &str = "(gone, id 0)";
 
 impl Row for Connections {
-    const TABLE: &'static [&'static str] = &[
-        "pid",
-        "comm",
-        "cgroup",
-        "accepted",
-        "connected",
-        "failed",
-        "closed",
-        "tx_bytes",
-        "rx_bytes",
-        "retransmits",
-    ];
-    const WIDTHS: &'static [(&'static str, usize)] =
-        &[Owner::WIDTHS[0], Owner::WIDTHS[1], ("tx_bytes", 10), ("rx_bytes", 10)];
+    const TABLE: &'static [&'static str] =
+        &[Owner::COLUMN, "accepted", "connected", "failed", "closed", "tx_bytes", "rx_bytes", "retransmits"];
+    const WIDTHS: &'static [(&'static str, usize)] = &[("tx_bytes", 10), ("rx_bytes", 10)];
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn by(by: By) -> Options {
+        Options { by, apps: None, top: None, map_size: 1 }
+    }
+
     #[test]
     fn counters_land_in_their_fields() {
-        let [row] = &Connections::of(vec![(Owner::default(), [1, 2, 3, 4, 5, 6, 7, 8])], By::System)[..]
-        else {
-            panic!("one record")
-        };
+        let added = vec![(Owner::default(), [1, 2, 3, 4, 5, 6, 7, 8])];
+        let [row] = &Connections::of(added, &by(By::System))[..] else { panic!("one record") };
         assert_eq!((row.accepted, row.connected, row.failed, row.closed), (1, 2, 3, 4));
         assert_eq!((row.tx_bytes, row.rx_bytes, row.retransmits), (5, 6, 7));
     }
@@ -166,11 +162,14 @@ mod tests {
     fn who_is_not_known_is_nobody() {
         let owners = [
             (Owner::process(0, String::new()), By::Process),
+            (Owner::thread(0, 0, String::new()), By::Thread),
+            (Owner::parent(0, String::new()), By::Parent),
             (Owner::comm(String::new()), By::Comm),
             (Owner::cgroup(NO_CGROUP.to_string()), By::Cgroup),
         ];
-        for (owner, by) in owners {
-            assert_eq!(Connections::of(vec![(owner, [1; COUNTERS])], by)[0].owner, Owner::nobody(by));
+        for (owner, whom) in owners {
+            let rows = Connections::of(vec![(owner, [1; COUNTERS])], &by(whom));
+            assert_eq!(rows[0].owner, Owner::nobody(whom));
         }
         let known = Owner::process(7, "curl".to_string());
         assert_eq!(named(known.clone(), By::Process), known);
@@ -178,7 +177,7 @@ mod tests {
 
     #[test]
     fn an_interval_without_any_has_a_record() {
-        let rows = Connections::of(Vec::new(), By::Comm);
+        let rows = Connections::of(Vec::new(), &by(By::Comm));
         assert_eq!((rows.len(), rows[0].closed, &rows[0].owner), (1, 0, &Owner::nobody(By::Comm)));
     }
 }

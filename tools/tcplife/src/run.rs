@@ -51,14 +51,13 @@ pub fn events(session: &mut Session<TcplifeSkel<'_>>, common: &Common) -> Result
 
 /// Records at the end of each interval.
 pub fn intervals(session: &mut Session<TcplifeSkel<'_>>, args: &Args) -> Result<()> {
-    let by = args.owner.by;
-    let mut counted: Counted<'_, COUNTERS> = Counted::of(session.skel.object(), by, LOST)?;
+    let mut counted: Counted<'_, COUNTERS> = Counted::of(session.skel.object(), &args.owner, LOST)?;
     let mut writer = Writer::new(TOOL, &args.common);
     let mut ticks = Ticks::new(args.common.interval, args.common.count, args.common.duration);
     while let Some(tick) = ticks.next(&session.stop) {
         let (added, lost) = counted.since_last()?;
         let account = session.meter.account();
-        writer.interval(&tick, &Connections::of(added, by), lost, account)?;
+        writer.interval(&tick, &Connections::of(added, &args.owner), lost, account)?;
     }
     Ok(())
 }
