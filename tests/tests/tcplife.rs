@@ -42,6 +42,21 @@ fn watch(options: &[&str]) -> Tool {
     Tool::start("tcplife", &[&["-q"], options].concat())
 }
 
+/// Several, at once: to attach is mostly to wait for grace periods.
+fn watch_all(all: &[&[&str]]) -> Vec<Tool> {
+    std::thread::scope(|scope| {
+        let started: Vec<_> = all.iter().map(|options| scope.spawn(|| watch(options))).collect();
+        started.into_iter().map(|tool| tool.join().expect("it attaches")).collect()
+    })
+}
+
+/// The same, and without any hook of accepts: then an end is his who closes it. Where functions can be watched, these are,
+/// whatever is asked for.
+fn kinds_and_none() -> impl Iterator<Item = &'static str> {
+    let none = (kernel::allows("fentry") != Allows::Yes).then_some("btf");
+    kinds().chain(none)
+}
+
 fn connect(options: &[&str]) -> Vec<Value> {
     Workload::run(&[&["tcp"], options].concat())
 }
@@ -88,8 +103,7 @@ fn both_ends_of_each_connection_are_told_as_they_were() {
         return;
     }
     let _machine = lock::machine();
-    // Without any hook of accepts an end is his who closes it, who here is the same.
-    for kind in kinds().chain(["btf"]) {
+    for kind in kinds_and_none() {
         let port = free_port();
         let begin = Instant::now();
         let tool = watch(&["--attach", kind, "--port", &port]);
@@ -144,7 +158,7 @@ fn what_was_open_before_the_start_is_his_who_closes_it() {
         return;
     }
     let _machine = lock::machine();
-    for kind in kinds().chain(["btf"]) {
+    for kind in kinds_and_none() {
         let port = free_port();
         let mut workload = Workload::start(&["tcp", "--port", &port, "--times", "13", "--early"]);
         workload.until_says("open");
@@ -197,10 +211,11 @@ fn intervals_sum_up_what_events_tell() {
     let _machine = lock::machine();
     for kind in kinds() {
         let port = free_port();
-        let start = |options: &[&str]| watch(&[&["--attach", kind, "--port", &port], options].concat());
-        let (events, system) = (start(&["--events"]), start(&["0.2"]));
-        let (process, comm, cgroup) =
-            (start(&["--by", "process"]), start(&["--by", "comm", "0.2"]), start(&["--by", "cgroup", "0.2"]));
+        let by = ["system", "process", "comm", "cgroup"];
+        let common = ["--attach", kind, "--port", &port];
+        let options = by.map(|by| [&common, &["--by", by, "0.2"][..]].concat());
+        let mut tools = watch_all(&[&[&common[..]], &options.each_ref().map(Vec::as_slice)[..]].concat());
+        let events = tools.remove(0);
         let mut said = connect(&["--port", &port, "--times", "23"]);
         said.extend(connect(&["--how", "forgotten", "--port", &port, "--times", "3"]));
         let refused = connect(&["--how", "refused", "--port", &port, "--times", "5"]);
@@ -216,7 +231,7 @@ fn intervals_sum_up_what_events_tell() {
             of_events("rx_bytes"),
             of_events("retransmits"),
         ];
-        for (by, tool) in [("system", system), ("process", process), ("comm", comm), ("cgroup", cgroup)] {
+        for (by, tool) in by.into_iter().zip(tools) {
             let records = tool.interrupt().records;
             agree(
                 &format!("{kind} --by {by}"),
@@ -261,10 +276,7 @@ fn only_what_was_asked_for_is_told() {
         (&["--cgroup", others.path()], 2 * 9),
         (&["--cgroup", cgroup.path(), "--cidr", "::1"], 2 * 5),
     ];
-    let tools: Vec<Tool> = std::thread::scope(|scope| {
-        let started: Vec<_> = cases.iter().map(|(options, _)| scope.spawn(|| watch(options))).collect();
-        started.into_iter().map(|tool| tool.join().expect("it attaches")).collect()
-    });
+    let tools = watch_all(&cases.map(|(options, _)| options));
     for ([listen, to, _], times) in WAYS.iter().zip(["3", "5", "7"]) {
         let ends = ["--listen", listen, "--connect", to, "--port", &port, "--times", times];
         connect(&[&ends, &["--cgroup", cgroup.path()][..]].concat());
@@ -287,10 +299,10 @@ fn only_the_process_that_was_asked_for_is_told_of() {
     let mut workload = Workload::start(&["tcp", "--times", "11", "--wait"]);
     workload.until_says("ready");
     let id = workload.pid();
-    let tools = [watch(&["-p", &id]), watch(&["-p", &id, "0.2"]), watch(&["-p", &id, "--attach", "btf"])];
+    let tools = watch_all(&[&["-p", &id], &["-p", &id, "0.2"], &["-p", &id, "--attach", "btf"]]);
     let said = workload.finish();
     let said: Vec<Value> = said.into_iter().filter(|end| end["direction"] == "out").collect();
-    let [events, interval, btf] = tools;
+    let [events, interval, btf] = <[Tool; 3]>::try_from(tools).unwrap_or_else(|_| unreachable!("three"));
     agrees("-p", &said, &told(events, said.len()));
     agrees("-p --attach btf", &said, &told(btf, said.len()));
     let records = interval.interrupt().records;
@@ -306,8 +318,10 @@ fn what_finds_no_room_is_counted_as_lost() {
     let _machine = lock::machine();
     let times = if kernel::of_guest().is_some() { 1_009 } else { 10_007 };
     let port = free_port();
-    let (events, system) = (watch(&["--port", &port]), watch(&["--port", &port, "0.2"]));
-    let small = watch(&["--port", &port, "--max-open", "1"]);
+    let options: [&[&str]; 3] = [&[], &["0.2"], &["--max-open", "1"]];
+    let tools =
+        watch_all(&options.map(|more| [&["--port", &port], more].concat()).each_ref().map(Vec::as_slice));
+    let [events, system, small] = <[Tool; 3]>::try_from(tools).unwrap_or_else(|_| unreachable!("three"));
     let storm = |times: usize| {
         connect(&["--how", "storm", "--port", &port, "--backlog", "4096", "--times", &times.to_string()])
     };
