@@ -23,6 +23,7 @@ pub mod overlay;
 pub mod parallel;
 pub mod perf;
 pub mod programs;
+pub mod prometheus;
 pub mod quantiles;
 pub mod raw;
 pub mod reaps;

@@ -2,13 +2,14 @@
 #![allow(clippy::expect_used, reason = "tests")]
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tests::mux::{Streams, path};
+use tests::mux::Streams;
 use tests::programs::built;
+use tests::prometheus::Prometheus;
 use tests::until;
 
 /// A tool: prints an interval of a disk each fifth of a second, with a name that needs escaping, until it is ended.
@@ -265,56 +266,14 @@ fn every_format_tells_the_same() {
     );
 }
 
-/// A Prometheus that scrapes; it is ended with this.
-struct Prometheus {
-    child: Child,
-    port: u16,
-}
-
-impl Prometheus {
-    fn start(streams: &Streams, address: &str, name: &str, more: &[&str]) -> Self {
-        let port =
-            TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
-        streams.write("prometheus.yml", format!(
-            "global: {{scrape_interval: 500ms, scrape_timeout: 500ms}}\nscrape_configs: [{{job_name: mux, static_configs: [{{targets: ['{address}']}}]}}]\n",
-        ));
-        let mut prometheus = Command::new("prometheus");
-        prometheus.args([
-            "--config.file=prometheus.yml",
-            &format!("--storage.tsdb.path={name}"),
-            &format!("--web.listen-address=127.0.0.1:{port}"),
-        ]);
-        prometheus.args(more).env("PATH", path()).current_dir(streams.path(".")).stderr(Stdio::null());
-        Self { child: prometheus.spawn().expect("prometheus: see scripts/setup"), port }
-    }
-
-    /// The first value of a query's result.
-    fn query(&self, query: &str) -> Option<f64> {
-        let query: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
-        write!(stream, "GET /api/v1/query?query={query} HTTP/1.0\r\n\r\n").ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        let answer: Value = serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()?;
-        answer["data"]["result"][0]["value"][1].as_str()?.parse().ok()
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 #[test]
 fn a_prometheus_makes_the_right_numbers_of_it() {
     let streams = streams();
     let served = Served::start(&streams, &["--run", "./disks", "--serve", "0"]);
     // One asks for OpenMetrics, the other for protobuf and native histograms.
-    let text = Prometheus::start(&streams, &served.address, "text", &[]);
-    let native =
-        Prometheus::start(&streams, &served.address, "native", &["--enable-feature=native-histograms"]);
+    let (directory, targets) = (streams.path("."), std::slice::from_ref(&served.address));
+    let text = Prometheus::start(&directory, targets, None, &[]);
+    let native = Prometheus::start(&directory, targets, None, &["--enable-feature=native-histograms"]);
     for prometheus in [&text, &native] {
         let query = |text: &str| prometheus.query(text);
         let scrapes = "count_over_time(ebpf_disks_bytes_total[1m])";

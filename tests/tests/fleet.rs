@@ -1,0 +1,153 @@
+//! Three hosts, each a network and a name of its own, run tools and an `ebpfmux --serve`; one Prometheus scrapes them all
+//! and has the right numbers of each. As docs/fleet.md says it.
+#![allow(clippy::expect_used, reason = "tests")]
+
+use std::fs::File;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tests::cgroup::Cgroup;
+use tests::disk::Disk;
+use tests::mux::Streams;
+use tests::programs::{built, succeed};
+use tests::prometheus::Prometheus;
+use tests::workload::Workload;
+use tests::{can_run, lock, until};
+
+/// Forks and reads of each host.
+const WORK: [[u64; 2]; 3] = [[101, 53], [211, 307], [307, 17]];
+const SECRET: &str = "s3cret";
+
+/// A bridge, and hosts at it; all gone with this.
+struct Network {
+    bridge: String,
+    hosts: Vec<Host>,
+}
+
+/// A network namespace with an address, a cgroup for its work, and the `ebpfmux` that runs there.
+struct Host {
+    namespace: String,
+    address: String,
+    cgroup: Cgroup,
+    mux: Option<Child>,
+}
+
+fn ip(line: &str) {
+    succeed("ip", &line.split(' ').collect::<Vec<_>>());
+}
+
+impl Network {
+    fn new(streams: &Streams) -> Self {
+        // Names of interfaces have at most 15 characters.
+        let id = std::process::id();
+        let mut network = Self { bridge: format!("fl{id}"), hosts: Vec::new() };
+        let bridge = network.bridge.clone();
+        ip(&format!("link add {bridge} type bridge"));
+        ip(&format!("addr add 198.18.77.254/24 dev {bridge}"));
+        ip(&format!("link set {bridge} up"));
+        for number in 1..=WORK.len() {
+            let (namespace, outside) = (format!("fl{id}-{number}"), format!("fl{id}v{number}"));
+            ip(&format!("netns add {namespace}"));
+            let address = format!("198.18.77.{number}");
+            let host = Host { namespace, address, cgroup: Cgroup::new(), mux: None };
+            network.hosts.push(host);
+            let host = &mut network.hosts[number - 1];
+            let (name, address) = (&host.namespace, &host.address);
+            ip(&format!("link add {outside} type veth peer name eth0 netns {name}"));
+            ip(&format!("link set {outside} master {bridge} up"));
+            ip(&format!("-n {name} addr add {address}/24 dev eth0"));
+            ip(&format!("-n {name} link set eth0 up"));
+            host.start(number, streams);
+        }
+        network
+    }
+}
+
+impl Host {
+    /// Starts `ebpfmux` as on a host of this name. The tools see what is done in the host's cgroup, for the kernel is one.
+    fn start(&mut self, number: usize, streams: &Streams) {
+        let cgroup = self.cgroup.path();
+        let line = format!(
+            "echo web{number} > /proc/sys/kernel/hostname; exec \"$0\" --serve {}:9435 --serve-token token \
+             --run 'proclife --cgroup {cgroup} 0.5' --run 'biolat --buckets --cgroup {cgroup} 0.5' > /dev/null",
+            self.address
+        );
+        let namespace = format!("--net=/run/netns/{}", self.namespace);
+        let mux = built("ebpfmux");
+        let mut command = Command::new("nsenter");
+        command.args([&namespace, "unshare", "--uts", "sh", "-c", &line]).arg(mux);
+        let said = File::create(streams.path(&format!("said{number}"))).expect("a file");
+        let command = command.current_dir(streams.path(".")).stdin(Stdio::null()).stderr(said);
+        // Each of these programs becomes the next.
+        self.mux = Some(command.spawn().expect("nsenter: see scripts/setup"));
+    }
+
+    fn end(&mut self) {
+        let Some(mut mux) = self.mux.take() else { return };
+        let _ = kill_process(Pid::from_child(&mux), Signal::TERM);
+        let status = mux.wait().expect("it ends");
+        assert!(status.success() || std::thread::panicking(), "{status}");
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        for host in &mut self.hosts {
+            host.end();
+            let _ = Command::new("ip").args(["netns", "del", &host.namespace]).status();
+        }
+        let _ = Command::new("ip").args(["link", "del", &self.bridge]).status();
+    }
+}
+
+#[test]
+fn one_prometheus_has_the_numbers_of_each_host() {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let (streams, disk) = (Streams::default(), Disk::over_file(8));
+    streams.write("token", SECRET);
+    let mut network = Network::new(&streams);
+    let targets: Vec<String> = network.hosts.iter().map(|host| format!("{}:9435", host.address)).collect();
+    let prometheus = Prometheus::start(&streams.path("."), &targets, Some(SECRET), &[]);
+    let becomes = |query: &str, value: f64| {
+        until(query, || prometheus.query(query).filter(|now| *now >= value));
+        assert_eq!(prometheus.query(query), Some(value), "{query}");
+    };
+    // Both tools of all hosts have printed an interval: they are attached.
+    becomes("count(ebpfmux_records_total > 1)", 2.0 * WORK.len() as f64);
+
+    for (host, [forks, reads]) in network.hosts.iter().zip(WORK) {
+        let cgroup = host.cgroup.path();
+        let (forks, reads) = (forks.to_string(), reads.to_string());
+        Workload::run(&["processes", "--cgroup", cgroup, "--forks", &forks]);
+        let disk = disk.path();
+        Workload::run(&["io", "--cgroup", cgroup, "--file", &disk, "--reads", &reads, "--bytes", "4096"]);
+    }
+    let reads = format!("ebpf_biolat_duration_seconds_count{{disk=\"{}\",op=\"read\"}}", disk.name);
+    for (number, [forks, read]) in (1..).zip(WORK) {
+        becomes(&format!("ebpf_proclife_forks_total{{host=\"web{number}\"}}"), forks as f64);
+        becomes(&format!("{reads} and on(host) ebpfmux_records_total{{host=\"web{number}\"}}"), read as f64);
+    }
+    let total = |at: usize| WORK.iter().map(|work| work[at] as f64).sum();
+    becomes("sum(ebpf_proclife_forks_total)", total(0));
+    becomes(&format!("sum({reads})"), total(1));
+    becomes("sum({__name__=~\"ebpf_.*_lost_total\"})", 0.0);
+    // A percentile of the whole fleet, from the histograms of its hosts.
+    let buckets = format!("ebpf_biolat_duration_seconds_bucket{{disk=\"{}\",op=\"read\"}}", disk.name);
+    let median = prometheus.query(&format!("histogram_quantile(0.5, sum by (le) ({buckets}))"));
+    assert!(median.is_some_and(|median| (1e-6..10.0).contains(&median)), "{median:?}");
+
+    // A host that is gone is told from one that is idle.
+    network.hosts[2].end();
+    until("the third host to be gone", || prometheus.query("count(up == 0)").filter(|gone| *gone == 1.0));
+    becomes("count(up == 1)", 2.0);
+    becomes("ebpf_proclife_forks_total{host=\"web1\"}", WORK[0][0] as f64);
+    drop(network);
+    for number in 1..=WORK.len() {
+        let said = std::fs::read_to_string(streams.path(&format!("said{number}"))).expect("UTF-8");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(said.contains(&format!("serving on http://198.18.77.{number}:9435")), "{said}");
+    }
+}
