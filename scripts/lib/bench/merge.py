@@ -1,4 +1,4 @@
-"""ebpfmux merging files by time, beside what merges, copies and parses."""
+"""ebpfmux merging files by time, beside what merges, copies, parses, adds up and joins."""
 
 import os
 import random
@@ -9,7 +9,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime, timedelta, timezone
 
-from bench import machine
+from bench import combine, machine
 
 CAT_TIMES, JQ_TIMES, GOAL_MB = 1.2, 30, 5
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -21,6 +21,7 @@ def measure(bench, results):
     machine.need("sort", "cat", "cmp", "bash")
     for files, records in bench.pick([(8, 200_000)], [(8, 2_000_000), (16, 16_000_000)]):
         one_size(bench, results, files, records)
+    combine.growth(bench, results)
 
 
 def one_size(bench, results, files, records):
@@ -47,6 +48,9 @@ def one_size(bench, results, files, records):
                 peak = max(peak, memory if name == "mux" else 0)
         add_rows(results, title, best, rounds, same, peak)
         parse(results, names, best["mux"])
+        # The numbers are per record: more of them say nothing new.
+        if records <= 2_000_000:
+            combine.measure(bench, results, names)
     finally:
         shutil.rmtree(folder)
 
@@ -96,6 +100,12 @@ def piped(argv):
     if first.wait() != 0:
         raise machine.CannotMeasure(f"{os.path.basename(argv[0])} ended with status {first.returncode}")
     return seconds, peak
+
+
+def lines(name):
+    """The number of records in a file."""
+    with open(name, "rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
 
 
 def generate(folder, files, records):
