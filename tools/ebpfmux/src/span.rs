@@ -30,6 +30,8 @@ struct Group {
     tool: String,
     keys: Vec<(String, Value<'static>)>,
     sums: Vec<(String, Sum)>,
+    /// The places of the sums, by name: for records whose fields come in another order.
+    places: HashMap<String, usize>,
     /// The time of its last record.
     last: Nanos,
 }
@@ -74,6 +76,7 @@ impl Span {
                     tool: tool.to_owned(),
                     keys,
                     sums: Vec::new(),
+                    places: HashMap::new(),
                     last: Nanos::MIN,
                 });
                 self.index.insert(self.key.clone(), self.groups.len() - 1);
@@ -176,9 +179,12 @@ impl Span {
 
 impl Group {
     fn add(&mut self, name: String, sum: Sum, beside: bool) {
-        match self.sums.iter_mut().find(|(known, _)| *known == name) {
+        match self.places.get(&name).and_then(|at| self.sums.get_mut(*at)) {
             Some((_, own)) => own.add(&name, sum, beside),
-            None => self.sums.push((name, sum)),
+            None => {
+                self.places.insert(name.clone(), self.sums.len());
+                self.sums.push((name, sum));
+            }
         }
     }
 

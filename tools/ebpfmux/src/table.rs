@@ -119,16 +119,12 @@ pub fn row_end(bytes: &[u8], from: usize, quoted: &mut bool) -> Option<usize> {
 }
 
 /// The fields of one row, and the memory to split the next in.
+#[derive(Default)]
 pub struct Row {
-    reader: Box<Reader>,
+    /// Made for the first row: streams of JSON have none.
+    reader: Option<Box<Reader>>,
     text: Vec<u8>,
     ends: Vec<usize>,
-}
-
-impl Default for Row {
-    fn default() -> Self {
-        Self { reader: Box::new(Reader::new()), text: Vec::new(), ends: Vec::new() }
-    }
 }
 
 impl Row {
@@ -137,12 +133,13 @@ impl Row {
         // Unquoting only shortens, and a field takes a byte at least: this room is always enough.
         self.text.resize(line.len() + 1, 0);
         self.ends.resize(line.len() + 1, 0);
-        self.reader.reset();
+        let reader = self.reader.get_or_insert_with(|| Box::new(Reader::new()));
+        reader.reset();
         let (mut read, mut written, mut count) = (0, 0, 0);
         loop {
             let input = line.get(read..)?;
             let (result, nin, nout, nends) =
-                self.reader.read_record(input, &mut self.text[written..], &mut self.ends[count..]);
+                reader.read_record(input, &mut self.text[written..], &mut self.ends[count..]);
             (read, written, count) = (read + nin, written + nout, count + nends);
             match result {
                 // The next turn has no input, which the reader takes as the end.

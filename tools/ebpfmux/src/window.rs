@@ -22,7 +22,26 @@ pub struct Window {
     pub cells: Vec<(String, Cell)>,
     /// The hosts seen in it.
     pub hosts: Vec<String>,
+    /// The fields that have come of each host, tool and key, by these as the names begin.
+    groups: HashMap<String, Group>,
+    /// Memory for the beginning of the next record's names.
+    prefix: String,
+}
+
+/// What has come of one host, tool and key.
+#[derive(Default)]
+struct Group {
+    fields: Vec<Known>,
+    /// The places of the fields, by name: for records whose fields come in another order.
     index: HashMap<String, usize>,
+}
+
+/// A field of a group.
+struct Known {
+    name: String,
+    /// The place of its cell.
+    at: usize,
+    rule: Rule,
 }
 
 impl Window {
@@ -36,38 +55,49 @@ impl Window {
         if !self.hosts.iter().any(|known| known == host) {
             self.hosts.push(host.to_owned());
         }
-        let mut prefix = escape(host).into_owned() + "." + &escape(text("tool"));
-        for key in keys(fields) {
-            prefix = prefix + "." + &escape(key);
+        let Self { cells, groups, prefix, .. } = self;
+        prefix.clear();
+        prefix.push_str(&escape(host));
+        for part in std::iter::once(text("tool")).chain(keys(fields)) {
+            prefix.push('.');
+            prefix.push_str(&escape(part));
         }
-        for (name, value) in fields {
-            match (name.as_ref(), value) {
-                ("ts" | "host" | "tool" | "interval_s", _) => {}
-                (name, value) if is_key(name, value) => {}
-                (name, value) => self.put(format!("{prefix}.{}", escape(name)), rule(name).0, value),
+        if !groups.contains_key(prefix) {
+            groups.insert(prefix.clone(), Group::default());
+        }
+        let Some(group) = groups.get_mut(prefix) else { return };
+        let values = fields.iter().filter(|(name, value)| {
+            !matches!(name.as_ref(), "ts" | "host" | "tool" | "interval_s") && !is_key(name, value)
+        });
+        for (nth, (name, value)) in values.enumerate() {
+            // Nearly always the fields come in the order that is known.
+            let known = group.fields.get(nth).filter(|known| known.name == *name);
+            let found = || group.index.get(name.as_ref()).map(|at| &group.fields[*at]);
+            match known.or_else(found) {
+                Some(known) => {
+                    let old = &mut cells[known.at].1;
+                    if let Some(merged) = merge(known.rule, old, Cell::of(value)) {
+                        *old = merged;
+                    }
+                }
+                None => {
+                    let at = cells.len();
+                    group.index.insert(name.to_string(), group.fields.len());
+                    group.fields.push(Known { name: name.to_string(), at, rule: rule(name).0 });
+                    cells.push((format!("{prefix}.{}", escape(name)), Cell::of(value)));
+                }
             }
         }
     }
+}
 
-    fn put(&mut self, name: String, rule: Rule, value: &Value<'_>) {
-        let new = match value {
-            Value::Plain(raw) => {
-                raw.parse().map_or_else(|_| Cell::Other(value.clone().into_owned()), Cell::Count)
-            }
-            value => Cell::Other(value.clone().into_owned()),
+impl Cell {
+    fn of(value: &Value<'_>) -> Self {
+        let whole = match value {
+            Value::Plain(raw) => raw.parse::<i64>().map(i128::from).or_else(|_| raw.parse::<i128>()).ok(),
+            _ => None,
         };
-        match self.index.get(&name) {
-            Some(at) => {
-                let old = &mut self.cells[*at].1;
-                if let Some(merged) = merge(rule, old, new) {
-                    *old = merged;
-                }
-            }
-            None => {
-                self.index.insert(name.clone(), self.cells.len());
-                self.cells.push((name, new));
-            }
-        }
+        whole.map_or_else(|| Self::Other(value.clone().into_owned()), Self::Count)
     }
 }
 
