@@ -1,11 +1,14 @@
 //! `ebpfmux` on made-up records.
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
 
 use crate::programs::built;
+use crate::until;
 
 /// A directory for the streams of a test.
 pub struct Streams(TempDir);
@@ -57,6 +60,48 @@ impl Streams {
         let said = self.shell(line);
         assert_eq!((said.status, said.err.as_str()), (Some(0), ""), "{line}: {}", said.out);
         said.out
+    }
+}
+
+/// A VictoriaMetrics with nothing in it, ended with this.
+pub struct Victoria {
+    child: Child,
+    /// It listens there on 127.0.0.1.
+    pub port: u16,
+}
+
+impl Victoria {
+    /// One that keeps its data in a directory.
+    pub fn start(streams: &Streams) -> Self {
+        let port =
+            TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
+        let mut victoria = Command::new("victoria-metrics");
+        victoria.args([
+            "-storageDataPath=victoria",
+            &format!("-httpListenAddr=127.0.0.1:{port}"),
+            "-opentelemetry.usePrometheusNaming",
+            "-retentionPeriod=100y",
+        ]);
+        victoria.env("PATH", path()).current_dir(streams.path(".")).stderr(Stdio::null());
+        let victoria = Self { child: victoria.spawn().expect("victoria-metrics: see scripts/setup"), port };
+        until("victoria-metrics", || victoria.get("/health").filter(|said| said == "OK"));
+        victoria
+    }
+
+    /// The body of an answer.
+    pub fn get(&self, path: &str) -> Option<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        write!(stream, "GET {path} HTTP/1.0\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        Some(answer.split_once("\r\n\r\n")?.1.to_owned())
+    }
+}
+
+impl Drop for Victoria {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

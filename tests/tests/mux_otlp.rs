@@ -16,7 +16,7 @@ use opentelemetry_proto::tonic::collector::metrics::v1::{
 use prost::Message;
 use receiver::{Answer, Point, Receiver};
 use serde_json::Value;
-use tests::mux::{Said, Streams, path, record, ts};
+use tests::mux::{Said, Streams, Victoria, path, record, ts};
 use tests::until;
 
 /// Peak memory while 1 MiB is kept for a receiver: what ebpfmux needs itself, its buffers, and that.
@@ -360,28 +360,12 @@ impl Drop for Ended {
 #[test]
 fn a_victoria_metrics_makes_the_right_numbers_of_it() {
     let streams = Streams::default();
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
-    let mut victoria = Command::new("victoria-metrics");
-    victoria.args([
-        "-storageDataPath=data",
-        &format!("-httpListenAddr=127.0.0.1:{port}"),
-        "-opentelemetry.usePrometheusNaming",
-        "-retentionPeriod=100y",
-    ]);
-    victoria.env("PATH", path()).current_dir(streams.path(".")).stderr(Stdio::null());
-    let _victoria = Ended(victoria.spawn().expect("victoria-metrics: see scripts/setup"));
-    let get = |path: &str| -> Option<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-        write!(stream, "GET {path} HTTP/1.0\r\n\r\n").ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        Some(answer.split_once("\r\n\r\n")?.1.to_owned())
-    };
-    until("victoria-metrics", || get("/health").filter(|said| said == "OK"));
+    let victoria = Victoria::start(&streams);
+    let get = |path: &str| victoria.get(path);
     let lines: Vec<String> = (0..25).map(|at| second(f64::from(at) + 0.5, "web", 240)).collect();
     streams.write("in", lines.concat());
     // By a name, too.
-    let url = format!("http://localhost:{port}/opentelemetry/v1/metrics");
+    let url = format!("http://localhost:{}/opentelemetry/v1/metrics", victoria.port);
     let said = streams.shell(&format!("ebpfmux in -v --otlp {url} | cmp - in"));
     assert!(said.err.ends_with(": 21 points sent, 0 dropped\n"), "{}", said.err);
     get("/internal/force_flush").expect("an answer");

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use tests::mux::{Streams, record};
+use tests::mux::{Streams, Victoria, record};
 
 const README: &str = include_str!("../../README.md");
 
@@ -43,7 +43,9 @@ fn the_recipes_print_what_the_readme_says() {
     let section =
         README.split("### Recipes").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("recipes");
     let blocks: Vec<&str> = section.split("```").skip(1).step_by(2).collect();
-    assert_eq!(blocks.len(), 10, "ten recipes");
+    assert_eq!(blocks.len(), 11, "eleven recipes");
+    let victoria = Victoria::start(&streams);
+    let port = format!("localhost:{}", victoria.port);
     let mut wrong = String::new();
     for block in blocks {
         let (command, told) = block
@@ -51,7 +53,7 @@ fn the_recipes_print_what_the_readme_says() {
             .strip_prefix("$ ")
             .and_then(|block| block.split_once('\n'))
             .expect("a command");
-        let said = streams.shell(&format!("exec 2>&1; {command}"));
+        let said = streams.shell(&format!("exec 2>&1; {}", command.replace("localhost:8428", &port)));
         if said.out != told {
             write!(wrong, "$ {command}\n{}\n", said.out).expect("memory");
         }
