@@ -1,6 +1,9 @@
 //! `ebpfmux --serve`: what it answers, to whom, and that a Prometheus makes the right numbers of it.
 #![allow(clippy::expect_used, reason = "tests")]
 
+#[path = "serve/scraped.rs"]
+mod scraped;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -9,7 +12,6 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tests::mux::Streams;
 use tests::programs::built;
-use tests::prometheus::Prometheus;
 use tests::until;
 
 /// A tool: prints an interval of a disk each fifth of a second, with a name that needs escaping, until it is ended.
@@ -208,101 +210,4 @@ fn others_need_a_token_and_take_no_room() {
     let _silent: Vec<TcpStream> =
         (0..20).map(|_| TcpStream::connect(&served.address).expect("a connection")).collect();
     until("room", || Some(()).filter(|()| served.ask("GET", "/healthz", "").0 == 200));
-}
-
-/// Reads both text formats with parsers that are strict, and says how many values there are, and which differ.
-const COMPARE: &str = r#"
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as newer
-from prometheus_client.parser import text_string_to_metric_families as older
-def values(parse, name):
-    with open(name, encoding="utf-8", newline="") as file:
-        families = list(parse(file.read()))
-    units = {family.name: family.unit for family in families if family.unit}
-    return units, {(s.name, tuple(sorted(s.labels.items()))): s.value for family in families for s in family.samples}
-units, new = values(newer, "openmetrics")
-_, old = values(older, "plain")
-print(len(new) > 100, new.keys() ^ old.keys(), [key for key in new if new[key] != old[key]])
-print(sorted(units.items()))
-"#;
-
-#[test]
-fn every_format_tells_the_same() {
-    let streams = streams();
-    streams.write(
-        "plain.sh",
-        TOOL.replace(r#","buckets":[[102.4,1],[212.992,2],[491.52,1]]"#, "")
-            .replace("\"disks\"", "\"plain\""),
-    );
-    streams.good("chmod +x plain.sh");
-    let served = Served::start(
-        &streams,
-        &["--run", "./disks", "--run", "./plain.sh", "--serve", "0", "--otlp", "http://127.0.0.1:1"],
-    );
-    until("the first intervals", || Some(()).filter(|()| served.value(BYTES) >= 5.0 * 4096.0));
-    for name in ["disks", "plain.sh"] {
-        assert_eq!(served.ask("POST", &format!("/tools/{name}/disable"), "").0, 202);
-    }
-    until("the tools to end", || {
-        let tools: Value = serde_json::from_str(&served.get("/tools")).expect("JSON");
-        Some(()).filter(|()| (0..2).all(|at| tools[at]["running"] == json!(false)))
-    });
-    // What is rendered stands for a tenth of a second.
-    std::thread::sleep(Duration::from_millis(300));
-    let accept = |kind: &str| served.ask("GET", "/metrics", &format!("Accept: {kind}\r\n")).1;
-    streams
-        .write("plain", accept("text/plain"))
-        .write("openmetrics", accept("application/openmetrics-text;q=0.9"));
-    streams.write("compare.py", COMPARE);
-    assert_eq!(
-        streams.good("/usr/bin/python3 compare.py"),
-        "True set() []\n[('ebpf_disks_bytes', 'bytes'), ('ebpf_disks_duration_seconds', 'seconds'), \
-         ('ebpf_plain_bytes', 'bytes'), ('ebpf_plain_duration_seconds', 'seconds'), \
-         ('ebpfmux_last_record_timestamp_seconds', 'seconds')]\n"
-    );
-    let text = accept("text/plain");
-    assert!(
-        text.contains("\nebpfmux_otlp_points_sent_total 0\n# HELP ebpfmux_otlp_points_dropped_total "),
-        "{text}"
-    );
-}
-
-#[test]
-fn a_prometheus_makes_the_right_numbers_of_it() {
-    let streams = streams();
-    let served = Served::start(&streams, &["--run", "./disks", "--serve", "0"]);
-    // One asks for OpenMetrics, the other for protobuf and native histograms.
-    let (directory, targets) = (streams.path("."), std::slice::from_ref(&served.address));
-    let text = Prometheus::start(&directory, targets, None, &[]);
-    let native = Prometheus::start(&directory, targets, None, &["--enable-feature=native-histograms"]);
-    for prometheus in [&text, &native] {
-        let query = |text: &str| prometheus.query(text);
-        let scrapes = "count_over_time(ebpf_disks_bytes_total[1m])";
-        until("six scrapes", || query(scrapes).filter(|count| *count >= 6.0));
-        let rate = query("rate(ebpf_disks_bytes_total[2s])").expect("a rate");
-        // Some five intervals of 4096 bytes in a second, on a machine under load fewer.
-        assert!((2048.0..7.0 * 4096.0).contains(&rate), "{rate}");
-        let off = query("max(ebpf_disks_bytes_total) - 4096 * max(ebpfmux_records_total)");
-        assert_eq!(off, Some(0.0), "the sum of what came");
-        assert_eq!(query("up"), Some(1.0));
-        assert_eq!(query(r#"count(ebpf_disks_zombies{disk="a\"b\\c"} == 3)"#), Some(1.0));
-    }
-    let median = text.query("histogram_quantile(0.5, rate(ebpf_disks_duration_seconds_bucket[10s]))");
-    let mean = text
-        .query("rate(ebpf_disks_duration_seconds_sum[10s]) / rate(ebpf_disks_duration_seconds_count[10s])");
-    // The second and third of four values lie in (204.8, 212.992] µs; the bound above is 229.376, that below 196.608.
-    assert!(median.is_some_and(|median| (0.000_196..=0.000_230).contains(&median)), "{median:?}");
-    assert!(mean.is_some_and(|mean| (mean - 0.000_25).abs() < 1e-9), "{mean:?}");
-    assert_eq!(text.query("count(ebpf_disks_duration_seconds)"), None, "no native histogram in text");
-    let of = |what: &str| native.query(&what.replace("IT", "rate(ebpf_disks_duration_seconds[10s])"));
-    let mean = of("histogram_sum(IT) / histogram_count(IT)");
-    assert!(mean.is_some_and(|mean| (mean - 0.000_25).abs() < 1e-9), "{mean:?}");
-    let off =
-        native.query("max(histogram_count(ebpf_disks_duration_seconds)) - 4 * max(ebpfmux_records_total)");
-    assert_eq!(off, Some(0.0), "every bucket");
-    // At most 3.3 % from any value of the bucket: the native ones are that much finer.
-    for (quantile, low, high) in [(0.1, 98.304, 102.4), (0.5, 204.8, 212.992), (0.99, 475.136, 491.52)] {
-        let told = of(&format!("histogram_quantile({quantile}, IT)")).expect("a quantile") * 1e6;
-        assert!((high * 0.967..=low * 1.033).contains(&told), "{quantile}: {told}");
-    }
-    assert_eq!(native.query("count(ebpf_disks_duration_seconds_bucket)"), None, "one histogram, not two");
 }

@@ -1,7 +1,6 @@
 //! `--otlp`: the metrics posted at intervals, by a thread of its own. The merge never waits for the receiver: what cannot
 //! be sent yet is kept up to a limit, beyond that the oldest is dropped and counted.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -11,6 +10,7 @@ use crate::grid::window_end;
 use crate::metrics::{Metrics, Shared};
 use crate::otlp::{Batch, batches};
 use crate::post::{Outcome, Poster};
+use crate::queue::Queue;
 use crate::tally::note;
 use crate::ts::Nanos;
 
@@ -47,11 +47,8 @@ pub struct Exporter {
     changed: Condvar,
 }
 
-#[derive(Default)]
 struct State {
-    queue: VecDeque<Batch>,
-    /// What the queue holds.
-    bytes: usize,
+    queue: Queue,
     /// The points of the request under way.
     under_way: u64,
     /// The interval under way ends here, by the time of the records.
@@ -80,7 +77,17 @@ impl Exporter {
     /// Sends these metrics from now on.
     pub fn start(settings: Settings, headers: &[String], metrics: Shared) -> Result<Arc<Self>> {
         let poster = Poster::new(&settings.url, headers)?;
-        let exporter = Arc::new(Self { settings, state: Mutex::default(), changed: Condvar::new() });
+        let state = State {
+            queue: Queue::new(settings.room),
+            under_way: 0,
+            end: None,
+            waiting: None,
+            counts: Counts::default(),
+            last: None,
+            done: false,
+            said: [false; 3],
+        };
+        let exporter = Arc::new(Self { settings, state: Mutex::new(state), changed: Condvar::new() });
         let sender = Arc::clone(&exporter);
         let thread = std::thread::Builder::new().name("otlp".into());
         let failed = |error| Failure::failed(format!("cannot start a thread: {error}"));
@@ -117,8 +124,8 @@ impl Exporter {
             state = self.wait(state, last.saturating_duration_since(Instant::now()));
         }
         // What is under way now nobody will know of.
-        let rest = state.under_way + state.queue.iter().map(|batch| batch.points).sum::<u64>();
-        self.drop(&mut state, rest);
+        let rest = state.under_way + state.queue.points();
+        self.give_up(&mut state, rest);
         let Counts { sent, dropped } = state.counts;
         if self.settings.verbose || (dropped > 0 && !self.settings.quiet) {
             note(&format!("--otlp {}: {sent} points sent, {dropped} dropped", self.settings.url));
@@ -133,22 +140,12 @@ impl Exporter {
     /// Puts the totals as they stand in the queue; the oldest make room.
     fn put(&self, state: &mut State, metrics: &mut Metrics) {
         state.waiting = None;
-        for batch in batches(metrics) {
-            state.bytes += batch.body.len();
-            state.queue.push_back(batch);
-        }
-        let mut dropped = 0;
-        while state.bytes > self.settings.room
-            && let Some(oldest) = state.queue.pop_front()
-        {
-            state.bytes -= oldest.body.len();
-            dropped += oldest.points;
-        }
-        self.drop(state, dropped);
+        let dropped = batches(metrics).into_iter().map(|batch| state.queue.push(batch)).sum();
+        self.give_up(state, dropped);
         self.changed.notify_all();
     }
 
-    fn drop(&self, state: &mut State, points: u64) {
+    fn give_up(&self, state: &mut State, points: u64) {
         state.counts.dropped += points;
         if points > 0 {
             self.say(
@@ -202,14 +199,8 @@ impl Exporter {
                 }
                 Outcome::Later(why, asked) => {
                     self.say(&mut state, 0, &format!("{why}; tried again until --otlp-buffer is full"));
-                    state.bytes += batch.body.len();
-                    match state.bytes > self.settings.room {
-                        true => {
-                            state.bytes -= batch.body.len();
-                            self.drop(&mut state, batch.points);
-                        }
-                        false => state.queue.push_front(batch),
-                    }
+                    let dropped = state.queue.put_back(batch);
+                    self.give_up(&mut state, dropped);
                     if !self.pause(state, metrics, asked, jittered(wait)) {
                         break;
                     }
@@ -228,8 +219,7 @@ impl Exporter {
             if state.last.is_some_and(|last| last <= Instant::now()) {
                 return None;
             }
-            if let Some(batch) = state.queue.pop_front() {
-                state.bytes -= batch.body.len();
+            if let Some(batch) = state.queue.pop() {
                 state.under_way = batch.points;
                 return Some(batch);
             }

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use crate::metrics::{Family, Histogram, Kind, Metrics, Total, Unit};
+use crate::metrics::Metrics;
 use crate::protobuf::protobuf;
+use crate::series::{Family, Histogram, Kind, Total, Unit};
 
 /// Bounds of a histogram: four in each power of two of nanoseconds, from 1 µs to 69 s. The same in every series and from
 /// the beginning, so that rates of buckets are right; they are among the bounds of the records' own buckets.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::keys::is_key;
 use crate::record::{Fields, Value, find};
 use crate::rule::{Rule, rule};
+use crate::series::{Family, Kind, Owner, Series, Total, Unit};
 use crate::ts::Nanos;
 
 /// The counters of all records so far. They only grow.
@@ -19,107 +20,6 @@ pub struct Metrics {
     limit: usize,
     /// Values for which there was no room.
     pub dropped: u64,
-}
-
-/// The series of one name.
-pub struct Family {
-    /// What is counted, and of which tool: the name in OTLP, and that in Prometheus but for its unit.
-    pub name: String,
-    /// In which unit.
-    pub unit: Unit,
-    /// What it is.
-    pub kind: Kind,
-    /// For a person.
-    pub help: String,
-    /// By their labels as Prometheus has them.
-    pub series: BTreeMap<String, Series>,
-}
-
-/// What a family is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A sum that only grows.
-    Counter,
-    /// A value as it stands.
-    Gauge,
-    /// Counts by size.
-    Histogram,
-    /// Their count and sum only.
-    Summary,
-}
-
-/// What is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    /// Events, pages: the name says it.
-    None,
-    /// Bytes; the name ends with it.
-    Bytes,
-    /// Seconds.
-    Seconds,
-}
-
-impl Unit {
-    /// As a name ends with it.
-    pub fn word(self) -> Option<&'static str> {
-        match self {
-            Self::None => None,
-            Self::Bytes => Some("bytes"),
-            Self::Seconds => Some("seconds"),
-        }
-    }
-}
-
-/// One series.
-pub struct Series {
-    /// The host and the keys.
-    pub labels: Vec<(String, String)>,
-    /// The place of its host and tool among the owners.
-    pub owner: usize,
-    /// The beginning of the first interval that it is of.
-    pub since: Nanos,
-    /// What it adds up to.
-    pub total: Total,
-}
-
-/// A host's tool.
-pub struct Owner {
-    /// The host.
-    pub host: String,
-    /// The tool.
-    pub tool: String,
-    /// The time of its youngest record: that is when its totals stand.
-    pub last: Nanos,
-    /// Whether a record came since its totals were last exported.
-    pub fresh: bool,
-}
-
-/// What a series adds up to.
-pub enum Total {
-    /// A whole number.
-    Whole(u128),
-    /// A real one.
-    Real(f64),
-    /// Counts by size.
-    Histogram(Box<Histogram>),
-}
-
-/// Counts by size.
-#[derive(Default)]
-pub struct Histogram {
-    /// By the upper bound, in nanoseconds; none where a tool prints no buckets.
-    pub buckets: BTreeMap<u64, u64>,
-    /// In seconds.
-    pub sum: f64,
-    /// Of all.
-    pub count: u128,
-}
-
-impl Histogram {
-    /// Whether its buckets hold all that it counts: they do not if a tool printed none for a while.
-    pub fn is_whole(&self) -> bool {
-        self.buckets.values().map(|count| u128::from(*count)).sum::<u128>() == self.count
-    }
 }
 
 /// The metrics, where several threads see them.

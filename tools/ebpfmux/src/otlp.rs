@@ -18,7 +18,8 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
 
 use crate::exponential::{SCALE, exponential};
-use crate::metrics::{Family, Histogram, Kind, Metrics, Series, Total, Unit};
+use crate::metrics::Metrics;
+use crate::series::{Family, Histogram, Kind, Series, Total, Unit};
 use crate::ts::Nanos;
 
 /// Points of one request.

@@ -7,7 +7,8 @@ use prost::Message;
 
 use crate::exponential::{SCALE, exponential};
 use crate::exposition::{Own, classic};
-use crate::metrics::{self, Kind, Metrics, Series, Total};
+use crate::metrics::Metrics;
+use crate::series::{self, Kind, Series, Total};
 
 /// The greatest value that counts as 0: less than any other that there is.
 const ZERO: f64 = 1e-10;
@@ -159,7 +160,7 @@ fn metric(series: &Series, kind: Kind) -> Metric {
     }
 }
 
-fn histogram(of: &metrics::Histogram) -> Histogram {
+fn histogram(of: &series::Histogram) -> Histogram {
     let bucket =
         classic(of).map(|(upper_bound, cumulative_count)| Bucket { cumulative_count, upper_bound }).collect();
     let sample_count = u64::try_from(of.count).unwrap_or(u64::MAX);
@@ -198,7 +199,7 @@ mod tests {
 
     #[test]
     fn buckets_lie_in_spans() {
-        let mut of = metrics::Histogram { sum: 1.0, count: 9, ..metrics::Histogram::default() };
+        let mut of = series::Histogram { sum: 1.0, count: 9, ..series::Histogram::default() };
         of.buckets.extend([(1, 2), (2, 3), (3, 3), (1 << 20, 1)]);
         let told = histogram(&of);
         assert_eq!((told.sample_count, told.zero_count, told.schema), (9, 2, 8));
