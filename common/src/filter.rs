@@ -101,14 +101,27 @@ fn is_cgroup2(path: &Path) -> bool {
     path.is_dir() && rustix::fs::statfs(path).is_ok_and(|stat| stat.f_type == CGROUP2_MAGIC)
 }
 
-/// Where cgroup v2 is mounted: beside v1 it is not at `/sys/fs/cgroup`.
+/// Where cgroup v2 is mounted: beside v1 it is not at `/sys/fs/cgroup`. Where it can be seen whole, if there are
+/// several places; none where something else was mounted over it.
 pub fn cgroup2_mount() -> Option<PathBuf> {
-    let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
-    let mut lines = mounts.lines().map(|line| line.split(' '));
-    lines.find_map(|mut fields| {
-        let (_, path, kind) = (fields.next()?, fields.next()?, fields.next()?);
-        (kind == "cgroup2").then(|| PathBuf::from(path.replace("\\040", " ")))
-    })
+    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    cgroup2_mounts(&mounts).into_iter().find(|path| is_cgroup2(path))
+}
+
+/// From `/proc/self/mountinfo`, those of the whole hierarchy first.
+fn cgroup2_mounts(mounts: &str) -> Vec<PathBuf> {
+    let mut found: Vec<(bool, PathBuf)> = mounts
+        .lines()
+        .filter_map(|line| {
+            let (before, after) = line.split_once(" - ")?;
+            let mut fields = before.split(' ').skip(3);
+            let (root, path) = (fields.next()?, fields.next()?);
+            let is_one = after.split(' ').next()? == "cgroup2";
+            is_one.then(|| (root != "/", PathBuf::from(path.replace("\\040", " "))))
+        })
+        .collect();
+    found.sort_by_key(|(in_part, _)| *in_part);
+    found.into_iter().map(|(_, path)| path).collect()
 }
 
 #[cfg(test)]
@@ -121,6 +134,16 @@ mod tests {
         let bytes = filter.to_bytes();
         assert_eq!(bytes.len(), 8 + 4 + 4 * MAX_PIDS + 4);
         assert_eq!(bytes[8..20], [2, 0, 0, 0, 7, 0, 0, 0, 9, 0, 0, 0]);
+    }
+
+    #[test]
+    fn the_whole_hierarchy_is_preferred_beside_v1_too() {
+        let mounts = "30 1 0:26 / /sys/fs/cgroup rw shared:9 - tmpfs tmpfs rw\n\
+                      31 30 0:27 /docker/x /run/a\\040box rw - cgroup2 cgroup2 rw\n\
+                      32 30 0:27 / /sys/fs/cgroup/unified rw shared:10 - cgroup2 cgroup2 rw\n\
+                      33 30 0:28 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=systemd\n";
+        let expected = ["/sys/fs/cgroup/unified", "/run/a box"].map(PathBuf::from);
+        assert_eq!(cgroup2_mounts(mounts), expected);
     }
 
     #[test]

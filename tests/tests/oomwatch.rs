@@ -189,6 +189,15 @@ fn filters_and_counts_are_about_victims() {
     let both = ["-p", first.as_str(), "-p", second.as_str()];
     let of_cgroup = watch(&["--cgroup", places[0].cgroup(), "--events"]);
     let of_process = watch(&["-p", &second]);
+    let groups = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(groups.path(), "first: on*\nsecond: t*o\n").expect("a file");
+    let apps = ["--by", "app", "--apps", groups.path().to_str().expect("UTF-8")];
+    let others: [&[&str]; 3] = [&["--by", "thread"], &["--by", "parent"], &apps];
+    // At once: to attach is mostly to wait for grace periods.
+    let [thread, parent, app] = std::thread::scope(|scope| {
+        let started = others.map(|by| scope.spawn(move || watch(&[&both[..], by, &["600"]].concat())));
+        started.map(|tool| tool.join().expect("it attaches"))
+    });
     let by = ["process", "comm", "cgroup"].map(|by| watch(&[&both[..], &["--by", by, "600"]].concat()));
     let full = watch(&[&both[..], &["--by", "process", "--map-size", "1", "600"]].concat());
     let system = watch(&[&both[..], &["600"]].concat());
@@ -217,6 +226,10 @@ fn filters_and_counts_are_about_victims() {
     assert_eq!(kills(&comm, "comm"), each(vec![r#""one""#.into(), r#""two""#.into()]));
     let path = |place: &Place| format!("{:?}", tests::cgroup::name(place.cgroup()));
     assert_eq!(kills(&cgroup, "cgroup"), each(places.iter().map(path).collect()));
+    let [thread, parent, app] = [thread, parent, app].map(|tool| tool.interrupt().records);
+    assert_eq!(kills(&thread, "tid"), each(pids.map(|pid| pid.to_string()).to_vec()));
+    assert_eq!(kills(&parent, "ppid"), [(std::process::id().to_string(), 2)]);
+    assert_eq!(kills(&app, "app"), each(vec![r#""first""#.into(), r#""second""#.into()]));
     let full = full.interrupt().records;
     assert_eq!((full.len(), sum(&full, "kills"), sum(&full, "lost")), (1, 1, 1), "{full:?}");
 }

@@ -65,6 +65,15 @@ fn bad_usage() {
     refuses("$BIN/tcplife --family 5", 2, &["--family", "5"]);
     refuses("$BIN/tcplife --max-open 0", 2, &["--max-open", "0"]);
     refuses("$BIN/tcplife --port $(seq -s, 33)", 2, &["--port", "32"]);
+    refuses("$BIN/vfsstat --by app", 2, &["--apps"]);
+    refuses("$BIN/vfsstat --apps /dev/null", 2, &["--apps is for --by app"]);
+    refuses("$BIN/vfsstat --by app --apps /there/is/none", 2, &["/there/is/none", "No such file"]);
+    let mistaken = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(mistaken.path(), "# groups\n\nweb: nginx\nsql postgres\n").expect("a file");
+    let (path, line) = (mistaken.path().display(), format!("{}:4: no colon", mistaken.path().display()));
+    refuses(&format!("$BIN/biolat --by app --apps {path}"), 2, &[&line]);
+    refuses("$BIN/proclife --top 3", 2, &["--by"]);
+    refuses("$BIN/proclife --by comm --top 0", 2, &["--top"]);
 }
 
 #[test]

@@ -1,0 +1,56 @@
+//! `--cgroup` and `--by cgroup` where cgroup v2 is mounted beside v1, and of cgroups that come and go while a tool runs.
+#![allow(clippy::expect_used, reason = "tests")]
+
+use std::process::Command;
+
+use serde_json::Value;
+use tests::cgroup::{self, Cgroup};
+use tests::records::{agree, sum, with};
+use tests::tool::Tool;
+use tests::workload::Workload;
+use tests::{can_run, kernel, lock, programs};
+
+const FORKS: u64 = 101;
+
+/// What systemd calls hybrid: v1 in its place, a hierarchy of processes of v1, and v2 below. In a guest; this machine
+/// stays as it is, and may be so.
+const HYBRID: &str = "mount -t tmpfs none /sys/fs/cgroup && mkdir /sys/fs/cgroup/systemd /sys/fs/cgroup/unified && \
+    mount -t cgroup -o none,name=systemd none /sys/fs/cgroup/systemd && \
+    mount -t cgroup2 none /sys/fs/cgroup/unified && ";
+
+fn forks_in(cgroup: &str) {
+    Workload::run(&["processes", "--forks", &FORKS.to_string(), "--cgroup", cgroup]);
+}
+
+#[test]
+fn cgroups_that_come_and_go_are_told_by_their_paths_beside_v1() {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let parent = Cgroup::new();
+    let name = cgroup::name(parent.path());
+    let tool = programs::built("proclife");
+    let hybrid = if kernel::of_guest().is_some() { HYBRID } else { "" };
+    let script = format!("{hybrid}exec {} -q --cgroup {name} --by cgroup 0.3", tool.display());
+    let tool = Tool::spawn(Command::new("unshare").args(["--mount", "sh", "-c", &script]));
+    tool.until("the tool to count", |records| !records.is_empty());
+
+    // In the cgroup itself, and in one that is made only now, goes, and comes again as another.
+    forks_in(parent.path());
+    let late = parent.child();
+    forks_in(late.path());
+    let path = cgroup::name(late.path());
+    let told = |records: &[Value], path: &str| sum(with(records, "cgroup", path), "forks");
+    tool.until("its path", |records| told(records, &path) == FORKS || sum(records, "lost") > 0);
+    drop(late);
+    let again = format!("{}/{}", parent.path(), path.rsplit_once('/').expect("a path").1);
+    std::fs::create_dir(&again).expect("the cgroup again");
+    forks_in(&again);
+    tool.until("its path again", |records| told(records, &path) == 2 * FORKS || sum(records, "lost") > 0);
+    let records = tool.interrupt().records;
+    tests::until("the cgroup to be empty", || std::fs::remove_dir(&again).ok());
+    let forks = [told(&records, &name), told(&records, &path)];
+    agree("forks", &forks, &[FORKS, 2 * FORKS], sum(&records, "lost"));
+    assert_eq!(sum(&records, "forks"), forks.iter().sum::<u64>(), "others: {records:?}");
+}
