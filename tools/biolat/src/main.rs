@@ -82,6 +82,7 @@ const EXAMPLES: &str = "\
 Examples:
   biolat                         each disk and operation, every second
   biolat --buckets 10 1          ten seconds, distributions drawn
+  biolat --by process --top 5    and whose requests they are
   biolat 1 | jq -r 'select(.p99_us > 5000) | [.ts, .disk, .p99_us] | @tsv'
   biolat -o csv 60 > disks.csv   a record a minute, for a spreadsheet
   biolat --cgroup system.slice/postgresql.service 5
@@ -95,8 +96,11 @@ Bounds:
   Queue time begins at the kernel's start_time_ns, which a task that plugs takes
   once for several requests: it can be too long by the time that the task went on
   without sleeping.
-  With --pid and --cgroup a request belongs to the task that made it; pages that
-  are written back belong to a kernel thread.";
+  With --pid, --cgroup and --by a request belongs to the task that made it; pages
+  that are written back belong to a kernel thread. By --by, what the kernel makes by
+  itself is its who issues it: flushes, and all requests of disks that keep no
+  statistics. --top ranks by the requests of all disks and operations together. Each
+  disk and operation of an owner takes one of --map-size, some 5 KB.";
 
 /// How long do disks take? Device time, and time in the queue before it, per disk and operation.
 #[derive(Parser)]

@@ -69,6 +69,7 @@ Examples:
   cachestat                      a line every second
   cachestat 10 6                 six records of ten seconds
   cachestat --cgroup system.slice/postgresql.service 5
+  cachestat --by comm --top 5    whose accesses they are
   cachestat 1 | jq -c '[.ts, .hit_ratio, .read_misses, .readahead]'
   cachestat --check              how it sees reads and faults here
 

@@ -53,6 +53,7 @@ Examples:
   dcstat                         a line every second
   dcstat 10 6                    six records of ten seconds
   dcstat --cgroup system.slice/postgresql.service 5
+  dcstat --by process --top 5    whose look-ups they are
   dcstat 1 | jq -c '[.ts, .misses, .hit_ratio]'
   dcstat --check                 which functions it watches here
 

@@ -23,12 +23,14 @@ const EXAMPLES: &str = "\
 Examples:
   fslat                          each file system and operation, every second
   fslat --fs ext4,xfs --op sync  what fsync costs on disks
+  fslat --by process --top 3     who asks the most
   fslat --events --min-us 10000 | jq -r '[.comm, .op, .path, .duration_us] | @tsv'
   fslat --buckets 10 1           ten seconds, distributions drawn
   fslat --cgroup system.slice/postgresql.service 5
   fslat --check                  how each file system is watched here
 
 Bounds:
+  --top ranks by all operations together.
   Percentiles, minimum and maximum are at most 3.2 % off; the rest is exact. Times
   are those of the file system's own function, from its entry to its return: without
   what the system call does around it, with the waiting for pages, locks and disks.

@@ -42,6 +42,7 @@ Examples:
   oomwatch --cgroup a.slice      only victims in there
   oomwatch 60                    how many kills each minute
   oomwatch --by cgroup 3600      and in which cgroups
+  oomwatch --by parent 3600      and whose children
   oomwatch -o csv >> kills.csv &
 
 Bounds:

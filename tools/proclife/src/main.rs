@@ -62,6 +62,8 @@ const EXAMPLES: &str = "\
 Examples:
   proclife                       a line every second
   proclife 10 6                  six records of ten seconds
+  proclife --by parent --top 5   whose children start and end
+  proclife --by app --apps /etc/netdata/apps_groups.conf 10
   proclife --events              every fork, exec and exit as it happens
   proclife --events | jq -r 'select(.event == \"exec_error\") | .comm'
   proclife --cgroup system.slice/nginx.service 5
@@ -73,6 +75,9 @@ Bounds:
   rung is sched_process_free).
   With --pid, forks and errors are those of the process, reaped and zombies those
   of its children.
+  With --by, a fork or failure is who tried; an exec, exit, what is reaped and the
+  zombies are the process's own, an exec by its new name. --top ranks by forks,
+  threads, execs and exits of both together.
   Failing calls of 32-bit programs on a 64-bit kernel are not seen: the
   tracepoints of system calls do not fire for them. Where fork_errors are seen by
   the function kernel_clone instead (no tracefs, or --attach), a clone3 that is

@@ -106,12 +106,14 @@ const EXAMPLES: &str = "\
 Examples:
   syncsnoop                      each call, every second
   syncsnoop --by process 10      and which process makes them
+  syncsnoop --by app --apps groups.conf   and for which of these groups
   syncsnoop --events             each call as it returns: who, which file, how long
   syncsnoop --events --min-us 10000 | jq -r '[.comm, .call, .path] | @tsv'
   syncsnoop --buckets 10 1       ten seconds, distributions drawn
   syncsnoop --cgroup system.slice/postgresql.service 5
 
 Bounds:
+  --top ranks by all calls together.
   Percentiles, minimum and maximum are at most 3.2 % off; the rest is exact. Times
   are those in the kernel, from a call's entry to its exit.
   System calls only: not what io_uring asks for, nor writes by O_SYNC, O_DSYNC or

@@ -116,11 +116,13 @@ const EXAMPLES: &str = "\
 Examples:
   vfsstat                        a line every second
   vfsstat 10 6                   six records of ten seconds
+  vfsstat --by process --top 5   who asks the most
   vfsstat --cgroup system.slice/postgresql.service 5
   vfsstat 1 | jq -c '[.ts, .fsyncs, .open_errors]'
   vfsstat --check                which functions or system calls it watches here
 
 Bounds:
+  --top ranks by the calls of all kinds together.
   Reads and writes are those of descriptors of any kind, files, pipes and sockets,
   by read(2), write(2) and their like; not mmap, sendfile, splice, io_uring.
   A call that an overlay file system makes beneath itself is not another request.
