@@ -35,7 +35,7 @@ print(sum(int(row["lost"]) for row in rows))'"#;
     assert_eq!(good(&format!("$BIN/biolat -o csv 0.2 3 | {python}")), "0\n");
     assert_eq!(
         good(&format!(
-            "$BIN/proclife -o csv --events -d 1 | {python} & for i in $(seq 50); do sleep 0.02; done; wait %1"
+            "$BIN/proclife -o csv --events -d 1 | {python} & for i in $(seq 50); do sleep 0.02; done; wait $!"
         )),
         "0\n"
     );
