@@ -14,6 +14,7 @@ mod cache;
 mod cached;
 mod calls;
 mod confine;
+mod counter;
 mod ends;
 mod entry;
 mod files;
@@ -52,6 +53,7 @@ fn main() {
         "io" => io::run(&args),
         "cache" => cache::run(&args),
         "calls" => calls::run(&args),
+        "counter" => counter::run(),
         "lookups" => lookups::run(&args),
         "syncs" => syncs::run(&args),
         "files" => files::run(&args),
@@ -63,7 +65,7 @@ fn main() {
             run(&args);
         }
         other => panic!(
-            "unknown subject {other:?}: one of noop, processes, storm, stream, ends, threads, io, cache, calls, lookups, syncs, \
+            "unknown subject {other:?}: one of noop, processes, storm, stream, ends, threads, io, cache, calls, counter, lookups, syncs, \
              files, hog, tcp, run, confine"
         ),
     }
