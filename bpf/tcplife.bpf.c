@@ -120,8 +120,10 @@ static __always_inline int opens(struct sock *sk, struct tcp_sock *tp, int from)
 		return 0;
 	}
 	/* At the address of one whose end was missed. */
-	if (found && found->direction == IN && found->opened_ns) {
+	if (found && found->opened_ns) {
 		life_ends((u64)sk);
+		if (from != TCP_SYN_RECV)
+			return 0;
 		found = NULL;
 	}
 	if (!found) {
