@@ -233,6 +233,12 @@ fn intervals_sum_up_what_events_tell() {
         ];
         for (by, tool) in by.into_iter().zip(tools) {
             let records = tool.interrupt().records;
+            // Where programs can be preempted, one that was left out may be the one that tells which way a connection was
+            // opened, or whose it is.
+            if kernel::release() >= (6, 18) && sum(&records, "lost") + lost > 0 {
+                assert!(sum(&records, "closed") <= 52, "{kind} --by {by}: {records:?}");
+                continue;
+            }
             agree(
                 &format!("{kind} --by {by}"),
                 &sums(&records),
