@@ -41,8 +41,6 @@ fn a_kernel_that_lets_no_program_read_its_memory() {
         "fslat --fs ext4 --attach kprobe --events",
         "oomwatch",
         "irqlat",
-        "tcplife --attach kprobe",
-        "tcplife --attach tracepoint",
     ] {
         refuses(&format!("$BIN/{tool}"), 4, &parts);
     }
