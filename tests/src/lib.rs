@@ -42,7 +42,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 /// How long anything may take that is waited for: long, for machines under load.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Whether the tests can run: as root. Otherwise says so; in CI that is a failure.
 pub fn can_run() -> bool {
