@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::kernel;
-use crate::quantiles::number;
+use crate::quantiles::{FIELDS, RELATIVE, number, quantile, rank};
 use crate::records::{count, sum};
 use crate::tool::{Ended, Tool};
 
@@ -87,8 +87,43 @@ pub fn durations_off(pairs: Vec<(&Value, &Value)>) -> Vec<String> {
     let over = |(said, told): (&Value, &Value)| took_us(said) - number(told, "duration_us");
     let mut over: Vec<f64> = pairs.into_iter().map(over).collect();
     over.sort_by(f64::total_cmp);
-    let most = crate::quantiles::quantile(&over, undisturbed());
+    let most = quantile(&over, undisturbed());
     if most <= way_us() { vec![] } else { vec![format!("the callers' clocks told {most} us more: {over:?}")] }
+}
+
+/// What is told wrong of an interval's times, beside the events of its calls and what their callers said; of this share of
+/// the calls the two programs' times may be quite different.
+pub fn interval_off(
+    interval: &Value,
+    events: &[&Value],
+    said: &[&Value],
+    stopped: f64,
+    what: &str,
+) -> Vec<String> {
+    let sorted = |mut all: Vec<f64>| {
+        all.sort_by(f64::total_cmp);
+        all
+    };
+    let exact = sorted(events.iter().map(|event| number(event, "duration_us")).collect());
+    let taken = sorted(said.iter().map(|said| took_us(said)).collect());
+    let mut wrong = Vec::new();
+    for (field, at) in FIELDS {
+        // What the caller measured holds all that any program can. From below, one call may have been interrupted
+        // between the clocks of the two.
+        let others = 1 + (stopped * exact.len() as f64).ceil() as usize;
+        let least = rank(&exact, at).checked_sub(others).map_or(0.0, |rank| exact[rank]);
+        let bounds = [least * (1.0 - RELATIVE) - clocks_us(), quantile(&taken, at) * (1.0 + RELATIVE)];
+        let told = number(interval, field);
+        if !(bounds[0]..=bounds[1]).contains(&told) {
+            wrong.push(format!("{what} {field}: {told} not in {bounds:?}"));
+        }
+    }
+    // The sum is exact: only the clocks differ, but for what one call may have been interrupted.
+    let (told, mean) = (number(interval, "mean_us"), exact.iter().sum::<f64>() / exact.len() as f64);
+    if (told - mean).abs() > clocks_us() + SLICE_US / exact.len() as f64 + stopped * exact[exact.len() - 1] {
+        wrong.push(format!("{what} mean_us: {told} for {mean}"));
+    }
+    wrong
 }
 
 /// What is wrong with what is told where only operations of so many microseconds are asked for, beside what is told of

@@ -2,12 +2,9 @@
 #![allow(clippy::expect_used, reason = "tests")]
 
 use serde_json::Value;
-use tests::callers::{
-    SLICE_US, Told, by_thread, clocks_us, durations_off, pairs, slow_ones_off, stopped, told_by, took_us,
-};
+use tests::callers::{Told, by_thread, durations_off, interval_off, pairs, slow_ones_off, stopped, told_by};
 use tests::cgroup::Cgroup;
 use tests::mounted::Mounted;
-use tests::quantiles::{FIELDS, RELATIVE, number, rank};
 use tests::records::{agree, count, with};
 use tests::tool::Tool;
 use tests::workload::Workload;
@@ -16,11 +13,6 @@ use tests::{can_run, kernel, lock, timing};
 const OPS: [&str; 4] = ["read", "write", "open", "sync"];
 /// Of the threads' calls some wait for a processor, too.
 const THREADS: &str = "5";
-
-fn sorted(mut all: Vec<f64>) -> Vec<f64> {
-    all.sort_by(f64::total_cmp);
-    all
-}
 
 /// Runs the workload on a file system of its own, in a cgroup under several fslats: its process, what it said, and what
 /// each told.
@@ -109,27 +101,7 @@ fn intervals_off() -> Vec<String> {
         let seen = [events.len(), failed].map(|number| number as u64);
         let lost = 2 * (told[0].1 + told[1].1);
         agree(op, &[count(interval, "count"), count(interval, "errors")], &seen, lost);
-        let exact = sorted(events.iter().map(|event| number(event, "duration_us")).collect());
-        let taken = sorted(with(&said, "op", op).iter().map(|said| took_us(said)).collect());
-        for (field, at) in FIELDS {
-            // What the caller measured holds all that any program can. From below, one call may have been interrupted
-            // between the clocks of the two.
-            let others = 1 + (stopped() * exact.len() as f64).ceil() as usize;
-            let least = rank(&exact, at).checked_sub(others).map_or(0.0, |rank| exact[rank]);
-            let most = taken[rank(&taken, at)];
-            let bounds = [least * (1.0 - RELATIVE) - clocks_us(), most * (1.0 + RELATIVE)];
-            let told = number(interval, field);
-            if !(bounds[0]..=bounds[1]).contains(&told) {
-                wrong.push(format!("{op} {field}: {told} not in {bounds:?}"));
-            }
-        }
-        // The sum is exact: only the clocks differ, but for what one call may have been interrupted.
-        let (told, mean) = (number(interval, "mean_us"), exact.iter().sum::<f64>() / exact.len() as f64);
-        if (told - mean).abs()
-            > clocks_us() + SLICE_US / exact.len() as f64 + stopped() * exact[exact.len() - 1]
-        {
-            wrong.push(format!("{op} mean_us: {told} for {mean}"));
-        }
+        wrong.extend(interval_off(interval, &events, &with(&said, "op", op), stopped(), op));
     }
     agree("events", &[told[0].0.len() as u64], &[said.len() as u64], told[0].1);
     wrong

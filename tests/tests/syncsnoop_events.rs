@@ -8,12 +8,9 @@ use std::path::Path;
 use rustix::fs::{MemfdFlags, fsync, memfd_create};
 use rustix::process::Signal;
 use serde_json::Value;
-use tests::callers::{
-    SLICE_US, Told, by_thread, clocks_us, durations_off, pairs, slow_ones_off, told_by, took_us,
-};
+use tests::callers::{Told, by_thread, durations_off, interval_off, pairs, slow_ones_off, told_by};
 use tests::cgroup::Cgroup;
 use tests::overlay::Overlay;
-use tests::quantiles::{FIELDS, RELATIVE, number, quantile, rank};
 use tests::records::{agree, count, sum, with};
 use tests::tool::Tool;
 use tests::workload::Workload;
@@ -22,12 +19,6 @@ use tests::{can_run, lock, programs, timing, until};
 const CALLS: [&str; 6] = ["sync", "syncfs", "fsync", "fdatasync", "msync", "sync_file_range"];
 /// Of the threads' calls some wait for a processor, too.
 const THREADS: &str = "5";
-
-fn durations(events: &[&Value]) -> Vec<f64> {
-    let mut all: Vec<f64> = events.iter().map(|event| number(event, "duration_us")).collect();
-    all.sort_by(f64::total_cmp);
-    all
-}
 
 /// Runs the workload in a cgroup under several syncsnoops: the workload's process, what it said, and what each told.
 fn watched(options: &[&[&str]], threads: &str) -> (u32, Vec<Value>, Vec<Told>) {
@@ -98,24 +89,7 @@ fn intervals_off() -> Vec<String> {
         let failed = events.iter().filter(|event| event["ret"].as_i64() < Some(0)).count();
         let seen = [events.len(), failed].map(|number| number as u64);
         assert_eq!([count(interval, "count"), count(interval, "errors")], seen, "{call}");
-        let exact = durations(&events);
-        let mut taken: Vec<f64> = with(&said, "call", call).iter().map(|said| took_us(said)).collect();
-        taken.sort_by(f64::total_cmp);
-        for (field, at) in FIELDS {
-            // What the caller measured holds all that any program can. From below, one call may have been interrupted
-            // between the clocks of the two.
-            let least = rank(&exact, at).checked_sub(1).map_or(0.0, |rank| exact[rank]);
-            let bounds = [least * (1.0 - RELATIVE) - clocks_us(), quantile(&taken, at) * (1.0 + RELATIVE)];
-            let told = number(interval, field);
-            if !(bounds[0]..=bounds[1]).contains(&told) {
-                wrong.push(format!("{call} {field}: {told} not in {bounds:?}"));
-            }
-        }
-        // The sum is exact: only the clocks differ, but for what one call may have been interrupted.
-        let (told, mean) = (number(interval, "mean_us"), exact.iter().sum::<f64>() / exact.len() as f64);
-        if (told - mean).abs() > clocks_us() + SLICE_US / exact.len() as f64 {
-            wrong.push(format!("{call} mean_us: {told} for {mean}"));
-        }
+        wrong.extend(interval_off(interval, &events, &with(&said, "call", call), 0.0, call));
     }
     assert_eq!((told[0].0.len(), told[0].1, told[1].1), (said.len(), 0, 0));
     wrong
