@@ -104,13 +104,15 @@ fn both_ends_of_each_connection_are_told_as_they_were() {
     }
     let _machine = lock::machine();
     for kind in kinds_and_none() {
-        let port = free_port();
+        // Each has a port of its own: IPv4 and IPv6 may choose the same at the other end.
+        let ports = WAYS.map(|_| free_port());
         let begin = Instant::now();
-        let tool = watch(&["--attach", kind, "--port", &port]);
+        let tool = watch(&["--attach", kind, "--port", &ports.join(",")]);
         let said: Vec<Value> = WAYS
             .iter()
-            .flat_map(|[listen, to, times]| {
-                connect(&["--listen", listen, "--connect", to, "--port", &port, "--times", times])
+            .zip(&ports)
+            .flat_map(|([listen, to, times], port)| {
+                connect(&["--listen", listen, "--connect", to, "--port", port, "--times", times])
             })
             .collect();
         assert_eq!(said.len(), 514);
