@@ -32,6 +32,7 @@ pub mod refusal;
 pub mod stopped;
 pub mod stream;
 pub mod timing;
+pub mod told;
 pub mod tool;
 pub mod tracer;
 pub mod unit;
