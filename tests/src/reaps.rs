@@ -2,24 +2,28 @@
 
 use std::collections::HashSet;
 
+use crate::kernel;
 use crate::tracer::{self, Tracer};
 
-/// Follows processes from their start to the freeing of what the kernel kept of them.
-pub struct Reaps(Tracer);
+/// Follows processes from their start to the freeing of what the kernel kept of them. Not in a guest of our own, whose
+/// kernel withholds nothing.
+pub struct Reaps(Option<Tracer>);
 
 impl Reaps {
     /// Starts to follow.
     pub fn start() -> Self {
-        Self(Tracer::start(&["sched/sched_process_fork", "sched/sched_process_free"], ""))
+        let events = ["sched/sched_process_fork", "sched/sched_process_free"];
+        Self(kernel::of_guest().is_none().then(|| Tracer::start(&events, "")))
     }
 
     /// Of these processes and all that came from them, how many were freed so far where process 1 ran, or was
     /// interrupted: see [`tracer::threads_of_init`]. Threads, named so, are not among them.
     pub fn withheld(&self, roots: &[u32]) -> u64 {
+        let Some(tracer) = &self.0 else { return 0 };
         let init = tracer::threads_of_init();
         let mut family: HashSet<u32> = roots.iter().copied().collect();
         let mut withheld = 0;
-        let text = self.0.text();
+        let text = tracer.text();
         for event in text.lines().filter_map(tracer::event) {
             if event.name == "sched_process_fork" {
                 let parent_is_ours = number(event.fields, " pid=").is_some_and(|pid| family.contains(&pid));
