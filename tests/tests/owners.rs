@@ -14,6 +14,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 use tests::cgroup::{self, Cgroup};
+use tests::disk::Disk;
 use tests::kernel::{self, Allows};
 use tests::mounted::Mounted;
 use tests::reaps::Reaps;
@@ -37,6 +38,7 @@ fn cases(kind: &str) -> impl Iterator<Item = &'static Case> {
 struct Watched {
     case: &'static Case,
     scratch: TempDir,
+    disk: Option<Disk>,
     cgroups: [Cgroup; 2],
     tools: Vec<(&'static str, Tool)>,
     // Last, for those below it must go first.
@@ -56,6 +58,12 @@ fn watch(
     std::fs::write(&groups, "none: nobody\nworkers: workl* # all three\n").expect("a file");
     let groups = groups.to_str().expect("UTF-8");
     let scratch = tempfile::tempdir_in(on).expect("a directory");
+    let disk = case.work.contains(&"DISK").then(|| {
+        let disk = Disk::over_file(16);
+        // What several ask for at once would become one request.
+        disk.set("nomerges", "2");
+        disk
+    });
     let parent = Cgroup::new();
     let cgroups = [parent.child(), parent.child()];
     let start = |by: &'static str| {
@@ -74,20 +82,21 @@ fn watch(
         let started: Vec<_> = bys.map(|by| (*by, scope.spawn(|| start(by)))).collect();
         started.into_iter().map(|(by, tool)| (by, tool.join().expect("it attaches"))).collect()
     });
-    Watched { case, scratch, cgroups, tools, parent }
+    Watched { case, scratch, disk, cgroups, tools, parent }
 }
 
 /// Runs the work of a case in three processes, two in the first cgroup and one in the second; their ids, and what they
 /// said.
 fn work(watched: &Watched, at_once: bool) -> Vec<(u32, Vec<Value>)> {
-    let Watched { case, scratch, cgroups, .. } = watched;
+    let Watched { case, scratch, disk, cgroups, .. } = watched;
+    let disk = disk.as_ref().map_or_else(String::new, Disk::path);
     let of = [&cgroups[0], &cgroups[0], &cgroups[1]];
     let start = |(number, cgroup): (usize, &Cgroup)| {
         let own = scratch.path().join(number.to_string());
         std::fs::create_dir_all(&own).expect("a directory");
         let own = own.to_str().expect("UTF-8");
         let filled = |words: &[&str]| -> Vec<String> {
-            words.iter().map(|word| word.replace("DIRECTORY", own)).collect()
+            words.iter().map(|word| word.replace("DIRECTORY", own).replace("DISK", &disk)).collect()
         };
         let (prepare, mut args) = (filled(case.prepare), filled(case.work));
         if !prepare.is_empty() {
@@ -225,7 +234,7 @@ fn told_by(kind: &str, bys: &[&'static str]) {
 /// Compares what tools that are ending tell with what was done.
 fn compare(kind: &str, watched: Watched, worked: Vec<(u32, Vec<Value>)>) {
     // In this order, for what is bound last goes first.
-    let Watched { parent: _parent, case, cgroups, tools, scratch: _scratch } = watched;
+    let Watched { parent: _parent, case, cgroups, tools, scratch: _scratch, disk: _disk } = watched;
     let ids: Vec<u32> = worked.iter().map(|(id, _)| *id).collect();
     let told: BTreeMap<&str, Vec<Value>> =
         tools.into_iter().map(|(by, tool)| (by, tool.wait().records)).collect();
