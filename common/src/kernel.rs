@@ -112,9 +112,14 @@ impl Running {
 
     /// Whether only root, or who may read all, finds tracepoints in tracefs: so it is unless it was mounted otherwise.
     pub fn tracefs_is_closed(&self) -> bool {
-        let closed =
-            |path: &Path| fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o005 != 0o005);
-        self.tracefs().is_ok_and(|root| closed(&root) || closed(&root.join("events")))
+        let lacks = |path: &Path, bits: u32| {
+            fs::metadata(path).is_ok_and(|found| found.permissions().mode() & bits != bits)
+        };
+        // Directories may be open where the files that tell an event's number are not (6.18).
+        let number = "events/sched/sched_process_fork/id";
+        self.tracefs().is_ok_and(|root| {
+            lacks(&root, 0o005) || lacks(&root.join("events"), 0o005) || lacks(&root.join(number), 0o004)
+        })
     }
 
     /// Finds tracefs, or mounts it where the kernel keeps a place for it.

@@ -124,8 +124,11 @@ fn both_ends_of_each_connection_are_told_as_they_were() {
         agrees(kind, &said, &told);
         let lasted = begin.elapsed().as_secs_f64();
         for end in &told.0 {
-            let age = end["age_s"].as_f64().expect("opened after the start");
-            assert!(age > 0.0 && age < lasted, "{end}");
+            // Where programs are preempted, one that was left out may be the one that saw it opened.
+            if !(end["age_s"].is_null() && told.1 > 0 && kernel::release() >= (6, 18)) {
+                let age = end["age_s"].as_f64().expect("opened after the start");
+                assert!(age > 0.0 && age < lasted, "{end}");
+            }
             assert_eq!(end["comm"], "workload", "{end}");
             // A machine that is slow enough sends again on its own loopback device, too.
             assert!(end["retransmits"].is_u64(), "{end}");

@@ -27,6 +27,8 @@ pub struct Case {
     pub events: &'static [&'static str],
     /// How many of the fields an event that is lost is missing from.
     pub lost: u64,
+    /// Whether any kernel may leave a program out: interrupts run it.
+    pub interrupts: bool,
     /// How much is lost with one of the first of these for which there is no room.
     pub loses: u64,
 }
@@ -48,6 +50,7 @@ const ALONE: Case = Case {
     threads: &[],
     events: &["count"],
     lost: 2,
+    interrupts: false,
     loses: 1,
 };
 
@@ -106,6 +109,7 @@ pub const CASES: &[Case] = &[
         // Not of a file: the file system may read and write something of its own for it.
         work: &["io", "--file", "DISK", "--reads", "401", "--writes", "211", "--bytes", "4096"],
         expected: &[("count", 401 + 211), ("queue_count", 401 + 211), ("errors", 0)],
+        interrupts: true,
         ..ALONE
     },
     Case {

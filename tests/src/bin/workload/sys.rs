@@ -213,6 +213,13 @@ pub fn filter_calls(denied: &[u32], errno: i32) {
     assert_eq!(outcome, 0, "seccomp: {} (needs root)", std::io::Error::last_os_error());
 }
 
+/// Has this thread run on the processor that it runs on now, and on no other.
+pub fn stay_on_this_processor() {
+    let mut set = rustix::thread::CpuSet::new();
+    set.set(rustix::thread::sched_getcpu());
+    rustix::thread::sched_setaffinity(None, &set).expect("a processor that is there");
+}
+
 fn result(returned: libc::c_long) -> Result {
     if returned >= 0 {
         return Ok(returned);

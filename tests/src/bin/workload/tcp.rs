@@ -111,6 +111,9 @@ fn listen(at: SocketAddr, backlog: i32) -> TcpListener {
 fn connect(to: &SocketAddr, how: How, times: u64, args: &Args) {
     let open = |_| TcpStream::connect(to).unwrap_or_else(|error| panic!("cannot connect to {to}: {error}"));
     if how == How::Storm {
+        // On one processor: on the way by two, a reset may come before what opened the connection, which nobody accepts
+        // then.
+        sys::stay_on_this_processor();
         for number in 0..times {
             no_linger(&open(number));
         }
