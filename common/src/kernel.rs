@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use caps::Capability;
-use rustix::fs::statfs;
+use rustix::fs::{Access, AtFlags, CWD, accessat, statfs};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
@@ -103,8 +103,13 @@ impl Running {
 
     fn tracepoint(&self, target: &str) -> Result<(), Refusal> {
         let root = self.tracefs()?;
-        match fs::metadata(root.join("events").join(target).join("id")) {
-            Ok(_) => Ok(()),
+        let number = root.join("events").join(target).join("id");
+        match fs::metadata(&number) {
+            // It may be seen and yet not be read (6.18). By the rights that count: a process's own may differ.
+            Ok(_) => match accessat(CWD, &number, Access::READ_OK, AtFlags::EACCESS) {
+                Err(Errno::ACCESS) => Err(unreadable(&root)),
+                _ => Ok(()),
+            },
             Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(unreadable(&root)),
             Err(_) => Err(Refusal::missing("no such tracepoint")),
         }
