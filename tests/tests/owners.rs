@@ -226,7 +226,8 @@ fn told_by(kind: &str, bys: &[&'static str]) {
     let mounted = Mounted::new("ext4");
     let mut ending = None;
     for case in cases(kind) {
-        let watched = watch(case, mounted.path(), kind, bys, "256", None);
+        // Each of the three has 101 children, which may all be of one interval.
+        let watched = watch(case, mounted.path(), kind, bys, "1024", None);
         // Those before detached meanwhile.
         ending.take().into_iter().for_each(|(watched, worked)| compare(kind, watched, worked));
         let worked = work(&watched, kind != "kprobe");
