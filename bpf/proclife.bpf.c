@@ -352,21 +352,14 @@ int execveat_failed(struct sys_exit *ctx)
 	return on_error(ctx->ret, EXEC_ERRORS);
 }
 
-/* What who walks the tasks reads of each zombie. Mirrored by tools/proclife/src/zombies.rs. */
-struct zombie {
-	struct owner owner;
-	struct names names;
-};
-
+/* What who walks the tasks (tools/proclife/src/zombies.rs) reads of each zombie. */
 static __always_inline void tell_zombie(struct seq_file *seq, struct task_struct *task)
 {
-	struct zombie zombie = {};
+	struct named_owner who = {};
 
-	owner_of(&zombie.owner, task, true);
-	if (has_names())
-		names_of(&zombie.names, task, true);
+	named_owner_of(&who, task, true);
 	/* Where there is no more room in what is read at once, the task is come back to. */
-	bpf_seq_write(seq, &zombie, sizeof(zombie));
+	bpf_seq_write(seq, &who, sizeof(who));
 }
 
 /* The zombies that stand now. Asked for at each interval: a gauge that is followed drifts, this

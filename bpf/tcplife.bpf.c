@@ -93,9 +93,8 @@ static __always_inline int connects(struct sock *sk, struct tcp_sock *tp)
 	return 0;
 }
 
-/* Of a connection that was opened after the start: once, when its owner is known or never will be.
- */
-static __always_inline void count_opened(struct life *life)
+/* What is no event, but is counted. */
+static __always_inline void count_one(struct life *life, u32 counter)
 {
 	struct counters *bank;
 
@@ -103,7 +102,14 @@ static __always_inline void count_opened(struct life *life)
 		return;
 	bank = counters_of(life);
 	if (bank)
-		add(bank, life->direction == IN ? ACCEPTED : CONNECTED, 1);
+		add(bank, counter, 1);
+}
+
+/* Of a connection that was opened after the start: once, when its owner is known or never will be.
+ */
+static __always_inline void count_opened(struct life *life)
+{
+	count_one(life, life->direction == IN ? ACCEPTED : CONNECTED);
 }
 
 static __always_inline int opens(struct sock *sk, struct tcp_sock *tp, int from)
@@ -170,10 +176,7 @@ static __always_inline int accepts(struct sock *sk, bool typed)
  * close its connections, which are not the worker's. */
 static __always_inline bool current_is_kernel(void)
 {
-	if (!bpf_core_enum_value_exists(enum bpf_func_id___owner,
-					BPF_FUNC_get_current_task_btf___owner))
-		return false;
-	return bpf_get_current_task_btf()->flags & PF_KTHREAD;
+	return task_is_typed() && bpf_get_current_task_btf()->flags & PF_KTHREAD;
 }
 
 /* The running task closes it: one of which nobody is known is his. */
@@ -227,10 +230,10 @@ static __always_inline void send(struct sock *sk, struct tcp_sock *tp, struct li
 	event->rx_bytes = moved->rx_bytes;
 	event->retransmits = moved->retransmits;
 	event->srtt_us = moved->srtt_us;
-	event->pid = life->id[0];
+	event->pid = life->who.owner.id[0];
 	event->direction = life->direction;
 	tuple_of(&event->tuple, sk, tp);
-	__builtin_memcpy(event->comm, life->names.comm, sizeof(event->comm));
+	__builtin_memcpy(event->comm, life->who.names.comm, sizeof(event->comm));
 	event->unused = 0;
 	event_submit(event);
 }
@@ -254,18 +257,6 @@ static __always_inline void tell(struct sock *sk, struct tcp_sock *tp, struct li
 	add(bank, RX_BYTES, moved.rx_bytes);
 	if (moved.retransmits)
 		add(bank, RETRANSMITS, moved.retransmits);
-}
-
-/* An attempt to connect has failed. */
-static __always_inline void fail(struct life *life)
-{
-	struct counters *bank;
-
-	if (send_events)
-		return;
-	bank = counters_of(life);
-	if (bank)
-		add(bank, FAILED, 1);
 }
 
 /* Whether it is the running task that closes it at once: it has said before that it sends no more,
@@ -307,7 +298,7 @@ static __always_inline int ends(struct sock *sk, struct tcp_sock *tp, int from)
 	if (from != TCP_SYN_SENT && from != TCP_SYN_RECV)
 		tell(sk, tp, &life, from);
 	else if (life.direction == OUT && asked_for(sk, tp))
-		fail(&life);
+		count_one(&life, FAILED);
 	return 0;
 }
 

@@ -66,19 +66,6 @@ static __always_inline bool task_is_typed(void)
 					  BPF_FUNC_get_current_task_btf___owner);
 }
 
-/* The name of a process, which its first thread bears. */
-static __always_inline void process_name(char *name, struct task_struct *task, bool typed)
-{
-	if (typed) {
-		task = task->group_leader;
-		for (int i = 0; i < TASK_COMM_LEN; i++)
-			name[i] = task->comm[i];
-	} else {
-		task = BPF_CORE_READ(task, group_leader);
-		bpf_core_read(name, TASK_COMM_LEN, &task->comm);
-	}
-}
-
 static __always_inline struct task_struct *parent_of(struct task_struct *task, bool typed)
 {
 	return typed ? task->real_parent : BPF_CORE_READ(task, real_parent);
@@ -96,6 +83,12 @@ static __always_inline void thread_name(char *name, struct task_struct *task, bo
 			name[i] = task->comm[i];
 	else
 		bpf_core_read(name, TASK_COMM_LEN, &task->comm);
+}
+
+/* The name of a process, which its first thread bears. */
+static __always_inline void process_name(char *name, struct task_struct *task, bool typed)
+{
+	thread_name(name, typed ? task->group_leader : BPF_CORE_READ(task, group_leader), typed);
 }
 
 /* Whose names do not stand in the key. */
@@ -207,6 +200,43 @@ static __always_inline OWNED *owned_by_task(u64 key, struct task_struct *task, b
 		return NULL;
 	if (has_names() && !owned->names.comm[0])
 		names_of(&owned->names, task, typed);
+	return &owned->total;
+}
+
+/* An owner that is told of, or remembered until it is known what he did. */
+struct named_owner {
+	struct owner owner;
+	struct names names;
+};
+
+static __always_inline void named_owner_of_current(struct named_owner *who)
+{
+	owner_of_current(&who->owner);
+	if (has_names())
+		names_of_current(&who->names);
+}
+
+/* `typed` as for names_of(). */
+static __always_inline void named_owner_of(struct named_owner *who, struct task_struct *task,
+					   bool typed)
+{
+	owner_of(&who->owner, task, typed);
+	if (has_names())
+		names_of(&who->names, task, typed);
+}
+
+/* What is kept of him under this key. */
+static __always_inline OWNED *owned_by_named(struct named_owner *who, u64 key)
+{
+	struct owner owner = who->owner;
+	struct owned *owned;
+
+	owner.key = key;
+	owned = owned_by(&owner);
+	if (!owned)
+		return NULL;
+	if (has_names() && !owned->names.comm[0])
+		owned->names = who->names;
 	return &owned->total;
 }
 

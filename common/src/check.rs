@@ -59,8 +59,13 @@ pub fn tell(plan: &Plan) {
     }
 }
 
+/// How wide the first column is.
+fn width(plan: &Plan) -> usize {
+    plan.hooks.iter().map(|hook| hook.hook.len()).fold(NEEDS.len(), usize::max)
+}
+
 fn write(out: &mut impl Write, plan: &Plan, output: Option<Output>) -> io::Result<()> {
-    let width = plan.hooks.iter().map(|hook| hook.hook.len()).max().unwrap_or(0).max(NEEDS.len());
+    let width = width(plan);
     for row in plan.hooks.iter().map(Row::from) {
         if output == Some(Output::Json) {
             writeln!(out, "{}", serde_json::to_string(&row)?)?;
@@ -86,7 +91,7 @@ fn write_needs(out: &mut impl Write, plan: &Plan, needs: &[Need], output: Option
     if needs.is_empty() {
         return Ok(());
     }
-    let width = plan.hooks.iter().map(|hook| hook.hook.len()).max().unwrap_or(0).max(NEEDS.len());
+    let width = width(plan);
     let names: Vec<_> = needs.iter().map(|need| need.capability.as_str()).collect();
     writeln!(out, "{NEEDS:width$}  {}", names.join(" "))?;
     for (index, need) in needs.iter().enumerate() {

@@ -69,7 +69,7 @@ impl<'a, const N: usize> Counted<'a, N> {
     }
 }
 
-/// The busiest owner first; with --top all others at the end, as one.
+/// The busiest owner first; with --top all others at the end, as one; nobody, who did nothing, where there are none.
 pub fn busiest<const N: usize>(
     mut added: Added<N>,
     options: &Options,
@@ -85,6 +85,9 @@ pub fn busiest<const N: usize>(
             (Owner::others(options.by), sum)
         },
     );
+    if added.is_empty() {
+        added.push((Owner::nobody(options.by), [0; N]));
+    }
     added
 }
 

@@ -22,8 +22,9 @@ pub fn check() -> Result<()> {
     )))
 }
 
-/// Gives up every capability, and the way to any other by running a program (`PR_SET_NO_NEW_PRIVS`), but for CAP_BPF where `works` fails without it: kernels before 6.5 refuse even to
-/// read a map to the unprivileged when `kernel.unprivileged_bpf_disabled` is set.
+/// Gives up every capability, and the way to any other by running a program (`PR_SET_NO_NEW_PRIVS`), but for CAP_BPF
+/// where `works` fails without it: kernels before 6.5 refuse even to read a map to the unprivileged when
+/// `kernel.unprivileged_bpf_disabled` is set.
 ///
 /// Failing to give up a right is no reason not to measure: it is told to the caller, who may say so.
 pub fn drop_all(works: impl Fn() -> bool) -> std::result::Result<(), caps::errors::CapsError> {

@@ -9,34 +9,27 @@
 #include "inflight.h"
 #include "owner.h"
 
-struct issuer {
-	struct owner owner;
-	struct names names;
-};
-
 /* Left out where nobody is asked for. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, INFLIGHT_WAYS << INFLIGHT_SET_BITS);
 	__type(key, u64);
-	__type(value, struct issuer);
+	__type(value, struct named_owner);
 } issuers SEC(".maps");
 
 /* The running task makes this; false where there is no room. */
 static __always_inline bool issuer_put(u64 what)
 {
-	struct issuer issuer = {};
+	struct named_owner issuer = {};
 
-	owner_of_current(&issuer.owner);
-	if (has_names())
-		names_of_current(&issuer.names);
+	named_owner_of_current(&issuer);
 	return !bpf_map_update_elem(&issuers, &what, &issuer, BPF_ANY);
 }
 
 /* A request is made of a bio. */
 static __always_inline bool issuer_hand_on(u64 bio, u64 request)
 {
-	struct issuer *issuer = bpf_map_lookup_elem(&issuers, &bio);
+	struct named_owner *issuer = bpf_map_lookup_elem(&issuers, &bio);
 
 	return issuer && !bpf_map_update_elem(&issuers, &request, issuer, BPF_ANY);
 }
@@ -51,22 +44,13 @@ static __always_inline void issuer_forget(u64 what)
  * room for another owner, or nobody is known, which is counted. */
 static __always_inline OWNED *owned_by_issuer(u64 what, u64 key)
 {
-	struct issuer *issuer = bpf_map_lookup_elem(&issuers, &what);
-	struct owner owner;
-	struct owned *owned;
+	struct named_owner *issuer = bpf_map_lookup_elem(&issuers, &what);
 
 	if (!issuer) {
 		count(LOST, 1);
 		return NULL;
 	}
-	owner = issuer->owner;
-	owner.key = key;
-	owned = owned_by(&owner);
-	if (!owned)
-		return NULL;
-	if (has_names() && !owned->names.comm[0])
-		owned->names = issuer->names;
-	return &owned->total;
+	return owned_by_named(issuer, key);
 }
 
 #endif

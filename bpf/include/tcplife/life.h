@@ -13,10 +13,8 @@ enum direction { IN, OUT };
 
 struct life {
 	u64 opened_ns; /* 0: before the start, or not yet */
-	/* Of --by; with --events the process's id. 0: nobody is known. */
-	u64 id[2];
-	/* The same; with --events the thread's name. */
-	struct names names;
+	/* Of --by; with --events the process's id and the thread's name. 0: nobody is known. */
+	struct named_owner who;
 	u32 direction;
 	u32 unused;
 };
@@ -83,36 +81,20 @@ static __always_inline u64 waits_no_more(u64 sk)
 /* It is the running task's. */
 static __always_inline void life_is_current(struct life *life)
 {
-	struct owner owner = {};
+	struct named_owner *who = &life->who;
 
 	if (send_events) {
-		life->id[0] = bpf_get_current_pid_tgid() >> 32;
-		bpf_get_current_comm(&life->names.comm, sizeof(life->names.comm));
+		who->owner.id[0] = bpf_get_current_pid_tgid() >> 32;
+		bpf_get_current_comm(&who->names.comm, sizeof(who->names.comm));
 	} else if (by != BY_SYSTEM) {
-		owner_of_current(&owner);
-		life->id[0] = owner.id[0];
-		life->id[1] = owner.id[1];
-		if (has_names())
-			names_of_current(&life->names);
+		named_owner_of_current(who);
 	}
 }
 
 /* Where it is counted what becomes of it. */
 static __always_inline struct counters *counters_of(struct life *life)
 {
-	struct owner owner = {};
-	struct owned *owned;
-
-	if (by == BY_SYSTEM)
-		return counters_bank();
-	owner.id[0] = life->id[0];
-	owner.id[1] = life->id[1];
-	owned = owned_by(&owner);
-	if (!owned)
-		return NULL;
-	if (has_names() && !owned->names.comm[0])
-		owned->names = life->names;
-	return &owned->total;
+	return by == BY_SYSTEM ? counters_bank() : owned_by_named(&life->who, 0);
 }
 
 #endif

@@ -41,11 +41,7 @@ impl Lookups {
     /// A record for each owner, the busiest first; one without any look-up where there were none.
     pub fn of(added: Added<COUNTERS>, options: &Options) -> Vec<Self> {
         let added = busiest(added, options, |added| added[REFERENCES]);
-        let mut rows: Vec<_> = added.into_iter().map(|(owner, added)| Self::new(owner, &added)).collect();
-        if rows.is_empty() {
-            rows.push(Self::new(Owner::nobody(options.by), &[0; COUNTERS]));
-        }
-        rows
+        added.into_iter().map(|(owner, added)| Self::new(owner, &added)).collect()
     }
 
     /// From what was added to the counters, in the order of `enum counter` in `bpf/dcstat.bpf.c`.

@@ -65,12 +65,7 @@ impl Counts {
     /// A record for each owner, the busiest first; one in which nothing happened where nothing did.
     pub fn of(added: Added<COUNTERS>, options: &Options, sees: Sees) -> Vec<Self> {
         let added = busiest(added, options, |added| added[..=Counter::ThreadExits as usize].iter().sum());
-        let mut rows: Vec<_> =
-            added.into_iter().map(|(owner, added)| Self::new(owner, &added, sees)).collect();
-        if rows.is_empty() {
-            rows.push(Self::new(Owner::nobody(options.by), &[0; COUNTERS], sees));
-        }
-        rows
+        added.into_iter().map(|(owner, added)| Self::new(owner, &added, sees)).collect()
     }
 
     /// From what was added to the counters.

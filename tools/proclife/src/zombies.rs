@@ -12,7 +12,7 @@ use libbpf_rs::{Iter, Link, Object};
 
 use crate::row::{COUNTERS, ZOMBIES};
 
-/// The size of `struct zombie` in `bpf/proclife.bpf.c`.
+/// The size of what is told of each: `struct named_owner` in `bpf/include/owner.h`.
 const ZOMBIE: usize = Owner::KEY_BYTES + Owner::NAMES_BYTES;
 /// How many are read at once.
 const AT_ONCE: usize = 64;

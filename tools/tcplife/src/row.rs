@@ -104,12 +104,7 @@ impl Connections {
     pub fn of(added: Added<COUNTERS>, options: &Options) -> Vec<Self> {
         let by = options.by;
         let added = busiest(added, options, |added| added[CLOSED]);
-        let rows = added.into_iter().map(|(owner, added)| Self::new(named(owner, by), &added));
-        let mut rows: Vec<_> = rows.collect();
-        if rows.is_empty() {
-            rows.push(Self::new(Owner::nobody(by), &[0; COUNTERS]));
-        }
-        rows
+        added.into_iter().map(|(owner, added)| Self::new(named(owner, by), &added)).collect()
     }
 
     /// From what was added to the counters, in the order of `enum counter` in `bpf/tcplife.bpf.c`.

@@ -69,12 +69,7 @@ impl Counts {
     /// A record for each owner, the busiest first; one without any call where there was none.
     pub fn of(added: Added<COUNTERS>, options: &Options, sees_create_errors: bool) -> Vec<Self> {
         let added = busiest(added, options, |added| CALLS.iter().map(|place| added[*place]).sum());
-        let new = |(owner, added): (Owner, _)| Self::new(owner, &added, sees_create_errors);
-        let mut rows: Vec<_> = added.into_iter().map(new).collect();
-        if rows.is_empty() {
-            rows.push(new((Owner::nobody(options.by), [0; COUNTERS])));
-        }
-        rows
+        added.into_iter().map(|(owner, added)| Self::new(owner, &added, sees_create_errors)).collect()
     }
 
     /// From what was added to the counters, in the order of `enum counter` in `bpf/vfsstat.bpf.c`.
