@@ -148,13 +148,13 @@ static __always_inline void end_calls(struct calls *calls)
 
 /*
  * Enters a call, whose time the caller sets last. NULL where there is no room, which is counted.
- * One whose end was not seen stays until the call around it ends; should so many have gathered,
- * none of them is under way.
+ * One whose end was not seen stays until the call around it ends, or the next of its kind begins at
+ * the same place, where it cannot be under way; should so many have gathered, none of them is.
  */
-static __always_inline struct call *push(u32 key, bool outermost)
+static __always_inline struct call *push(u32 key, u64 place, bool outermost)
 {
 	struct calls *calls = make_calls();
-	struct call *call;
+	struct call *call, *last;
 	u64 depth;
 
 	if (!calls) {
@@ -165,8 +165,15 @@ static __always_inline struct call *push(u32 key, bool outermost)
 	if (depth >= MAX_DEPTH)
 		depth = 0;
 	barrier_var(depth);
+	if (depth) {
+		last = &calls->call[(depth - 1) & (MAX_DEPTH - 1)];
+		if (last->key == key && last->place == place)
+			depth--;
+		barrier_var(depth);
+	}
 	call = &calls->call[depth & (MAX_DEPTH - 1)];
 	call->key = key;
+	call->place = place;
 	calls->depth = depth + 1;
 	return call;
 }
@@ -208,11 +215,10 @@ static __always_inline int enter(u32 key, struct path *path, void *place)
 
 	if (!is_asked_for())
 		return 0;
-	call = push(key, false);
+	call = push(key, (u64)place, false);
 	if (!call)
 		return 0;
 	call->path = (u64)path;
-	call->place = (u64)place;
 	call->ts_ns = bpf_ktime_get_ns();
 	return 0;
 }

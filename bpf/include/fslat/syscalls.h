@@ -74,11 +74,10 @@ static __always_inline int call_enter(u32 op, u32 fd, u64 offset)
 	fs = fs_seen(file, op);
 	if (fs < 0)
 		return 0;
-	call = push(CALL(op), true);
+	call = push(CALL(op), offset, true);
 	if (!call)
 		return 0;
 	call->path = (u64)path_of(file);
-	call->place = offset;
 	call->fd = fd;
 	call->fs = fs;
 	call->ts_ns = bpf_ktime_get_ns();
@@ -127,7 +126,7 @@ static __always_inline int open_enter(void)
 
 	if (!is_asked_for())
 		return 0;
-	call = push(CALL(OPEN), true);
+	call = push(CALL(OPEN), 0, true);
 	if (call)
 		call->ts_ns = bpf_ktime_get_ns();
 	return 0;

@@ -63,7 +63,9 @@ Bounds:
   from the root of its layer; see syncsnoop --help. offset of an append is where it
   began. fslat's own calls make no events; those of a program behind it in a pipe do.
   lost also tells what a kernel leaves out where it preempts programs (Debian's from
-  6.18 on) and another task makes the same call on that processor.
+  6.18 on) and another task makes the same call on that processor: an entry or an
+  exit each. Of two calls in a row of which the one's exit and the other's entry are
+  left out, one is told, from the begin of the first to the end of the second.
   zfs: its hooks were never tried on a kernel that has it.";
 
 /// How long do file systems take? Reads, writes, opens and syncs, each from the entry of the file system's own function

@@ -131,7 +131,9 @@ Bounds:
   or where it was closed while the call was under way.
   Of calls under way at once, 8192 are kept; lost tells the others. It also tells
   what a kernel leaves out where it preempts programs (Linux 7.x) and another task
-  makes the same call on that processor: an entry or an exit each.";
+  makes the same call on that processor: an entry or an exit each. Of two calls in a
+  row of which the one's exit and the other's entry are left out, one is told, from
+  the begin of the first to the end of the second.";
 
 /// Who forces data to disk and waits for it? sync, syncfs, fsync, fdatasync, msync and sync_file_range, and how long
 /// each takes.
