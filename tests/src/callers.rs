@@ -60,18 +60,28 @@ pub fn took_us(said: &Value) -> f64 {
 }
 
 /// What a caller said of each call that was told, beside the event, in the order of both; `same` says whether they are of
-/// one call. None took longer than its caller saw.
+/// one call. None took longer than its caller saw. So many exits and entries were lost: of two calls in a row one may be
+/// told, from the begin of the first to the end of the second, which nobody made.
 pub fn pairs<'a>(
     said: &[&'a Value],
     told: &[&'a Value],
+    lost: u64,
     same: impl Fn(&Value, &Value) -> bool,
 ) -> Vec<(&'a Value, &'a Value)> {
     let same = |said: &Value, told: &Value| same(said, told) && number(told, "duration_us") <= took_us(said);
-    let mut said = said.iter();
-    let pair = |told: &&'a Value| {
-        (*said.find(|said| same(said, told)).unwrap_or_else(|| panic!("nobody made {told}")), *told)
-    };
-    told.iter().map(pair).collect()
+    let mut rest = said.iter();
+    let mut pairs = Vec::new();
+    for told in told {
+        let mut later = rest.clone();
+        if let Some(said) = later.find(|said| same(said, told)) {
+            pairs.push((*said, *told));
+            rest = later;
+        }
+    }
+    let strange = told.len() - pairs.len();
+    let first = told.iter().find(|told| !pairs.iter().any(|(_, paired)| std::ptr::eq(*paired, **told)));
+    assert!(2 * strange as u64 <= lost, "nobody made {strange}, {lost} lost: {first:?} of {said:?}");
+    pairs
 }
 
 /// The records of each thread.

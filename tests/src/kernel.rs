@@ -29,6 +29,12 @@ pub fn of_guest() -> Option<String> {
     std::env::var("TEST_KERNEL").ok()
 }
 
+/// Whether this is a guest whose kernel is neither the oldest nor the newest: what depends on the kernel little is not
+/// asked there.
+pub fn is_between_others() -> bool {
+    of_guest().is_some_and(|kernel| !["5.10", "7.x"].contains(&kernel.as_str()))
+}
+
 /// Whether this kernel allows a kind of hook (`auto`, `fentry`, `kprobe`, `tracepoint`). In the guests all kinds must
 /// work; of the kernel that this machine happens to have, its own files are asked.
 pub fn allows(kind: &str) -> Allows {
@@ -106,13 +112,15 @@ pub fn hooks(tool: &str, options: &[&str]) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Of these kinds of hook one that alone gives a tool its best rungs: what is counted right by it, is by them.
+/// Of these kinds of hook one that all of a tool's best rungs are of: what is counted right by it, is by them.
 pub fn best_rungs_are_those_of<'a>(tool: &str, kinds: &[&'a str]) -> Option<&'a str> {
     let best = checked(tool, &["--attach", "auto"]);
-    let same = |kind: &&&str| {
-        !best.is_empty() && allows(kind) == Allows::Yes && checked(tool, &["--attach", kind]) == best
+    let rungs: Vec<_> = best.iter().filter_map(|row| row["rung"].as_str()).collect();
+    let alone = |kind: &&&str| {
+        let kind = if **kind == "btf" { "tp_btf" } else { kind };
+        !rungs.is_empty() && rungs.iter().all(|rung| rung.split_once(':').is_some_and(|(of, _)| of == kind))
     };
-    kinds.iter().find(same).copied()
+    kinds.iter().find(alone).copied()
 }
 
 /// A tool's options, and what its `--check` said.

@@ -1,5 +1,6 @@
 //! A tool at work.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -27,6 +28,21 @@ pub struct Ended {
     pub records: Vec<Value>,
     /// All that it said on stderr.
     pub stderr: String,
+}
+
+impl Ended {
+    /// The hooks, and the rung of each that has one, as it said with `-v`.
+    pub fn rungs(&self) -> BTreeMap<String, String> {
+        rungs_in(&self.stderr)
+    }
+}
+
+fn rungs_in(said: &str) -> BTreeMap<String, String> {
+    let rung = |line: &str| {
+        let (hook, rest) = line.strip_prefix("attached for ")?.split_once(" by ")?;
+        Some((hook.to_string(), rest.rsplit_once(": ")?.0.to_string()))
+    };
+    said.lines().filter_map(rung).collect()
 }
 
 /// Reads all that comes, at once, so that the tool never waits for the test; it is parsed when asked for.
@@ -85,6 +101,11 @@ impl Tool {
     /// What it has said on stderr so far, in whole lines.
     pub fn said(&self) -> String {
         self.err.lines()
+    }
+
+    /// The rung of a hook that it has, as it says with `-v`.
+    pub fn rung(&self, hook: &str) -> String {
+        until("the rung of a hook", || rungs_in(&self.said()).remove(hook))
     }
 
     /// Starts a command that is or becomes a tool, and waits for nothing.

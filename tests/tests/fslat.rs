@@ -84,15 +84,17 @@ fn counted_by(kind: &str) {
     }
     let mounts = ["ext4", "xfs", "btrfs", "tmpfs"].map(|fs| (fs, Mounted::new(fs)));
     let overlay = Overlay::new(mounts[0].1.path());
-    let rungs = kernel::hooks("fslat", &options);
-    let rung = |fs: &str, op: &str| rungs.get(&format!("{fs} {op}")).map(String::as_str).unwrap_or_default();
     let cgroup = Cgroup::new();
-    let tool = Tool::start("fslat", &["--cgroup", cgroup.path(), "--attach", kind, "-q", "0.2"]);
-    let mut expected = Counts::new();
+    let tool = Tool::start("fslat", &["--cgroup", cgroup.path(), "--attach", kind, "-v", "0.2"]);
     let places = mounts.iter().map(|(fs, mounted)| (*fs, mounted.path()));
-    for (fs, place) in places.chain([("overlay", overlay.path())]) {
-        let said = work(place, threads(kind), cgroup.path());
-        let seen = |fs: &str, op: &str| sees(rung(fs, op));
+    let places = places.chain([("overlay", overlay.path())]);
+    let said: Vec<_> = places.map(|(fs, place)| (fs, work(place, threads(kind), cgroup.path()))).collect();
+    tool.until_records(2);
+    let ended = tool.interrupt();
+    let rungs = ended.rungs();
+    let seen = |fs: &str, op: &str| sees(rungs.get(&format!("{fs} {op}")).map_or("", String::as_str));
+    let mut expected = Counts::new();
+    for (fs, said) in said {
         for op in OPS {
             let missing = seen(fs, op) == Sees::Nothing;
             assert_eq!(missing, is_without(fs, op, kind), "{fs} {op}: {rungs:?}");
@@ -107,9 +109,7 @@ fn counted_by(kind: &str) {
             add(&mut expected, "ext4", &OPS, &said, beneath);
         }
     }
-    tool.until_records(2);
-    let records = tool.interrupt().records;
-    compare(&format!("--attach {kind}"), &records, &expected);
+    compare(&format!("--attach {kind}"), &ended.records, &expected);
 }
 
 /// Counts the work on an NFS mount, whose server is this machine's own, by each kind of hook.
@@ -126,18 +126,24 @@ fn known_work_on_nfs_is_counted_exactly() {
     }
     let _machine = lock::machine();
     let exported = Exported::start();
-    for kind in ["auto", "fentry", "kprobe", "tracepoint"] {
-        let options = ["--fs", "nfs", "--attach", kind];
-        // Older kernels tell programs nothing of their modules' types.
-        if kind == "fentry" && kernel::of_guest().as_deref() == Some("5.10") {
-            kernel::refuses("fslat", &options, 3, "cannot see nfs");
-            continue;
+    // Older kernels tell programs nothing of their modules' types.
+    let best = match kernel::of_guest().as_deref() {
+        Some("5.10") => {
+            kernel::refuses("fslat", &["--fs", "nfs", "--attach", "fentry"], 3, "cannot see nfs");
+            "tracepoint:"
         }
-        let rungs = kernel::hooks("fslat", &options);
-        let rung = |op: &str| rungs.get(&format!("nfs {op}")).map(String::as_str).unwrap_or_default();
+        _ => "fentry:",
+    };
+    for kind in ["auto", "kprobe", "tracepoint"] {
+        let options = ["--fs", "nfs", "--attach", kind];
         let cgroup = Cgroup::new();
-        let tool = Tool::start("fslat", &[&["--cgroup", cgroup.path(), "-q", "0.2"], &options[..]].concat());
+        let tool = Tool::start("fslat", &[&["--cgroup", cgroup.path(), "-v", "0.2"], &options[..]].concat());
         let mut said = work(exported.path(), threads(kind), cgroup.path());
+        tool.until_records(2);
+        let ended = tool.interrupt();
+        let rungs = ended.rungs();
+        let rung = |op: &str| rungs.get(&format!("nfs {op}")).map(String::as_str).unwrap_or_default();
+        assert!(kind != "auto" || rung("read").starts_with(best), "{rungs:?}");
         // To sync a directory is nothing to NFS, which has no function for it.
         let directory = exported.path().to_str().expect("UTF-8");
         if sees(rung("sync")) == Sees::All {
@@ -148,8 +154,7 @@ fn known_work_on_nfs_is_counted_exactly() {
             assert_eq!(sees(rung(op)) == Sees::Nothing, is_without("nfs", op, kind), "{op}: {rungs:?}");
             add(&mut expected, "nfs", &[op], &said, |op| sees(rung(op)));
         }
-        tool.until_records(2);
-        compare(&format!("nfs --attach {kind}"), &tool.interrupt().records, &expected);
+        compare(&format!("nfs --attach {kind}"), &ended.records, &expected);
     }
 }
 

@@ -67,7 +67,7 @@ fn each_operation_is_told_as_its_caller_saw_it() {
     assert!(times.is_sorted(), "a record's time is before its predecessor's");
     let (said, told) = (by_thread(&said), by_thread(events));
     for (tid, told) in &told {
-        for (_, told) in pairs(&said[tid], told, same) {
+        for (_, told) in pairs(&said[tid], told, *lost, same) {
             assert_eq!((count(told, "pid"), &told["comm"]), (pid.into(), &Value::from("files")));
             let moved =
                 matches!(told["op"].as_str(), Some("read" | "write")).then(|| told["ret"].as_u64()).flatten();
@@ -84,8 +84,8 @@ fn durations_are_those_that_the_caller_measured() {
     let _machine = lock::machine();
     timing::agrees(|| {
         let (_, said, told) = watched(&[&["--events"]], "1");
-        let (said, told): (Vec<&Value>, Vec<&Value>) = (said.iter().collect(), told[0].0.iter().collect());
-        durations_off(pairs(&said, &told, same))
+        let (said, events): (Vec<&Value>, Vec<&Value>) = (said.iter().collect(), told[0].0.iter().collect());
+        durations_off(pairs(&said, &events, told[0].1, same))
     });
 }
 

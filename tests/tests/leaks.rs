@@ -118,7 +118,8 @@ fn nothing_stays(held: &[Held]) {
 
 #[test]
 fn a_tool_holds_what_it_needs_and_leaves_nothing() {
-    if !can_run() {
+    // The older kernels have links of another kind.
+    if !can_run() || kernel::is_between_others() {
         return;
     }
     let _machine = lock::machine();

@@ -316,15 +316,19 @@ fn owners_add_up_to_the_system_by_the_best_rungs() {
     told_by("auto", &["process", "comm", "cgroup", "thread", "parent", "app", "top"]);
 }
 
-/// Who runs is asked in the same way whatever the hook: one kind of owner will do.
+/// Who runs is asked in the same way whatever the hook: one kind of owner will do, on few kernels.
 #[test]
 fn owners_add_up_to_the_system_by_kprobes() {
-    told_by("kprobe", &["process"]);
+    if !kernel::is_between_others() {
+        told_by("kprobe", &["process"]);
+    }
 }
 
 #[test]
 fn owners_add_up_to_the_system_by_tracepoints() {
-    told_by("tracepoint", &["process"]);
+    if !kernel::is_between_others() {
+        told_by("tracepoint", &["process"]);
+    }
 }
 
 /// With room for one process only the others' work is lost, and counted so.

@@ -11,7 +11,7 @@ use tests::programs::{TOOLS, built, run};
 use tests::tool::Tool;
 use tests::unit::{CONFIGURATION, UNIT, setting};
 use tests::user::Programs;
-use tests::{bpf, can_run, lock, records};
+use tests::{bpf, can_run, kernel, lock, records};
 
 /// `CAP_BPF` of `linux/capability.h`, as a bit: what some kernels leave a tool no other way than to keep.
 const CAP_BPF: u64 = 1 << 39;
@@ -77,9 +77,14 @@ fn checked_by_root(tool: &str) -> Option<Checked> {
     output.status.success().then(|| Checked::of(&output))
 }
 
+/// Whether this is a guest whose kernel asks for what the one before it does, and shows what that shows.
+fn asks_for_nothing_new() -> bool {
+    kernel::of_guest().is_some_and(|kernel| ["6.1", "6.12"].contains(&kernel.as_str()))
+}
+
 #[test]
 fn what_check_names_is_enough_and_is_needed() {
-    if !can_run() {
+    if !can_run() || asks_for_nothing_new() {
         return;
     }
     let _machine = lock::machine();
@@ -135,7 +140,7 @@ fn with_room(command: Command) -> Command {
 
 #[test]
 fn the_unit_has_enough_for_every_tool() {
-    if !can_run() {
+    if !can_run() || asks_for_nothing_new() {
         return;
     }
     let _machine = lock::machine();
