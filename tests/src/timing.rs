@@ -3,7 +3,7 @@
 use std::io::Write;
 
 /// How often at most a comparison is made.
-const TIMES: usize = 3;
+const TIMES: usize = 5;
 
 /// Asserts that what a tool tells of lengths of time is what another clock tells. `compare` does the work anew, under a
 /// tool started anew, and returns what was told wrong. Between the two clocks a processor may stand still, for as long
