@@ -127,10 +127,12 @@ impl Watched {
         assert_eq!(sum(&records, "errors"), 0);
         let span = self.before.at..after.at;
         let requests: Vec<Request> = self.collector.map_or_else(Vec::new, Collector::end);
-        let seen = requests.iter().filter(|request| span.contains(&(request.completed * 1_000)));
-        let told = Ledger::of_records(&records, &self.disk).with_withheld(seen);
+        let seen: Vec<&Request> =
+            requests.iter().filter(|request| span.contains(&(request.completed * 1_000))).collect();
+        let withheld = seen.iter().filter(|request| request.withheld).count();
+        let told = Ledger::of_records(&records, &self.disk).with_withheld(seen.into_iter());
         let ledger = after.ledger.since(&self.before.ledger);
-        Measured { ledger, told, lost: sum(&records, "lost"), records, span }
+        Measured { ledger, told, lost: sum(&records, "lost"), withheld, records, span }
     }
 }
 
@@ -142,6 +144,8 @@ pub struct Measured {
     pub told: Ledger,
     /// What biolat says that it could not see: a kernel leaves a program out that it would interrupt itself.
     pub lost: u64,
+    /// How many requests the kernel withheld from it.
+    pub withheld: usize,
     /// biolat's records.
     pub records: Vec<Value>,
     /// From when to when, in nanoseconds of CLOCK_BOOTTIME.
@@ -163,7 +167,7 @@ impl Measured {
     /// Asserts that biolat told all that the disk did: equal but for what it says is lost, which no operation can have
     /// more of.
     pub fn agrees(&self, what: &str) {
-        let Self { ledger, told, lost, .. } = self;
+        let Self { ledger, told, lost, withheld, .. } = self;
         let pairs = [
             (told.reads, ledger.reads),
             (told.writes, ledger.writes),
@@ -171,7 +175,7 @@ impl Measured {
             ([told.flushes, 0], [ledger.flushes, 0]),
         ];
         let missing: u64 = pairs.iter().map(|(told, done)| done[0].saturating_sub(told[0])).sum();
-        assert!(missing <= *lost, "{what}: {told:?} told, {ledger:?} done, {lost} lost");
+        assert!(missing <= *lost, "{what}: {told:?} told, {ledger:?} done, {lost} lost, {withheld} withheld");
         for (told, done) in pairs {
             let same = if told[0] == done[0] { told[1] == done[1] } else { told[1] <= done[1] };
             assert!(told[0] <= done[0] && same, "{what}: {told:?} told, {done:?} done, {lost} lost");

@@ -87,7 +87,7 @@ impl Collector {
                     made: made.remove(&key),
                     issued: issue.at,
                     completed: event.at,
-                    withheld: init.contains(&issue.thread) || init.contains(&event.thread),
+                    withheld: issue.is_withheld(&init) || event.is_withheld(&init),
                 })),
             }
         }

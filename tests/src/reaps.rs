@@ -30,7 +30,7 @@ impl Reaps {
                 family.extend(number(event.fields, " child_pid=").filter(|_| parent_is_ours));
             } else if number(event.fields, " pid=").is_some_and(|pid| family.remove(&pid)) {
                 let process = !event.fields.starts_with("comm=thread ");
-                withheld += u64::from(process && init.contains(&event.thread));
+                withheld += u64::from(process && event.is_withheld(&init));
             }
         }
         withheld

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::programs;
+use crate::{kernel, programs};
 
 /// Where tracefs is, mounted if need be.
 const TRACEFS: &str = "/sys/kernel/tracing";
@@ -25,6 +25,8 @@ pub struct Tracer {
 pub struct Event<'a> {
     /// The thread that ran when it happened, or that was interrupted for it.
     pub thread: u32,
+    /// Its process, where the tracer was asked for that and knew.
+    pub process: Option<u32>,
     /// The processor.
     pub cpu: u32,
     /// Microseconds of CLOCK_BOOTTIME.
@@ -47,6 +49,10 @@ impl Tracer {
         let tracer = Self { path };
         tracer.set("trace_clock", "boot");
         tracer.set("buffer_size_kb", BUFFER_KB);
+        // For threads of process 1, which come and go; in a guest of our own nobody asks for them.
+        if kernel::of_guest().is_none() {
+            tracer.set("options/record-tgid", "1");
+        }
         for event in events {
             if !filter.is_empty() {
                 tracer.set(&format!("events/{event}/filter"), filter);
@@ -92,16 +98,29 @@ fn mounted() {
     }
 }
 
-/// `TASK-THREAD [CPU] FLAGS SECONDS.MICROS: NAME: FIELDS`, where a task's name may hold anything.
+/// `TASK-THREAD [CPU] FLAGS SECONDS.MICROS: NAME: FIELDS`, where a task's name may hold anything, or
+/// `TASK-THREAD (PROCESS) [CPU] …`.
 pub fn event(line: &str) -> Option<Event<'_>> {
     let (head, rest) = line.split_once(": ")?;
     let (name, fields) = rest.split_once(": ")?;
     let (task, times) = head.rsplit_once(" [")?;
-    let thread = task.trim_end().rsplit('-').next()?.parse().ok()?;
+    let task = task.trim_end();
+    let (task, process) = match task.strip_suffix(')').and_then(|task| task.rsplit_once('(')) {
+        Some((task, process)) => (task.trim_end(), process.trim_start().parse().ok()),
+        None => (task, None),
+    };
+    let thread = task.rsplit('-').next()?.parse().ok()?;
     let cpu = times.split(']').next()?.parse().ok()?;
     let (seconds, micros) = times.rsplit(' ').next()?.split_once('.')?;
     let at = seconds.parse::<u64>().ok()? * 1_000_000 + micros.parse::<u64>().ok()?;
-    Some(Event { thread, cpu, at, name, fields })
+    Some(Event { thread, process, cpu, at, name, fields })
+}
+
+impl Event<'_> {
+    /// Whether process 1 ran, of which these are the threads that are there now: see [`threads_of_init`].
+    pub fn is_withheld(&self, init: &HashSet<u32>) -> bool {
+        self.process == Some(1) || init.contains(&self.thread)
+    }
 }
 
 /// The threads of process 1.
