@@ -60,13 +60,20 @@ struct {
 	__type(value, struct event);
 } made SEC(".maps");
 
-/* To whom a thread has just sent SIGKILL: the task. It goes on to mark it at once, or never will.
- */
+/* To whom a thread has just sent SIGKILL, and what memory he had: by the time he is marked he may
+ * have begun to give it back. */
+struct victim {
+	u64 task;
+	struct rss rss;
+	u64 pgtables_bytes;
+};
+
+/* By the thread that has sent it. It goes on to mark him at once, or never will. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
 	__type(key, u32);
-	__type(value, u64);
+	__type(value, struct victim);
 } signalled SEC(".maps");
 
 SEC("fentry/oom_kill_process")
@@ -81,17 +88,22 @@ int BPF_KPROBE(cause_k, struct oom_control *oc)
 	return cause_told(oc);
 }
 
+/* Whoever gets a signal needs the lock that is held here, with interrupts off, to take it. */
 SEC("tp_btf/signal_generate")
 int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, struct task_struct *task, int group)
 {
 	u32 tid = bpf_get_current_pid_tgid();
-	u64 victim = (u64)task;
+	struct victim victim = {.task = (u64)task};
+	struct mm_struct *mm;
 
 	if (sig != SIGKILL || (u64)info != SEND_SIG_PRIV || !group)
 		return 0;
 	/* Marked before, by whichever of its threads: killed by then, or dying anyway. */
 	if (task->signal->oom_mm)
 		return 0;
+	mm = task->mm;
+	victim.pgtables_bytes = BPF_CORE_READ(mm, pgtables_bytes.counter);
+	rss_read(&victim.rss, task, mm);
 	if (bpf_map_update_elem(&signalled, &tid, &victim, BPF_ANY))
 		count(LOST, 1);
 	return 0;
@@ -131,22 +143,21 @@ static __always_inline void names_read(struct event *event, struct names *names,
 	}
 }
 
-static __always_inline void describe_victim(struct event *event, struct task_struct *task)
+static __always_inline void describe_victim(struct event *event, struct victim *victim)
 {
+	struct task_struct *task = (void *)victim->task;
 	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
 	struct task_struct *parent = BPF_CORE_READ(task, real_parent, group_leader);
-	struct mm_struct *mm = BPF_CORE_READ(task, mm);
 
 	event->pid = BPF_CORE_READ(task, tgid);
 	event->uid = BPF_CORE_READ(task, real_cred, uid.val);
 	event->oom_score_adj = BPF_CORE_READ(task, signal, oom_score_adj);
 	event->age_ns = event->ts_ns - BPF_CORE_READ(leader, start_time);
-	event->pgtables_bytes = BPF_CORE_READ(mm, pgtables_bytes.counter);
+	event->pgtables_bytes = victim->pgtables_bytes;
+	event->rss = victim->rss;
 	bpf_core_read(&event->comm, sizeof(event->comm), &leader->comm);
 	event->ppid = BPF_CORE_READ(parent, tgid);
 	bpf_core_read(&event->parent_comm, sizeof(event->parent_comm), &parent->comm);
-	rss_read(task, mm);
-	event->rss = rss;
 }
 
 static __always_inline void describe_cause(struct event *event, struct task_struct *victim)
@@ -167,8 +178,9 @@ static __always_inline void describe_cause(struct event *event, struct task_stru
 		names_read(event, &event->memcg, BPF_CORE_READ(memcg, css.cgroup));
 }
 
-static __always_inline void send(struct task_struct *task)
+static __always_inline void send(struct victim *victim)
 {
+	struct task_struct *task = (void *)victim->task;
 	u32 zero = 0;
 	struct event *event = bpf_map_lookup_elem(&made, &zero);
 	u64 size;
@@ -177,7 +189,7 @@ static __always_inline void send(struct task_struct *task)
 		return;
 	event->ts_ns = bpf_ktime_get_ns();
 	event->names_len = 0;
-	describe_victim(event, task);
+	describe_victim(event, victim);
 	describe_cause(event, task);
 	names_read(event, &event->cgroup, BPF_CORE_READ(task, cgroups, dfl_cgrp));
 	size = *(volatile u32 *)&event->names_len + __builtin_offsetof(struct event, names);
@@ -190,19 +202,21 @@ SEC("tp_btf/mark_victim")
 int BPF_PROG(on_mark)
 {
 	u32 tid = bpf_get_current_pid_tgid();
-	u64 *found = bpf_map_lookup_elem(&signalled, &tid);
+	struct victim *found = bpf_map_lookup_elem(&signalled, &tid);
 	struct task_struct *task;
+	struct victim victim;
 
 	if (!found)
 		return 0;
-	task = (void *)*found;
+	victim = *found;
+	task = (void *)victim.task;
 	bpf_map_delete_elem(&signalled, &tid);
 	if (victim_is_told_by_pid() ? (int)ctx[0] != BPF_CORE_READ(task, pid) : ctx[0] != (u64)task)
 		return 0;
 	if (filter.pids && !filter_pid(BPF_CORE_READ(task, tgid)))
 		return 0;
 	if (filter_task_cgroup(task))
-		send(task);
+		send(&victim);
 	return 0;
 }
 

@@ -71,8 +71,13 @@ struct rss {
 	s64 shmem;
 };
 
-/* Being added up. There is one kill at a time, under the kernel's oom_lock. */
-struct rss rss = {};
+/* Being added up: where that is done interrupts are off. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct rss);
+} rss_sum SEC(".maps");
 
 static __always_inline s64 rss_part(u64 at)
 {
@@ -99,52 +104,60 @@ __noinline int rss_add_cpu(u64 file, u64 anon, u64 shmem, u32 cpu)
 {
 	u64 common = 0, distance;
 	void *own = NULL;
+	struct rss *sum;
 	u32 zero = 0;
 
 	if (!bpf_core_enum_value_exists(enum bpf_func_id___rss,
 					BPF_FUNC_map_lookup_percpu_elem___rss))
 		return 0;
 	own = bpf_map_lookup_percpu_elem(&apart, &zero, cpu);
-	if (!own)
+	sum = bpf_map_lookup_elem(&rss_sum, &zero);
+	if (!own || !sum)
 		return 0;
 	bpf_probe_read_kernel(
 	    &common, sizeof(common),
 	    (void *)(rss_number(&apart) + bpf_core_field_offset(struct bpf_array, pptrs)));
 	distance = rss_number(own) - common;
-	rss.file += rss_part(file + distance);
-	rss.anon += rss_part(anon + distance);
-	rss.shmem += rss_part(shmem + distance);
+	sum->file += rss_part(file + distance);
+	sum->anon += rss_part(anon + distance);
+	sum->shmem += rss_part(shmem + distance);
 	return 1;
 }
 
-/* Adds up what this thread's process has into `rss`. */
-static __always_inline void rss_read(struct task_struct *task, struct mm_struct *mm)
+/* Adds up what this thread's process has. Interrupts must be off. */
+static __always_inline void rss_read(struct rss *rss, struct task_struct *task,
+				     struct mm_struct *mm)
 {
+	u32 zero = 0;
+	struct rss *sum = bpf_map_lookup_elem(&rss_sum, &zero);
 	struct task_struct___cached *cached = (void *)task;
 	struct mm_struct___percpu *percpu = (void *)mm;
 	struct mm_struct___plain *plain = (void *)mm;
 	u64 file, anon, shmem;
 
 	if (bpf_core_type_exists(struct mm_rss_stat)) {
-		rss.file = BPF_CORE_READ(plain, rss_stat.count[MM_FILEPAGES].counter);
-		rss.anon = BPF_CORE_READ(plain, rss_stat.count[MM_ANONPAGES].counter);
-		rss.shmem = BPF_CORE_READ(plain, rss_stat.count[MM_SHMEMPAGES].counter);
+		rss->file = BPF_CORE_READ(plain, rss_stat.count[MM_FILEPAGES].counter);
+		rss->anon = BPF_CORE_READ(plain, rss_stat.count[MM_ANONPAGES].counter);
+		rss->shmem = BPF_CORE_READ(plain, rss_stat.count[MM_SHMEMPAGES].counter);
 		if (bpf_core_field_exists(cached->rss_stat)) {
-			rss.file += BPF_CORE_READ(cached, rss_stat.count[MM_FILEPAGES]);
-			rss.anon += BPF_CORE_READ(cached, rss_stat.count[MM_ANONPAGES]);
-			rss.shmem += BPF_CORE_READ(cached, rss_stat.count[MM_SHMEMPAGES]);
+			rss->file += BPF_CORE_READ(cached, rss_stat.count[MM_FILEPAGES]);
+			rss->anon += BPF_CORE_READ(cached, rss_stat.count[MM_ANONPAGES]);
+			rss->shmem += BPF_CORE_READ(cached, rss_stat.count[MM_SHMEMPAGES]);
 		}
 		return;
 	}
-	rss.file = BPF_CORE_READ(percpu, rss_stat[MM_FILEPAGES].count);
-	rss.anon = BPF_CORE_READ(percpu, rss_stat[MM_ANONPAGES].count);
-	rss.shmem = BPF_CORE_READ(percpu, rss_stat[MM_SHMEMPAGES].count);
+	if (!sum)
+		return;
+	sum->file = BPF_CORE_READ(percpu, rss_stat[MM_FILEPAGES].count);
+	sum->anon = BPF_CORE_READ(percpu, rss_stat[MM_ANONPAGES].count);
+	sum->shmem = BPF_CORE_READ(percpu, rss_stat[MM_SHMEMPAGES].count);
 	file = (u64)BPF_CORE_READ(percpu, rss_stat[MM_FILEPAGES].counters);
 	anon = (u64)BPF_CORE_READ(percpu, rss_stat[MM_ANONPAGES].counters);
 	shmem = (u64)BPF_CORE_READ(percpu, rss_stat[MM_SHMEMPAGES].counters);
 	for (u32 cpu = 0; cpu < RSS_MAX_CPUS; cpu++)
 		if (!rss_add_cpu(file, anon, shmem, cpu))
 			break;
+	*rss = *sum;
 }
 
 #endif
