@@ -56,7 +56,7 @@ fn op(kind: &str) -> &'static str {
 const MADE: &str = "block/block_io_start";
 const ASKED_FOR: &str = "block/block_getrq";
 
-/// Collects the requests of a disk, of which no two of a kind may be under way on one sector at once.
+/// Collects the requests of a disk. Of two of a kind under way on one sector at once it does not tell which is which.
 pub struct Collector(Tracer);
 
 impl Collector {
@@ -64,7 +64,7 @@ impl Collector {
     pub fn start(disk: &str) -> Self {
         // Since Linux 6.5 a tracepoint tells when a request is made; before, when one is asked for.
         let made = if tracer::exists(MADE) { MADE } else { ASKED_FOR };
-        let events = [made, "block/block_rq_issue", "block/block_rq_complete"];
+        let events = [made, "block/block_rq_issue", "block/block_rq_requeue", "block/block_rq_complete"];
         Self(Tracer::start(&events, &format!("dev == {}", device(disk))))
     }
 
@@ -72,16 +72,18 @@ impl Collector {
     pub fn end(self) -> Vec<Request> {
         let init = tracer::threads_of_init();
         let text = self.0.text();
-        let (mut made, mut issued) = (HashMap::new(), HashMap::new());
+        let mut made = HashMap::new();
+        let mut issued: HashMap<_, Vec<Event<'_>>> = HashMap::new();
         let mut requests = Vec::new();
         for event in text.lines().filter_map(tracer::event) {
             let Some((kind, sector, bytes)) = fields(&event) else { continue };
             let key = (op(kind), sector);
             match event.name {
                 "block_io_start" | "block_getrq" => drop(made.insert(key, (event.at, event.thread))),
-                "block_rq_issue" => drop(issued.insert(key, event)),
+                "block_rq_issue" => issued.entry(key).or_default().push(event),
+                "block_rq_requeue" => drop(issued.get_mut(&key).and_then(Vec::pop)),
                 // What was not issued: the end of a flush sequence, told once more.
-                _ => requests.extend(issued.remove(&key).map(|issue: Event<'_>| Request {
+                _ => requests.extend(first(issued.get_mut(&key)).map(|issue| Request {
                     op: key.0,
                     bytes,
                     made: made.remove(&key),
@@ -93,6 +95,10 @@ impl Collector {
         }
         requests
     }
+}
+
+fn first<T>(all: Option<&mut Vec<T>>) -> Option<T> {
+    all.filter(|all| !all.is_empty()).map(|all| all.remove(0))
 }
 
 /// Counts what file systems and programs ask for as an empty flush: in the kernel's own account a write.
