@@ -344,8 +344,9 @@ static __always_inline int complete(enum inflight_store store, struct request *r
 	}
 	inflight_remove(store, entry);
 	issuer_forget(what);
-	/* Ended before it was issued: nothing that the device did. */
-	if (!issued)
+	/* Ended before it was issued: nothing that the device did. So is an empty write, the end of
+	 * a flush sequence: what was found is an earlier one's, whose end was not seen. */
+	if (!issued || (!bytes && op == WRITE))
 		return 0;
 	now = bpf_ktime_get_ns();
 	/* 0 where the queue keeps no statistics (queue/iostats), and for flushes, which the kernel
