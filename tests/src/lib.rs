@@ -57,13 +57,18 @@ pub fn can_run() -> bool {
 }
 
 /// Asks again and again until there is an answer; fails, naming what was waited for, when patience ends.
-pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub fn until<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    within_patience(ask).unwrap_or_else(|| panic!("gave up waiting for {what}"))
+}
+
+/// Asks again and again until there is an answer; none when patience ends.
+pub fn within_patience<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     let end = Instant::now() + PATIENCE;
     loop {
-        if let Some(answer) = ask() {
+        let answer = ask();
+        if answer.is_some() || Instant::now() >= end {
             return answer;
         }
-        assert!(Instant::now() < end, "gave up waiting for {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -4,20 +4,30 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::{programs, records, until};
+use crate::{programs, records, until, within_patience};
 
 /// A tool that runs and whose records are collected.
 pub struct Tool {
     child: Child,
     out: Stream,
     err: Stream,
+    /// Each line is parsed once: in a guest, parsing all of them whenever one is asked for would take most of the
+    /// processor that the tool and its work need.
+    parsed: Mutex<Parsed>,
+}
+
+/// What was parsed of a tool's output: the records, and the bytes that they are.
+#[derive(Default)]
+struct Parsed {
+    records: Vec<Value>,
+    bytes: usize,
 }
 
 /// A tool that has ended.
@@ -64,9 +74,10 @@ impl Stream {
         Self { bytes, reader }
     }
 
-    /// The whole lines so far.
-    fn lines(&self) -> String {
+    /// The whole lines so far, but for so many bytes of them.
+    fn lines_after(&self, start: usize) -> String {
         let bytes = self.bytes.lock().expect("no panic beside");
+        let bytes = &bytes[start..];
         let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
         String::from_utf8(bytes[..end].to_vec()).expect("UTF-8")
     }
@@ -100,7 +111,7 @@ impl Tool {
 
     /// What it has said on stderr so far, in whole lines.
     pub fn said(&self) -> String {
-        self.err.lines()
+        self.err.lines_after(0)
     }
 
     /// The rung of a hook that it has, as it says with `-v`.
@@ -114,7 +125,7 @@ impl Tool {
         let mut child = child.unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         let out = Stream::of(child.stdout.take().expect("piped"));
         let err = Stream::of(child.stderr.take().expect("piped"));
-        Self { child, out, err }
+        Self { child, out, err, parsed: Mutex::default() }
     }
 
     /// Its process id.
@@ -127,40 +138,58 @@ impl Tool {
         let pid = self.child.id();
         until("the tool to attach", || {
             if let Some(status) = self.child.try_wait().expect("the tool can be waited for") {
-                panic!("the tool ended early: {status}: {}", self.err.lines());
+                panic!("the tool ended early: {status}: {}", self.err.lines_after(0));
             }
             is_attached(pid).then_some(())
         });
     }
 
+    /// What is seen in the records so far.
+    pub fn seen<T>(&self, look: impl FnOnce(&[Value]) -> T) -> T {
+        let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = self.out.lines_after(parsed.bytes);
+        parsed.records.extend(records::parse(&lines));
+        parsed.bytes += lines.len();
+        look(&parsed.records)
+    }
+
     /// The records so far.
     pub fn records(&self) -> Vec<Value> {
-        records::parse(&self.out.lines())
+        self.seen(<[Value]>::to_vec)
     }
 
     /// Waits until it has printed so many records more than it has now.
     pub fn until_records(&self, more: usize) -> Vec<Value> {
-        let count = || self.out.lines().lines().count();
-        let wanted = count() + more;
-        until("records", || (count() >= wanted).then_some(()));
-        self.records()
+        let wanted = self.seen(<[Value]>::len) + more;
+        self.until("records", |records| records.len() >= wanted)
     }
 
     /// Waits until there are all records of an interval that ended after this moment; returns how many records
     /// there are up to its end. By the records' own times: on a machine under load they may come late.
     pub fn until_interval_after(&self, moment: Timestamp) -> usize {
-        until("an interval", || {
-            let records = self.records();
+        let of_interval = |records: &[Value]| {
             let ts = |at: usize| records[at]["ts"].as_str().and_then(|ts| ts.parse::<Timestamp>().ok());
-            let first = (0..records.len()).find(|at| ts(*at).is_some_and(|ts| ts > moment))?;
+            // They never go back.
+            let first =
+                (0..records.len()).rev().take_while(|at| ts(*at).is_some_and(|ts| ts > moment)).last()?;
             // Records of an interval are written at once, but may be read in parts: the next one's begin ends it.
             (first + 1..records.len()).find(|at| records[*at]["ts"] != records[first]["ts"])
-        })
+        };
+        until("an interval", || self.seen(of_interval))
     }
 
     /// Waits until the records satisfy a test; returns them.
     pub fn until(&self, what: &str, satisfied: impl Fn(&[Value]) -> bool) -> Vec<Value> {
-        until(what, || Some(self.records()).filter(|records| satisfied(records)))
+        let came = within_patience(|| self.seen(&satisfied).then_some(()));
+        let records = self.records();
+        let last = records.last();
+        assert!(
+            came.is_some(),
+            "gave up waiting for {what}: {} records, the last {last:?}; {}",
+            records.len(),
+            self.said()
+        );
+        records
     }
 
     /// Sends a signal.
@@ -185,7 +214,8 @@ impl Tool {
     /// Waits for its end.
     pub fn wait(mut self) -> Ended {
         let status = until("the tool to end", || self.child.try_wait().expect("the tool can be waited for"));
-        let records = records::parse(&self.out.all());
+        let Parsed { mut records, bytes } = self.parsed.into_inner().unwrap_or_else(PoisonError::into_inner);
+        records.extend(records::parse(&self.out.all()[bytes..]));
         Ended { status, records, stderr: self.err.all() }
     }
 }

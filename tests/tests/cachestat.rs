@@ -104,14 +104,14 @@ impl Bench {
 
     /// A step; what the workload said, and the records of it.
     fn step(&self, file: &str, step: &str) -> (Value, Vec<Value>) {
-        let from = self.tool.records().len();
+        let from = self.tool.seen(<[Value]>::len);
         let said = work(file, step, Some(self.cgroup.path()));
         if step.starts_with("readahead") {
             // Nobody claims these pages, for which the tool waits some intervals.
             self.tool.until_records(10);
         }
         let end = self.tool.until_interval_after(Timestamp::now());
-        let records = self.tool.records()[from..end].to_vec();
+        let records = self.tool.seen(|records| records[from..end].to_vec());
         records.iter().for_each(the_formula_holds);
         (said, records)
     }

@@ -75,7 +75,7 @@ const EXECUTED: usize = 2;
 /// A process counts as reaped one RCU grace period after it was: waits until the number does not change over
 /// three new records, so that one too many is seen as well.
 fn settled(tool: &Tool) -> Vec<Value> {
-    let before = tool.records().len();
+    let before = tool.seen(<[Value]>::len);
     tool.until("the last to be reaped", |records| {
         records.len() > before + 3 && sum(&records[records.len() - 3..], "reaped") == 0
     })

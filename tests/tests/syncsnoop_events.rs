@@ -196,7 +196,7 @@ fn what_finds_no_room_is_counted_as_lost() {
     // A record that comes later tells of the losses before it.
     until("losses", || {
         sync();
-        (sum(&tool.records(), "lost") > 0).then_some(())
+        tool.seen(|records| sum(records, "lost") > 0).then_some(())
     });
     let records = tool.interrupt().records;
     let (told, lost) = (records.len() as u64, sum(&records, "lost"));

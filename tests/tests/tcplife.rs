@@ -343,13 +343,15 @@ fn what_finds_no_room_is_counted_as_lost() {
         connect(&["--how", "storm", "--port", &port, "--backlog", "4096", "--times", &times.to_string()])
     };
     storm(times);
-    system.until("all to be counted", |records| sum(records, "closed") + sum(records, "lost") >= 2 * times as u64);
+    system.until("all to be counted", |records| {
+        sum(records, "closed") + sum(records, "lost") >= 2 * times as u64
+    });
     let records = system.interrupt().records;
     let counted = &sums(&records)[..4];
     agree("intervals", counted, &[times as u64, times as u64, 0, 2 * times as u64], sum(&records, "lost"));
     // A record that comes later tells of the losses before it.
     let mut ends = 2 * times;
-    let all = |tool: &Tool| tool.records().len() + sum(&tool.records(), "lost") as usize;
+    let all = |tool: &Tool| tool.seen(|records| records.len() + sum(records, "lost") as usize);
     until("losses", || {
         storm(1);
         ends += 2;
