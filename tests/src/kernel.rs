@@ -161,6 +161,12 @@ fn check(tool: &str, options: &[&str]) -> Vec<Value> {
     records_of(&output)
 }
 
+/// Whether a task may be preempted while a program runs for it, as on Debian's kernels from Linux 6.18 on: the program is
+/// then left out for whatever else runs on that processor meanwhile, and the tool tells so in `lost`.
+pub fn preempts_programs() -> bool {
+    release() >= (6, 18)
+}
+
 /// The running kernel's version, major and minor.
 pub fn release() -> (u32, u32) {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("the kernel tells its release");

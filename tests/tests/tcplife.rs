@@ -67,7 +67,7 @@ const NO_MORE: Duration = Duration::from_secs(10);
 
 /// Waits until so many records are there, or lost; ends the tool; all that it told, and how many it lost.
 fn told(tool: Tool, ends: usize) -> (Vec<Value>, u64) {
-    let (start, preempted) = (Instant::now(), kernel::release() >= (6, 18));
+    let (start, preempted) = (Instant::now(), kernel::preempts_programs());
     tool.until("the ends of all connections", |records| {
         let all = records.len() + sum(records, "lost") as usize >= ends;
         all || preempted && start.elapsed() > NO_MORE
@@ -125,7 +125,7 @@ fn both_ends_of_each_connection_are_told_as_they_were() {
         let lasted = begin.elapsed().as_secs_f64();
         for end in &told.0 {
             // Where programs are preempted, one that was left out may be the one that saw it opened.
-            if !(end["age_s"].is_null() && told.1 > 0 && kernel::release() >= (6, 18)) {
+            if !(end["age_s"].is_null() && told.1 > 0 && kernel::preempts_programs()) {
                 let age = end["age_s"].as_f64().expect("opened after the start");
                 assert!(age > 0.0 && age < lasted, "{end}");
             }
@@ -246,7 +246,7 @@ fn intervals_sum_up_what_events_tell() {
             let records = tool.interrupt().records;
             // Where programs can be preempted, one that was left out may be the one that tells which way a connection was
             // opened, or whose it is.
-            if kernel::release() >= (6, 18) && sum(&records, "lost") + lost > 0 {
+            if kernel::preempts_programs() && sum(&records, "lost") + lost > 0 {
                 assert!(sum(&records, "closed") <= 52, "{kind} --by {by}: {records:?}");
                 continue;
             }
@@ -360,7 +360,7 @@ fn what_finds_no_room_is_counted_as_lost() {
     let (told, lost) = told(events, ends);
     let (told, lost) = (told.len(), lost as usize);
     // What a program misses where it can be preempted may be no end.
-    let exact = lost == 0 || kernel::release() < (6, 18);
+    let exact = lost == 0 || !kernel::preempts_programs();
     assert!(
         told + lost == ends || !exact && told <= ends && told + lost > ends,
         "{told} of {ends}, {lost} lost"
