@@ -4,7 +4,6 @@ use std::ffi::CStr;
 use std::fs;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-use libbpf_rs::libbpf_sys;
 use serde_json::Value;
 
 use crate::programs;

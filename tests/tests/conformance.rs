@@ -130,9 +130,12 @@ fn every_tool_keeps_to_the_records_and_the_ends() {
             return;
         }
         csv_has_the_same_fields_until_the_duration_is_over(&told);
-        a_table_is_for_people(&told);
         idle_and_asked_to_end(&told, if tool.len() % 2 == 0 { Signal::INT } else { Signal::TERM }, &cgroup);
-        a_reader_that_goes_is_a_good_end(&told);
+        // In these the kernel has no part, and in a guest each takes as long as all tests of some tools.
+        if kernel::of_guest().is_none() {
+            a_table_is_for_people(&told);
+            a_reader_that_goes_is_a_good_end(&told);
+        }
     });
 }
 

@@ -77,12 +77,15 @@ fn watch(
         Tool::start(case.tool, &[&common[..], whom, case.options, &interval].concat())
     };
     // The busiest are told apart by the same lines for all tools; who is the owner, too, so that in a guest, where to attach
-    // takes seconds, some kinds are tried with two tools only, one of calls, one of tasks; commands with those of files, too.
+    // takes seconds, some kinds are tried with two tools only, one of calls, one of tasks. Of all tools the oldest and the
+    // newest are asked for apps, and for commands those of files.
     let all = kernel::of_guest().is_none() || ["syncsnoop", "proclife"].contains(&case.tool);
+    let some = all || !kernel::is_between_others();
     let bys = bys.iter().filter(|by| match **by {
         "top" => case.tool == "vfsstat",
-        "process" | "cgroup" | "app" => true,
-        "comm" => all || ["cachestat", "dcstat", "fslat"].contains(&case.tool),
+        "process" | "cgroup" => true,
+        "app" => some,
+        "comm" => all || some && ["cachestat", "dcstat", "fslat"].contains(&case.tool),
         _ => all,
     });
     let tools = std::thread::scope(|scope| {
