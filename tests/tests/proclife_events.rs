@@ -1,12 +1,12 @@
 //! proclife --events: a record for each thing that happened, with the right particulars.
 #![allow(clippy::expect_used, reason = "tests")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use rustix::process::Signal;
 use serde_json::Value;
 use tests::cgroup::Cgroup;
-use tests::records::{count, sum, with};
+use tests::records::{agree, count, sum, with};
 use tests::tool::{Ended, Tool};
 use tests::workload::Workload;
 use tests::{can_run, kernel, lock, programs};
@@ -22,32 +22,45 @@ const ARGV_MAX: usize = 4096;
 /// The length of the argument that does not fit.
 const LONG: usize = 5_000;
 
-/// Runs a workload in a cgroup under `proclife --events` and returns the records, with what it said: of a run without
-/// losses, which needs some tries where programs can be preempted.
-fn watched(options: &[&str], workload: &[&str]) -> (Vec<Value>, Vec<Value>) {
-    let without_losses = || {
-        let (records, said) = watched_once(options, workload);
-        records.map(|records| (records, said)).ok()
-    };
-    (0..10).find_map(|_| without_losses()).expect("something was lost in each of ten tries")
+/// What was told of a workload.
+struct Watched {
+    records: Vec<Value>,
+    /// So many events have no record: none but where programs can be preempted.
+    lost: u64,
+    /// What the workload said.
+    said: Vec<Value>,
 }
 
-/// The same, once; the records of a run with losses, which may be told by the tool's end alone, are an error.
-fn watched_once(options: &[&str], workload: &[&str]) -> (Result<Vec<Value>, Vec<Value>>, Vec<Value>) {
+/// Runs a workload in a cgroup under `proclife --events`: again where something was lost, but not for ever.
+fn watched(options: &[&str], workload: &[&str]) -> Watched {
+    let mut tries = 1;
+    loop {
+        let watched = watched_once(options, workload);
+        if watched.lost == 0 || tries == 3 {
+            return watched;
+        }
+        tries += 1;
+    }
+}
+
+fn watched_once(options: &[&str], workload: &[&str]) -> Watched {
     let cgroup = Cgroup::new();
     let tool = Tool::start("proclife", &[&["--events", "--cgroup", cgroup.path()], options].concat());
     let said = Workload::run(&[workload, &["--cgroup", cgroup.path()]].concat());
     tool.signal(Signal::INT);
     let Ended { status, records, stderr } = tool.wait();
-    if status.success() && sum(&records, "lost") == 0 {
-        return (Ok(records), said);
-    }
-    assert!(kernel::preempts_programs(), "{status}: {stderr}");
-    (Err(records), said)
+    // Where no record came after a loss, the end tells.
+    let at_end = stderr
+        .split_once(" events were lost")
+        .and_then(|(before, _)| before.rsplit(' ').next()?.parse().ok());
+    assert_eq!(status.code(), Some(i32::from(at_end.is_some())), "{stderr}");
+    let lost = sum(&records, "lost") + at_end.unwrap_or(0);
+    assert!(lost == 0 || kernel::preempts_programs(), "{lost} lost: {stderr}");
+    Watched { records, lost, said }
 }
 
-/// How much of a workload a test does: all of it, or a tenth in a guest, whose instructions are emulated, and where a run
-/// without losses is a matter of luck.
+/// How much of a workload a test does: all of it, or a tenth in a guest, whose instructions are emulated, and where
+/// something is lost of most of it.
 fn share(number: usize) -> usize {
     if kernel::of_guest().is_none() && !kernel::preempts_programs() { number } else { number / 10 }
 }
@@ -71,12 +84,8 @@ fn a_record_for_each_event() {
     .map(|(name, number)| [name.to_string(), number.to_string()]);
     let numbers = numbers.as_flattened().iter().map(String::as_str);
     let args: Vec<&str> = std::iter::once("processes").chain(numbers).collect();
-    let (records, _) = watched(&["--threads"], &args);
+    let Watched { records, lost, .. } = watched(&["--threads"], &args);
 
-    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
-    for record in &records {
-        *kinds.entry(record["event"].as_str().expect("text")).or_default() += 1;
-    }
     let expected = [
         ("exec", execs),
         ("exec_error", FAILING_EXECS),
@@ -86,12 +95,14 @@ fn a_record_for_each_event() {
         ("thread", threads),
         ("thread_exit", threads),
     ];
-    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), expected);
+    let told = expected.map(|(event, _)| with(&records, "event", event).len() as u64);
+    assert_eq!(told.iter().sum::<u64>(), records.len() as u64, "other events");
+    agree("events", &told, &expected.map(|(_, number)| number as u64), lost);
     time_never_goes_back(&records);
-    each_start_has_its_end(&records, ("fork", "exit", "pid"));
-    each_start_has_its_end(&records, ("thread", "thread_exit", "tid"));
-    execs_say_what_ran(&records);
-    failures_say_why(&records);
+    each_start_has_its_end(&records, ("fork", "exit", "pid"), lost);
+    each_start_has_its_end(&records, ("thread", "thread_exit", "tid"), lost);
+    execs_say_what_ran(&records, lost);
+    failures_say_why(&records, lost);
 }
 
 fn time_never_goes_back(records: &[Value]) {
@@ -100,48 +111,60 @@ fn time_never_goes_back(records: &[Value]) {
 }
 
 /// In this order; the workload itself ends too, but began outside. Numbers may be used again after an end.
-fn each_start_has_its_end(records: &[Value], (start, end, key): (&str, &str, &str)) {
+fn each_start_has_its_end(records: &[Value], (start, end, key): (&str, &str, &str), lost: u64) {
     let mut alive = BTreeSet::new();
-    let mut strangers = 0;
+    let mut strangers = 0_u64;
     for record in records {
         let id = count(record, key);
         if record["event"] == start {
-            assert!(alive.insert(id), "{id} began twice: {record}");
+            assert!(alive.insert(id) || lost > 0, "{id} began twice: {record}");
         } else if record["event"] == end && !alive.remove(&id) {
             strangers += 1;
         }
     }
-    assert!(alive.is_empty(), "{start} without {end}: {alive:?}");
-    assert_eq!(strangers, usize::from(start == "fork"), "{end} without {start}");
+    let expected = u64::from(start == "fork");
+    assert!(alive.len() as u64 <= lost, "{start} without {end}: {alive:?}, {lost} lost");
+    assert!(
+        strangers <= expected + lost && strangers + lost >= expected,
+        "{strangers} {end} without {start}"
+    );
 }
 
-fn execs_say_what_ran(records: &[Value]) {
+fn execs_say_what_ran(records: &[Value], lost: u64) {
     let path = programs::built("workload").canonicalize().expect("a path");
     let execs = with(records, "event", "exec");
-    let (last, short) = execs.split_last().expect("there are execs");
     for exec in &execs {
         assert_eq!(exec["path"], path.to_str().expect("UTF-8"));
         assert_eq!(exec["comm"], "workload");
     }
-    for exec in short {
-        assert_eq!(exec["argv"], "workload noop");
-    }
+    let (long, short): (Vec<&Value>, Vec<&Value>) =
+        execs.into_iter().partition(|exec| exec["argv"] != "workload noop");
     // Cut at the documented length, and it says so. The two words before and their NULs take room as well.
     let room = ARGV_MAX - "workload noop ".len();
-    assert_eq!(last["argv"], format!("workload noop {} …", "x".repeat(room)));
+    let cut = format!("workload noop {} …", "x".repeat(room));
+    assert!(!short.is_empty() && long.iter().all(|exec| exec["argv"] == cut), "{long:?}");
+    assert!(long.len() == 1 || long.is_empty() && lost > 0, "{long:?}");
 }
 
-fn failures_say_why(records: &[Value]) {
+/// Their error numbers, in the order in which they were made.
+fn failures_say_why(records: &[Value], lost: u64) {
     let errors = |event| {
         let failed = with(records, "event", event);
         failed.into_iter().map(|record| count(record, "errno")).collect::<Vec<_>>()
     };
     let (enoent, eacces, einval, eagain) = (2, 13, 22, 11);
     let expected: Vec<u64> = [enoent, eacces].into_iter().cycle().take(FAILING_EXECS).collect();
-    assert_eq!(errors("exec_error"), expected);
+    in_this_order(&errors("exec_error"), &expected, lost);
     let expected: Vec<u64> =
         [einval, einval, eagain, eagain, einval].into_iter().cycle().take(FAILING_FORKS).collect();
-    assert_eq!(errors("fork_error"), expected);
+    in_this_order(&errors("fork_error"), &expected, lost);
+}
+
+/// All of them, but for so many that are missing.
+fn in_this_order(told: &[u64], expected: &[u64], lost: u64) {
+    let mut rest = expected.iter();
+    assert!(told.iter().all(|number| rest.any(|next| next == number)), "{told:?} of {expected:?}");
+    assert!((expected.len() - told.len()) as u64 <= lost, "{told:?} of {expected:?}, {lost} lost");
 }
 
 #[test]
@@ -150,9 +173,9 @@ fn without_threads_there_are_none() {
         return;
     }
     let _machine = lock::machine();
-    let (records, _) = watched(&[], &["processes", "--forks", "17", "--threads", "13"]);
-    let events = |event| with(&records, "event", event).len();
-    assert_eq!(["fork", "exit", "thread", "thread_exit"].map(events), [17, 18, 0, 0]);
+    let Watched { records, lost, .. } = watched(&[], &["processes", "--forks", "17", "--threads", "13"]);
+    let events = |event| with(&records, "event", event).len() as u64;
+    agree("events", &["fork", "exit", "thread", "thread_exit"].map(events), &[17, 18, 0, 0], lost);
 }
 
 #[test]
@@ -161,7 +184,7 @@ fn exits_tell_code_signal_and_age() {
         return;
     }
     let _machine = lock::machine();
-    let (records, said) = watched(&[], &["ends"]);
+    let Watched { records, lost, said } = watched(&[], &["ends"]);
     let ends: Vec<_> = said.iter().map(|child| (child["code"].as_u64(), child["signal"].as_u64())).collect();
     let code = |code| (Some(code), None);
     let signal = |signal| (None, Some(signal));
@@ -169,7 +192,11 @@ fn exits_tell_code_signal_and_age() {
     for child in said {
         let exits: Vec<&Value> =
             records.iter().filter(|r| r["event"] == "exit" && r["pid"] == child["pid"]).collect();
-        let [exit] = exits[..] else { panic!("not one exit of {child}: {exits:?}") };
+        let exit = match exits[..] {
+            [exit] => exit,
+            [] if lost > 0 => continue,
+            _ => panic!("not one exit of {child}: {exits:?}"),
+        };
         assert_eq!((&exit["exit_code"], &exit["signal"]), (&child["code"], &child["signal"]), "{exit}");
         let age = exit["age_s"].as_f64().expect("a number");
         let bounds = ["min_s", "max_s"].map(|field| child[field].as_f64().expect("a number"));
@@ -184,15 +211,11 @@ fn exits_of_processes_with_threads_tell_what_wait_tells() {
     }
     let _machine = lock::machine();
     for (how, threads) in [("leader-first", "5"), ("exec", "4"), ("exit-group", "50")] {
-        let (records, said) =
+        // So many threads hardly ever end without a loss, where there are any.
+        let Watched { records, lost, said } =
             watched_once(&[], &["threads", "--how", how, "--repeat", "17", "--threads", threads]);
         assert_eq!(said.len(), 17);
-        // So many threads hardly ever end without a loss, where there are any.
-        let (records, exact) = match records {
-            Ok(records) => (records, true),
-            Err(records) => (records, false),
-        };
-        let mut told = 0;
+        let mut told = 0_u64;
         for child in said {
             let exits: Vec<&Value> =
                 records.iter().filter(|r| r["event"] == "exit" && r["pid"] == child["pid"]).collect();
@@ -202,10 +225,10 @@ fn exits_of_processes_with_threads_tell_what_wait_tells() {
                     assert_eq!((code, tid), (&child["code"], &child["pid"]), "{how}: {exit}");
                     told += 1;
                 }
-                [] if !exact => {}
+                [] if lost > 0 => {}
                 _ => panic!("{how}: not one exit of {child}: {exits:?}"),
             }
         }
-        assert!(told >= 13, "{how}: {told} of 17");
+        assert!(told + lost >= 17 && told >= 13, "{how}: {told} of 17, {lost} lost");
     }
 }
