@@ -73,7 +73,7 @@ impl Reserved {
         let reserved = Self;
         fs::write(RESERVE, pages.to_string()).expect("the kernel takes it");
         let got: u64 = fs::read_to_string(RESERVE).expect("a number").trim().parse().expect("a number");
-        assert!(got > pages / 2, "{got} of {pages} large pages");
+        assert!(2 * got >= pages, "{got} of {pages} large pages");
         reserved
     }
 }
