@@ -77,7 +77,21 @@ fn told(tool: Tool, ends: usize) -> (Vec<Value>, u64) {
 
 /// An end of a connection, by what no other has.
 fn end_of(record: &Value) -> String {
-    format!("{} {} {}", record["direction"], record["local_port"], record["remote_port"])
+    format!("{} {}", record["local_port"], record["remote_port"])
+}
+
+/// Where programs are preempted, one that was left out may be the one that saw the end opened: then it is told as one that
+/// was open before the start, or, if only accepting it was not seen, as that of who closes it.
+fn opened_unseen(told: &Value, said: &Value) -> bool {
+    let taken_for_out = said["direction"] == "in" && told["direction"] == "out";
+    // Of those that were accepted the kernel does not count the SYN.
+    let missing = u64::from(taken_for_out);
+    FIELDS.iter().all(|field| match *field {
+        "pid" => true,
+        "direction" => taken_for_out || told["direction"] == said["direction"],
+        "tx_bytes" => count(told, "tx_bytes") + missing == count(said, "tx_bytes"),
+        same => told[same] == said[same],
+    })
 }
 
 /// Asserts that just these ends were told, and as they were.
@@ -88,11 +102,18 @@ fn agrees(what: &str, said: &[Value], (told, lost): &(Vec<Value>, u64)) {
     seen.sort_unstable();
     seen.dedup();
     assert_eq!(seen.len(), told.len(), "{what}: an end was told twice");
+    let mut unseen = 0;
     for told in told {
         let said = said.get(&end_of(told)).unwrap_or_else(|| panic!("{what}: nobody did {told}"));
+        let same = FIELDS.iter().all(|field| told[*field] == said[*field]);
+        if *lost > 0 && kernel::preempts_programs() && !same && opened_unseen(told, said) {
+            unseen += 1;
+            continue;
+        }
         FIELDS.iter().for_each(|field| assert_eq!(told[field], said[*field], "{what}: {field} of {told}"));
         assert_eq!(told["comm"].is_null(), told["pid"].is_null(), "{what}: {told}");
     }
+    assert!(unseen <= *lost, "{what}: {unseen} ends are another's, {lost} lost");
     let times: Vec<&str> = told.iter().map(|told| told["ts"].as_str().expect("text")).collect();
     assert!(times.is_sorted(), "{what}: a record's time is before its predecessor's");
 }
@@ -124,12 +145,12 @@ fn both_ends_of_each_connection_are_told_as_they_were() {
         agrees(kind, &said, &told);
         let lasted = begin.elapsed().as_secs_f64();
         for end in &told.0 {
-            // Where programs are preempted, one that was left out may be the one that saw it opened.
-            if !(end["age_s"].is_null() && told.1 > 0 && kernel::preempts_programs()) {
+            // One that was left out may be the one that saw it opened: see `opened_unseen`.
+            if !(told.1 > 0 && kernel::preempts_programs()) {
                 let age = end["age_s"].as_f64().expect("opened after the start");
                 assert!(age > 0.0 && age < lasted, "{end}");
+                assert_eq!(end["comm"], "workload", "{end}");
             }
-            assert_eq!(end["comm"], "workload", "{end}");
             // A machine that is slow enough sends again on its own loopback device, too.
             assert!(end["retransmits"].is_u64(), "{end}");
             assert!(end["srtt_us"].is_u64(), "{end}");
@@ -323,7 +344,8 @@ fn only_the_process_that_was_asked_for_is_told_of() {
     agrees("-p", &said, &told(events, said.len()));
     agrees("-p --attach btf", &said, &told(btf, said.len()));
     let records = interval.interrupt().records;
-    agree("-p", &sums(&records)[..4], &[0, 11, 0, 11], sum(&records, "lost"));
+    // Of one that was not seen opened it is not known whose it is when it is closed.
+    agree("-p", &sums(&records)[..4], &[0, 11, 0, 11], 2 * sum(&records, "lost"));
 }
 
 /// As many as the machine makes, and nobody reads for a while.

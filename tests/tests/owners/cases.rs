@@ -10,7 +10,8 @@ pub struct Case {
     pub interval: &'static str,
     /// The kinds of hooks between which there is a choice.
     pub kinds: &'static [&'static str],
-    /// The workload's arguments, `DIRECTORY` standing for one of its own and `DISK` for a disk, and the option by which it joins a cgroup.
+    /// The workload's arguments, `DIRECTORY` standing for one of its own, `DISK` for a disk and `PLACE` for one on it that no other has, and the
+    /// option by which it joins a cgroup.
     pub work: &'static [&'static str],
     pub joins: &'static str,
     /// The same, of what it needs first.
@@ -107,7 +108,9 @@ pub const CASES: &[Case] = &[
         tool: "biolat",
         kinds: &["auto"],
         // Not of a file: the file system may read and write something of its own for it.
-        work: &["io", "--file", "DISK", "--reads", "401", "--writes", "211", "--bytes", "4096"],
+        work: &[
+            "io", "--file", "DISK", "--from", "PLACE", "--reads", "401", "--writes", "211", "--bytes", "4096",
+        ],
         expected: &[("count", 401 + 211), ("queue_count", 401 + 211), ("errors", 0)],
         interrupts: true,
         ..ALONE
