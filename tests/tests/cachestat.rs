@@ -107,8 +107,11 @@ impl Bench {
         let from = self.tool.seen(<[Value]>::len);
         let said = work(file, step, Some(self.cgroup.path()));
         if step.starts_with("readahead") {
-            // Nobody claims these pages, for which the tool waits some intervals.
-            self.tool.until_records(10);
+            // Nobody claims these pages, for which the tool waits.
+            let fetched = count(&said, "fetched");
+            self.tool.until("what was read ahead", |records| {
+                sum(&records[from..], "readahead") + sum(&records[from..], "lost") >= fetched
+            });
         }
         let end = self.tool.until_interval_after(Timestamp::now());
         let records = self.tool.seen(|records| records[from..end].to_vec());
@@ -134,27 +137,11 @@ fn the_formula_holds(record: &Value) {
     }
 }
 
-/// The place of readahead in `FIELDS`.
-const READAHEAD: usize = 4;
-/// Pages that a file system reads ahead at once.
-const UNDER_WAY: u64 = 64;
-
 /// Told as expected. Where tracepoints can be preempted (Linux 7.x), a run of a program that was left out is in `lost`,
-/// and may have been of many pages: nothing is told too many then.
-///
-/// In a guest, whose processors have to wait now and then, a read may take longer than the tool waits for its end: what it
-/// fetched is told as read ahead then, and taken from what is told next. And what is expected of readahead is what
-/// mincore(2) says, for which a page whose I/O is under way is not there. So much was told too many of the steps before.
-fn compare(what: &str, records: &[Value], expected: [u64; 7], too_many: &mut u64) {
-    let mut told = FIELDS.map(|field| sum(records, field));
+/// and may have been of many pages.
+fn compare(what: &str, records: &[Value], expected: [u64; 7]) {
+    let told = FIELDS.map(|field| sum(records, field));
     let lost = sum(records, "lost");
-    let more = (told[READAHEAD] + *too_many).checked_sub(expected[READAHEAD]);
-    if let Some(more @ ..UNDER_WAY) = more
-        && kernel::of_guest().is_some()
-    {
-        told[READAHEAD] = expected[READAHEAD];
-        *too_many = more;
-    }
     if lost == 0 || !kernel::preempts_programs() {
         assert_eq!((told, lost), (expected, 0), "{what}: {FIELDS:?}");
     }
@@ -179,7 +166,6 @@ fn steps_on(kind: &str, kind_of_files: &str, path: &Path) {
     let file = file.to_str().expect("UTF-8");
     work(file, &format!("make --pages {PAGES}"), None);
     let bench = Bench::new(kind);
-    let mut too_many = 0;
     for (step, before, by) in STEPS {
         let before_it = match before {
             Nothing => "nothing",
@@ -212,17 +198,15 @@ fn steps_on(kind: &str, kind_of_files: &str, path: &Path) {
             // The bound of many stretches: some that were read ahead are told as asked for.
             expected[4] = sum(&records, "readahead");
             assert!(expected[4] <= ahead, "{what}: {expected:?}");
-            // Nor is it known how many of them are too many.
-            too_many = (too_many + expected[4]).min(UNDER_WAY - 1);
         }
-        compare(&what, &records, expected, &mut too_many);
+        compare(&what, &records, expected);
     }
     let new = path.join("new");
     let new = new.to_str().expect("UTF-8");
     for bytes in ["4096", "65536", "1048576"] {
         let (said, records) = bench.step(new, &format!("write --pages {WRITTEN} --bytes {bytes}"));
         let what = format!("writes of {bytes} by {kind}: {said}");
-        compare(&what, &records, [0, 0, 0, 0, 0, WRITTEN, WRITTEN], &mut too_many);
+        compare(&what, &records, [0, 0, 0, 0, 0, WRITTEN, WRITTEN]);
     }
     bench.tool.interrupt();
 }

@@ -92,7 +92,9 @@ Bounds:
   with a page that is mapped no tool can see.
   A fetch by who holds a file for writing is the write's: write_adds, no miss.
   What readahead(2), fadvise and madvise fetch are misses, of the kind that the
-  task did last. readahead is told too low where, by fentry, one read fetches
+  task did last, told four seconds or eight intervals later: it might be for a
+  read that has not ended. What one that lasts longer fetches is told as read
+  ahead, and taken from what is told next. readahead is told too low where, by fentry, one read fetches
   more than 32 stretches of a file whose other pages were there already.
   dirtied counts a large folio whole, as the kernel does (nr_dirtied).
   By tracepoints (where no function can be watched): a read that ends early
@@ -141,7 +143,7 @@ fn run() -> Result<()> {
     counted.since_last()?;
     let mut writer = Writer::new(TOOL, &args.common);
     let mut ticks = Ticks::new(args.common.interval, args.common.count, args.common.duration);
-    let mut reckoners = Reckoners::new(&args.owner);
+    let mut reckoners = Reckoners::new(&args.owner, args.common.interval);
     while let Some(tick) = ticks.next(&session.stop) {
         let (added, lost) = counted.since_last()?;
         let account = session.meter.account();

@@ -1,6 +1,7 @@
 //! From what was added to the counters to records.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use common::counted::Added;
 use common::owner::{By, Options, Owner};
@@ -8,19 +9,22 @@ use common::top;
 
 use crate::row::{COUNTERS, Counts, hit_ratio};
 
-/// For so many intervals a page is waited for of which it is not known whom it was fetched for.
-const PATIENCE: usize = 8;
+/// For so many intervals a page is waited for of which it is not known whom it was fetched for, and for so long: a slow
+/// disk's read, or a busy machine's, may outlast many short intervals.
+const INTERVALS: usize = 8;
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// A reckoner for each owner that something is left of.
 pub struct Reckoners<'a> {
     options: &'a Options,
+    interval: Duration,
     owners: BTreeMap<Owner, Reckoner>,
 }
 
 impl<'a> Reckoners<'a> {
-    /// For the owners that are asked for.
-    pub fn new(options: &'a Options) -> Self {
-        Self { options, owners: BTreeMap::new() }
+    /// For the owners that are asked for, and intervals of this length.
+    pub fn new(options: &'a Options, interval: Duration) -> Self {
+        Self { options, interval, owners: BTreeMap::new() }
     }
 
     /// The records of an interval, from what was added for each owner: the busiest first, with --top the others last,
@@ -34,7 +38,7 @@ impl<'a> Reckoners<'a> {
         }
         let mut records = Vec::new();
         for (owner, added) in added {
-            let reckoner = self.owners.entry(owner.clone()).or_default();
+            let reckoner = self.owners.entry(owner.clone()).or_insert_with(|| Reckoner::new(self.interval));
             let counts = Counts { owner: owner.clone(), ..reckoner.record(&added, last).0 };
             if by != By::System && reckoner.is_settled() {
                 self.owners.remove(&owner);
@@ -61,7 +65,6 @@ impl<'a> Reckoners<'a> {
 /// The kernel's side counts a page when it is fetched, and often knows a moment later only whom for: perhaps an interval
 /// later. Such pages are told with the next interval. What turns out not to have been is taken from the next, too: sums
 /// over intervals are right.
-#[derive(Default)]
 pub struct Reckoner {
     held: Held,
     faults: Owing,
@@ -70,14 +73,20 @@ pub struct Reckoner {
 }
 
 /// Pages that are held back until it is known whom for.
-#[derive(Default)]
 struct Held {
     pages: u64,
-    /// How many there were of which it was not known, at the ends of the last intervals. Of some it is never known.
+    /// How many there were of which it was not known, at the ends of the last intervals, so many at most. Of some it is
+    /// never known.
     unknown: VecDeque<i64>,
+    most: usize,
 }
 
 impl Held {
+    fn new(interval: Duration) -> Self {
+        let within_patience = PATIENCE.as_secs_f64() / interval.as_secs_f64();
+        Self { pages: 0, unknown: VecDeque::new(), most: INTERVALS.max(within_patience.ceil() as usize) }
+    }
+
     /// How many pages to tell, of those fetched in the interval and held before; all in the last.
     fn release(&mut self, fetched: u64, unknown_more: u64, last: bool) -> u64 {
         let before = self.unknown.back().copied().unwrap_or_default();
@@ -86,7 +95,7 @@ impl Held {
             self.unknown.push_back(before);
         }
         self.unknown.push_back(unknown);
-        if self.unknown.len() > PATIENCE {
+        if self.unknown.len() > self.most {
             self.unknown.pop_front();
         }
         let always = self.unknown.iter().copied().min().unwrap_or_default();
@@ -97,7 +106,6 @@ impl Held {
 }
 
 /// What is owed, as a negative number.
-#[derive(Default)]
 struct Owing(i64);
 
 impl Owing {
@@ -111,6 +119,12 @@ impl Owing {
 }
 
 impl Reckoner {
+    /// For intervals of this length.
+    pub fn new(interval: Duration) -> Self {
+        let [faults, read_misses, readahead] = [const { Owing(0) }; 3];
+        Self { held: Held::new(interval), faults, read_misses, readahead }
+    }
+
     /// Whether nothing is left for an interval to come.
     fn is_settled(&self) -> bool {
         self.held.pages == 0
@@ -149,6 +163,8 @@ impl Reckoner {
 mod tests {
     use super::*;
 
+    const SECOND: Duration = Duration::from_secs(1);
+
     fn padded<const N: usize>(added: [i64; N]) -> [u64; COUNTERS] {
         std::array::from_fn(|index| added.get(index).copied().unwrap_or_default() as u64)
     }
@@ -162,14 +178,14 @@ mod tests {
         let options = options(Some(1));
         let of = |comm: &str, added: &[i64; 3]| (Owner::comm(comm.to_string()), padded(*added));
         let added = vec![of("a", &[90, 0, 0]), of("b", &[30, 0, 30]), of("c", &[10, 0, 0])];
-        let records = Reckoners::new(&options).records(added, true);
+        let records = Reckoners::new(&options, SECOND).records(added, true);
         let [first, others] = &records[..] else { panic!("{records:?}") };
         assert_eq!((first.accesses, others.accesses, others.hits, others.misses), (90, 40, 10, 30));
         assert_eq!((&others.owner, others.hit_ratio), (&Owner::others(By::Comm), Some(0.25)));
     }
 
     fn record<const N: usize>(added: [i64; N]) -> Counts {
-        Reckoner::default().record(&padded(added), true).0
+        Reckoner::new(SECOND).record(&padded(added), true).0
     }
 
     #[test]
@@ -192,14 +208,14 @@ mod tests {
 
     #[test]
     fn faults_that_are_taken_back_after_their_interval_are_taken_from_the_next() {
-        let mut reckoner = Reckoner::default();
+        let mut reckoner = Reckoner::new(SECOND);
         let told = [16, -15, 3, 20].map(|taken| reckoner.record(&padded([0, taken]), false).0.faults);
         assert_eq!(told, [16, 0, 0, 8]);
     }
 
     #[test]
     fn a_page_is_told_once_it_is_known_whom_for() {
-        let mut reckoner = Reckoner::default();
+        let mut reckoner = Reckoner::new(SECOND);
         // 64 fetched, of which 32 are claimed at once, the others, by a fault, in the next interval.
         let first = reckoner.record(&padded([0, 0, 64, 32, 0, 4]), false).0;
         assert_eq!((first.read_misses, first.fault_misses, first.readahead), (32, 0, 28));
@@ -209,21 +225,22 @@ mod tests {
 
     #[test]
     fn what_nobody_claims_is_told_all_the_same() {
-        let mut reckoner = Reckoner::default();
+        let mut reckoner = Reckoner::new(SECOND);
         let unclaimed = padded([0, 0, 100, 100]);
         assert_eq!(reckoner.record(&unclaimed, true).0.misses, 100);
-        let mut reckoner = Reckoner::default();
+        let mut reckoner = Reckoner::new(SECOND);
         let told: Vec<u64> = std::iter::once(unclaimed)
-            .chain(std::iter::repeat_n(padded([0]), PATIENCE))
+            .chain(std::iter::repeat_n(padded([0]), INTERVALS))
             .map(|added| reckoner.record(&added, false).0.misses)
             .collect();
         assert_eq!(told.iter().sum::<u64>(), 100, "{told:?}");
+        assert_eq!(Held::new(Duration::from_millis(50)).most, 80);
     }
 
     #[test]
     fn what_is_left_of_an_owner_is_told_when_it_is_known() {
         let options = options(None);
-        let mut reckoners = Reckoners::new(&options);
+        let mut reckoners = Reckoners::new(&options, SECOND);
         let added = |faults: i64| padded([0, faults]);
         let of = |comm: &str, faults| (Owner::comm(comm.to_string()), added(faults));
         let told = |records: Vec<Counts>| -> Vec<_> {
