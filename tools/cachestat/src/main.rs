@@ -87,6 +87,8 @@ Bounds:
   Regular files that a file system keeps in the page cache; not tmpfs and
   hugetlbfs, block devices read raw, direct I/O, DAX, a file system's own blocks.
   By the task that runs: with --pid and --cgroup what it reads, fetches, dirties.
+  What the kernel's khugepaged fetches to make a mapped file's pages a huge one
+  (Linux 7.x, mappings that lie right for it) are misses of khugepaged's own.
   reads: a page counts once for each call that touches it. faults: the pages that
   a page fault maps, around the one that was touched, too; what a program does
   with a page that is mapped no tool can see.

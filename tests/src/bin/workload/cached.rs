@@ -32,20 +32,22 @@ impl Cached {
         let how = if private { libc::MAP_PRIVATE } else { libc::MAP_SHARED };
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         let bytes = (pages * PAGE) as usize;
-        // Faults map sixteen pages that lie together in memory as in the file.
-        let aligned = 16 * PAGE as usize;
+        // Faults map sixteen pages that lie together in memory as in the file. Of a huge page no two may: Linux 7.x makes
+        // one of a file's pages when it has the time, and fetches those that are missing.
+        let (around, huge) = (16 * PAGE as usize, 512 * PAGE as usize);
+        let spare = huge + around;
         let private = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
         // SAFETY: a new mapping where nothing is.
         let room =
-            unsafe { libc::mmap(std::ptr::null_mut(), bytes + aligned, libc::PROT_NONE, private, -1, 0) };
+            unsafe { libc::mmap(std::ptr::null_mut(), bytes + spare, libc::PROT_NONE, private, -1, 0) };
         assert_ne!(room, libc::MAP_FAILED, "mmap: {}", std::io::Error::last_os_error());
-        let at = room.cast::<u8>().wrapping_add(room.cast::<u8>().align_offset(aligned));
+        let at = room.cast::<u8>().wrapping_add(room.cast::<u8>().align_offset(huge) + around);
         // SAFETY: in the midst of that, which is given up for it.
         let at =
             unsafe { libc::mmap(at.cast(), bytes, protection, how | libc::MAP_FIXED, file.as_raw_fd(), 0) };
         assert_ne!(at, libc::MAP_FAILED, "mmap: {}", std::io::Error::last_os_error());
         let there = vec![0; pages as usize];
-        let room = (room, bytes + aligned);
+        let room = (room, bytes + spare);
         Self { file, pages, at: at.cast(), room, buffer, there, asked: 0, absent: 0 }
     }
 
