@@ -16,6 +16,7 @@
 
 use std::os::fd::AsRawFd;
 use std::thread;
+use std::time::Duration;
 
 use crate::args::Args;
 use crate::sys::{self, Way};
@@ -33,6 +34,10 @@ pub fn run(args: &Args) {
     for _ in 0..args.count("threads") {
         let thread = thread::Builder::new().name("thread".to_string()).spawn(|| ());
         thread.expect("a thread").join().expect("the thread ends");
+    }
+    // Its end is told a moment before it is over: if this one ended meanwhile, a thread would be the last of the process.
+    while sys::threads() > 1 {
+        thread::sleep(Duration::from_millis(1));
     }
     fail_to_exec(args.count("failing-execs"));
     fail_to_fork(args.count("failing-forks"));
