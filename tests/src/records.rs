@@ -30,6 +30,15 @@ pub fn agree_but_for(what: &str, told: &[u64], expected: &[u64], lost: u64) {
     assert!(none_too_many && missing <= lost, "{what}: {told:?} told of {expected:?}, {lost} lost");
 }
 
+/// The same of what two told of one thing, or where what is left out of one may be told of another: either may have more.
+pub fn agree_with(what: &str, told: &[u64], other: &[u64], lost: u64) {
+    if lost == 0 || !kernel::preempts_programs() {
+        assert_eq!((told, lost), (other, 0), "{what}");
+    }
+    let apart: u64 = told.iter().zip(other).map(|(told, other)| told.abs_diff(*other)).sum();
+    assert!(apart <= lost, "{what}: {told:?} beside {other:?}, {lost} lost");
+}
+
 /// The records with this text in a field.
 pub fn with<'a>(records: &'a [Value], field: &str, text: &str) -> Vec<&'a Value> {
     records.iter().filter(|record| record[field] == text).collect()

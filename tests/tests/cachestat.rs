@@ -197,7 +197,9 @@ fn steps_on(kind: &str, kind_of_files: &str, path: &Path) {
         if step == "read --bytes 1048576" && before == Half && bench.reads.starts_with("fentry") {
             // The bound of many stretches: some that were read ahead are told as asked for.
             expected[4] = sum(&records, "readahead");
-            assert!(expected[4] <= ahead, "{what}: {expected:?}");
+            // What the end of a read was left out of is told as read ahead.
+            let left_out = kernel::preempts_programs() && sum(&records, "lost") > 0;
+            assert!(expected[4] <= ahead || left_out, "{what}: {expected:?}");
         }
         compare(&what, &records, expected);
     }

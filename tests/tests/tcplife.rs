@@ -218,9 +218,9 @@ fn what_came_before_the_start_to_a_listener_without_room_reads_as_out() {
     let said = workload.finish();
     let (told, lost) = told(tool, said.len());
     agree("ends", &[told.len() as u64], &[2], lost);
-    for said in &said {
-        let find = |end: &&Value| end["local_port"] == said["local_port"];
-        let told = told.iter().find(find).unwrap_or_else(|| panic!("{said} was not told"));
+    for told in &told {
+        let find = |end: &&Value| end["local_port"] == told["local_port"];
+        let said = said.iter().find(find).unwrap_or_else(|| panic!("nobody did {told}"));
         let missing = u64::from(said["direction"] == "in");
         assert_eq!(told["direction"], "out");
         assert_eq!(count(told, "tx_bytes"), count(said, "tx_bytes") - missing, "{told}");
