@@ -22,6 +22,8 @@ enum call { SYNC, SYNCFS, FSYNC, FDATASYNC, MSYNC, SYNC_FILE_RANGE, MAX_CALLS };
 const volatile bool send_events = false;
 /* --min-us: and of those only such that took at least so long. */
 const volatile u64 min_ns = 0;
+/* Whether a task can hold what it has under way (Linux 5.13), else a hash map does. */
+const volatile bool task_storage = false;
 
 /* Mirrored by tools/syncsnoop/src/event.rs. */
 struct event {
@@ -42,22 +44,74 @@ struct path_event {
 };
 
 struct start {
-	u64 ts_ns;
+	u64 ts_ns;         /* 0: none is under way */
 	struct file *file; /* only compared: it may be gone by the end of the call */
 	s32 fd;
 	u32 call;
 };
 
-/*
- * By thread: each has one call under way at most. Not by LRU, which would forget a call that waits
- * long without anybody being told.
- */
+/* What a thread has under way: one call at most. */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct start);
+} under_way_in_task SEC(".maps");
+
+/* The same by thread, where tasks hold nothing; dearer. Not by LRU, which would forget a call that
+ * waits long without anybody being told. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, MAX_UNDER_WAY);
 	__type(key, u32);
 	__type(value, struct start);
 } under_way SEC(".maps");
+
+static __always_inline struct start *find_start(void)
+{
+	u32 tid;
+
+	if (task_storage)
+		return bpf_task_storage_get(&under_way_in_task, bpf_get_current_task_btf(), NULL,
+					    0);
+	tid = bpf_get_current_pid_tgid();
+	return bpf_map_lookup_elem(&under_way, &tid);
+}
+
+/* False where there is no room. */
+static __always_inline bool keep_start(struct start *start)
+{
+	struct start *kept;
+	u32 tid;
+
+	if (task_storage) {
+		kept = bpf_task_storage_get(&under_way_in_task, bpf_get_current_task_btf(), NULL,
+					    BPF_LOCAL_STORAGE_GET_F_CREATE);
+		if (!kept)
+			return false;
+		*kept = *start;
+		/* To find room may have taken its time. */
+		kept->ts_ns = bpf_ktime_get_ns();
+		return true;
+	}
+	tid = bpf_get_current_pid_tgid();
+	start->ts_ns = bpf_ktime_get_ns();
+	return !bpf_map_update_elem(&under_way, &tid, start, BPF_ANY);
+}
+
+/* A task's storage goes with it; of the hash map's room a thread has some only while it needs it.
+ */
+static __always_inline void end_start(struct start *start)
+{
+	u32 tid;
+
+	if (task_storage) {
+		start->ts_ns = 0;
+		return;
+	}
+	tid = bpf_get_current_pid_tgid();
+	bpf_map_delete_elem(&under_way, &tid);
+}
 
 static __always_inline bool has_fd(u32 call)
 {
@@ -67,7 +121,6 @@ static __always_inline bool has_fd(u32 call)
 static __always_inline int enter(u32 call, u32 fd)
 {
 	struct start start = {.fd = NO_FD, .call = call};
-	u32 tid = bpf_get_current_pid_tgid();
 
 	if (!filter_current())
 		return 0;
@@ -75,9 +128,8 @@ static __always_inline int enter(u32 call, u32 fd)
 		start.fd = fd;
 		start.file = current_file(fd);
 	}
-	/* After all that is not the call's own time. */
-	start.ts_ns = bpf_ktime_get_ns();
-	if (bpf_map_update_elem(&under_way, &tid, &start, BPF_ANY))
+	/* Last, for its time is not the call's own. */
+	if (!keep_start(&start))
 		count(LOST, 1);
 	return 0;
 }
@@ -99,9 +151,8 @@ static __always_inline void send(struct event *event, struct start *start, u64 n
 
 static __always_inline int leave(u32 call, long ret)
 {
-	u32 tid = bpf_get_current_pid_tgid();
 	u64 now = bpf_ktime_get_ns();
-	struct start *found = bpf_map_lookup_elem(&under_way, &tid);
+	struct start *found = find_start();
 	struct path_event *with_path;
 	struct start start;
 	struct event *event;
@@ -109,10 +160,10 @@ static __always_inline int leave(u32 call, long ret)
 	/* Under way before the start, or not asked for; or its exit was not seen, and this is
 	 * another's.
 	 */
-	if (!found || found->call != call)
+	if (!found || !found->ts_ns || found->call != call)
 		return 0;
 	start = *found;
-	bpf_map_delete_elem(&under_way, &tid);
+	end_start(found);
 	if (!send_events) {
 		record(call, now - start.ts_ns, ret < 0);
 		return 0;

@@ -46,3 +46,10 @@ mod tried;
 pub fn kernel_names(name: &str) -> bool {
     kernel::Running::default().names(name)
 }
+
+/// Whether programs that watch functions and tracepoints may keep something with a task: kernel commit a10787e6d58c
+/// ("bpf: Enable task local storage for tracing programs"), of Linux 5.13, has no name that types would tell. This
+/// helper's came with the same version, and was not taken to older ones.
+pub fn tasks_hold_storage() -> bool {
+    kernel_names("BPF_FUNC_for_each_map_elem")
+}

@@ -26,7 +26,7 @@ const RING_BYTES: u32 = 4 * events::RING_BYTES;
 
 /// Sets the constants and sizes that the kernel's side needs before it is loaded.
 pub fn configure(open: &mut OpenFslatSkel<'_>, args: &Args, banks: u32) -> libbpf_rs::Result<()> {
-    let task_storage = tasks_hold_storage();
+    let task_storage = common::tasks_hold_storage();
     open.maps.stats.set_max_entries(KEYS as u32 * banks)?;
     if let Some(constants) = open.maps.rodata_data.as_deref_mut() {
         constants.send_events = args.events;
@@ -39,13 +39,6 @@ pub fn configure(open: &mut OpenFslatSkel<'_>, args: &Args, banks: u32) -> libbp
     open.maps.calls_in_task.set_autocreate(task_storage)?;
     open.maps.calls_by_thread.set_autocreate(!task_storage)?;
     events::configure(open.open_object_mut(), args.events.then_some(RING_BYTES))
-}
-
-/// Whether programs that watch functions and tracepoints may keep something with a task: kernel commit a10787e6d58c
-/// ("bpf: Enable task local storage for tracing programs"), of Linux 5.13, has no name that types would tell. This
-/// helper's came with the same version, and was not taken to older ones.
-fn tasks_hold_storage() -> bool {
-    common::kernel_names("BPF_FUNC_for_each_map_elem")
 }
 
 /// Tells the kernel's side which operations of which file systems system calls stand for.

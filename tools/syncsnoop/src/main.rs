@@ -129,11 +129,11 @@ Bounds:
   begins with …/, and without a slash where the file is in no directory (memfd).
   Null where the call has no descriptor (sync, msync), where there is no such one,
   or where it was closed while the call was under way.
-  Of calls under way at once, 8192 are kept; lost tells the others. It also tells
-  what a kernel leaves out where it preempts programs (Linux 7.x) and another task
-  makes the same call on that processor: an entry or an exit each. Of two calls in a
-  row of which the one's exit and the other's entry are left out, one is told, from
-  the begin of the first to the end of the second.";
+  Of calls under way at once, all are kept, before Linux 5.13 8192; lost tells the
+  others. It also tells what a kernel leaves out where it preempts programs (Linux
+  7.x) and another task makes the same call on that processor: an entry or an exit
+  each. Of two calls in a row of which the one's exit and the other's entry are left
+  out, one is told, from the begin of the first to the end of the second.";
 
 /// Who forces data to disk and waits for it? sync, syncfs, fsync, fdatasync, msync and sync_file_range, and how long
 /// each takes.

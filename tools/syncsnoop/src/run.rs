@@ -19,12 +19,17 @@ const COUNTERS: usize = 8;
 
 /// Sets the constants and sizes that the kernel's side needs before it is loaded.
 pub fn configure(open: &mut OpenSyncsnoopSkel<'_>, args: &Args, banks: u32) -> libbpf_rs::Result<()> {
+    let task_storage = common::tasks_hold_storage();
     open.maps.stats.set_max_entries(CALLS.len() as u32 * banks)?;
     if let Some(constants) = open.maps.rodata_data.as_deref_mut() {
         constants.send_events = args.events;
         constants.min_ns = u64::from(args.min_us) * 1_000;
         constants.bank_mask = banks - 1;
+        constants.task_storage = task_storage;
     }
+    // What is not used is not made; the code that would use it is never reached.
+    open.maps.under_way_in_task.set_autocreate(task_storage)?;
+    open.maps.under_way.set_autocreate(!task_storage)?;
     events::configure(open.open_object_mut(), args.events.then_some(events::RING_BYTES))
 }
 
