@@ -96,8 +96,9 @@ Bounds:
   What readahead(2), fadvise and madvise fetch are misses, of the kind that the
   task did last, told four seconds or eight intervals later: it might be for a
   read that has not ended. What one that lasts longer fetches is told as read
-  ahead, and taken from what is told next. readahead is told too low where, by fentry, one read fetches
-  more than 32 stretches of a file whose other pages were there already.
+  ahead, and taken from what is told next. readahead is told too low where, by
+  fentry, one read fetches more than 32 stretches of a file whose other pages were
+  there already.
   dirtied counts a large folio whole, as the kernel does (nr_dirtied).
   By tracepoints (where no function can be watched): a read that ends early
   counts as asked for; of the pages around a fault those that the kernel looks

@@ -14,17 +14,22 @@ use crate::row::{COUNTERS, Counts, hit_ratio};
 const INTERVALS: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(4);
 
+/// The same in intervals of this length.
+fn patience(interval: Duration) -> usize {
+    INTERVALS.max((PATIENCE.as_secs_f64() / interval.as_secs_f64()).ceil() as usize)
+}
+
 /// A reckoner for each owner that something is left of.
 pub struct Reckoners<'a> {
     options: &'a Options,
-    interval: Duration,
+    patience: usize,
     owners: BTreeMap<Owner, Reckoner>,
 }
 
 impl<'a> Reckoners<'a> {
     /// For the owners that are asked for, and intervals of this length.
     pub fn new(options: &'a Options, interval: Duration) -> Self {
-        Self { options, interval, owners: BTreeMap::new() }
+        Self { options, patience: patience(interval), owners: BTreeMap::new() }
     }
 
     /// The records of an interval, from what was added for each owner: the busiest first, with --top the others last,
@@ -38,7 +43,7 @@ impl<'a> Reckoners<'a> {
         }
         let mut records = Vec::new();
         for (owner, added) in added {
-            let reckoner = self.owners.entry(owner.clone()).or_insert_with(|| Reckoner::new(self.interval));
+            let reckoner = self.owners.entry(owner.clone()).or_insert_with(|| Reckoner::new(self.patience));
             let counts = Counts { owner: owner.clone(), ..reckoner.record(&added, last).0 };
             if by != By::System && reckoner.is_settled() {
                 self.owners.remove(&owner);
@@ -75,18 +80,13 @@ pub struct Reckoner {
 /// Pages that are held back until it is known whom for.
 struct Held {
     pages: u64,
-    /// How many there were of which it was not known, at the ends of the last intervals, so many at most. Of some it is
-    /// never known.
+    /// How many there were of which it was not known, at the ends of the last intervals. Of some it is never known.
     unknown: VecDeque<i64>,
-    most: usize,
+    /// For so many intervals they are held.
+    patience: usize,
 }
 
 impl Held {
-    fn new(interval: Duration) -> Self {
-        let within_patience = PATIENCE.as_secs_f64() / interval.as_secs_f64();
-        Self { pages: 0, unknown: VecDeque::new(), most: INTERVALS.max(within_patience.ceil() as usize) }
-    }
-
     /// How many pages to tell, of those fetched in the interval and held before; all in the last.
     fn release(&mut self, fetched: u64, unknown_more: u64, last: bool) -> u64 {
         let before = self.unknown.back().copied().unwrap_or_default();
@@ -95,7 +95,7 @@ impl Held {
             self.unknown.push_back(before);
         }
         self.unknown.push_back(unknown);
-        if self.unknown.len() > self.most {
+        if self.unknown.len() > self.patience {
             self.unknown.pop_front();
         }
         let always = self.unknown.iter().copied().min().unwrap_or_default();
@@ -106,6 +106,7 @@ impl Held {
 }
 
 /// What is owed, as a negative number.
+#[derive(Default)]
 struct Owing(i64);
 
 impl Owing {
@@ -119,10 +120,10 @@ impl Owing {
 }
 
 impl Reckoner {
-    /// For intervals of this length.
-    pub fn new(interval: Duration) -> Self {
-        let [faults, read_misses, readahead] = [const { Owing(0) }; 3];
-        Self { held: Held::new(interval), faults, read_misses, readahead }
+    /// One that holds a page back for so many intervals.
+    fn new(patience: usize) -> Self {
+        let held = Held { pages: 0, unknown: VecDeque::new(), patience };
+        Self { held, faults: Owing::default(), read_misses: Owing::default(), readahead: Owing::default() }
     }
 
     /// Whether nothing is left for an interval to come.
@@ -185,7 +186,7 @@ mod tests {
     }
 
     fn record<const N: usize>(added: [i64; N]) -> Counts {
-        Reckoner::new(SECOND).record(&padded(added), true).0
+        Reckoner::new(INTERVALS).record(&padded(added), true).0
     }
 
     #[test]
@@ -208,14 +209,14 @@ mod tests {
 
     #[test]
     fn faults_that_are_taken_back_after_their_interval_are_taken_from_the_next() {
-        let mut reckoner = Reckoner::new(SECOND);
+        let mut reckoner = Reckoner::new(INTERVALS);
         let told = [16, -15, 3, 20].map(|taken| reckoner.record(&padded([0, taken]), false).0.faults);
         assert_eq!(told, [16, 0, 0, 8]);
     }
 
     #[test]
     fn a_page_is_told_once_it_is_known_whom_for() {
-        let mut reckoner = Reckoner::new(SECOND);
+        let mut reckoner = Reckoner::new(INTERVALS);
         // 64 fetched, of which 32 are claimed at once, the others, by a fault, in the next interval.
         let first = reckoner.record(&padded([0, 0, 64, 32, 0, 4]), false).0;
         assert_eq!((first.read_misses, first.fault_misses, first.readahead), (32, 0, 28));
@@ -225,16 +226,16 @@ mod tests {
 
     #[test]
     fn what_nobody_claims_is_told_all_the_same() {
-        let mut reckoner = Reckoner::new(SECOND);
+        let mut reckoner = Reckoner::new(INTERVALS);
         let unclaimed = padded([0, 0, 100, 100]);
         assert_eq!(reckoner.record(&unclaimed, true).0.misses, 100);
-        let mut reckoner = Reckoner::new(SECOND);
+        let mut reckoner = Reckoner::new(INTERVALS);
         let told: Vec<u64> = std::iter::once(unclaimed)
             .chain(std::iter::repeat_n(padded([0]), INTERVALS))
             .map(|added| reckoner.record(&added, false).0.misses)
             .collect();
         assert_eq!(told.iter().sum::<u64>(), 100, "{told:?}");
-        assert_eq!(Held::new(Duration::from_millis(50)).most, 80);
+        assert_eq!(patience(Duration::from_millis(50)), 80);
     }
 
     #[test]
