@@ -167,6 +167,11 @@ pub fn preempts_programs() -> bool {
     release() >= (6, 18)
 }
 
+/// Whether what is lost may have been left out so.
+pub fn may_have_left_out(lost: u64) -> bool {
+    lost > 0 && preempts_programs()
+}
+
 /// The running kernel's version, major and minor.
 pub fn release() -> (u32, u32) {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("the kernel tells its release");

@@ -27,6 +27,13 @@ pub struct Request {
     pub withheld: bool,
 }
 
+impl Request {
+    /// Whether this thread made it.
+    pub fn is_made_by(&self, thread: u32) -> bool {
+        self.made.is_some_and(|(_, by)| by == thread)
+    }
+}
+
 /// The number that tracepoints know a disk by: include/linux/kdev_t.h.
 fn device(disk: &str) -> u32 {
     let dev = fs::read_to_string(format!("/sys/block/{disk}/dev")).expect("the disk is there");

@@ -17,7 +17,7 @@ pub fn sum<'a>(records: impl IntoIterator<Item = &'a Value>, field: &str) -> u64
 /// Asserts that counts are as expected, and nothing lost. Where programs can be preempted (Debian from Linux 6.18 on) a program is left
 /// out when another task's run of it was interrupted on the same processor: what is missing then must be in `lost`.
 pub fn agree(what: &str, told: &[u64], expected: &[u64], lost: u64) {
-    if lost == 0 || !kernel::preempts_programs() {
+    if !kernel::may_have_left_out(lost) {
         assert_eq!((told, lost), (expected, 0), "{what}");
     }
     agree_but_for(what, told, expected, lost);
@@ -32,7 +32,7 @@ pub fn agree_but_for(what: &str, told: &[u64], expected: &[u64], lost: u64) {
 
 /// The same of what two told of one thing, or where what is left out of one may be told of another: either may have more.
 pub fn agree_with(what: &str, told: &[u64], other: &[u64], lost: u64) {
-    if lost == 0 || !kernel::preempts_programs() {
+    if !kernel::may_have_left_out(lost) {
         assert_eq!((told, lost), (other, 0), "{what}");
     }
     let apart: u64 = told.iter().zip(other).map(|(told, other)| told.abs_diff(*other)).sum();

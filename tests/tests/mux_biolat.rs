@@ -67,9 +67,8 @@ fn measured(disk: &Disk) -> Option<Measured> {
         long.iter().map(end).filter(|end| *end < last + OFF).all(|end| (end - nearest(end)).abs() < OFF);
     let requests = collector.end();
     let withheld = ["read", "write"].map(|op| {
-        let ours = |made: Option<(u64, u32)>| made.is_some_and(|(_, by)| workers.contains(&by));
-        requests.iter().filter(|request| request.withheld && request.op == op && ours(request.made)).count()
-            as u64
+        let of = requests.iter().filter(|request| request.withheld && request.op == op);
+        of.filter(|request| workers.iter().any(|id| request.is_made_by(*id))).count() as u64
     });
     in_time.then_some(Measured { long, short, last, withheld })
 }

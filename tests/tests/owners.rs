@@ -17,7 +17,7 @@ use tests::cgroup::{self, Cgroup};
 use tests::disk::Disk;
 use tests::kernel::{self, Allows};
 use tests::mounted::Mounted;
-use tests::raw::{Collector, Request};
+use tests::raw::Collector;
 use tests::reaps::Reaps;
 use tests::records::{agree, agree_but_for, agree_with, count, sum};
 use tests::tool::Tool;
@@ -224,10 +224,8 @@ fn agrees(case: &Case, what: &str, told: &[u64], expected: &[u64], withheld: u64
 /// How much of the work of each process the kernel withheld from BPF programs.
 fn withheld(collector: Option<Collector>, ids: &[u32]) -> [u64; 3] {
     let requests = collector.map_or_else(Vec::new, Collector::end);
-    let withheld: Vec<&Request> = requests.iter().filter(|request| request.withheld).collect();
-    let made_by =
-        |id: u32| withheld.iter().filter(move |request| request.made.is_some_and(|(_, by)| by == id));
-    std::array::from_fn(|place| made_by(ids[place]).count() as u64)
+    let of = |id| requests.iter().filter(move |request| request.withheld && request.is_made_by(id));
+    std::array::from_fn(|place| of(ids[place]).count() as u64)
 }
 
 /// Asserts that the records of each owner tell of just its own work.
