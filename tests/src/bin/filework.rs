@@ -1,5 +1,5 @@
 //! Known work on files: `filework DIRECTORY` prepares a directory of its own there and stops itself, to be put in a
-//! cgroup and continued (SIGCONT). Then it does what `EXPECTED` in `tests/tests/vfsstat.rs` says, and nothing else.
+//! cgroup and continued (SIGCONT). Then it does what `EXPECTED` in `tests/tests/e2e/vfsstat.rs` says, and nothing else.
 #![allow(clippy::expect_used, reason = "whatever fails here fails the test that called it, and says why")]
 
 use std::ffi::CString;

@@ -1,5 +1,5 @@
 //! Known look-ups of names: `lookwork DIRECTORY` prepares a directory of its own there, and then does part after part of
-//! what `tests/tests/dcstat.rs` knows the numbers of, and nothing else. Before each part it stops itself, to be put in a
+//! what `tests/tests/e2e/dcstat.rs` knows the numbers of, and nothing else. Before each part it stops itself, to be put in a
 //! cgroup and continued (SIGCONT).
 #![allow(clippy::expect_used, reason = "whatever fails here fails the test that called it, and says why")]
 
@@ -90,7 +90,7 @@ fn repeat(times: u64, mut work: impl FnMut()) {
 /// A part of the work.
 type Part = fn(&Names);
 
-/// In the order of `EXPECTED` in `tests/tests/dcstat.rs`.
+/// In the order of `EXPECTED` in `tests/tests/e2e/dcstat.rs`.
 const PARTS: [Part; 27] = [
     |names| repeat(10_007, || found(&names.deep)),
     |names| repeat(1_009, || found(&names.absolute)),

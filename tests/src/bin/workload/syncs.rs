@@ -28,7 +28,7 @@ enum How {
 }
 
 /// The numbers of each kind; odd ones, so that no other work is taken for them. `EXPECTED` in
-/// `tests/tests/syncsnoop.rs` tells what comes of it.
+/// `tests/tests/e2e/syncsnoop.rs` tells what comes of it.
 const WORK: [(&str, How, usize); 12] = [
     ("sync", How::Good, 17),
     ("syncfs", How::Good, 29),

@@ -12,8 +12,8 @@ use opentelemetry_proto::tonic::collector::metrics::v1::{
 use prost::Message;
 use tests::mux::{Said, Streams, path, record};
 
-use crate::receiver::{Answer, Receiver};
-use crate::{POINTS, good, second};
+use super::receiver::{Answer, Receiver};
+use super::{POINTS, good, second};
 
 /// Peak memory while 1 MiB is kept for a receiver: what ebpfmux needs itself, its buffers, and that.
 const MEMORY_KIB: u64 = 32 << 10;

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use tests::mux::{Streams, Victoria, record};
 
-const README: &str = include_str!("../../README.md");
+const README: &str = include_str!("../../../README.md");
 
 /// A minute of a host: its disk is read from, slowly in two seconds, idle in one; processes start, one zombie is left.
 fn minute(host: &str, slow: [u64; 2]) -> String {

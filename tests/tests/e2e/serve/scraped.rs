@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tests::prometheus::Prometheus;
 use tests::until;
 
-use crate::{BYTES, Served, TOOL, streams};
+use super::{BYTES, Served, TOOL, streams};
 
 /// Reads both text formats with parsers that are strict, and says how many values there are, and which differ.
 const COMPARE: &str = r#"

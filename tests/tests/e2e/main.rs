@@ -1,0 +1,42 @@
+//! The end-to-end tests, a module for each subject. One program, so that it is linked once and a guest holds it once;
+//! `scripts/test` runs each module in a process of its own. Which module runs on which kernel: `tests/coverage.md`.
+#![allow(clippy::expect_used, reason = "whatever fails here fails its test, and says why")]
+
+mod biolat;
+mod biolat_percentiles;
+mod cachestat;
+mod cgroups;
+mod conformance;
+mod dcstat;
+mod diagnoses;
+mod fleet;
+mod fslat;
+mod fslat_events;
+mod fslat_percentiles;
+mod irqlat;
+mod irqlat_nested;
+mod leaks;
+mod lockdown;
+mod manuals;
+mod mux_bad_input;
+mod mux_biolat;
+mod mux_merge;
+mod mux_otlp;
+mod mux_recipes;
+mod mux_record;
+mod mux_rules;
+mod mux_serve;
+mod mux_window;
+mod oomwatch;
+mod oomwatch_global;
+mod output;
+mod owners;
+mod proclife;
+mod proclife_events;
+mod refusals;
+mod rights;
+mod syncsnoop;
+mod syncsnoop_events;
+mod tcplife;
+mod usage;
+mod vfsstat;
