@@ -1,5 +1,6 @@
-# Prints what results.awk collected: test program by kernel, what was refused as documented, and per tool and hook the
-# rung taken on each kernel. Kernels stand in the order in which they come.
+# Prints what results.awk collected: module of tests by kernel (full or smoke where all passed, FAILED; - where
+# tests/coverage.md has none), what was refused as documented, and per tool and hook the rung taken on each kernel. Kernels
+# stand in the order in which they come.
 BEGIN { FS = "\t" }
 function column(kernel) {
     if (!(kernel in place)) { place[kernel] = ++kernels; name[kernels] = kernel }
@@ -7,7 +8,7 @@ function column(kernel) {
 $1 == "result" {
     column($2)
     if (!($3 in known)) { known[$3] = 1; program[++programs] = $3 }
-    if (verdict[$3, $2] != "FAILED") verdict[$3, $2] = $4
+    if (verdict[$3, $2] != "FAILED") verdict[$3, $2] = $5 == "ok" ? $4 : $5
 }
 $1 == "refused" { column($2); refusal[++refusals] = sprintf("  on %s: %s", $2, $3) }
 $1 == "rung" {

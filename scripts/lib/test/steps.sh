@@ -1,0 +1,95 @@
+# The steps of scripts/test: each is run, shown, counted, and stands in the table at the end. To be sourced after common.sh
+# and coverage.sh.
+# shellcheck shell=bash
+# The variables are those of the scripts around it.
+# shellcheck disable=SC2154
+
+# begin_steps: makes room for what the steps print and tell, and sees to it that nothing is left behind.
+begin_steps() {
+    log=$(mktemp) results=$(mktemp) guests_told=$(mktemp -d)
+    trap clean_up EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    # What a step prints goes through a pipe, so that it can be read here too: cargo would take its colors away.
+    if [[ -t 1 && -z ${NO_COLOR:-} ]]; then export CARGO_TERM_COLOR=always; fi
+    table=()
+    passed=0 failed=0 skipped=0
+}
+
+clean_up() {
+    local job
+    for job in $(jobs -p); do kill -TERM -- "-$job" 2>/dev/null || true; done
+    rm -rf "$log" "$results" "$guests_told"
+}
+
+# step NAME COUNT COMMAND...: runs a step and keeps what came of it. COUNT says how: `check` makes one check of it,
+# `tests` adds up what the test programs say at their ends.
+step() {
+    local name=$1 count=$2 start=$SECONDS verdict=ok shown
+    shift 2
+    shown="$*" shown=${shown/#guest /scripts/vm-test } shown=${shown/#here/(the modules of tests/coverage.md)}
+    printf '\n== %s\n$ %s\n' "$name" "${shown/#fetched/scripts/vm --fetch}"
+    "$@" </dev/null 2>&1 | tee "$log" || verdict=FAILED
+    "count_$count" "$verdict"
+    table+=("$(printf '%-14s %-6s %5d s' "$name" "$verdict" $((SECONDS - start)))$counted")
+}
+
+count_check() {
+    counted=''
+    if [[ $1 == ok ]]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+}
+
+count_tests() {
+    local ok bad left
+    read -r ok bad left < <(sed 's/\x1b\[[0-9;]*m//g' "$log" | awk '
+        /^test result: / { ok += $4; bad += $6; left += $8 }
+        END { print ok + 0, bad + 0, left + 0 }')
+    # Tests that do not build, or a test program that dies, leave no line of their own.
+    if [[ $1 != ok && $bad -eq 0 ]]; then bad=1; fi
+    passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + left))
+    counted=$(printf '   %d passed, %d failed, %d skipped' "$ok" "$bad" "$left")
+}
+
+# collect KERNEL: keeps what the step's tests told of this kernel.
+collect() { awk -v KERNEL="$1" -f scripts/lib/test/results.awk "$log" >>"$results"; }
+
+# here: runs the end-to-end tests that tests/coverage.md has for this machine's kernel, each module in a process of its own.
+here() {
+    local module extent tests plan program worst=0
+    program=$(e2e)
+    plan=$(planned here "${only[*]}") || return
+    while IFS=$'\t' read -r module extent tests; do
+        printf '\n== %s on here (%s)\n' "$module" "$extent"
+        # shellcheck disable=SC2046,SC2086,SC2059
+        "$program" --exact $(printf "$module::%s " $tests) </dev/null || worst=1
+    done <<<"$plan"
+    return $worst
+}
+
+# The rungs on this machine's own kernel, as scripts/lib/vm/suite tells those of a guest's.
+rungs_here() {
+    local tool
+    for tool in $(tools); do
+        "$(binaries)/$tool" --check 2>/dev/null </dev/null |
+            sed -nE "s/^([^ ].*[^ ])  +([^ ].*)\$/rung\there\t$tool\t\1\t\2/p" || true
+    done
+}
+
+# The newest formatter's taste changes from version to version: the one that setup chose is asked.
+clang_format() { "clang-format-$(installed_llvm)" --dry-run -Werror bpf/*.c bpf/include/*.h bpf/include/*/*.h; }
+
+shell_lint() {
+    local scripts
+    mapfile -t scripts < <(grep -lE '^#!.*(bash|bin/sh)|shellcheck shell=' -r scripts .ci)
+    shellcheck -x "${scripts[@]}"
+}
+
+# end_steps: prints the table of the steps and the closing line, and ends.
+end_steps() {
+    local closing="$passed passed, $failed failed"
+    printf '\n== summary\n'
+    printf '%s\n' "${table[@]}"
+    if [[ $skipped -gt 0 ]]; then closing+=", $skipped skipped"; fi
+    printf '\n%s\n' "$closing"
+    [[ $failed -eq 0 ]]
+}

@@ -1,0 +1,53 @@
+# How a guest's processors are had: KVM where it works, emulation else. To be sourced after fetch.sh.
+# shellcheck shell=bash
+# The variables are those of the scripts around it.
+# shellcheck disable=SC2154,SC2034
+
+# What only costs an emulated guest time: clearing memory that is handed out, guards against what no test does. None of it
+# is seen by a BPF program.
+cheaper='init_on_alloc=0 nowatchdog kfence.sample_interval=0 randomize_kstack_offset=off hardened_usercopy=off audit=0'
+
+# accelerate VERSION INITRAMFS: sets `accelerator`, QEMU's options for a guest's processors, and `clock`, what its kernel is
+# to be told of them.
+accelerate() {
+    if kvm_works "$1" "$2"; then
+        accelerator=(-accel kvm -cpu host)
+        clock=''
+        return
+    fi
+    # One thread for all of a guest's processors: where one waits for another (interrupts between processors, locks), a
+    # thread of its own would use up a real processor for nothing, of which the guests of the tests together have too few.
+    accelerator=(-accel 'tcg,thread=single' -cpu 'qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt,+rdrand')
+    # How fast the processor's counter runs is told rather than found out: on a machine under load a guest that measures it
+    # while it boots may take its seconds for a sixth of what they are.
+    clock='tsc=reliable clocksource=tsc'
+    if [[ -x $(binaries)/workload ]]; then
+        clock+=" $("$(binaries)/workload" counter | sed -n 's/^{"khz":\([0-9]*\)}$/tsc_early_khz=\1/p')"
+    fi
+}
+
+# kvm_works VERSION INITRAMFS: whether a guest boots by KVM here, which a machine may offer and not have: found out once per
+# boot of this machine, by a guest whose first process ends at once.
+kvm_works() {
+    local boot
+    [[ -w /dev/kvm ]] || return 1
+    boot=$(</proc/sys/kernel/random/boot_id)
+    [[ $(cat "$cache/kvm" 2>/dev/null) == "$boot "* ]] || locked kvm try_kvm "$boot" "$@"
+    [[ $(<"$cache/kvm") == "$boot yes" ]]
+}
+
+try_kvm() {
+    local boot=$1 works=no console
+    [[ $(cat "$cache/kvm" 2>/dev/null) != "$boot "* ]] || return 0
+    console=$(mktemp "$cache/kvm.XXXXXX")
+    # In a shell of its own, whose words about a QEMU that aborts go with its.
+    if (timeout --kill-after=1 8 "${qemu[@]}" -accel kvm -cpu host -m 512 -display none -no-reboot -nodefaults \
+        -kernel "$cache/kernels/$2/vmlinuz" -initrd "$3" -serial "file:$console" \
+        -append 'console=ttyS0 panic=-1 rdinit=/usr/bin/true' || exit) </dev/null >/dev/null 2>&1 &&
+        grep -q 'Attempted to kill init' "$console"; then
+        works=yes
+    fi
+    rm -f "$console"
+    note "KVM: $(if [[ $works == yes ]]; then echo works; else echo 'no guest boots by it here: emulation instead'; fi)"
+    echo "$boot $works" >"$cache/kvm"
+}
