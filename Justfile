@@ -35,6 +35,16 @@ unit:
 fmt: && (_clang-format "-i")
     cargo fmt --all
 
+# All that concerns one tool, here and in guests (root): the everyday loop
+[group('develop')]
+tool +NAME:
+    scripts/test tool {{ NAME }}
+
+# All that concerns the tools whose files differ from a commit (root)
+[group('develop')]
+changed *BASE:
+    scripts/test changed {{ BASE }}
+
 # Check formatting, clippy and scripts; no tests
 [group('develop')]
 lint:
