@@ -1,8 +1,6 @@
 """ebpfmux making longer intervals and joined records, beside Miller doing the same; and merging few files and many."""
 
-import os
 import shutil
-import subprocess
 
 from bench import machine, streams
 
