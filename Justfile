@@ -5,10 +5,10 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 default:
     @just --list
 
-# Install what build, tests, demo and bench need (apt)
+# Install what is needed (apt): all, or parts of build, demo, lint, test, bench
 [group('start')]
-setup:
-    scripts/setup
+setup *PART:
+    scripts/setup {{ PART }}
 
 # See the tools at work on this machine (root)
 [group('start')]
@@ -20,9 +20,9 @@ demo:
 build:
     cargo build --release --locked
 
-# Write manual pages and the shells' completions below target/manuals
+# Write manual pages and the shells' completions below target/manuals, after a build
 [group('develop')]
-manuals *DIR:
+manuals *DIR: build
     scripts/manuals {{ DIR }}
 
 # Run the tests that need no root
@@ -49,6 +49,11 @@ changed *BASE:
 [group('develop')]
 lint:
     scripts/test lint
+
+# Check licences, and advisories where cargo-deny is
+[group('develop')]
+licences *ARGS:
+    scripts/licences {{ ARGS }}
 
 # clang-format of the version that setup chose
 _clang-format *ARGS:

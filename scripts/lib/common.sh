@@ -7,7 +7,8 @@ cd "$root" || exit 1
 
 # Cargo as rustup installs it, and the system's own tools (losetup, bpftool), which not every login has in its PATH.
 PATH=$PATH:${CARGO_HOME:-${HOME:-/root}/.cargo}/bin:/usr/local/sbin:/usr/sbin:/sbin
-export PATH
+# What rustup adds, scripts/setup adds and says so: no other script has it download a linter that rust-toolchain.toml names.
+export PATH RUSTUP_AUTO_INSTALL=0
 
 # The name of the running script, for messages.
 self=$(basename "$0")
@@ -26,16 +27,18 @@ fail() {
 # need_root WHY: ends with status 4, as the tools do, unless root runs this.
 need_root() { [[ $EUID -eq 0 ]] || fail 4 "this needs root ($1): run it as root or with sudo"; }
 
-# installed_llvm: the version whose clang and clang-format are both installed; nothing if there is none.
-# 19 goes first, because the tree is formatted by it; 16 is the oldest that knows what the programs ask of a compiler.
+# installed_llvm [PROGRAM...]: the version of which all of these are installed (clang and clang-format); nothing if there
+# is none. 19 goes first, because the tree is formatted by it; 16 is the oldest that knows what the programs ask of a
+# compiler.
 installed_llvm() {
-    local version
+    local version program
+    if [[ $# -eq 0 ]]; then set -- clang clang-format; fi
     for version in 19 {40..20} {18..16}; do
-        if command -v "clang-$version" >/dev/null &&
-            command -v "clang-format-$version" >/dev/null; then
-            echo "$version"
-            return
-        fi
+        for program; do
+            command -v "$program-$version" >/dev/null || continue 2
+        done
+        echo "$version"
+        return
     done
 }
 

@@ -1,10 +1,8 @@
 """ebpfmux making longer intervals and joined records, beside Miller doing the same; and merging few files and many."""
 
-import os
 import shutil
-import subprocess
 
-from bench import machine, merge
+from bench import machine, streams
 
 MLR_TIMES = 10
 STREAMS = (1, 2, 4, 8, 16, 32, 64)
@@ -20,20 +18,20 @@ JOIN = [
 
 def measure(bench, results, names):
     """Adds the rows, on these files."""
-    records = sum(merge.lines(name) for name in names)
+    records = sum(streams.lines(name) for name in names)
     for what, options, verbs in [
         ("--window 1", ["--window", "1"], [*WINDOW, "then", *SUMS]),
         ("--join", ["--join"], JOIN),
     ]:
         machine.progress(f"merge: {what}")
-        seconds, peak = min(merge.piped(bench.ours("ebpfmux", "-q", *options, *names)) for _ in range(3))
+        seconds, peak = min(streams.piped(bench.ours("ebpfmux", "-q", *options, *names)) for _ in range(3))
         told = f"{seconds:.2f} s, {seconds / records * 1e9:.0f} ns a record, {peak / 1e6:.1f} MB"
         goal = f"≥ {MLR_TIMES}×"
         if not shutil.which("mlr"):
             results.add(f"the same files: {what}", told, "mlr not installed", goal)
             continue
         # Miller's time grows with the number of records, too: one file of several will do.
-        mlr = merge.piped(["mlr", "--ijsonl", "--ojsonl", *verbs, names[0]])[0] * records / merge.lines(names[0])
+        mlr = streams.piped(["mlr", "--ijsonl", "--ojsonl", *verbs, names[0]])[0] * records / streams.lines(names[0])
         results.add(
             f"the same files: {what}", f"{told}: {mlr / seconds:.0f}× as fast", f"mlr {mlr:.1f} s (by one file)", goal,
             mlr >= MLR_TIMES * seconds,
@@ -48,8 +46,8 @@ def growth(bench, results):
         folder = bench.scratch / "growth"
         folder.mkdir()
         try:
-            names = merge.generate(folder, files, records // files)
-            best, peak = min(merge.piped(bench.ours("ebpfmux", *names)) for _ in range(bench.pick(3, 5)))
+            names = streams.generate(folder, files, records // files)
+            best, peak = min(streams.piped(bench.ours("ebpfmux", *names)) for _ in range(bench.pick(3, 5)))
             costs.append((files, best / records * 1e9, peak / 1e6))
         finally:
             shutil.rmtree(folder)
