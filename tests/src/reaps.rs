@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use crate::kernel;
 use crate::tracer::{self, Tracer};
 
-/// Follows processes from their start to the freeing of what the kernel kept of them. Not in a guest of our own, whose
-/// kernel withholds nothing.
+/// Follows processes from their start to the freeing of what the kernel kept of them. Not in a guest, where
+/// programs observe all.
 pub struct Reaps(Option<Tracer>);
 
 impl Reaps {
@@ -18,11 +18,11 @@ impl Reaps {
 
     /// Of these processes and all that came from them, how many were freed so far where process 1 ran, or was
     /// interrupted: see [`tracer::threads_of_init`]. Threads, named so, are not among them.
-    pub fn withheld(&self, roots: &[u32]) -> u64 {
+    pub fn unobserved(&self, roots: &[u32]) -> u64 {
         let Some(tracer) = &self.0 else { return 0 };
         let init = tracer::threads_of_init();
         let mut family: HashSet<u32> = roots.iter().copied().collect();
-        let mut withheld = 0;
+        let mut unobserved = 0;
         let text = tracer.text();
         for event in text.lines().filter_map(tracer::event) {
             if event.name == "sched_process_fork" {
@@ -30,10 +30,10 @@ impl Reaps {
                 family.extend(number(event.fields, " child_pid=").filter(|_| parent_is_ours));
             } else if number(event.fields, " pid=").is_some_and(|pid| family.remove(&pid)) {
                 let process = !event.fields.starts_with("comm=thread ");
-                withheld += u64::from(process && event.is_withheld(&init));
+                unobserved += u64::from(process && event.is_unobserved(&init));
             }
         }
-        withheld
+        unobserved
     }
 }
 

@@ -175,7 +175,7 @@ fn only_one_of_two(filter: impl Fn(&Cgroup, &Workload) -> Vec<String>) {
     let records = tool.interrupt().records;
     let requests = collector.end();
     let made = requests.iter().filter(|request| request.is_made_by(asked_for.id()));
-    let told = Ledger::of_records(&records, &disk.name).with_withheld(made);
+    let told = Ledger::of_records(&records, &disk.name).with_unobserved(made);
     agree_but_for("reads, writes", &[told.reads[0], told.writes[0]], &[1_009, 503], sum(&records, "lost"));
     assert_eq!([told.reads[1], told.writes[1]], [told.reads[0] * 8_192, told.writes[0] * 8_192]);
     // The disk below is asked by the loop device's kernel threads.

@@ -104,8 +104,8 @@ fn percentiles_off() -> Vec<String> {
         let found = of_disk(&records, &disk.name, op);
         let [record] = found[..] else { panic!("not one record of {op}: {found:?}") };
         let of: Vec<&Request> = requests.iter().filter(|request| request.op == op).collect();
-        let shown: Vec<&Request> = of.iter().copied().filter(|request| !request.withheld).collect();
-        // A kernel that withholds requests from BPF programs withholds them all: see tests::tracer.
+        let shown: Vec<&Request> = of.iter().copied().filter(|request| !request.unobserved).collect();
+        // A kernel that runs no programs for some requests runs none for any of these: see tests::tracer.
         let of = if count(record, "count") == shown.len() as u64 { shown } else { of };
         let made = |request: &Request| request.made.expect("each was made").0;
         wrong.extend(off(record, "", of.iter().map(|r| (r.completed - r.issued) as f64).collect(), lost));

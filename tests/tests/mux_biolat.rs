@@ -27,8 +27,8 @@ struct Measured {
     short: Vec<Value>,
     /// When the window ends that has the last of the work.
     last: i64,
-    /// Reads and writes that the kernel withheld from BPF programs: see `tests::tracer`.
-    withheld: [u64; 2],
+    /// Reads and writes that no BPF program could observe: see `tests::tracer`.
+    unobserved: [u64; 2],
 }
 
 /// `None` if the machine was too slow for the work to be done far from the windows' ends.
@@ -66,11 +66,11 @@ fn measured(disk: &Disk) -> Option<Measured> {
     let in_time =
         long.iter().map(end).filter(|end| *end < last + OFF).all(|end| (end - nearest(end)).abs() < OFF);
     let requests = collector.end();
-    let withheld = ["read", "write"].map(|op| {
-        let of = requests.iter().filter(|request| request.withheld && request.op == op);
+    let unobserved = ["read", "write"].map(|op| {
+        let of = requests.iter().filter(|request| request.unobserved && request.op == op);
         of.filter(|request| workers.iter().any(|id| request.is_made_by(*id))).count() as u64
     });
-    in_time.then_some(Measured { long, short, last, withheld })
+    in_time.then_some(Measured { long, short, last, unobserved })
 }
 
 fn now() -> i64 {
@@ -124,9 +124,9 @@ fn windows_of_a_real_disk_are_the_longer_intervals() {
     }
 }
 
-/// Counts must agree, but for what was withheld; times that do not are told.
+/// Counts must agree, but for what was unobserved; times that do not are told.
 fn compare(disk: &Disk) -> Result<(), String> {
-    let Measured { long, short, last, withheld } =
+    let Measured { long, short, last, unobserved } =
         measured(disk).ok_or("the machine is too busy to work in time")?;
     let lines = |records: &[Value]| records.iter().map(|record| format!("{record}\n")).collect::<String>();
     let streams = Streams::default();
@@ -172,8 +172,8 @@ fn compare(disk: &Disk) -> Result<(), String> {
         }
     }
     assert!(
-        missing == [0; 2] || missing == withheld,
-        "{missing:?} reads and writes missing, {withheld:?} withheld"
+        missing == [0; 2] || missing == unobserved,
+        "{missing:?} reads and writes missing, {unobserved:?} unobserved"
     );
     Ok(())
 }

@@ -43,7 +43,7 @@ struct Watched {
     case: &'static Case,
     scratch: TempDir,
     disk: Option<Disk>,
-    /// Of what the kernel withholds from BPF programs of the disk's requests: one in a guest of our own withholds nothing.
+    /// Of the disk's requests that no BPF program can observe; in a guest there are none.
     collector: Option<Collector>,
     cgroups: [Cgroup; 2],
     tools: Vec<(&'static str, Tool)>,
@@ -152,21 +152,23 @@ fn shares(
     case: &Case,
     by: &str,
     ids: &[u32],
-    withheld: [u64; 3],
+    unobserved: [u64; 3],
     cgroups: &[Cgroup; 2],
 ) -> (&'static str, Shares) {
     let mut shares = Shares::new();
-    let mut add = |owner: String, doers: [u64; 3], withheld: u64| {
+    let mut add = |owner: String, doers: [u64; 3], unobserved: u64| {
         let sum: &mut Share = shares.entry(owner).or_default();
         sum.doers.iter_mut().zip(doers).for_each(|(sum, doers)| *sum += doers);
-        sum.withheld += withheld;
+        sum.unobserved += unobserved;
     };
-    let all = withheld.iter().sum();
+    let all = unobserved.iter().sum();
     let field = match by {
         "process" | "thread" => {
             // Of children there are too many to be named: their numbers are in the sums.
-            let each = ids.iter().zip(withheld);
-            each.for_each(|(id, withheld)| add(id.to_string(), [1, 0, u64::from(by == "process")], withheld));
+            let each = ids.iter().zip(unobserved);
+            each.for_each(|(id, unobserved)| {
+                add(id.to_string(), [1, 0, u64::from(by == "process")], unobserved)
+            });
             "pid"
         }
         "parent" => {
@@ -183,8 +185,8 @@ fn shares(
         }
         "cgroup" => {
             let path = |cgroup: &Cgroup| cgroup::name(cgroup.path());
-            add(path(&cgroups[0]), [2; 3], withheld[0] + withheld[1]);
-            add(path(&cgroups[1]), [1; 3], withheld[2]);
+            add(path(&cgroups[0]), [2; 3], unobserved[0] + unobserved[1]);
+            add(path(&cgroups[1]), [1; 3], unobserved[2]);
             "cgroup"
         }
         "app" => {
@@ -201,16 +203,16 @@ fn shares(
 struct Share {
     /// How many of the three do what is told of a process itself, of its children and of the threads that it starts.
     doers: [u64; 3],
-    /// How much of it the kernel withheld from BPF programs.
-    withheld: u64,
+    /// How much of it no BPF program could observe.
+    unobserved: u64,
 }
 
 /// By owner.
 type Shares = BTreeMap<String, Share>;
 
-/// Asserts that sums over records are as expected, but for what was withheld, which is missing from each, and what is lost.
-fn agrees(case: &Case, what: &str, told: &[u64], expected: &[u64], withheld: u64, records: &[Value]) {
-    let shown: Vec<u64> = expected.iter().map(|number| number.saturating_sub(withheld)).collect();
+/// Asserts that sums over records are as expected, but for what was unobserved, which is missing from each, and what is lost.
+fn agrees(case: &Case, what: &str, told: &[u64], expected: &[u64], unobserved: u64, records: &[Value]) {
+    let shown: Vec<u64> = expected.iter().map(|number| number.saturating_sub(unobserved)).collect();
     let all_shown = told.iter().zip(&shown).all(|(told, shown)| told <= shown);
     let agree = match case.tool {
         _ if case.interrupts => agree_but_for,
@@ -221,10 +223,10 @@ fn agrees(case: &Case, what: &str, told: &[u64], expected: &[u64], withheld: u64
     agree(what, told, if all_shown { &shown } else { expected }, case.lost * sum(records, "lost"));
 }
 
-/// How much of the work of each process the kernel withheld from BPF programs.
-fn withheld(collector: Option<Collector>, ids: &[u32]) -> [u64; 3] {
+/// How much of the work of each process no BPF program could observe.
+fn unobserved(collector: Option<Collector>, ids: &[u32]) -> [u64; 3] {
     let requests = collector.map_or_else(Vec::new, Collector::end);
-    let of = |id| requests.iter().filter(move |request| request.withheld && request.is_made_by(id));
+    let of = |id| requests.iter().filter(move |request| request.unobserved && request.is_made_by(id));
     std::array::from_fn(|place| of(ids[place]).count() as u64)
 }
 
@@ -239,7 +241,7 @@ fn is_each_ones_own(what: &str, case: &Case, records: &[Value], (named_by, share
     if case.children.is_empty() {
         assert_eq!(told.len(), shares.len(), "{what}: {told:?}");
     }
-    for (owner, Share { doers, withheld }) in &shares {
+    for (owner, Share { doers, unobserved }) in &shares {
         let number = |of: &[(&str, u64)], field: &str| {
             of.iter().find(|(name, _)| *name == field).map_or(0, |(_, number)| *number)
         };
@@ -260,7 +262,7 @@ fn is_each_ones_own(what: &str, case: &Case, records: &[Value], (named_by, share
                 by_owner(&fields, &first, named_by)[owner].clone()
             }
         };
-        agrees(case, &format!("{what} {owner}: {fields:?}"), &told, &expected, *withheld, records);
+        agrees(case, &format!("{what} {owner}: {fields:?}"), &told, &expected, *unobserved, records);
     }
 }
 
@@ -298,15 +300,15 @@ fn compare(kind: &str, watched: Watched, worked: Vec<(u32, Vec<Value>)>) {
     let ids: Vec<u32> = worked.iter().map(|(id, _)| *id).collect();
     let told: BTreeMap<&str, Vec<Value>> =
         tools.into_iter().map(|(by, tool)| (by, tool.wait().records)).collect();
-    let withheld = withheld(collector, &ids);
+    let unobserved = unobserved(collector, &ids);
     let what = |by: &str| format!("{} --attach {kind} --by {by}", case.tool);
     let (fields, once): (Vec<&str>, Vec<u64>) = case.in_all().into_iter().unzip();
     let three: Vec<u64> = once.iter().map(|number| 3 * number).collect();
     for (by, records) in &told {
         let sums: Vec<u64> = fields.iter().map(|field| sum(records, field)).collect();
-        agrees(case, &what(by), &sums, &three, withheld.iter().sum(), records);
+        agrees(case, &what(by), &sums, &three, unobserved.iter().sum(), records);
         if !["system", "top"].contains(by) {
-            is_each_ones_own(&what(by), case, records, shares(case, by, &ids, withheld, &cgroups));
+            is_each_ones_own(&what(by), case, records, shares(case, by, &ids, unobserved, &cgroups));
         }
     }
     if case.tool == "proclife" {
@@ -395,7 +397,7 @@ fn what_finds_no_room_is_lost_and_counted() {
         let ids: Vec<u32> = work(&watched, true).into_iter().map(|(id, _)| id).collect();
         let (_, tool) = watched.tools.remove(0);
         let records = tool.interrupt().records;
-        let withheld: u64 = withheld(watched.collector.take(), &ids).iter().sum();
+        let unobserved: u64 = unobserved(watched.collector.take(), &ids).iter().sum();
         let total = |records: &[Value]| case.events.iter().map(|field| sum(records, field)).sum::<u64>();
         let each: u64 = case.events.iter().map(|field| case.in_all()[field]).sum();
         let (told, lost) = (total(&records), sum(&records, "lost"));
@@ -403,8 +405,8 @@ fn what_finds_no_room_is_lost_and_counted() {
         let all = 3 * each;
         let exact = !kernel::preempts_programs() && !case.interrupts;
         let (known, all) = (told * case.loses + lost, all * case.loses);
-        let adds_up = known == all || known + withheld * case.loses == all || !exact && known > all;
-        assert!(adds_up, "{}: {withheld} withheld: {records:?}", case.tool);
+        let adds_up = known == all || known + unobserved * case.loses == all || !exact && known > all;
+        assert!(adds_up, "{}: {unobserved} unobserved: {records:?}", case.tool);
         assert!(told > 0 && told <= each, "{}: {records:?}", case.tool);
         assert!(lost > 0, "{}: {records:?}", case.tool);
     }
@@ -431,10 +433,10 @@ fn a_thousand_processes_in_room_for_sixteen() {
     let lost = sum(&records, "lost");
     // It and its children end and are reaped; of some kernels see `proclife.rs`.
     let all = 1_000 + 2 * 1_001;
-    let withheld = reaps.withheld(&[id]);
+    let unobserved = reaps.unobserved(&[id]);
     let exact = !kernel::preempts_programs();
-    let adds_up = told + lost == all || told + lost + withheld == all || !exact && told + lost > all;
-    assert!(adds_up, "{told} told, {lost} lost, {withheld} withheld of {all}");
+    let adds_up = told + lost == all || told + lost + unobserved == all || !exact && told + lost > all;
+    assert!(adds_up, "{told} told, {lost} lost, {unobserved} unobserved of {all}");
     assert_eq!(records.len(), 16, "{records:?}");
     assert!(lost > 0);
 }

@@ -45,22 +45,22 @@ fn run(args: &[&str]) -> (u32, Vec<Value>) {
     (workload.id(), workload.finish())
 }
 
-/// The sums of all counts, and the last gauge. To `reaped` comes what the kernel withheld from BPF programs, where
-/// it did: where only with it all are there that are expected.
-fn totals(records: &[Value], withheld: u64, reaped: u64) -> [u64; 9] {
+/// The sums of all counts, and the last gauge. To `reaped` comes what no BPF program could observe, if
+/// there was any: where only with it all are there that are expected.
+fn totals(records: &[Value], unobserved: u64, reaped: u64) -> [u64; 9] {
     let fields =
         ["forks", "threads", "execs", "exits", "thread_exits", "reaped", "fork_errors", "exec_errors"];
     let sums = fields.map(|field| sum(records, field));
     let mut all = [0; 9];
     all[..8].copy_from_slice(&sums);
-    all[5] = completed(all[5], withheld, reaped);
+    all[5] = completed(all[5], unobserved, reaped);
     all[8] = count(records.last().expect("a record"), "zombies");
     all
 }
 
-/// A count with what was withheld: see `tests::tracer`.
-fn completed(told: u64, withheld: u64, expected: u64) -> u64 {
-    if told == expected { told } else { told + withheld }
+/// A count with what was unobserved: see `tests::tracer`.
+fn completed(told: u64, unobserved: u64, expected: u64) -> u64 {
+    if told == expected { told } else { told + unobserved }
 }
 
 /// The same as it must be.
@@ -94,7 +94,7 @@ fn a_cgroups_processes_are_counted_exactly() {
     let mut workload = processes(&["--cgroup", cgroup.path()]);
     let family = [workload.id()];
     let compare = |what: &str, records: &[Value], exits, reaped, zombies| {
-        let told = totals(records, reaps.withheld(&family), reaped);
+        let told = totals(records, reaps.unobserved(&family), reaped);
         agree(what, &told, &expected(exits, reaped, zombies), sum(records, "lost"));
     };
     workload.until_says("held");
@@ -123,7 +123,7 @@ fn a_cgroup_holds_those_below_it_and_no_others() {
     let (within, _) = run(&["processes", "--forks", "17", "--threads", "3", "--cgroup", outer.path()]);
     settled(&tool);
     let records = tool.interrupt().records;
-    let reaped = completed(sum(&records, "reaped"), reaps.withheld(&[below, within]), 120);
+    let reaped = completed(sum(&records, "reaped"), reaps.unobserved(&[below, within]), 120);
     let [forks, threads, exits, lost] =
         ["forks", "threads", "exits", "lost"].map(|field| sum(&records, field));
     agree("forks, threads, exits, reaped", &[forks, threads, exits, reaped], &[118, 3, 120, 120], lost);
@@ -148,19 +148,19 @@ fn a_process_filter_sees_only_that_process() {
     let mut held = expected(0, forks - ZOMBIES, ZOMBIES);
     held[EXECUTED] = 0;
     let records = settled(&tool);
-    let told = totals(&records, reaps.withheld(&family), forks - ZOMBIES);
+    let told = totals(&records, reaps.unobserved(&family), forks - ZOMBIES);
     agree("with zombies", &told, &held, sum(&records, "lost"));
     one.go_on();
     one.until_says("held");
     settled(&tool);
     // Its own reaping is its parent's.
-    let withheld = reaps.withheld(&family);
+    let unobserved = reaps.unobserved(&family);
     one.finish();
     settled(&tool);
     let mut ended = expected(1, forks, 0);
     ended[EXECUTED] = 0;
     let records = tool.interrupt().records;
-    agree("at the end", &totals(&records, withheld, forks), &ended, sum(&records, "lost"));
+    agree("at the end", &totals(&records, unobserved, forks), &ended, sum(&records, "lost"));
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn two_processes_can_be_asked_for() {
     }
     settled(&tool);
     let records = tool.interrupt().records;
-    let reaped = completed(sum(&records, "reaped"), reaps.withheld(&[all[0].id(), all[2].id()]), 408);
+    let reaped = completed(sum(&records, "reaped"), reaps.unobserved(&[all[0].id(), all[2].id()]), 408);
     let [forks, exits, lost] = ["forks", "exits", "lost"].map(|field| sum(&records, field));
     agree("forks, exits, reaped", &[forks, exits, reaped], &[408, 0, 408], lost);
     all.into_iter().for_each(|workload| drop(workload.finish()));
@@ -203,7 +203,7 @@ fn the_highest_fork_rate_is_counted_exactly() {
     let forks = count(&said[0], "forks");
     settled(&tool);
     let records = tool.interrupt().records;
-    let reaped = completed(sum(&records, "reaped"), reaps.withheld(&[family]), forks + 1);
+    let reaped = completed(sum(&records, "reaped"), reaps.unobserved(&[family]), forks + 1);
     drop(reaps);
     let [told, exits, lost] = ["forks", "exits", "lost"].map(|field| sum(&records, field));
     agree("forks, exits, reaped", &[told, exits, reaped], &[forks, forks + 1, forks + 1], lost);
@@ -242,7 +242,7 @@ fn threads_that_end_in_uncommon_ways_are_counted_exactly() {
         settled(&tool);
         let records = tool.interrupt().records;
         let all = repeat * threads;
-        let reaped = completed(sum(&records, "reaped"), reaps.withheld(&[family]), repeat + 1);
+        let reaped = completed(sum(&records, "reaped"), reaps.unobserved(&[family]), repeat + 1);
         let told = [&FIELDS.map(|field| sum(&records, field))[..], &[reaped]].concat();
         let expected = [repeat, all, execs, repeat + 1, all, repeat + 1];
         let what = format!("{how} with {threads} threads: {FIELDS:?} and reaped");
