@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
+use crate::comparison::Comparison;
 use crate::kernel;
 use crate::records::count;
 use crate::tool::Tool;
@@ -158,6 +159,7 @@ impl Measured {
     /// oftener than from before its start until after its end.
     pub fn agrees(&self) {
         let told = self.told();
+        let mut comparison = Comparison::of("irqlat", &[]);
         let known: BTreeSet<&str> = VECTORS.iter().map(|(_, at)| *at).chain(SOFT).collect();
         for (source, outer) in &self.outer.0 {
             let is_line = source.0.parse::<u32>().is_ok();
@@ -168,12 +170,12 @@ impl Measured {
             let unobserved = self.unobserved.get(source).copied().unwrap_or_default();
             let none = BTreeMap::from([(String::new(), 0)]);
             for (handler, told) in told.get(source).unwrap_or(&none) {
-                assert!(
-                    inner <= told + unobserved && told <= outer,
-                    "{source:?} {handler}: told {told}, unobserved {unobserved}, by the kernel's account {inner} to {outer}"
-                );
+                let name = format!("{source:?} {handler}");
+                comparison = comparison.between(name, *told, inner.saturating_sub(unobserved), *outer);
             }
         }
+        // `lost` is another's matter.
+        comparison.equal_minus_lost();
         for source in told.keys() {
             assert!(self.outer.0.contains_key(source), "{source:?} is not in the kernel's account");
         }

@@ -29,12 +29,6 @@ pub fn of_guest() -> Option<String> {
     std::env::var("TEST_KERNEL").ok()
 }
 
-/// Whether this is a guest whose kernel is neither the oldest nor the newest: what depends on the kernel little is not
-/// asked there.
-pub fn is_between_others() -> bool {
-    of_guest().is_some_and(|kernel| !["5.10", "7.x"].contains(&kernel.as_str()))
-}
-
 /// Whether this kernel allows a kind of hook (`auto`, `fentry`, `kprobe`, `tracepoint`). In the guests all kinds must
 /// work; of the kernel that this machine happens to have, its own files are asked.
 pub fn allows(kind: &str) -> Allows {

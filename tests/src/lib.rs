@@ -53,8 +53,3 @@ pub fn can_run() -> bool {
     writeln!(std::io::stderr(), "skipped: needs root").expect("stderr takes a line");
     false
 }
-
-/// Waits for what has no reason of its own yet.
-pub fn until<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
-    wait::until(wait::For::State, what, ask)
-}

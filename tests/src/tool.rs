@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::wait::{For, until, until_or};
+use crate::wait::{For, until_or};
 use crate::{programs, records};
 
 /// A tool that runs and whose records are collected.

@@ -1,8 +1,6 @@
 //! `biolat 0.25 | ebpfmux --window 2` tells of a real disk what `biolat 2` tells, which runs beside it.
 #![allow(clippy::expect_used, reason = "tests")]
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use serde_json::Value;
 use tests::disk::Disk;
@@ -10,6 +8,7 @@ use tests::mux::Streams;
 use tests::raw::Collector;
 use tests::records::{of_disk, parse};
 use tests::tool::Tool;
+use tests::wait::until_moment;
 use tests::workload::Workload;
 use tests::{can_run, lock};
 
@@ -37,11 +36,11 @@ fn measured(disk: &Disk) -> Option<Measured> {
     let mut workers = Vec::new();
     // What the tool takes to attach is well within what the intervals may be off.
     let first = (now() + 200).div_euclid(WINDOW) * WINDOW + WINDOW;
-    sleep_until(first - 30);
+    until_moment(first - 30);
     let long = Tool::start("biolat", &["--buckets", "2"]);
     let short = Tool::start("biolat", &["--buckets", "0.25"]);
     for (window, [reads, writes]) in (0..).zip(WORK) {
-        sleep_until(first + window * WINDOW + SHORT + OFF);
+        until_moment(first + window * WINDOW + SHORT + OFF);
         let (reads, writes) = (reads.to_string(), writes.to_string());
         let workload = Workload::start(&[
             "io",
@@ -61,7 +60,7 @@ fn measured(disk: &Disk) -> Option<Measured> {
         }
     }
     let last = first + WORK.len() as i64 * WINDOW;
-    sleep_until(last + SHORT + OFF);
+    until_moment(last + SHORT + OFF);
     let (long, short) = (long.interrupt().records, short.interrupt().records);
     let in_time =
         long.iter().map(end).filter(|end| *end < last + OFF).all(|end| (end - nearest(end)).abs() < OFF);
@@ -75,10 +74,6 @@ fn measured(disk: &Disk) -> Option<Measured> {
 
 fn now() -> i64 {
     Timestamp::now().as_millisecond()
-}
-
-fn sleep_until(at: i64) {
-    std::thread::sleep(Duration::from_millis((at - now()).max(0).unsigned_abs()));
 }
 
 /// When a record's interval ended.

@@ -5,10 +5,11 @@ use std::process::Output;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tests::can_run;
 use tests::programs::{self, shell};
 use tests::records::{self, count};
 use tests::tool::Tool;
-use tests::{can_run, until};
+use tests::wait::{For, until};
 
 fn good(line: &str) -> String {
     let Output { status, stdout, stderr } = shell(line);
@@ -149,7 +150,7 @@ fn overhead_is_told_once_per_interval() {
         return;
     }
     let tool = Tool::start("proclife", &["--overhead", "0.1"]);
-    let records = until("its programs to run", || {
+    let records = until(For::Record, "its programs to run", || {
         programs::succeed("true", &[]);
         Some(tool.records()).filter(|all| all.iter().any(|record| count(record, "bpf_runs") > 0))
     });
