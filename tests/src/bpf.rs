@@ -62,15 +62,36 @@ fn open(held: &Held) -> Option<OwnedFd> {
     (fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// The name of a program, of which the kernel keeps 15 bytes.
-pub fn name(program: &Held) -> String {
-    let program = open(program).expect("it is held");
+/// What the kernel tells of a program.
+fn info(program: &OwnedFd) -> libbpf_sys::bpf_prog_info {
     let mut info = libbpf_sys::bpf_prog_info::default();
     let mut len = size_of_val(&info) as u32;
     // SAFETY: `info` is zeroed, as the kernel wants it, and `len` is its size.
     let error =
         unsafe { libbpf_sys::bpf_prog_get_info_by_fd(program.as_raw_fd(), &raw mut info, &raw mut len) };
     assert_eq!(error, 0, "the kernel tells of a program");
+    info
+}
+
+/// The programs of a process, kept so that the kernel tells of them when it has ended.
+pub struct Programs(Vec<OwnedFd>);
+
+impl Programs {
+    /// Those that it holds now.
+    pub fn of(pid: u32) -> Self {
+        Self(held_by(pid).iter().filter(|held| held.kind == "prog").filter_map(open).collect())
+    }
+
+    /// How often the kernel left one of them out, on the whole machine, since they were loaded: `recursion_misses`, which
+    /// it counts from Linux 5.12 on.
+    pub fn left_out(&self) -> u64 {
+        self.0.iter().map(|program| info(program).recursion_misses).sum()
+    }
+}
+
+/// The name of a program, of which the kernel keeps 15 bytes.
+pub fn name(program: &Held) -> String {
+    let info = info(&open(program).expect("it is held"));
     // SAFETY: the kernel ends it with a 0.
     unsafe { CStr::from_ptr(info.name.as_ptr()) }.to_string_lossy().into_owned()
 }

@@ -80,7 +80,11 @@ pub fn pairs<'a>(
     }
     let strange = told.len() - pairs.len();
     let first = told.iter().find(|told| !pairs.iter().any(|(_, paired)| std::ptr::eq(*paired, **told)));
-    assert!(2 * strange as u64 <= lost, "nobody made {strange}, {lost} lost: {first:?} of {said:?}");
+    assert!(
+        2 * strange as u64 <= lost,
+        "nobody made {strange}, {lost} lost, on {}: {first:?}",
+        kernel::name()
+    );
     pairs
 }
 

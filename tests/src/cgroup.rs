@@ -3,9 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
-use crate::until;
+use crate::wait::{self, For, until};
 
 /// A cgroup v2 without controllers, which goes away with its members.
 pub struct Cgroup {
@@ -57,12 +56,9 @@ impl Drop for Cgroup {
         let gone = || fs::remove_dir(&self.path).ok();
         // Zombies keep it until they are reaped; a test that fails already must not fail again.
         if std::thread::panicking() {
-            let _ = (0..100).find_map(|_| {
-                std::thread::sleep(Duration::from_millis(20));
-                gone()
-            });
+            wait::clean_up(|| gone().is_some());
         } else {
-            until("the cgroup to be empty", gone);
+            until(For::Freed, "the cgroup to be empty", gone);
         }
     }
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-use crate::{kernel, programs, until};
+use crate::wait::{For, until};
+use crate::{kernel, programs};
 
 /// A disk that exists for one test.
 pub struct Disk {
@@ -40,7 +41,7 @@ impl Disk {
         let name = format!("zram{}", number.trim());
         fs::write(format!("/sys/block/{name}/disksize"), format!("{megabytes}M")).expect("disksize");
         let disk = Self { name, kind: Kind::Zram };
-        until("the device's node", || Path::new(&disk.path()).exists().then_some(()));
+        until(For::Device, disk.path(), || Path::new(&disk.path()).exists().then_some(()));
         disk
     }
 

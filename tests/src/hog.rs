@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::cgroup::Cgroup;
 use crate::memcg::{self, Memcg};
-use crate::until;
+use crate::wait::{For, until};
 use crate::workload::Workload;
 
 /// Bytes of a page.
@@ -62,7 +62,7 @@ pub struct Known {
 impl Known {
     /// Of a process that is about to sleep.
     pub fn of(pid: u32) -> Self {
-        until("it to sleep", || {
+        until(For::State, "the process to sleep", || {
             fs::read_to_string(format!("/proc/{pid}/stat")).ok().filter(|stat| stat.contains(") S "))
         });
         let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).expect("it is there");

@@ -29,12 +29,6 @@ pub fn of_guest() -> Option<String> {
     std::env::var("TEST_KERNEL").ok()
 }
 
-/// Whether this is a guest whose kernel is neither the oldest nor the newest: what depends on the kernel little is not
-/// asked there.
-pub fn is_between_others() -> bool {
-    of_guest().is_some_and(|kernel| !["5.10", "7.x"].contains(&kernel.as_str()))
-}
-
 /// Whether this kernel allows a kind of hook (`auto`, `fentry`, `kprobe`, `tracepoint`). In the guests all kinds must
 /// work; of the kernel that this machine happens to have, its own files are asked.
 pub fn allows(kind: &str) -> Allows {
@@ -162,7 +156,8 @@ fn check(tool: &str, options: &[&str]) -> Vec<Value> {
 }
 
 /// Whether a task may be preempted while a program runs for it, as on Debian's kernels from Linux 6.18 on: the program is
-/// then left out for whatever else runs on that processor meanwhile, and the tool tells so in `lost`.
+/// then left out for whatever else runs on that processor meanwhile, and the tool tells so in `lost`. That is of the whole
+/// machine, whatever the tool is asked to filter by: a program that does not run cannot filter.
 pub fn preempts_programs() -> bool {
     release() >= (6, 18)
 }
@@ -170,6 +165,38 @@ pub fn preempts_programs() -> bool {
 /// Whether what is lost may have been left out so.
 pub fn may_have_left_out(lost: u64) -> bool {
     lost > 0 && preempts_programs()
+}
+
+/// Whether a tool may lose something while all is well: where programs are preempted, and on any kernel one whose
+/// programs are run by interrupts, which leave a program out that they would interrupt themselves.
+pub fn may_leave_out(tool: &str) -> bool {
+    preempts_programs() || ["biolat", "irqlat"].contains(&tool)
+}
+
+/// The running kernel, for what a failure tells.
+pub fn name() -> String {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let guest = of_guest().map_or_else(String::new, |guest| format!(" (guest {guest})"));
+    format!("Linux {}{guest}", release.trim())
+}
+
+/// The running kernel, and by which rungs a tool counts with these options, for what a failure tells. By its `--check`,
+/// which may fail, too.
+pub fn identity(tool: &str, options: &[String]) -> String {
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let output = run_check(tool, &options);
+    let mut hooks: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for row in String::from_utf8_lossy(&output.stdout).lines() {
+        let row: Value = serde_json::from_str(row).unwrap_or_default();
+        if let (Some(hook), Some(rung)) = (row["hook"].as_str(), row["rung"].as_str()) {
+            hooks.entry(rung.to_string()).or_default().push(hook.to_string());
+        }
+    }
+    let rungs: Vec<String> =
+        hooks.iter().map(|(rung, of)| format!("{} by {rung}", of.join(" and "))).collect();
+    let rungs =
+        if rungs.is_empty() { format!("--check ended with {}", output.status) } else { rungs.join(", ") };
+    format!("{}; {rungs}", name())
 }
 
 /// The running kernel's version, major and minor.

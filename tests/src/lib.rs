@@ -7,6 +7,7 @@
 pub mod bpf;
 pub mod callers;
 pub mod cgroup;
+pub mod comparison;
 pub mod disk;
 pub mod exported;
 pub mod fio;
@@ -37,13 +38,10 @@ pub mod tool;
 pub mod tracer;
 pub mod unit;
 pub mod user;
+pub mod wait;
 pub mod workload;
 
 use std::io::Write;
-use std::time::{Duration, Instant};
-
-/// How long anything may take that is waited for: long, for machines under load.
-pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Whether the tests can run: as root. Otherwise says so; in CI that is a failure.
 pub fn can_run() -> bool {
@@ -54,21 +52,4 @@ pub fn can_run() -> bool {
     // Not by eprintln, which the test harness keeps to itself.
     writeln!(std::io::stderr(), "skipped: needs root").expect("stderr takes a line");
     false
-}
-
-/// Asks again and again until there is an answer; fails, naming what was waited for, when patience ends.
-pub fn until<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
-    within_patience(ask).unwrap_or_else(|| panic!("gave up waiting for {what}"))
-}
-
-/// Asks again and again until there is an answer; none when patience ends.
-pub fn within_patience<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        let answer = ask();
-        if answer.is_some() || Instant::now() >= end {
-            return answer;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
-use crate::{cgroup, until};
+use crate::cgroup;
+use crate::wait::{self, For, until};
 
 /// A memory cgroup, which goes away with its members.
 pub struct Memcg {
@@ -77,10 +77,9 @@ impl Drop for Memcg {
         let _ = fs::write(self.path.join("cgroup.kill"), "1");
         let gone = || fs::remove_dir(&self.path).ok();
         if std::thread::panicking() {
-            std::thread::sleep(Duration::from_millis(500));
-            let _ = gone();
+            wait::clean_up(|| gone().is_some());
         } else {
-            until("the memory cgroup to be empty", gone);
+            until(For::Freed, "the memory cgroup to be empty", gone);
         }
     }
 }

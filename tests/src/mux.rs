@@ -8,7 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use tempfile::TempDir;
 
 use crate::programs::built;
-use crate::until;
+use crate::wait::{For, until};
 
 /// A directory for the streams of a test.
 pub struct Streams(TempDir);
@@ -84,7 +84,7 @@ impl Victoria {
         ]);
         victoria.env("PATH", path()).current_dir(streams.path(".")).stderr(Stdio::null());
         let victoria = Self { child: victoria.spawn().expect("victoria-metrics: see scripts/setup"), port };
-        until("victoria-metrics", || victoria.get("/health").filter(|said| said == "OK"));
+        until(For::Answer, "victoria-metrics", || victoria.get("/health").filter(|said| said == "OK"));
         victoria
     }
 

@@ -24,7 +24,7 @@ pub struct Request {
     pub completed: u64,
     /// Whether it was issued or completed where some kernels run no BPF program:
     /// see [`tracer::threads_of_init`].
-    pub withheld: bool,
+    pub unobserved: bool,
 }
 
 impl Request {
@@ -96,7 +96,7 @@ impl Collector {
                     made: made.remove(&key),
                     issued: issue.at,
                     completed: event.at,
-                    withheld: issue.is_withheld(&init) || event.is_withheld(&init),
+                    unobserved: issue.is_unobserved(&init) || event.is_unobserved(&init),
                 })),
             }
         }

@@ -7,7 +7,8 @@ use std::process::{Child, Command};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::cgroup::Cgroup;
-use crate::{programs, until};
+use crate::programs;
+use crate::wait::{For, until};
 
 /// The program, stopped. Somebody else has to put it in a cgroup: its own way there would be the first work that counts.
 pub struct Stopped {
@@ -32,7 +33,9 @@ impl Stopped {
 
     fn until_stops(&self) {
         let stat = format!("/proc/{}/stat", self.child.id());
-        until("the work to stop", || fs::read_to_string(&stat).ok().filter(|stat| stat.contains(") T ")));
+        until(For::State, "the work to stop", || {
+            fs::read_to_string(&stat).ok().filter(|stat| stat.contains(") T "))
+        });
     }
 
     fn go_on(&self) {

@@ -11,11 +11,14 @@ use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::{programs, records, until, within_patience};
+use crate::wait::{For, until_or};
+use crate::{programs, records};
 
 /// A tool that runs and whose records are collected.
 pub struct Tool {
     child: Child,
+    /// The command, for what a failure tells.
+    command: String,
     out: Stream,
     err: Stream,
     /// Each line is parsed once: in a guest, parsing all of them whenever one is asked for would take most of the
@@ -116,7 +119,12 @@ impl Tool {
 
     /// The rung of a hook that it has, as it says with `-v`.
     pub fn rung(&self, hook: &str) -> String {
-        until("the rung of a hook", || rungs_in(&self.said()).remove(hook))
+        until_or(
+            For::Ready,
+            format!("{}: the rung of {hook}", self.command),
+            || rungs_in(&self.said()).remove(hook),
+            || self.said(),
+        )
     }
 
     /// Starts a command that is or becomes a tool, and waits for nothing.
@@ -125,7 +133,12 @@ impl Tool {
         let mut child = child.unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         let out = Stream::of(child.stdout.take().expect("piped"));
         let err = Stream::of(child.stderr.take().expect("piped"));
-        Self { child, out, err, parsed: Mutex::default() }
+        let words = std::iter::once(command.get_program()).chain(command.get_args());
+        let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+        // Of the program its name will do.
+        let text = words.join(" ");
+        let command = text.rsplit_once("release/").map_or(text.as_str(), |(_, rest)| rest).to_string();
+        Self { child, command, out, err, parsed: Mutex::default() }
     }
 
     /// Its process id.
@@ -135,13 +148,14 @@ impl Tool {
 
     /// Waits until it counts.
     fn until_attached(&mut self) {
-        let pid = self.child.id();
-        until("the tool to attach", || {
-            if let Some(status) = self.child.try_wait().expect("the tool can be waited for") {
-                panic!("the tool ended early: {status}: {}", self.err.lines_after(0));
+        let Self { child, command, err, .. } = self;
+        let attached = || {
+            if let Some(status) = child.try_wait().expect("the tool can be waited for") {
+                panic!("{command}: it ended early: {status}: {}", err.lines_after(0));
             }
-            is_attached(pid).then_some(())
-        });
+            is_attached(child.id()).then_some(())
+        };
+        until_or(For::Attach, &*command, attached, || err.lines_after(0));
     }
 
     /// What is seen in the records so far.
@@ -175,21 +189,22 @@ impl Tool {
             // Records of an interval are written at once, but may be read in parts: the next one's begin ends it.
             (first + 1..records.len()).find(|at| records[*at]["ts"] != records[first]["ts"])
         };
-        until("an interval", || self.seen(of_interval))
+        let what = format!("{}: one that ended after {moment}", self.command);
+        until_or(For::Interval, what, || self.seen(of_interval), || self.came())
     }
 
     /// Waits until the records satisfy a test; returns them.
     pub fn until(&self, what: &str, satisfied: impl Fn(&[Value]) -> bool) -> Vec<Value> {
-        let came = within_patience(|| self.seen(&satisfied).then_some(()));
-        let records = self.records();
-        let last = records.last();
-        assert!(
-            came.is_some(),
-            "gave up waiting for {what}: {} records, the last {last:?}; {}",
-            records.len(),
-            self.said()
-        );
-        records
+        let what = format!("{}: {what}", self.command);
+        until_or(For::Record, what, || self.seen(&satisfied).then_some(()), || self.came());
+        self.records()
+    }
+
+    /// What came so far, for a message.
+    fn came(&self) -> String {
+        let (number, last) = self.seen(|records| (records.len(), records.last().cloned()));
+        let last = last.map_or_else(String::new, |last| format!(", the last {last}"));
+        format!("{number} records{last}; {}", self.said())
     }
 
     /// Sends a signal.
@@ -213,7 +228,9 @@ impl Tool {
 
     /// Waits for its end.
     pub fn wait(mut self) -> Ended {
-        let status = until("the tool to end", || self.child.try_wait().expect("the tool can be waited for"));
+        let Self { child, command, err, .. } = &mut self;
+        let ended = || child.try_wait().expect("the tool can be waited for");
+        let status = until_or(For::End, &*command, ended, || err.lines_after(0));
         let Parsed { mut records, bytes } = self.parsed.into_inner().unwrap_or_else(PoisonError::into_inner);
         records.extend(records::parse(&self.out.all()[bytes..]));
         Ended { status, records, stderr: self.err.all() }

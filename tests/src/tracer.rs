@@ -118,7 +118,7 @@ pub fn event(line: &str) -> Option<Event<'_>> {
 
 impl Event<'_> {
     /// Whether process 1 ran, of which these are the threads that are there now: see [`threads_of_init`].
-    pub fn is_withheld(&self, init: &HashSet<u32>) -> bool {
+    pub fn is_unobserved(&self, init: &HashSet<u32>) -> bool {
         self.process == Some(1) || init.contains(&self.thread)
     }
 }

@@ -4,10 +4,11 @@
 use serde_json::Value;
 use tempfile::NamedTempFile;
 use tests::cgroup::Cgroup;
+use tests::comparison::Comparison;
 use tests::disk::{Disk, below};
 use tests::ledger::{Ledger, Measured, Watched};
 use tests::raw::{Collector, EmptyFlushes};
-use tests::records::{agree_but_for, of_disk, sum};
+use tests::records::{of_disk, sum};
 use tests::tool::Tool;
 use tests::workload::Workload;
 use tests::{can_run, fio, lock, programs};
@@ -175,8 +176,9 @@ fn only_one_of_two(filter: impl Fn(&Cgroup, &Workload) -> Vec<String>) {
     let records = tool.interrupt().records;
     let requests = collector.end();
     let made = requests.iter().filter(|request| request.is_made_by(asked_for.id()));
-    let told = Ledger::of_records(&records, &disk.name).with_withheld(made);
-    agree_but_for("reads, writes", &[told.reads[0], told.writes[0]], &[1_009, 503], sum(&records, "lost"));
+    let told = Ledger::of_records(&records, &disk.name).with_unobserved(made);
+    let comparison = Comparison::of("biolat", &[]).part(filter.join(" ")).lost(sum(&records, "lost"));
+    comparison.field("reads", told.reads[0], 1_009).field("writes", told.writes[0], 503).equal_minus_lost();
     assert_eq!([told.reads[1], told.writes[1]], [told.reads[0] * 8_192, told.writes[0] * 8_192]);
     // The disk below is asked by the loop device's kernel threads.
     assert!(records.iter().all(|record| record["disk"] == disk.name.as_str() || record["disk"].is_null()));

@@ -2,10 +2,11 @@
 #![allow(clippy::expect_used, reason = "tests")]
 
 use serde_json::Value;
+use tests::comparison::Comparison;
 use tests::disk::Disk;
 use tests::quantiles::{FIELDS, RELATIVE, number, quantile};
 use tests::raw::{Collector, Request};
-use tests::records::{agree_but_for, count, of_disk, sum};
+use tests::records::{count, of_disk, sum};
 use tests::tool::Tool;
 use tests::{can_run, fio, kernel, lock, timing};
 
@@ -28,8 +29,10 @@ const LEAST_P50_US: f64 = 50.0;
 /// What is wrong with a record's fields with the prefix, beside the exact values, in microseconds.
 fn off(record: &Value, prefix: &str, mut exact: Vec<f64>, lost: u64) -> Vec<String> {
     exact.sort_by(f64::total_cmp);
-    let told = count(record, &format!("{prefix}count"));
-    agree_but_for(&format!("{prefix}count"), &[told], &[exact.len() as u64], lost);
+    let field = format!("{prefix}count");
+    let told = count(record, &field);
+    let comparison = Comparison::of("biolat", &[]).part(&record["op"]).lost(lost);
+    comparison.field(field, told, exact.len() as u64).equal_minus_lost();
     let mean = exact.iter().sum::<f64>() / exact.len() as f64;
     let (clocks, stopped) = match kernel::of_guest() {
         Some(_) => (EMULATED_CLOCKS_US, STOPPED),
@@ -104,8 +107,8 @@ fn percentiles_off() -> Vec<String> {
         let found = of_disk(&records, &disk.name, op);
         let [record] = found[..] else { panic!("not one record of {op}: {found:?}") };
         let of: Vec<&Request> = requests.iter().filter(|request| request.op == op).collect();
-        let shown: Vec<&Request> = of.iter().copied().filter(|request| !request.withheld).collect();
-        // A kernel that withholds requests from BPF programs withholds them all: see tests::tracer.
+        let shown: Vec<&Request> = of.iter().copied().filter(|request| !request.unobserved).collect();
+        // A kernel that runs no programs for some requests runs none for any of these: see tests::tracer.
         let of = if count(record, "count") == shown.len() as u64 { shown } else { of };
         let made = |request: &Request| request.made.expect("each was made").0;
         wrong.extend(off(record, "", of.iter().map(|r| (r.completed - r.issued) as f64).collect(), lost));

@@ -8,11 +8,12 @@ use std::path::Path;
 
 use serde_json::Value;
 use tests::cgroup::Cgroup;
+use tests::comparison::Comparison;
 use tests::exported::Exported;
 use tests::kernel::{self, Allows};
 use tests::mounted::Mounted;
 use tests::overlay::Overlay;
-use tests::records::{agree, count, sum};
+use tests::records::{count, sum};
 use tests::refusal::refuses;
 use tests::tool::Tool;
 use tests::workload::Workload;
@@ -109,7 +110,7 @@ fn counted_by(kind: &str) {
             add(&mut expected, "ext4", &OPS, &said, beneath);
         }
     }
-    compare(&format!("--attach {kind}"), &ended.records, &expected);
+    compare(&options, &ended.records, &expected);
 }
 
 /// Counts the work on an NFS mount, whose server is this machine's own, by each kind of hook.
@@ -154,7 +155,7 @@ fn known_work_on_nfs_is_counted_exactly() {
             assert_eq!(sees(rung(op)) == Sees::Nothing, is_without("nfs", op, kind), "{op}: {rungs:?}");
             add(&mut expected, "nfs", &[op], &said, |op| sees(rung(op)));
         }
-        compare(&format!("nfs --attach {kind}"), &ended.records, &expected);
+        compare(&options, &ended.records, &expected);
     }
 }
 
@@ -165,7 +166,7 @@ fn work(place: &Path, threads: &str, cgroup: &str) -> Vec<Value> {
 }
 
 /// Asserts that the records tell these counts and errors, and nothing of anything else.
-fn compare(what: &str, records: &[Value], expected: &Counts) {
+fn compare(options: &[&str], records: &[Value], expected: &Counts) {
     let mut told = Counts::new();
     for record in records.iter().filter(|record| !record["fs"].is_null()) {
         let text = |field: &str| record[field].as_str().expect("text").to_string();
@@ -173,13 +174,14 @@ fn compare(what: &str, records: &[Value], expected: &Counts) {
         *sum = [sum[0] + count(record, "count"), sum[1] + count(record, "errors")];
     }
     let strange: Vec<_> = told.iter().filter(|(key, _)| !expected.contains_key(key)).collect();
-    assert!(strange.is_empty(), "{what}: nobody did {strange:?}");
-    let told: Vec<_> = expected.keys().map(|key| told.get(key).copied().unwrap_or_default()).collect();
-    let values: Vec<_> = expected.values().copied().collect();
+    assert!(strange.is_empty(), "fslat {options:?}: nobody did {strange:?}");
+    let mut comparison = Comparison::of("fslat", options);
+    for (key, values) in expected {
+        let names = ["count", "errors"].map(|field| format!("{} {} {field}", key.0, key.1));
+        comparison = comparison.fields(&names, &told.get(key).copied().unwrap_or_default(), values);
+    }
     // A failed operation that is missing is missing twice, and was lost once.
-    let lost = 2 * sum(records, "lost");
-    let names: Vec<_> = expected.keys().map(|(fs, op)| format!("{fs} {op}")).collect();
-    agree(&format!("{what}: {names:?}"), told.as_flattened(), values.as_flattened(), lost);
+    comparison.lost(sum(records, "lost")).each_of(2).equal();
 }
 
 /// What the kernel of a machine with ZFS has, as far as it matters.
@@ -223,7 +225,7 @@ fn only_what_was_asked_for_is_counted() {
         "read" | "sync" => Sees::All,
         _ => Sees::Nothing,
     });
-    compare("--fs ext4,xfs --op read,sync", &tool.interrupt().records, &expected);
+    compare(&options[..4], &tool.interrupt().records, &expected);
 }
 
 #[test]

@@ -3,10 +3,11 @@
 
 use tests::callers::{SLICE_US, stopped, took_us};
 use tests::cgroup::Cgroup;
+use tests::comparison::Comparison;
 use tests::disk::Disk;
 use tests::formatted::Formatted;
 use tests::quantiles::{FIELDS, RELATIVE, number, quantile, rank};
-use tests::records::{agree, count, sum, with};
+use tests::records::{count, sum, with};
 use tests::tool::Tool;
 use tests::workload::Workload;
 use tests::{can_run, kernel, lock, timing};
@@ -55,7 +56,8 @@ fn percentiles_off() -> Vec<String> {
         let exact = taken(op);
         let (told, lost) = (count(record, "count"), sum(&records, "lost"));
         assert_eq!(exact.len(), times, "{op}");
-        agree(op, &[told], &[times as u64], lost);
+        let comparison = Comparison::of("fslat", &options[..4]).part(op);
+        comparison.field("count", told, times as u64).lost(lost).equal();
         // Any of them.
         let missing = times - told as usize;
         // One call may have been interrupted between the clocks of the two.

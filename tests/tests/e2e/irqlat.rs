@@ -14,8 +14,9 @@ use tests::interrupts::{Ledger, Measured, Watched, line_of};
 use tests::perf::CpuEvent;
 use tests::quantiles::number;
 use tests::records::{count, sum};
+use tests::wait::{For, until};
 use tests::workload::Workload;
-use tests::{can_run, kernel, lock, programs, until};
+use tests::{can_run, kernel, lock, programs};
 
 /// Packets, one after the other.
 const PACKETS: u64 = 1_009;
@@ -55,7 +56,9 @@ fn calls_of_functions() {
         });
         let calls = scope.spawn(|| {
             pin(0);
-            until("the other processor to be busy", || busy.load(Ordering::Relaxed).then_some(()));
+            until(For::State, "the other processor to be busy", || {
+                busy.load(Ordering::Relaxed).then_some(())
+            });
             CpuEvent::on(1).switch(SWITCHES);
         });
         calls.join().expect("it called");

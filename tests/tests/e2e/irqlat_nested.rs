@@ -47,7 +47,7 @@ fn waits(trace: &str, name: &str) -> Vec<Range<u64>> {
     let mut raised = None;
     let mut waits = Vec::new();
     for event in trace.lines().filter_map(tracer::event) {
-        if event.cpu != CPU || !event.fields.ends_with(&action) || event.is_withheld(&unseen) {
+        if event.cpu != CPU || !event.fields.ends_with(&action) || event.is_unobserved(&unseen) {
             continue;
         }
         match event.name {

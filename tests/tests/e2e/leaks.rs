@@ -7,7 +7,8 @@ use tests::kernel::{self, Allows};
 use tests::parallel::in_parallel;
 use tests::programs::TOOLS;
 use tests::tool::{Ended, Tool};
-use tests::{bpf, can_run, lock, until};
+use tests::wait::{For, until, until_or};
+use tests::{bpf, can_run, lock};
 
 /// `CAP_BPF` of `linux/capability.h`, as a bit.
 const CAP_BPF: u64 = 1 << 39;
@@ -73,7 +74,9 @@ fn rights_are_given_up(tool: &Tool, what: &str) {
     let pid = tool.pid();
     let rights = || ["CapEff", "CapPrm", "CapInh", "CapAmb"].map(|set| bpf::capabilities(pid, set));
     // Attached a moment before.
-    until("the tool to give up its rights", || rights().iter().all(|set| set & !CAP_BPF == 0).then_some(()));
+    until(For::Ready, format!("{what}: to give up its rights"), || {
+        rights().iter().all(|set| set & !CAP_BPF == 0).then_some(())
+    });
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it runs").flatten();
     for thread in threads {
         let id: u32 = thread.file_name().to_str().and_then(|id| id.parse().ok()).expect("a thread id");
@@ -104,22 +107,26 @@ fn told(tool: &Tool) -> (Vec<String>, Vec<String>) {
 fn no_two_rungs_are_attached(tool: &Tool, what: &str, held: &[Held]) {
     let mut programs: Vec<String> = held.iter().filter(|held| held.kind == "prog").map(bpf::name).collect();
     programs.sort_unstable();
-    let hooks = until(&format!("{what} to tell of all programs that it holds: {programs:?}"), || {
+    let all_told = || {
         let (hooks, planned) = told(tool);
         (planned == programs).then_some(hooks)
-    });
+    };
+    let hooks =
+        until_or(For::Ready, format!("{what}: to tell of its programs, {programs:?}"), all_told, || {
+            format!("{:?}", told(tool).1)
+        });
     assert!(!hooks.is_empty() && hooks.windows(2).all(|two| two[0] != two[1]), "{what}: {hooks:?}");
 }
 
 /// Waits until nothing is left of what a tool held: it is freed after an RCU grace period.
-fn nothing_stays(held: &[Held]) {
-    until("all that it held to be gone", || (!held.iter().any(bpf::exists)).then_some(()));
+fn nothing_stays(what: &str, held: &[Held]) {
+    let left = || held.iter().filter(|held| bpf::exists(held)).collect::<Vec<_>>();
+    until_or(For::Freed, what, || left().is_empty().then_some(()), || format!("{:?} are left", left()));
 }
 
 #[test]
 fn a_tool_holds_what_it_needs_and_leaves_nothing() {
-    // The older kernels have links of another kind.
-    if !can_run() || kernel::is_between_others() {
+    if !can_run() {
         return;
     }
     let _machine = lock::machine();
@@ -140,6 +147,6 @@ fn a_tool_holds_what_it_needs_and_leaves_nothing() {
                 args.contains(&"--events") && stderr.contains("were lost since the last record");
             assert_eq!(status.code(), Some(i32::from(lost_at_the_end)), "{what}: {stderr}");
         }
-        nothing_stays(&held);
+        nothing_stays(&what, &held);
     });
 }

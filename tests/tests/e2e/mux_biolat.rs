@@ -1,8 +1,6 @@
 //! `biolat 0.25 | ebpfmux --window 2` tells of a real disk what `biolat 2` tells, which runs beside it.
 #![allow(clippy::expect_used, reason = "tests")]
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use serde_json::Value;
 use tests::disk::Disk;
@@ -10,6 +8,7 @@ use tests::mux::Streams;
 use tests::raw::Collector;
 use tests::records::{of_disk, parse};
 use tests::tool::Tool;
+use tests::wait::until_moment;
 use tests::workload::Workload;
 use tests::{can_run, lock};
 
@@ -27,8 +26,8 @@ struct Measured {
     short: Vec<Value>,
     /// When the window ends that has the last of the work.
     last: i64,
-    /// Reads and writes that the kernel withheld from BPF programs: see `tests::tracer`.
-    withheld: [u64; 2],
+    /// Reads and writes that no BPF program could observe: see `tests::tracer`.
+    unobserved: [u64; 2],
 }
 
 /// `None` if the machine was too slow for the work to be done far from the windows' ends.
@@ -37,11 +36,11 @@ fn measured(disk: &Disk) -> Option<Measured> {
     let mut workers = Vec::new();
     // What the tool takes to attach is well within what the intervals may be off.
     let first = (now() + 200).div_euclid(WINDOW) * WINDOW + WINDOW;
-    sleep_until(first - 30);
+    until_moment(first - 30);
     let long = Tool::start("biolat", &["--buckets", "2"]);
     let short = Tool::start("biolat", &["--buckets", "0.25"]);
     for (window, [reads, writes]) in (0..).zip(WORK) {
-        sleep_until(first + window * WINDOW + SHORT + OFF);
+        until_moment(first + window * WINDOW + SHORT + OFF);
         let (reads, writes) = (reads.to_string(), writes.to_string());
         let workload = Workload::start(&[
             "io",
@@ -61,24 +60,20 @@ fn measured(disk: &Disk) -> Option<Measured> {
         }
     }
     let last = first + WORK.len() as i64 * WINDOW;
-    sleep_until(last + SHORT + OFF);
+    until_moment(last + SHORT + OFF);
     let (long, short) = (long.interrupt().records, short.interrupt().records);
     let in_time =
         long.iter().map(end).filter(|end| *end < last + OFF).all(|end| (end - nearest(end)).abs() < OFF);
     let requests = collector.end();
-    let withheld = ["read", "write"].map(|op| {
-        let of = requests.iter().filter(|request| request.withheld && request.op == op);
+    let unobserved = ["read", "write"].map(|op| {
+        let of = requests.iter().filter(|request| request.unobserved && request.op == op);
         of.filter(|request| workers.iter().any(|id| request.is_made_by(*id))).count() as u64
     });
-    in_time.then_some(Measured { long, short, last, withheld })
+    in_time.then_some(Measured { long, short, last, unobserved })
 }
 
 fn now() -> i64 {
     Timestamp::now().as_millisecond()
-}
-
-fn sleep_until(at: i64) {
-    std::thread::sleep(Duration::from_millis((at - now()).max(0).unsigned_abs()));
 }
 
 /// When a record's interval ended.
@@ -124,9 +119,9 @@ fn windows_of_a_real_disk_are_the_longer_intervals() {
     }
 }
 
-/// Counts must agree, but for what was withheld; times that do not are told.
+/// Counts must agree, but for what was unobserved; times that do not are told.
 fn compare(disk: &Disk) -> Result<(), String> {
-    let Measured { long, short, last, withheld } =
+    let Measured { long, short, last, unobserved } =
         measured(disk).ok_or("the machine is too busy to work in time")?;
     let lines = |records: &[Value]| records.iter().map(|record| format!("{record}\n")).collect::<String>();
     let streams = Streams::default();
@@ -172,8 +167,8 @@ fn compare(disk: &Disk) -> Result<(), String> {
         }
     }
     assert!(
-        missing == [0; 2] || missing == withheld,
-        "{missing:?} reads and writes missing, {withheld:?} withheld"
+        missing == [0; 2] || missing == unobserved,
+        "{missing:?} reads and writes missing, {unobserved:?} unobserved"
     );
     Ok(())
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tests::mux::Streams;
 use tests::programs::built;
 use tests::stream::{self, Sum};
-use tests::until;
+use tests::wait::until_still;
 
 const RECORDS: u64 = 1_000_000;
 const FILES: u64 = 2;
@@ -139,12 +139,7 @@ fn check(mux: &mut Child, written: &AtomicU64) -> (Sum, u64, u64) {
 
 /// Reads nothing until the writers of FIFOs stand still, which have then not written much more than has been read.
 fn pause(written: &AtomicU64, read: u64, length: u64) {
-    let mut before = 0;
-    until("the writers to stand still", || {
-        std::thread::sleep(Duration::from_millis(150));
-        let now = written.load(Relaxed);
-        Some(()).filter(|()| std::mem::replace(&mut before, now) == now)
-    });
+    let before = until_still("the writers' lines", Duration::from_millis(150), || written.load(Relaxed));
     // All sources are read at the same pace, within the times that are put in order.
     let ahead = (before * length).saturating_sub(read * length / STREAMS * FIFOS);
     assert!(ahead <= FIFOS * AHEAD + BEHIND, "{ahead} bytes ahead of the reader");

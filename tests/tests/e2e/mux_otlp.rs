@@ -10,12 +10,11 @@ use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use receiver::{Answer, Point, Receiver};
 use serde_json::Value;
 use tests::mux::{Streams, Victoria, path, record, ts};
-use tests::until;
+use tests::wait::{For, until};
 
 fn good() -> Answer {
     Answer::Status("200 OK\r\n", Vec::new())
@@ -131,14 +130,19 @@ fn the_last_record_waits_for_no_other_and_a_signal_sends_the_rest() {
     assert!(Command::new("mkfifo").arg(streams.path("live")).status().is_ok_and(|made| made.success()));
     let mut mux = Command::new("ebpfmux");
     mux.args(["live", "--otlp", &receiver.url, "--otlp-interval", "0.1"]).env("PATH", path());
-    mux.current_dir(streams.path(".")).stdout(Stdio::null());
+    mux.current_dir(streams.path(".")).stdout(Stdio::piped());
     let mut mux = mux.spawn().expect("it runs");
+    let mut out = BufReader::new(mux.stdout.take().expect("a pipe"));
     let mut live = OpenOptions::new().write(true).open(streams.path("live")).expect("a FIFO");
     let got = || receiver.got.lock().expect("nobody panicked").len();
     live.write_all(second(0.05, "web", 64).as_bytes()).expect("it is read");
-    until("the first", || Some(()).filter(|()| got() == 1));
+    until(For::Answer, "the first", || Some(()).filter(|()| got() == 1));
     live.write_all(second(0.06, "web", 64).as_bytes()).expect("it is read");
-    std::thread::sleep(Duration::from_millis(200));
+    // Passed on, it has been read.
+    for _ in 0..2 {
+        let mut line = String::new();
+        assert!(out.read_line(&mut line).is_ok_and(|read| read > 0), "two records");
+    }
     rustix::process::kill_process(rustix::process::Pid::from_child(&mux), rustix::process::Signal::TERM)
         .expect("it lives");
     assert!(mux.wait().expect("it ends").success());
@@ -170,7 +174,7 @@ fn a_receiver_must_be_who_it_says() {
     ]);
     server.current_dir(streams.path(".")).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut server = Ended(server.spawn().expect("openssl"));
-    until("openssl", || TcpStream::connect(("127.0.0.1", port)).ok());
+    until(For::Answer, "openssl", || TcpStream::connect(("127.0.0.1", port)).ok());
     let line = format!("ebpfmux in -v --otlp https://localhost:{port} | cmp - in");
     let said = streams.shell(&line);
     assert!(said.err.contains("certificate") && said.err.contains(" 0 points sent"), "{}", said.err);
@@ -218,7 +222,7 @@ fn a_victoria_metrics_makes_the_right_numbers_of_it() {
         answer["data"]["result"][0]["value"][1].as_str()?.parse().ok()
     };
     let labels = r#"{host_name="web",service_name="ebpf-filters",disk="a\"b",op="read"}"#;
-    until("the points", || query("ebpfmux_records_total").filter(|records| *records == 25.0));
+    until(For::Answer, "the points", || query("ebpfmux_records_total").filter(|records| *records == 25.0));
     for (metric, value) in [
         ("ebpf_disks_bytes_total", 25.0 * 4096.0),
         ("ebpf_disks_zombies", 240.0),

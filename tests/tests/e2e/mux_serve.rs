@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tests::mux::Streams;
 use tests::programs::built;
-use tests::until;
+use tests::wait::{For, until, until_still};
 
 /// A tool: prints an interval of a disk each fifth of a second, with a name that needs escaping, until it is ended.
 const TOOL: &str = r#"#!/bin/bash
@@ -113,17 +113,19 @@ const BYTES: &str = r#"ebpf_disks_bytes_total{host="web",disk="a\"b\\c"}"#;
 fn counters_only_grow_and_promtool_finds_nothing_to_say() {
     let streams = streams();
     let served = Served::start(&streams, &["--run", "./disks", "--serve", "0"]);
-    let first =
-        until("the first intervals", || Some(served.value(BYTES)).filter(|bytes| *bytes >= 3.0 * 4096.0));
+    let first = until(For::Answer, "the first intervals", || {
+        Some(served.value(BYTES)).filter(|bytes| *bytes >= 3.0 * 4096.0)
+    });
     // The tool is ended and started again, from nothing.
     assert_eq!(served.ask("POST", "/tools/disks/disable", "").0, 202);
-    until("the tool to end", || Some(()).filter(|()| served.tool()["running"] == json!(false)));
-    let before = served.value(BYTES);
+    until(For::End, "disks", || Some(()).filter(|()| served.tool()["running"] == json!(false)));
+    // What it printed last may be on its way, and what is rendered stands for a tenth of a second; disabled, it counts
+    // nothing more.
+    let before =
+        until_still("the bytes of a tool that has ended", Duration::from_millis(500), || served.value(BYTES));
     assert!(before >= first, "{before}");
-    std::thread::sleep(Duration::from_millis(500));
-    assert_eq!(served.value(BYTES), before, "disabled, it counts nothing");
     assert_eq!(served.ask("POST", "/tools/disks/enable", "").0, 202);
-    until("the tool to count again", || Some(()).filter(|()| served.value(BYTES) > before));
+    until(For::Answer, "the tool to count again", || Some(()).filter(|()| served.value(BYTES) > before));
     let text = served.get("/metrics");
     streams.write("metrics", &text);
     assert_eq!(streams.good("promtool check metrics < metrics"), "", "{text}");
@@ -149,20 +151,24 @@ fn tools_are_listed_enabled_for_a_time_and_disabled() {
     let streams = streams();
     let served =
         Served::start(&streams, &["--run", "./disks 5", "--run", "sh -c 'exit 2'", "--serve", "127.0.0.1:0"]);
-    let tool = until("the tools", || Some(served.tool()).filter(|tool| !tool.is_null()));
+    let tool = until(For::Answer, "the tools", || Some(served.tool()).filter(|tool| !tool.is_null()));
     assert_eq!(
         tool,
         json!({"name": "disks", "command": "./disks 5", "running": true, "enabled": true, "seconds_left": null, "failed": false})
     );
     assert_eq!(served.ask("POST", "/tools/disks/enable?seconds=0.7", "").0, 202);
-    until("a limit", || {
+    until(For::Answer, "a limit", || {
         Some(())
             .filter(|()| served.tool()["seconds_left"].is_f64() || served.tool()["running"] == json!(false))
     });
-    until("the time to be over", || Some(()).filter(|()| served.tool()["running"] == json!(false)));
+    until(For::Answer, "the time to be over", || {
+        Some(()).filter(|()| served.tool()["running"] == json!(false))
+    });
     assert_eq!(served.tool()["enabled"], json!(false));
     // The other command failed for good.
-    until("the failure to be told", || Some(()).filter(|()| served.ask("GET", "/healthz", "").0 == 503));
+    until(For::Answer, "the failure to be told", || {
+        Some(()).filter(|()| served.ask("GET", "/healthz", "").0 == 503)
+    });
     assert!(served.ask("GET", "/healthz", "").1.contains("exit 2"));
     for (method, path, headers, status) in [
         ("POST", "/tools/none/enable", "", 404),
@@ -209,5 +215,5 @@ fn others_need_a_token_and_take_no_room() {
     // Clients that say nothing hold their places for two seconds only, and the merge not at all.
     let _silent: Vec<TcpStream> =
         (0..20).map(|_| TcpStream::connect(&served.address).expect("a connection")).collect();
-    until("room", || Some(()).filter(|()| served.ask("GET", "/healthz", "").0 == 200));
+    until(For::Answer, "room", || Some(()).filter(|()| served.ask("GET", "/healthz", "").0 == 200));
 }

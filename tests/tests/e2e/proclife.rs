@@ -1,13 +1,14 @@
 //! proclife counts exactly what a known workload does.
 #![allow(clippy::expect_used, reason = "tests")]
 
-use rustix::process::Signal;
 use serde_json::Value;
-use tests::cgroup::Cgroup;
+use tests::callers::told_by;
+use tests::cgroup::{self, Cgroup};
+use tests::comparison::Comparison;
 use tests::kernel;
 use tests::reaps::Reaps;
-use tests::records::{agree, count, sum, with};
-use tests::tool::{Ended, Tool};
+use tests::records::{count, sum, with};
+use tests::tool::Tool;
 use tests::workload::Workload;
 use tests::{can_run, lock};
 
@@ -45,22 +46,30 @@ fn run(args: &[&str]) -> (u32, Vec<Value>) {
     (workload.id(), workload.finish())
 }
 
-/// The sums of all counts, and the last gauge. To `reaped` comes what the kernel withheld from BPF programs, where
-/// it did: where only with it all are there that are expected.
-fn totals(records: &[Value], withheld: u64, reaped: u64) -> [u64; 9] {
-    let fields =
-        ["forks", "threads", "execs", "exits", "thread_exits", "reaped", "fork_errors", "exec_errors"];
-    let sums = fields.map(|field| sum(records, field));
-    let mut all = [0; 9];
-    all[..8].copy_from_slice(&sums);
-    all[5] = completed(all[5], withheld, reaped);
-    all[8] = count(records.last().expect("a record"), "zombies");
-    all
+/// The sums of all counts, and the last gauge. To `reaped` comes what no BPF program could observe, if
+/// there was any: where only with it all are there that are expected.
+fn totals(records: &[Value], unobserved: u64, reaped: u64) -> [u64; 9] {
+    let last = records.last().expect("a record");
+    FIELDS.map(|field| match field {
+        "reaped" => completed(sum(records, field), unobserved, reaped),
+        "zombies" => count(last, field),
+        _ => sum(records, field),
+    })
 }
 
-/// A count with what was withheld: see `tests::tracer`.
-fn completed(told: u64, withheld: u64, expected: u64) -> u64 {
-    if told == expected { told } else { told + withheld }
+/// In this order: counts, and a gauge.
+const FIELDS: [&str; 9] =
+    ["forks", "threads", "execs", "exits", "thread_exits", "reaped", "fork_errors", "exec_errors", "zombies"];
+
+/// Asserts that these fields are told so.
+fn compare(what: &str, fields: &[&str], told: &[u64], expected: &[u64], records: &[Value]) {
+    let comparison = Comparison::of("proclife", &[]).part(what);
+    comparison.fields(fields, told, expected).lost(sum(records, "lost")).equal();
+}
+
+/// A count with what was unobserved: see `tests::tracer`.
+fn completed(told: u64, unobserved: u64, expected: u64) -> u64 {
+    if told == expected { told } else { told + unobserved }
 }
 
 /// The same as it must be.
@@ -94,8 +103,8 @@ fn a_cgroups_processes_are_counted_exactly() {
     let mut workload = processes(&["--cgroup", cgroup.path()]);
     let family = [workload.id()];
     let compare = |what: &str, records: &[Value], exits, reaped, zombies| {
-        let told = totals(records, reaps.withheld(&family), reaped);
-        agree(what, &told, &expected(exits, reaped, zombies), sum(records, "lost"));
+        let told = totals(records, reaps.unobserved(&family), reaped);
+        compare(what, &FIELDS, &told, &expected(exits, reaped, zombies), records);
     };
     workload.until_says("held");
     compare("with zombies", &settled(&tool), forks, forks - ZOMBIES, ZOMBIES);
@@ -123,10 +132,10 @@ fn a_cgroup_holds_those_below_it_and_no_others() {
     let (within, _) = run(&["processes", "--forks", "17", "--threads", "3", "--cgroup", outer.path()]);
     settled(&tool);
     let records = tool.interrupt().records;
-    let reaped = completed(sum(&records, "reaped"), reaps.withheld(&[below, within]), 120);
-    let [forks, threads, exits, lost] =
-        ["forks", "threads", "exits", "lost"].map(|field| sum(&records, field));
-    agree("forks, threads, exits, reaped", &[forks, threads, exits, reaped], &[118, 3, 120, 120], lost);
+    let reaped = completed(sum(&records, "reaped"), reaps.unobserved(&[below, within]), 120);
+    let [forks, threads, exits] = ["forks", "threads", "exits"].map(|field| sum(&records, field));
+    let (told, expected) = ([forks, threads, exits, reaped], [118, 3, 120, 120]);
+    compare("--cgroup", &["forks", "threads", "exits", "reaped"], &told, &expected, &records);
 }
 
 #[test]
@@ -148,19 +157,19 @@ fn a_process_filter_sees_only_that_process() {
     let mut held = expected(0, forks - ZOMBIES, ZOMBIES);
     held[EXECUTED] = 0;
     let records = settled(&tool);
-    let told = totals(&records, reaps.withheld(&family), forks - ZOMBIES);
-    agree("with zombies", &told, &held, sum(&records, "lost"));
+    let told = totals(&records, reaps.unobserved(&family), forks - ZOMBIES);
+    compare("-p, with zombies", &FIELDS, &told, &held, &records);
     one.go_on();
     one.until_says("held");
     settled(&tool);
     // Its own reaping is its parent's.
-    let withheld = reaps.withheld(&family);
+    let unobserved = reaps.unobserved(&family);
     one.finish();
     settled(&tool);
     let mut ended = expected(1, forks, 0);
     ended[EXECUTED] = 0;
     let records = tool.interrupt().records;
-    agree("at the end", &totals(&records, withheld, forks), &ended, sum(&records, "lost"));
+    compare("-p, at the end", &FIELDS, &totals(&records, unobserved, forks), &ended, &records);
 }
 
 #[test]
@@ -183,9 +192,9 @@ fn two_processes_can_be_asked_for() {
     }
     settled(&tool);
     let records = tool.interrupt().records;
-    let reaped = completed(sum(&records, "reaped"), reaps.withheld(&[all[0].id(), all[2].id()]), 408);
-    let [forks, exits, lost] = ["forks", "exits", "lost"].map(|field| sum(&records, field));
-    agree("forks, exits, reaped", &[forks, exits, reaped], &[408, 0, 408], lost);
+    let reaped = completed(sum(&records, "reaped"), reaps.unobserved(&[all[0].id(), all[2].id()]), 408);
+    let [forks, exits] = ["forks", "exits"].map(|field| sum(&records, field));
+    compare("-p twice", &["forks", "exits", "reaped"], &[forks, exits, reaped], &[408, 0, 408], &records);
     all.into_iter().for_each(|workload| drop(workload.finish()));
 }
 
@@ -203,52 +212,64 @@ fn the_highest_fork_rate_is_counted_exactly() {
     let forks = count(&said[0], "forks");
     settled(&tool);
     let records = tool.interrupt().records;
-    let reaped = completed(sum(&records, "reaped"), reaps.withheld(&[family]), forks + 1);
+    let reaped = completed(sum(&records, "reaped"), reaps.unobserved(&[family]), forks + 1);
     drop(reaps);
-    let [told, exits, lost] = ["forks", "exits", "lost"].map(|field| sum(&records, field));
-    agree("forks, exits, reaped", &[told, exits, reaped], &[forks, forks + 1, forks + 1], lost);
+    let [told, exits] = ["forks", "exits"].map(|field| sum(&records, field));
+    let (told, expected) = ([told, exits, reaped], [forks, forks + 1, forks + 1]);
+    compare("a storm", &["forks", "exits", "reaped"], &told, &expected, &records);
 
     let tool = Tool::start("proclife", &["--cgroup", cgroup.path(), "--events"]);
     let forks = count(&run(&storm).1[0], "forks");
-    // It ends with status 1 if something was lost after the last record.
-    tool.signal(Signal::INT);
-    let Ended { status, records, stderr } = tool.wait();
-    let late =
-        stderr.split_once(": ").and_then(|(_, said)| said.split(' ').next()?.parse().ok()).unwrap_or(0);
-    assert_eq!(status.code(), Some(i32::from(late > 0)), "{stderr}");
+    let (records, lost) = told_by("proclife", tool);
     let told = ["fork", "exit"].map(|event| with(&records, "event", event).len() as u64);
-    agree("fork and exit records", &told, &[forks, forks + 1], sum(&records, "lost") + late);
+    let comparison = Comparison::of("proclife", &[]).part("a storm, --events").lost(lost);
+    comparison.fields(&["fork", "exit"], &told, &[forks, forks + 1]).equal();
 }
 
+/// Each way in a cgroup of its own, which one tool tells apart.
 #[test]
 fn threads_that_end_in_uncommon_ways_are_counted_exactly() {
     if !can_run() {
         return;
     }
     let _machine = lock::machine();
-    const FIELDS: [&str; 5] = ["forks", "threads", "execs", "exits", "thread_exits"];
-    for (how, repeat, threads, execs) in [
+    let parent = Cgroup::new();
+    let tool = Tool::start("proclife", &["--cgroup", parent.path(), "--by", "cgroup", "0.1"]);
+    let reaps = Reaps::start();
+    let ways = [
         ("leader-first", 23, 5, 0),
         ("exec", 29, 4, 29),
         ("exit-group", 31, 50, 0),
         ("leader-first", 41, 1, 0),
-    ] {
-        let cgroup = Cgroup::new();
-        let tool = Tool::start("proclife", &["--cgroup", cgroup.path(), "0.1"]);
+    ];
+    let done = ways.map(|(how, repeat, threads, execs)| {
+        let cgroup = parent.child();
         let (repeats, per_process) = (repeat.to_string(), threads.to_string());
-        let reaps = Reaps::start();
         let base = ["threads", "--how", how, "--repeat", &repeats, "--threads", &per_process];
         let (family, _) = run(&[&base[..], &["--cgroup", cgroup.path()]].concat());
-        settled(&tool);
-        let records = tool.interrupt().records;
-        let all = repeat * threads;
-        let reaped = completed(sum(&records, "reaped"), reaps.withheld(&[family]), repeat + 1);
-        let told = [&FIELDS.map(|field| sum(&records, field))[..], &[reaped]].concat();
-        let expected = [repeat, all, execs, repeat + 1, all, repeat + 1];
-        let what = format!("{how} with {threads} threads: {FIELDS:?} and reaped");
-        agree(&what, &told, &expected, sum(&records, "lost"));
-        assert_eq!(count(records.last().expect("a record"), "zombies"), 0);
+        let expected = [repeat, repeat * threads, execs, repeat + 1, repeat * threads, repeat + 1];
+        (format!("{how} with {threads} threads"), cgroup, family, expected)
+    });
+    settled(&tool);
+    let records = tool.interrupt().records;
+    let mut comparison = Comparison::of("proclife", &[]).part("--by cgroup").lost(sum(&records, "lost"));
+    for (how, cgroup, family, expected) in &done {
+        let own = with(&records, "cgroup", &cgroup::name(cgroup.path()));
+        for (field, expected) in FIELDS.into_iter().zip(*expected) {
+            let told = match field {
+                "reaped" => completed(sum(own.clone(), field), reaps.unobserved(&[*family]), expected),
+                _ => sum(own.clone(), field),
+            };
+            comparison = comparison.field(format!("{field} of {how}"), told, expected);
+        }
     }
+    comparison.equal();
+    let ours: Vec<String> = done.iter().map(|(_, cgroup, ..)| cgroup::name(cgroup.path())).collect();
+    let known =
+        |record: &&Value| record["cgroup"].as_str().is_none_or(|name| ours.iter().any(|own| own == name));
+    assert!(records.iter().all(|record| known(&record)), "others: {records:?}");
+    let last = &records.last().expect("a record")["ts"];
+    assert_eq!(sum(records.iter().filter(|record| record["ts"] == *last), "zombies"), 0);
 }
 
 /// Functions are watched where the tracepoints of system calls are not there, or by request.
@@ -266,9 +287,10 @@ fn functions_see_what_they_can(kind: &str) {
     run(&[&["processes", "--cgroup", cgroup.path()], &numbers[..]].concat());
     // Counted when it is reaped, not a grace period later: the interval under way has it all.
     let records = tool.interrupt().records;
-    let told = ["forks", "exits", "reaped", "fork_errors"].map(|field| sum(&records, field));
+    let fields = ["forks", "exits", "reaped", "fork_errors"];
     // Of the 7, the 3 of clone3 are refused before a task is made, which the function never hears of.
-    agree(&format!("--attach {kind}"), &told, &[211, 212, 212, 4], sum(&records, "lost"));
+    let comparison = Comparison::by("proclife", kind).lost(sum(&records, "lost"));
+    comparison.fields(&fields, &fields.map(|field| sum(&records, field)), &[211, 212, 212, 4]).equal();
 }
 
 #[test]

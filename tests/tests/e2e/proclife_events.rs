@@ -3,11 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use rustix::process::Signal;
 use serde_json::Value;
+use tests::callers::told_by;
 use tests::cgroup::Cgroup;
-use tests::records::{agree, count, sum, with};
-use tests::tool::{Ended, Tool};
+use tests::comparison::Comparison;
+use tests::records::{count, with};
+use tests::tool::Tool;
 use tests::workload::Workload;
 use tests::{can_run, kernel, lock, programs};
 
@@ -47,15 +48,8 @@ fn watched_once(options: &[&str], workload: &[&str]) -> Watched {
     let cgroup = Cgroup::new();
     let tool = Tool::start("proclife", &[&["--events", "--cgroup", cgroup.path()], options].concat());
     let said = Workload::run(&[workload, &["--cgroup", cgroup.path()]].concat());
-    tool.signal(Signal::INT);
-    let Ended { status, records, stderr } = tool.wait();
-    // Where no record came after a loss, the end tells.
-    let at_end = stderr
-        .split_once(" events were lost")
-        .and_then(|(before, _)| before.rsplit(' ').next()?.parse().ok());
-    assert_eq!(status.code(), Some(i32::from(at_end.is_some())), "{stderr}");
-    let lost = sum(&records, "lost") + at_end.unwrap_or(0);
-    assert!(lost == 0 || kernel::preempts_programs(), "{lost} lost: {stderr}");
+    let (records, lost) = told_by("proclife", tool);
+    assert!(lost == 0 || kernel::preempts_programs(), "{lost} lost on {}", kernel::name());
     Watched { records, lost, said }
 }
 
@@ -97,12 +91,17 @@ fn a_record_for_each_event() {
     ];
     let told = expected.map(|(event, _)| with(&records, "event", event).len() as u64);
     assert_eq!(told.iter().sum::<u64>(), records.len() as u64, "other events");
-    agree("events", &told, &expected.map(|(_, number)| number as u64), lost);
+    compare(&expected.map(|(event, _)| event), &told, &expected.map(|(_, number)| number as u64), lost);
     time_never_goes_back(&records);
     each_start_has_its_end(&records, ("fork", "exit", "pid"), lost);
     each_start_has_its_end(&records, ("thread", "thread_exit", "tid"), lost);
     execs_say_what_ran(&records, lost);
     failures_say_why(&records, lost);
+}
+
+/// Asserts that there are so many records of these events.
+fn compare(events: &[&str], told: &[u64], expected: &[u64], lost: u64) {
+    Comparison::of("proclife", &["--events"]).fields(events, told, expected).lost(lost).equal();
 }
 
 fn time_never_goes_back(records: &[Value]) {
@@ -174,8 +173,9 @@ fn without_threads_there_are_none() {
     }
     let _machine = lock::machine();
     let Watched { records, lost, .. } = watched(&[], &["processes", "--forks", "17", "--threads", "13"]);
-    let events = |event| with(&records, "event", event).len() as u64;
-    agree("events", &["fork", "exit", "thread", "thread_exit"].map(events), &[17, 18, 0, 0], lost);
+    let events = ["fork", "exit", "thread", "thread_exit"];
+    let told = events.map(|event| with(&records, "event", event).len() as u64);
+    compare(&events, &told, &[17, 18, 0, 0], lost);
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Another user than root runs the tools with the capabilities that `--check` names, and with those of the example unit.
 #![allow(clippy::expect_used, reason = "tests")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::process::{Command, Output};
+use std::sync::Mutex;
 
 use serde_json::Value;
 use tests::parallel::in_parallel;
@@ -11,12 +12,13 @@ use tests::programs::{TOOLS, built, run};
 use tests::tool::Tool;
 use tests::unit::{CONFIGURATION, UNIT, setting};
 use tests::user::Programs;
-use tests::{bpf, can_run, kernel, lock, records};
+use tests::{bpf, can_run, lock, records};
 
 /// `CAP_BPF` of `linux/capability.h`, as a bit: what some kernels leave a tool no other way than to keep.
 const CAP_BPF: u64 = 1 << 39;
 
 /// What a tool's `--check` says.
+#[derive(Clone)]
 struct Checked {
     /// Each hook, and the rung that it takes.
     hooks: Vec<(String, Option<String>)>,
@@ -70,21 +72,23 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// What root is told, of a tool that this kernel lets run.
-fn checked_by_root(tool: &str) -> Option<Checked> {
-    let output = run(built(tool).to_str().expect("UTF-8"), &["--check", "-o", "json"]);
-    // A kernel that cannot, or does not permit it to anybody, is the other tests' matter.
-    output.status.success().then(|| Checked::of(&output))
-}
-
-/// Whether this is a guest whose kernel asks for what the one before it does, and shows what that shows.
-fn asks_for_nothing_new() -> bool {
-    kernel::of_guest().is_some_and(|kernel| ["6.1", "6.12"].contains(&kernel.as_str()))
+/// What root is told, of a tool that this kernel lets run. Each tool is asked once: a check attaches, which takes seconds in
+/// a guest.
+fn checked_by_root(tool: &'static str) -> Option<Checked> {
+    static SAID: Mutex<BTreeMap<&str, Option<Checked>>> = Mutex::new(BTreeMap::new());
+    let known = SAID.lock().expect("nobody fails while asking").get(tool).cloned();
+    known.unwrap_or_else(|| {
+        let output = run(built(tool).to_str().expect("UTF-8"), &["--check", "-o", "json"]);
+        // A kernel that cannot, or does not permit it to anybody, is the other tests' matter.
+        let checked = output.status.success().then(|| Checked::of(&output));
+        SAID.lock().expect("nobody fails while asking").insert(tool, checked.clone());
+        checked
+    })
 }
 
 #[test]
 fn what_check_names_is_enough_and_is_needed() {
-    if !can_run() || asks_for_nothing_new() {
+    if !can_run() {
         return;
     }
     let _machine = lock::machine();
@@ -140,7 +144,7 @@ fn with_room(command: Command) -> Command {
 
 #[test]
 fn the_unit_has_enough_for_every_tool() {
-    if !can_run() || asks_for_nothing_new() {
+    if !can_run() {
         return;
     }
     let _machine = lock::machine();
@@ -148,12 +152,9 @@ fn the_unit_has_enough_for_every_tool() {
     assert_eq!(capabilities, setting("CapabilityBoundingSet"));
     assert_eq!((setting("NoNewPrivileges"), setting("LimitMEMLOCK")), (vec!["yes"], vec!["infinity"]));
     let programs = Programs::new();
-    // Those that can run with these, as each says itself; here all that can by anybody's rights.
-    let able = |tool: &&str| {
-        let check = with_room(programs.run(&capabilities, tool)).arg("--check").output().expect("bash runs");
-        check.status.success() || checked_by_root(tool).is_some_and(|_| panic!("{tool}: {}", said(&check)))
-    };
-    let able: Vec<&str> = TOOLS.into_iter().filter(able).collect();
+    // All that can run by anybody's rights.
+    in_parallel(TOOLS, |tool| drop(checked_by_root(tool)));
+    let able: Vec<&str> = TOOLS.into_iter().filter(|tool| checked_by_root(tool).is_some()).collect();
     // All at once, as the unit runs them.
     let mut command = with_room(programs.run(&capabilities, "ebpfmux"));
     for tool in &able {

@@ -6,8 +6,9 @@ use std::path::Path;
 
 use serde_json::Value;
 use tests::cgroup::Cgroup;
+use tests::comparison::Comparison;
 use tests::kernel;
-use tests::records::{agree, sum, with};
+use tests::records::{sum, with};
 use tests::tool::Tool;
 use tests::workload::Workload;
 use tests::{can_run, lock, programs};
@@ -43,15 +44,15 @@ fn watched(directory: &Path, kind: &str, workload: &[&str]) -> (Vec<Value>, Vec<
 }
 
 /// Asserts that the records tell these counts and errors of each call.
-fn compare(what: &str, records: &[Value], expected: [(&str, [u64; 2]); 6]) {
-    let told = expected.map(|(call, _)| {
-        let of_call = with(records, "call", call);
-        ["count", "errors"].map(|field| sum(of_call.iter().copied(), field))
-    });
-    let expected = expected.map(|(_, numbers)| numbers);
+fn compare(kind: &str, what: &str, records: &[Value], expected: [(&str, [u64; 2]); 6]) {
+    let mut comparison = Comparison::by("syncsnoop", kind).part(what).lost(sum(records, "lost"));
+    for (call, expected) in expected {
+        let told = ["count", "errors"].map(|field| sum(with(records, "call", call), field));
+        let names = ["count", "errors"].map(|field| format!("{call} {field}"));
+        comparison = comparison.fields(&names, &told, &expected);
+    }
     // A failed call that is missing is missing twice, and was lost once.
-    let lost = 2 * sum(records, "lost");
-    agree(what, told.as_flattened(), expected.as_flattened(), lost);
+    comparison.each_of(2).equal();
 }
 
 /// Counts the work by this kind of hook.
@@ -66,7 +67,7 @@ fn counted_by(kind: &str) {
     }
     let scratch = tempfile::tempdir_in(programs::scratch()).expect("a directory on a disk");
     let (records, _) = watched(scratch.path(), kind, &[]);
-    compare(&format!("--attach {kind}"), &records, EXPECTED);
+    compare(kind, "64-bit", &records, EXPECTED);
 
     let (records, said) = watched(scratch.path(), kind, &["--ia32"]);
     if said.iter().any(|line| line["ia32"] == false) {
@@ -79,7 +80,7 @@ fn counted_by(kind: &str) {
         assert!(sees || !kernel::takes("syncsnoop", &options, call).starts_with("fentry:"), "{bound}");
         (call, if sees { numbers } else { [0; 2] })
     });
-    compare(&format!("--attach {kind}, 32-bit"), &records, expected);
+    compare(kind, "32-bit", &records, expected);
 }
 
 #[test]

@@ -6,9 +6,10 @@ use std::path::Path;
 use std::process::Command;
 
 use tests::cgroup::Cgroup;
+use tests::comparison::Comparison;
 use tests::kernel::{self, Allows};
 use tests::overlay::Overlay;
-use tests::records::{agree, sum};
+use tests::records::sum;
 use tests::stopped::Stopped;
 use tests::tool::{Ended, Tool};
 use tests::{can_run, lock, programs};
@@ -56,19 +57,19 @@ fn counted_by(kind: &str) {
         return;
     }
     let _machine = lock::machine();
-    let options = ["--attach", kind];
     if !kernel::allows_or_refuses("vfsstat", kind) {
         return;
     }
     let scratch = tempfile::tempdir_in(programs::scratch()).expect("a directory on a disk");
     let overlay = Overlay::new(scratch.path());
     for (place, directory) in [("a file system", scratch.path()), ("an overlay", overlay.path())] {
-        let ended = watched(directory, &options);
+        let ended = watched(directory, &["--attach", kind]);
         let records = &ended.records;
         let told = EXPECTED.map(|(field, _)| sum(records, field));
         let expected = EXPECTED.map(|(_, number)| number);
-        let what = format!("--attach {kind} on {place}: {:?}", EXPECTED.map(|(field, _)| field));
-        agree(&what, &told, &expected, A_CALL * sum(records, "lost"));
+        let comparison = Comparison::by("vfsstat", kind).part(format!("on {place}"));
+        let comparison = comparison.fields(&EXPECTED.map(|(field, _)| field), &told, &expected);
+        comparison.lost(sum(records, "lost")).each_of(A_CALL).equal();
         // Failing opens that would have created a file are told by the entry of a function alone.
         let sees_create_errors = ended.rungs()["opens"].starts_with("fentry:");
         assert!(records.iter().all(|record| record["create_errors"].is_null() != sees_create_errors));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tests::prometheus::Prometheus;
-use tests::until;
+use tests::wait::{For, until, until_still};
 
 use super::{BYTES, Served, TOOL, streams};
 
@@ -36,16 +36,16 @@ fn every_format_tells_the_same() {
         &streams,
         &["--run", "./disks", "--run", "./plain.sh", "--serve", "0", "--otlp", "http://127.0.0.1:1"],
     );
-    until("the first intervals", || Some(()).filter(|()| served.value(BYTES) >= 5.0 * 4096.0));
+    until(For::Answer, "the first intervals", || Some(()).filter(|()| served.value(BYTES) >= 5.0 * 4096.0));
     for name in ["disks", "plain.sh"] {
         assert_eq!(served.ask("POST", &format!("/tools/{name}/disable"), "").0, 202);
     }
-    until("the tools to end", || {
+    until(For::End, "both tools", || {
         let tools: Value = serde_json::from_str(&served.get("/tools")).expect("JSON");
         Some(()).filter(|()| (0..2).all(|at| tools[at]["running"] == json!(false)))
     });
     // What is rendered stands for a tenth of a second.
-    std::thread::sleep(Duration::from_millis(300));
+    until_still("the bytes of tools that have ended", Duration::from_millis(300), || served.value(BYTES));
     let accept = |kind: &str| served.ask("GET", "/metrics", &format!("Accept: {kind}\r\n")).1;
     streams
         .write("plain", accept("text/plain"))
@@ -75,7 +75,7 @@ fn a_prometheus_makes_the_right_numbers_of_it() {
     for prometheus in [&text, &native] {
         let query = |text: &str| prometheus.query(text);
         let scrapes = "count_over_time(ebpf_disks_bytes_total[1m])";
-        until("six scrapes", || query(scrapes).filter(|count| *count >= 6.0));
+        until(For::Answer, "six scrapes", || query(scrapes).filter(|count| *count >= 6.0));
         let rate = query("rate(ebpf_disks_bytes_total[2s])").expect("a rate");
         // Some five intervals of 4096 bytes in a second, on a machine under load fewer.
         assert!((2048.0..7.0 * 4096.0).contains(&rate), "{rate}");
