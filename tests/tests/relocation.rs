@@ -8,8 +8,8 @@ use common::btf::Types;
 use common::hooks::Program;
 use common::target_btf::{TargetBtf, Wanted};
 use libbpf_rs::{AsRawLibbpf, ObjectBuilder, OpenObject};
-use tests::programs::{TOOLS, built};
 use tests::can_run;
+use tests::programs::{TOOLS, built};
 
 /// `BPF_LD | BPF_IMM | BPF_DW`, the first half of which says by `src_reg` what its number is.
 const LOAD_WIDE: u8 = 0x18;
