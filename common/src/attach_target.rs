@@ -7,12 +7,14 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, c_int, c_long};
-use std::sync::{Mutex, OnceLock};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use libbpf_rs::{Error, Link, OpenProgramMut, ProgramMut, ProgramType};
 
-use crate::btf::Index;
+use crate::btf::{self, Index};
 use crate::hooks::{Kind, Program};
+use crate::kernel::Running;
 
 /// The sections, and how their programs are attached.
 const SECTIONS: [(&CStr, libbpf_sys::bpf_attach_type); 4] = [
@@ -22,8 +24,16 @@ const SECTIONS: [(&CStr, libbpf_sys::bpf_attach_type); 4] = [
     (c"iter+", libbpf_sys::BPF_TRACE_ITER),
 ];
 
-/// By a program's name, the number of what it attaches to.
-static TARGETS: Mutex<BTreeMap<String, u32>> = Mutex::new(BTreeMap::new());
+/// By a program's name, what it attaches to.
+static TARGETS: Mutex<BTreeMap<String, Target>> = Mutex::new(BTreeMap::new());
+
+/// What a program attaches to.
+struct Target {
+    /// Its number among the kernel's types.
+    number: u32,
+    /// The types of the module that it belongs to, if it does.
+    module: Option<Arc<OwnedFd>>,
+}
 
 /// Has libbpf ask here what typed programs attach to, those of all objects that are opened from now on.
 pub fn register() {
@@ -48,25 +58,54 @@ pub fn register() {
     });
 }
 
-/// Has a program find its target in the index; of a function that is not there, which may be a module's, by libbpf.
-///
-/// # Errors
-/// When libbpf does not find it either.
-pub fn resolve(open: &mut OpenProgramMut<'_>, program: &Program, index: Option<&Index>) -> Result<(), Error> {
-    if !is_typed(program) {
-        return Ok(());
-    }
-    match index.and_then(|index| number(program, index)) {
-        Some(number) => {
-            if let Ok(mut targets) = TARGETS.lock() {
-                targets.insert(program.name.clone(), number);
-            }
-            Ok(())
+/// Has programs find their targets among the types of the kernel and its modules.
+#[derive(Default)]
+pub struct Resolver {
+    /// The types of modules, by name.
+    modules: BTreeMap<String, Arc<OwnedFd>>,
+}
+
+impl Resolver {
+    /// Finds a program's target; what neither the kernel nor a module was seen to have, libbpf looks for.
+    ///
+    /// # Errors
+    /// When libbpf does not find it either.
+    pub fn resolve(
+        &mut self,
+        open: &mut OpenProgramMut<'_>,
+        program: &Program,
+        kernel: &Running,
+    ) -> Result<(), Error> {
+        if !is_typed(program) {
+            return Ok(());
         }
-        None => {
+        let of_kernel = kernel.index().and_then(|index| number(program, index));
+        let target = of_kernel.map(|number| Target { number, module: None });
+        let Some(target) = target.or_else(|| self.of_module(program, kernel)) else {
             open.set_prog_type(ProgramType::Tracing);
-            open.set_attach_target(0, Some(program.target.clone()))
+            return open.set_attach_target(0, Some(program.target.clone()));
+        };
+        if let Ok(mut targets) = TARGETS.lock() {
+            targets.insert(program.name.clone(), target);
         }
+        Ok(())
+    }
+
+    fn of_module(&mut self, program: &Program, kernel: &Running) -> Option<Target> {
+        let function = kernel.modules().function(&program.target)?;
+        if !self.modules.contains_key(&function.module) {
+            let types = btf::descriptor(&function.module).ok()?;
+            self.modules.insert(function.module.clone(), Arc::new(types));
+        }
+        let module = self.modules.get(&function.module).cloned();
+        Some(Target { number: function.number, module })
+    }
+}
+
+/// Forgets all targets: no more programs are loaded.
+pub fn forget() {
+    if let Ok(mut targets) = TARGETS.lock() {
+        targets.clear();
     }
 }
 
@@ -105,12 +144,14 @@ extern "C" fn prepare(
 ) -> c_int {
     // SAFETY: libbpf's own program, whose name lives as long.
     let name = unsafe { CStr::from_ptr(libbpf_sys::bpf_program__name(program)) };
-    let targets = TARGETS.lock();
-    let Some(target) = targets.ok().and_then(|targets| targets.get(&*name.to_string_lossy()).copied()) else {
-        return -libc::ESRCH;
-    };
+    let Ok(targets) = TARGETS.lock() else { return -libc::ESRCH };
+    let Some(target) = targets.get(&*name.to_string_lossy()) else { return -libc::ESRCH };
     // SAFETY: libbpf's own options, which it hands out to be changed.
-    unsafe { (*opts).attach_btf_id = target };
+    let opts = unsafe { &mut *opts };
+    opts.attach_btf_id = target.number;
+    if let Some(module) = &target.module {
+        opts.attach_btf_obj_fd = module.as_raw_fd() as u32;
+    }
     // SAFETY: libbpf's own program, which is not loaded yet.
     unsafe { libbpf_sys::bpf_program__set_type(program, libbpf_sys::BPF_PROG_TYPE_TRACING) }
 }

@@ -1,6 +1,7 @@
 //! What the running kernel offers, asked of the kernel itself and never of its version.
 
 use std::cell::{OnceCell, RefCell};
+use std::collections::HashSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
@@ -12,7 +13,7 @@ use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 use crate::attach_target;
-use crate::btf::{FOLDER as BTF, Index, Types};
+use crate::btf::{FOLDER as BTF, Index, KERNEL, Modules, Types};
 use crate::diagnosis::{Facts, LOCKED_DOWN};
 use crate::exit::{self, Failure};
 use crate::facts;
@@ -33,6 +34,9 @@ const TRACEFS_MAGIC: u64 = 0x7472_6163;
 #[derive(Default)]
 pub struct Running {
     index: Option<Index>,
+    /// Functions that the kernel itself has not, and that are looked for in its modules.
+    missing: HashSet<String>,
+    modules: OnceCell<Modules>,
     trampolines: OnceCell<Result<(), Refusal>>,
     symbols: OnceCell<String>,
     /// What was done to the system on the way, for stderr.
@@ -42,7 +46,7 @@ pub struct Running {
 impl Running {
     /// Refuses a kernel that does not tell its types: nothing here can be loaded on it.
     pub fn check() -> exit::Result<()> {
-        let types = Path::new(BTF).join("vmlinux");
+        let types = Path::new(BTF).join(KERNEL);
         if types.exists() {
             return Ok(());
         }
@@ -57,9 +61,22 @@ impl Running {
         self.notes.take()
     }
 
-    /// With the index of the names that an object asks about; without one, names are looked for one by one.
-    pub fn of(index: Option<Index>) -> Self {
-        Self { index, ..Self::default() }
+    /// With the index of the names that these programs ask about; without one, names are looked for one by one.
+    pub fn of(index: Option<Index>, programs: &[Program]) -> Self {
+        let absent = |program: &&Program| {
+            program.kind == Kind::Fentry
+                && index.as_ref().is_some_and(|index| attach_target::number(program, index).is_none())
+        };
+        let missing = programs.iter().filter(absent).map(|program| program.target.clone()).collect();
+        Self { index, missing, ..Self::default() }
+    }
+
+    /// The functions of its modules, of those that programs attach to.
+    pub fn modules(&self) -> &Modules {
+        self.modules.get_or_init(|| {
+            let types = self.index.as_ref().zip(Types::running());
+            types.map(|(index, types)| Modules::find(&types, index, &self.missing)).unwrap_or_default()
+        })
     }
 
     /// Where names are among its types, those that an object asks about.
@@ -82,6 +99,9 @@ impl Running {
     /// Whether a trampoline can be put on this function, of the kernel itself or of a module that is there.
     fn traced(&self, program: &Program) -> Result<(), Refusal> {
         let of_module = || {
+            if self.index.is_some() {
+                return self.modules().function(&program.target).is_some();
+            }
             let modules = fs::read_dir(BTF).into_iter().flatten().flatten();
             let mut types = modules.filter_map(|module| Types::open(&module.path()).ok());
             types.any(|types| types.has_name(&program.target))

@@ -6,7 +6,7 @@ use std::path::Path;
 use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
 use libbpf_rs::{Link, MapCore, MapFlags};
 
-use crate::attach_target;
+use crate::attach_target::{self, Resolver};
 use crate::btf::Types;
 use crate::check;
 use crate::cli::Common;
@@ -117,8 +117,8 @@ where
     said::listen(common.verbose);
     let statistics = common.overhead.then(overhead::enable).transpose()?;
     let (first, target) = first_opened(tool)?;
+    let mut kernel = Tried::new(Running::of(target.index, &programs(first.open_object())));
     let mut first = Some(first);
-    let mut kernel = Tried::new(Running::of(target.index));
     // What a hook sees is proven once, by work of this process: without the user's filter, and whoever does it.
     let asks = filter.is_set() || tool.owner.is_some_and(|owner| owner.by != By::System);
     let mut proven = tool.prove.is_none();
@@ -148,6 +148,7 @@ where
         kernel.refused(&program, refusal);
     };
     Types::forget_running();
+    attach_target::forget();
     for note in kernel.kernel().take_notes().iter().filter(|_| !common.quiet) {
         eprintln!("note: {note}");
     }
@@ -234,11 +235,12 @@ where
         owner.configure(open.open_object_mut()).map_err(|error| unusable("set up", &error))?;
     }
     said::forget();
+    let mut targets = Resolver::default();
     for mut program in open.open_object_mut().progs_mut() {
         let planned = plan.program(&program.name().to_string_lossy());
         program.set_autoload(planned.is_some());
         let Some(planned) = planned else { continue };
-        if let Err(error) = attach_target::resolve(&mut program, planned, kernel.kernel().index()) {
+        if let Err(error) = targets.resolve(&mut program, planned, kernel.kernel()) {
             return refused(Some(planned), Step::Load, &error);
         }
     }

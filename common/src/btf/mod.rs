@@ -3,6 +3,7 @@
 
 mod index;
 mod layout;
+mod modules;
 mod subset;
 
 use std::collections::HashSet;
@@ -16,9 +17,12 @@ use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 pub use index::{Index, essential};
 use layout::{TYPE, Tables, kind};
+pub use modules::{Modules, descriptor};
 
 /// Where the kernel and its modules show their types.
 pub const FOLDER: &str = "/sys/kernel/btf";
+/// The file there with those of the kernel itself.
+pub const KERNEL: &str = "vmlinux";
 
 /// The running kernel's, while they are in use.
 static RUNNING: Mutex<Option<Arc<Types>>> = Mutex::new(None);
@@ -36,7 +40,7 @@ impl Types {
     pub fn running() -> Option<Arc<Self>> {
         let mut running = RUNNING.lock().ok()?;
         if running.is_none() {
-            *running = Some(Arc::new(Self::open(&Path::new(FOLDER).join("vmlinux")).ok()?));
+            *running = Some(Arc::new(Self::open(&Path::new(FOLDER).join(KERNEL)).ok()?));
         }
         running.clone()
     }
@@ -46,6 +50,10 @@ impl Types {
         if let Ok(mut running) = RUNNING.lock() {
             *running = None;
         }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.0.bytes()
     }
 
     /// Whether anything has this name: a type, a function, a field. A typed tracepoint or an iterator bears a name like
