@@ -1,6 +1,7 @@
 //! What the running kernel offers, asked of the kernel itself and never of its version.
 
 use std::cell::{OnceCell, RefCell};
+use std::collections::HashSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
@@ -11,15 +12,15 @@ use rustix::fs::{Access, AtFlags, CWD, accessat, statfs};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
-use crate::btf::Types;
+use crate::attach_target;
+use crate::btf::{FOLDER as BTF, Index, KERNEL, Modules, Types};
 use crate::diagnosis::{Facts, LOCKED_DOWN};
 use crate::exit::{self, Failure};
 use crate::facts;
 use crate::hooks::{Kernel, Kind, Program, Refusal};
+use crate::kernel_names;
 use crate::trampoline;
 
-/// Where the kernel and its modules show their types.
-const BTF: &str = "/sys/kernel/btf";
 /// The names of all functions, those of modules included, whether they tell their types or not.
 const SYMBOLS: &str = "/proc/kallsyms";
 /// There where functions can be probed.
@@ -32,7 +33,10 @@ const TRACEFS_MAGIC: u64 = 0x7472_6163;
 /// The kernel that this process runs on.
 #[derive(Default)]
 pub struct Running {
-    types: OnceCell<Option<Types>>,
+    index: Option<Index>,
+    /// Functions that the kernel itself has not, and that are looked for in its modules.
+    missing: HashSet<String>,
+    modules: OnceCell<Modules>,
     trampolines: OnceCell<Result<(), Refusal>>,
     symbols: OnceCell<String>,
     /// What was done to the system on the way, for stderr.
@@ -42,7 +46,7 @@ pub struct Running {
 impl Running {
     /// Refuses a kernel that does not tell its types: nothing here can be loaded on it.
     pub fn check() -> exit::Result<()> {
-        let types = Path::new(BTF).join("vmlinux");
+        let types = Path::new(BTF).join(KERNEL);
         if types.exists() {
             return Ok(());
         }
@@ -57,27 +61,52 @@ impl Running {
         self.notes.take()
     }
 
-    fn types(&self) -> Option<&Types> {
-        self.types.get_or_init(|| Types::open(&Path::new(BTF).join("vmlinux")).ok()).as_ref()
+    /// With the index of the names that these programs ask about; without one, names are looked for one by one.
+    pub fn of(index: Option<Index>, programs: &[Program]) -> Self {
+        let absent = |program: &&Program| {
+            program.kind == Kind::Fentry
+                && index.as_ref().is_some_and(|index| attach_target::number(program, index).is_none())
+        };
+        let missing = programs.iter().filter(absent).map(|program| program.target.clone()).collect();
+        Self { index, missing, ..Self::default() }
     }
 
-    /// Whether anything in its types has this name.
-    pub fn names(&self, name: &str) -> bool {
-        self.types().is_some_and(|types| types.has_name(name))
+    /// The functions of its modules, of those that programs attach to.
+    pub fn modules(&self) -> &Modules {
+        self.modules.get_or_init(|| {
+            let types = self.index.as_ref().zip(Types::running());
+            types.map(|(index, types)| Modules::find(&types, index, &self.missing)).unwrap_or_default()
+        })
     }
 
-    fn has_name(&self, name: &str) -> Result<(), Refusal> {
-        if self.names(name) { Ok(()) } else { Err(absent()) }
+    /// Where names are among its types, those that an object asks about.
+    pub fn index(&self) -> Option<&Index> {
+        self.index.as_ref()
+    }
+
+    /// Whether its types have what a program attaches to.
+    pub fn types_have(&self, program: &Program) -> bool {
+        match &self.index {
+            Some(index) => attach_target::number(program, index).is_some(),
+            None => kernel_names(&attach_target::name(program).0),
+        }
+    }
+
+    fn typed(&self, program: &Program) -> Result<(), Refusal> {
+        if self.types_have(program) { Ok(()) } else { Err(absent()) }
     }
 
     /// Whether a trampoline can be put on this function, of the kernel itself or of a module that is there.
-    fn traced(&self, function: &str) -> Result<(), Refusal> {
+    fn traced(&self, program: &Program) -> Result<(), Refusal> {
         let of_module = || {
+            if self.index.is_some() {
+                return self.modules().function(&program.target).is_some();
+            }
             let modules = fs::read_dir(BTF).into_iter().flatten().flatten();
             let mut types = modules.filter_map(|module| Types::open(&module.path()).ok());
-            types.any(|types| types.has_name(function))
+            types.any(|types| types.has_name(&program.target))
         };
-        let by_kernel = self.names(function);
+        let by_kernel = self.types_have(program);
         if !by_kernel && !of_module() {
             return Err(absent());
         }
@@ -86,19 +115,19 @@ impl Running {
             let refusal = Refusal { whole_kind: false, ..Refusal::not_permitted(why) };
             return Err(refusal.lacking(Capability::CAP_SYS_ADMIN));
         }
-        let tried = || self.types().map_or(Err(absent()), trampoline::permitted);
+        let tried = || Types::running().map_or(Err(absent()), |types| trampoline::permitted(&types));
         self.trampolines.get_or_init(tried).clone()
     }
 
     /// Whether a breakpoint can be put on this function. All symbols are read only where its type is not told.
-    fn probed(&self, function: &str) -> Result<(), Refusal> {
+    fn probed(&self, program: &Program) -> Result<(), Refusal> {
         if !Path::new(KPROBE_PMU).exists() {
             return Err(Refusal::missing("this kernel has no kprobes (CONFIG_KPROBE_EVENTS)"));
         }
         let symbols = || self.symbols.get_or_init(|| fs::read_to_string(SYMBOLS).unwrap_or_default());
         // ADDRESS TYPE NAME, and of a module's also [MODULE].
-        let is_it = |line: &str| line.split_ascii_whitespace().nth(2) == Some(function);
-        if self.has_name(function).is_ok() || symbols().lines().any(is_it) { Ok(()) } else { Err(absent()) }
+        let is_it = |line: &str| line.split_ascii_whitespace().nth(2) == Some(&program.target);
+        if self.types_have(program) || symbols().lines().any(is_it) { Ok(()) } else { Err(absent()) }
     }
 
     fn tracepoint(&self, target: &str) -> Result<(), Refusal> {
@@ -181,11 +210,10 @@ fn unreadable(root: &Path) -> Refusal {
 impl Kernel for Running {
     fn can_attach(&self, program: &Program) -> Result<(), Refusal> {
         match program.kind {
-            Kind::Btf => self.has_name(&format!("btf_trace_{}", program.target)),
-            Kind::Iter => self.has_name(&format!("bpf_iter_{}", program.target)),
+            Kind::Btf | Kind::Iter => self.typed(program),
             Kind::Tracepoint => self.tracepoint(&program.target),
-            Kind::Fentry => self.traced(&program.target),
-            Kind::Kprobe => self.probed(&program.target),
+            Kind::Fentry => self.traced(program),
+            Kind::Kprobe => self.probed(program),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! What the tools share. A line belongs here once two tools need it.
 
 pub mod apps;
+mod attach_target;
 pub mod banks;
 pub mod batch;
-mod btf;
+pub mod btf;
 pub mod bytes;
 mod cgroups;
 mod check;
@@ -26,6 +27,7 @@ pub mod latency;
 pub mod lineage;
 pub mod manual;
 pub mod meter;
+mod open;
 pub mod output;
 mod overhead;
 pub mod owner;
@@ -37,6 +39,7 @@ pub mod rights;
 mod said;
 pub mod session;
 pub mod signals;
+pub mod target_btf;
 pub mod top;
 pub mod totals;
 mod trampoline;
@@ -44,7 +47,7 @@ mod tried;
 
 /// Whether anything in the running kernel's types has this name: false where it does not tell them.
 pub fn kernel_names(name: &str) -> bool {
-    kernel::Running::default().names(name)
+    btf::Types::running().is_some_and(|types| types.has_name(name))
 }
 
 /// Whether programs that watch functions and tracepoints may keep something with a task: kernel commit a10787e6d58c

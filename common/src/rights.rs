@@ -74,7 +74,7 @@ impl Rights {
             let reason = "kernel.perf_event_paranoid is above 2: or sysctl kernel.perf_event_paranoid=2";
             needs.add(admin, reason);
         }
-        let of_modules = taken(Kind::Fentry).any(|program| !kernel.names(&program.target));
+        let of_modules = taken(Kind::Fentry).any(|program| !kernel.types_have(program));
         if of_modules || lacks(admin, "fentry:") {
             needs.add(admin, "functions of modules, watched by fentry");
         }

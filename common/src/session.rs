@@ -1,13 +1,13 @@
 //! From an opened object to one that measures: plan the hooks, load what they need, attach, give up rights.
 
 use std::collections::BTreeMap;
-use std::mem::MaybeUninit;
 use std::path::Path;
 
 use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
-use libbpf_rs::{Link, MapCore, MapFlags, OpenObject};
+use libbpf_rs::{Link, MapCore, MapFlags};
 
-use crate::banks;
+use crate::attach_target::{self, Resolver};
+use crate::btf::Types;
 use crate::check;
 use crate::cli::Common;
 use crate::described::Described;
@@ -19,6 +19,7 @@ use crate::globals::{map, set_constant};
 use crate::hooks::{Hook, Kind, Program, Refusal};
 use crate::kernel::Running;
 use crate::meter::Meter;
+use crate::open::{first_opened, opened, programs, unusable};
 use crate::overhead;
 use crate::owner::{self, By};
 use crate::plan::{Plan, plan};
@@ -115,33 +116,39 @@ where
     Running::check()?;
     said::listen(common.verbose);
     let statistics = common.overhead.then(overhead::enable).transpose()?;
-    let mut kernel = Tried::new(Running::default());
+    let (first, target) = first_opened(tool)?;
+    let mut kernel = Tried::new(Running::of(target.index, &programs(first.open_object())));
+    let mut first = Some(first);
     // What a hook sees is proven once, by work of this process: without the user's filter, and whoever does it.
     let asks = filter.is_set() || tool.owner.is_some_and(|owner| owner.by != By::System);
     let mut proven = tool.prove.is_none();
     let (skel, plan, links, counted_proof) = loop {
-        let (program, refusal) = match attempt(tool, common, &kernel, rights.as_ref(), &filter, !proven)? {
-            Attempt::Attached { skel, plan, links, proves: false } => {
-                break (skel, plan, links, false);
-            }
-            Attempt::Attached { skel, plan, links, proves: true } => {
-                let blind = tool.prove.map(|prove| prove(&skel, &plan)).transpose()?.unwrap_or_default();
-                match first_blind(&plan, &blind) {
-                    Some(blind) => (
-                        blind,
-                        Refusal::missing("attached, but not called every time: inlined by the compiler"),
-                    ),
-                    None if asks => {
-                        proven = true;
-                        continue;
-                    }
-                    None => break (skel, plan, links, true),
+        let open = first.take().map_or_else(|| opened(tool, target.btf.as_ref()), Ok)?;
+        let (program, refusal) =
+            match attempt(tool, open, common, &kernel, rights.as_ref(), &filter, !proven)? {
+                Attempt::Attached { skel, plan, links, proves: false } => {
+                    break (skel, plan, links, false);
                 }
-            }
-            Attempt::Refused(program, refusal) => (program, refusal),
-        };
+                Attempt::Attached { skel, plan, links, proves: true } => {
+                    let blind = tool.prove.map(|prove| prove(&skel, &plan)).transpose()?.unwrap_or_default();
+                    match first_blind(&plan, &blind) {
+                        Some(blind) => (
+                            blind,
+                            Refusal::missing("attached, but not called every time: inlined by the compiler"),
+                        ),
+                        None if asks => {
+                            proven = true;
+                            continue;
+                        }
+                        None => break (skel, plan, links, true),
+                    }
+                }
+                Attempt::Refused(program, refusal) => (program, refusal),
+            };
         kernel.refused(&program, refusal);
     };
+    Types::forget_running();
+    attach_target::forget();
     for note in kernel.kernel().take_notes().iter().filter(|_| !common.quiet) {
         eprintln!("note: {note}");
     }
@@ -181,26 +188,13 @@ where
 {
     let planned = || {
         let kernel = Described::read(folder)?;
-        let open = opened(tool)?;
+        let open = opened(tool, None)?;
         let plan = plan(tool.hooks, tool.wanted, &programs(open.open_object()), &kernel, common.attach);
         let plan = plan.map_err(Failure::failed)?;
         check::print(&plan, &[], common.output)?;
         Ok(plan.failing().map(check::failure))
     };
     planned().map_or_else(|failure| failure, |missing| missing.unwrap_or_else(Failure::none))
-}
-
-/// The tool's object, opened and set up.
-fn opened<B>(tool: &Tool<'_, B, B::Output, <B::Output as OpenSkel<'static>>::Output>) -> Result<B::Output>
-where
-    B: SkelBuilder<'static>,
-{
-    // Lives as long as the process, in which few objects are opened: the price of a skeleton that can be handed on.
-    let object: &'static mut MaybeUninit<OpenObject> = Box::leak(Box::new(MaybeUninit::uninit()));
-    let mut open = (tool.builder)().open(object).map_err(|error| unusable("open", &error))?;
-    (tool.configure)(&mut open).map_err(|error| unusable("set up", &error))?;
-    banks::size(open.open_object_mut()).map_err(|error| unusable("set up", &error))?;
-    Ok(open)
 }
 
 /// What became of a plan when it was tried.
@@ -213,6 +207,7 @@ enum Attempt<S> {
 
 fn attempt<B>(
     tool: &Tool<'_, B, B::Output, <B::Output as OpenSkel<'static>>::Output>,
+    mut open: B::Output,
     common: &Common,
     kernel: &Tried<Running>,
     rights: Option<&Rights>,
@@ -222,7 +217,6 @@ fn attempt<B>(
 where
     B: SkelBuilder<'static>,
 {
-    let mut open = opened(tool)?;
     let plan = plan(tool.hooks, tool.wanted, &programs(open.open_object()), kernel, common.attach);
     let plan = plan.map_err(Failure::failed)?;
     if let Some(missing) = plan.failing() {
@@ -240,15 +234,20 @@ where
         let owner = if proves { owner::Options::SYSTEM } else { owner };
         owner.configure(open.open_object_mut()).map_err(|error| unusable("set up", &error))?;
     }
+    said::forget();
+    let mut targets = Resolver::default();
     for mut program in open.open_object_mut().progs_mut() {
-        let loads = plan.loads(&program.name().to_string_lossy());
-        program.set_autoload(loads);
+        let planned = plan.program(&program.name().to_string_lossy());
+        program.set_autoload(planned.is_some());
+        let Some(planned) = planned else { continue };
+        if let Err(error) = targets.resolve(&mut program, planned, kernel.kernel()) {
+            return refused(Some(planned), Step::Load, &error);
+        }
     }
     // Of a tool without filters there is no such constant; else it is one that lets all pass.
     if filter.is_set() {
         set_constant(open.open_object_mut(), "filter", &filter.to_bytes())?;
     }
-    said::forget();
     let skel = match open.load() {
         Ok(skel) => skel,
         Err(error) => {
@@ -267,9 +266,10 @@ where
     let loaded: Vec<_> = skel.object().progs_mut().filter(|program| program.autoload()).collect();
     for program in loaded.iter().rev() {
         let name = program.name().to_string_lossy().into_owned();
-        match program.attach() {
+        let Some(planned) = plan.program(&name) else { continue };
+        match attach_target::attach(program, planned) {
             Ok(link) => links.insert(name, link),
-            Err(error) => return refused(plan.program(&name), Step::Attach, &error),
+            Err(error) => return refused(Some(planned), Step::Attach, &error),
         };
     }
     drop(loaded);
@@ -302,20 +302,9 @@ fn refused<S>(
     Ok(Attempt::Refused(program.clone(), refusal))
 }
 
-fn unusable(what: &str, error: &libbpf_rs::Error) -> Failure {
-    Failure::failed(format!("cannot {what} the BPF object: {error}"))
-}
-
 impl<S> Session<S> {
     /// The link of a program, if the plan took it.
     pub fn link(&self, program: &str) -> Option<&Link> {
         self.links.get(program)
     }
-}
-
-fn programs(object: &OpenObject) -> Vec<Program> {
-    let named = |program: libbpf_rs::OpenProgram<'_>| {
-        Program::from_section(&program.name().to_string_lossy(), &program.section().to_string_lossy())
-    };
-    object.progs().filter_map(named).collect()
 }

@@ -1,17 +1,31 @@
-//! The types that a kernel or a module tells of itself (BTF): just so much of them as answers whether it has a name.
-//! Building the whole index of types, as the libraries do, costs milliseconds and megabytes.
+//! The types that a kernel or a module tells of itself (BTF): whether it has a name, where the few types and functions
+//! lie that a tool asks about. Building the whole index of types, as the libraries do, costs milliseconds and megabytes.
 
+mod index;
+mod layout;
+mod modules;
+mod subset;
+
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use memchr::memmem;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
-/// Size of `struct btf_type` of `linux/btf.h`.
-const TYPE: usize = 12;
-/// `BTF_KIND_FUNC` of `linux/btf.h`.
-const FUNC: u32 = 12;
+pub use index::{Index, essential};
+use layout::{TYPE, Tables, kind};
+pub use modules::{Modules, descriptor};
+
+/// Where the kernel and its modules show their types.
+pub const FOLDER: &str = "/sys/kernel/btf";
+/// The file there with those of the kernel itself.
+pub const KERNEL: &str = "vmlinux";
+
+/// The running kernel's, while they are in use.
+static RUNNING: Mutex<Option<Arc<Types>>> = Mutex::new(None);
 
 /// The types of a kernel or a module.
 pub struct Types(Blob);
@@ -22,6 +36,26 @@ impl Types {
         Blob::open(path).map(Self)
     }
 
+    /// Those of the running kernel, read once; nothing where it does not tell them.
+    pub fn running() -> Option<Arc<Self>> {
+        let mut running = RUNNING.lock().ok()?;
+        if running.is_none() {
+            *running = Some(Arc::new(Self::open(&Path::new(FOLDER).join(KERNEL)).ok()?));
+        }
+        running.clone()
+    }
+
+    /// Forgets those of the running kernel, which take some megabytes where they cannot be mapped.
+    pub fn forget_running() {
+        if let Ok(mut running) = RUNNING.lock() {
+            *running = None;
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.0.bytes()
+    }
+
     /// Whether anything has this name: a type, a function, a field. A typed tracepoint or an iterator bears a name like
     /// no other; a function may share its name with a variable, and is then refused when it is tried.
     pub fn has_name(&self, name: &str) -> bool {
@@ -30,23 +64,24 @@ impl Types {
 
     /// The number of the first function; nothing where there is none or the blob is odd.
     pub fn first_function(&self) -> Option<u32> {
-        first_function(self.0.bytes())
+        first_function(&Tables::of(self.0.bytes())?)
+    }
+
+    /// Looks for all these names at once; nothing where the blob is odd.
+    pub fn index(&self, names: &HashSet<Vec<u8>>) -> Option<Index> {
+        Index::of(&Tables::of(self.0.bytes())?, names)
+    }
+
+    /// A blob of just the types of these names, which the index was asked for, and of what belongs to them; nothing
+    /// where the blob is odd.
+    pub fn subset<'n>(&self, index: &Index, names: impl Iterator<Item = &'n Vec<u8>>) -> Option<Vec<u8>> {
+        subset::subset(&Tables::of(self.0.bytes())?, index, names)
     }
 }
 
-/// A field of `struct btf_header`.
-fn header(btf: &[u8], at: usize) -> Option<usize> {
-    Some(word(btf, at)? as usize)
-}
-
-fn word(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
-}
-
 /// The table of names; the whole blob where it is odd.
-fn names(btf: &[u8]) -> &[u8] {
-    let table = || btf.get(header(btf, 4)? + header(btf, 16)?..)?.get(..header(btf, 20)?);
-    table().unwrap_or(btf)
+fn names(blob: &[u8]) -> &[u8] {
+    Tables::of(blob).map_or(blob, |tables| tables.names)
 }
 
 /// Whether a table of names, each ended by a NUL, has this one.
@@ -54,26 +89,14 @@ fn has_name(names: &[u8], name: &str) -> bool {
     memmem::find(names, &[b"\0", name.as_bytes(), b"\0"].concat()).is_some()
 }
 
-fn first_function(btf: &[u8]) -> Option<u32> {
-    let types = btf.get(header(btf, 4)? + header(btf, 8)?..)?.get(..header(btf, 12)?)?;
+fn first_function(tables: &Tables<'_>) -> Option<u32> {
     let mut at = 0;
     for id in 1.. {
-        let info = word(types, at + 4)?;
-        let members = (info & 0xffff) as usize;
-        // What follows the common head, per kind.
-        let more = match info >> 24 & 0x1f {
-            FUNC => return Some(id),
-            // An integer; a variable; a tag on a declaration.
-            1 | 14 | 17 => 4,
-            // An array.
-            3 => 12,
-            // Structures, unions, sections of data, wide enumerations.
-            4 | 5 | 15 | 19 => 12 * members,
-            // Enumerations and prototypes of functions.
-            6 | 13 => 8 * members,
-            _ => 0,
-        };
-        at += TYPE + more;
+        let head = tables.head(at)?;
+        if head.kind() == kind::FUNC {
+            return Some(id);
+        }
+        at += TYPE + head.more()?;
     }
     None
 }
@@ -83,6 +106,11 @@ enum Blob {
     Mapping(*mut u8, usize),
     Copy(Vec<u8>),
 }
+
+// SAFETY: the mapping is read only and belongs to no thread.
+unsafe impl Send for Blob {}
+// SAFETY: as above.
+unsafe impl Sync for Blob {}
 
 impl Blob {
     fn open(path: &Path) -> io::Result<Self> {
@@ -116,16 +144,8 @@ impl Drop for Blob {
 
 #[cfg(test)]
 mod tests {
+    use super::layout::tests::{blob, info};
     use super::*;
-
-    /// A blob of these types, as words, and these names.
-    fn blob(types: &[u32], names: &[u8]) -> Vec<u8> {
-        let len = 4 * types.len() as u32;
-        let words = [0xeb9f_0100_u32.to_be(), 24, 0, len, len, names.len() as u32];
-        let mut blob: Vec<u8> = words.iter().chain(types).flat_map(|word| word.to_ne_bytes()).collect();
-        blob.extend(names);
-        blob
-    }
 
     #[test]
     fn names_are_whole() {
@@ -137,25 +157,23 @@ mod tests {
 
     #[test]
     fn the_table_of_names_is_found_by_the_header() {
-        let mut blob = blob(&[1, 2, 3], b"\0abc\0");
-        blob.extend(b"more");
-        assert_eq!(names(&blob), b"\0abc\0");
+        assert_eq!(names(&blob(&[1, 2, 3], b"\0abc\0")), b"\0abc\0");
         assert_eq!(names(b"odd"), b"odd");
     }
 
     #[test]
     fn the_first_function_comes_after_what_has_members() {
-        let kind = |kind: u32, members: u32| kind << 24 | members;
         // An integer, a structure of two members, a prototype of one parameter, a function.
         let types = [
-            &[1, kind(1, 0), 4, 0][..],
-            &[1, kind(4, 2), 8, 1, 1, 0, 1, 1, 32],
-            &[0, kind(13, 1), 1, 1, 1],
-            &[1, kind(FUNC, 1), 3],
+            &[1, info(kind::INT, 0), 4, 0][..],
+            &[1, info(kind::STRUCT, 2), 8, 1, 1, 0, 1, 1, 32],
+            &[0, info(kind::FUNC_PROTO, 1), 1, 1, 1],
+            &[1, info(kind::FUNC, 1), 3],
         ]
         .concat();
-        assert_eq!(first_function(&blob(&types, b"\0")), Some(4));
-        assert_eq!(first_function(&blob(&types[..4], b"\0")), None);
-        assert_eq!(first_function(b"odd"), None);
+        let first = |types: &[u32]| first_function(&Tables::of(&blob(types, b"\0")).unwrap());
+        assert_eq!(first(&types), Some(4));
+        assert_eq!(first(&types[..4]), None);
+        assert_eq!(first(&[1, info(31, 0), 0]), None);
     }
 }
