@@ -34,6 +34,7 @@ mod owners;
 mod proclife;
 mod proclife_events;
 mod refusals;
+mod relocation;
 mod rights;
 mod syncsnoop;
 mod syncsnoop_events;
