@@ -52,7 +52,7 @@ until [ "$(ls /proc/$tool/task | wc -l)" -gt 1 ]; do kill -0 $tool || exit; slee
 c'"#;
     // The shell that execs is the one asked for: the record is of its last command. Where programs are preempted, that one
     // may be left out: not each time.
-    let argv = "/bin/echo a,\"b\"\nc";
+    let argv = "/bin/echo 'a,\"b\"\nc'";
     assert!((0..5).any(|_| good(line).contains(argv)), "{argv:?} was never told");
 }
 

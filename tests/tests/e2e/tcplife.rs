@@ -168,7 +168,7 @@ fn both_ends_of_each_connection_are_told_as_they_were() {
         agrees(&["--attach", kind], &said, &told);
         let lasted = begin.elapsed().as_secs_f64();
         let has = |end: &Value, port: &String| {
-            ["local_port", "remote_port"].iter().any(|field| end[*field].to_string() == *port)
+            ["local_port", "remote_port"].iter().any(|field| end[*field].as_u64() == port.parse().ok())
         };
         assert!(told.0.iter().filter(|end| has(end, &early)).all(|end| end["age_s"].is_null()), "{told:?}");
         for end in told.0.iter().filter(|end| ports.iter().any(|port| has(end, port))) {
