@@ -98,16 +98,8 @@ impl Running {
 
     /// Whether a trampoline can be put on this function, of the kernel itself or of a module that is there.
     fn traced(&self, program: &Program) -> Result<(), Refusal> {
-        let of_module = || {
-            if self.index.is_some() {
-                return self.modules().function(&program.target).is_some();
-            }
-            let modules = fs::read_dir(BTF).into_iter().flatten().flatten();
-            let mut types = modules.filter_map(|module| Types::open(&module.path()).ok());
-            types.any(|types| types.has_name(&program.target))
-        };
         let by_kernel = self.types_have(program);
-        if !by_kernel && !of_module() {
+        if !by_kernel && self.modules().function(&program.target).is_none() {
             return Err(absent());
         }
         if !by_kernel && !facts::tells_of_modules() {
@@ -115,7 +107,7 @@ impl Running {
             let refusal = Refusal { whole_kind: false, ..Refusal::not_permitted(why) };
             return Err(refusal.lacking(Capability::CAP_SYS_ADMIN));
         }
-        let tried = || Types::running().map_or(Err(absent()), |types| trampoline::permitted(&types));
+        let tried = || trampoline::permitted(self.index.as_ref().and_then(Index::first_function));
         self.trampolines.get_or_init(tried).clone()
     }
 

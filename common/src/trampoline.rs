@@ -4,7 +4,6 @@
 use std::ffi::CStr;
 use std::os::fd::{FromRawFd, OwnedFd};
 
-use crate::btf::Types;
 use crate::diagnosis::{Facts, Step, diagnose};
 use crate::hooks::{Kind, Refusal};
 
@@ -22,10 +21,10 @@ const fn instruction(code: u8) -> libbpf_sys::bpf_insn {
     }
 }
 
-/// Loads, but does not attach, a program that does nothing. Only a refusal of the right to do so counts: whether the
+/// Loads, but does not attach, a program that does nothing, for the function of this number. Only a refusal of the right to do so counts: whether the
 /// kernel can is for each function to be seen.
-pub fn permitted(kernel: &Types) -> Result<(), Refusal> {
-    let Some(function) = kernel.first_function() else {
+pub fn permitted(function: Option<u32>) -> Result<(), Refusal> {
+    let Some(function) = function else {
         return Err(Refusal::missing("this kernel tells no types of functions"));
     };
     let opts = libbpf_sys::bpf_prog_load_opts {

@@ -18,6 +18,8 @@ pub struct Index {
     offsets: Vec<u32>,
     /// By name: number and kind of each that bears it or a flavor of it, in ascending order.
     found: HashMap<Vec<u8>, Vec<Named>>,
+    /// The number of the first function.
+    first_function: Option<u32>,
 }
 
 /// A type or function that bears a name.
@@ -36,10 +38,14 @@ impl Index {
         // A type takes 37 bytes on average.
         let mut offsets = Vec::with_capacity(tables.types.len() / 32);
         let mut found: HashMap<Vec<u8>, Vec<Named>> = HashMap::new();
+        let mut first_function = None;
         let mut at = 0;
         while at < tables.types.len() {
             let head = tables.head(at)?;
             offsets.push(at as u32);
+            if first_function.is_none() && head.kind() == kind::FUNC {
+                first_function = Some(offsets.len() as u32);
+            }
             if head.name != 0 && heads.may_have(tables.names.get(head.name as usize..)?) {
                 let name = tables.name(head.name)?;
                 let (id, kind) = (offsets.len() as u32, head.kind());
@@ -55,7 +61,7 @@ impl Index {
             }
             at += TYPE + head.more()?;
         }
-        (at == tables.types.len()).then_some(Self { offsets, found })
+        (at == tables.types.len()).then_some(Self { offsets, found, first_function })
     }
 
     /// How many types there are.
@@ -66,6 +72,11 @@ impl Index {
     /// Where a type lies.
     pub fn offset(&self, id: u32) -> Option<usize> {
         Some(*self.offsets.get(id.checked_sub(1)? as usize)? as usize)
+    }
+
+    /// The number of the first function; nothing where there is none.
+    pub fn first_function(&self) -> Option<u32> {
+        self.first_function
     }
 
     /// The number of the first function of this name.
@@ -220,6 +231,7 @@ mod tests {
         let types = |name: &str| index.types(name.as_bytes()).collect::<Vec<_>>();
         assert_eq!((types("request"), types("bio"), types("u8")), (vec![2, 3], vec![7], vec![8]));
         assert_eq!((types("variable"), types("none"), types("vfs_read")), (vec![], vec![], vec![]));
+        assert_eq!(index.first_function(), Some(4));
         assert_eq!((index.function("vfs_read"), index.typedef("btf_trace_x")), (Some(4), Some(6)));
         assert_eq!((index.function("request"), index.typedef("vfs_read")), (None, None));
         assert_eq!(

@@ -16,7 +16,7 @@ use memchr::memmem;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 pub use index::{Index, essential};
-use layout::{TYPE, Tables, kind};
+use layout::Tables;
 pub use modules::{Modules, descriptor};
 
 /// Where the kernel and its modules show their types.
@@ -62,11 +62,6 @@ impl Types {
         has_name(names(self.0.bytes()), name)
     }
 
-    /// The number of the first function; nothing where there is none or the blob is odd.
-    pub fn first_function(&self) -> Option<u32> {
-        first_function(&Tables::of(self.0.bytes())?)
-    }
-
     /// Looks for all these names at once; nothing where the blob is odd.
     pub fn index(&self, names: &HashSet<Vec<u8>>) -> Option<Index> {
         Index::of(&Tables::of(self.0.bytes())?, names)
@@ -87,18 +82,6 @@ fn names(blob: &[u8]) -> &[u8] {
 /// Whether a table of names, each ended by a NUL, has this one.
 fn has_name(names: &[u8], name: &str) -> bool {
     memmem::find(names, &[b"\0", name.as_bytes(), b"\0"].concat()).is_some()
-}
-
-fn first_function(tables: &Tables<'_>) -> Option<u32> {
-    let mut at = 0;
-    for id in 1.. {
-        let head = tables.head(at)?;
-        if head.kind() == kind::FUNC {
-            return Some(id);
-        }
-        at += TYPE + head.more()?;
-    }
-    None
 }
 
 /// A file of the kernel's: mapped, which costs no memory, or read where it cannot be (before Linux 6.16).
@@ -144,7 +127,7 @@ impl Drop for Blob {
 
 #[cfg(test)]
 mod tests {
-    use super::layout::tests::{blob, info};
+    use super::layout::tests::blob;
     use super::*;
 
     #[test]
@@ -159,21 +142,5 @@ mod tests {
     fn the_table_of_names_is_found_by_the_header() {
         assert_eq!(names(&blob(&[1, 2, 3], b"\0abc\0")), b"\0abc\0");
         assert_eq!(names(b"odd"), b"odd");
-    }
-
-    #[test]
-    fn the_first_function_comes_after_what_has_members() {
-        // An integer, a structure of two members, a prototype of one parameter, a function.
-        let types = [
-            &[1, info(kind::INT, 0), 4, 0][..],
-            &[1, info(kind::STRUCT, 2), 8, 1, 1, 0, 1, 1, 32],
-            &[0, info(kind::FUNC_PROTO, 1), 1, 1, 1],
-            &[1, info(kind::FUNC, 1), 3],
-        ]
-        .concat();
-        let first = |types: &[u32]| first_function(&Tables::of(&blob(types, b"\0")).unwrap());
-        assert_eq!(first(&types), Some(4));
-        assert_eq!(first(&types[..4]), None);
-        assert_eq!(first(&[1, info(31, 0), 0]), None);
     }
 }
