@@ -29,7 +29,7 @@ impl Disk {
         // Written, not sparse: a hole would be read without asking the disk below.
         let of = format!("of={path}");
         let count = format!("count={megabytes}");
-        programs::succeed("dd", &["if=/dev/urandom", &of, "bs=1M", &count, "conv=fsync", "status=none"]);
+        programs::succeed("dd", &["if=/dev/zero", &of, "bs=1M", &count, "conv=fsync", "status=none"]);
         let device = programs::succeed("losetup", &["--direct-io=on", "--find", "--show", &path]);
         let name = device.trim().strip_prefix("/dev/").expect("a device").to_string();
         Self { name, kind: Kind::Loop(file) }

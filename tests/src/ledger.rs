@@ -112,30 +112,66 @@ struct Moment {
 
 impl Watched {
     /// Starts biolat; returns when the disk was quiet for so long that both begin with the same request.
-    pub fn start(disk: &str, args: &[&str]) -> Self {
-        let args = [&["0.1"], args].concat();
-        let collector = kernel::of_guest().is_none().then(|| Collector::start(disk));
-        let tool = Tool::start("biolat", &args);
+    pub fn start(disk: &str) -> Self {
+        let collector = collector(disk);
+        let tool = Tool::start("biolat", &["0.1"]);
         let before = quiet(&tool, disk);
         Self { tool, disk: disk.to_string(), collector, before }
     }
 
-    /// Waits for a quiet moment again.
-    pub fn end(self) -> Measured {
+    /// What was measured until a quiet moment again; what comes then is another part.
+    pub fn part(&mut self) -> Measured {
         let after = quiet(&self.tool, &self.disk);
-        let mut records = self.tool.interrupt().records;
-        records.truncate(after.records);
-        let records = records.split_off(self.before.records);
-        assert_eq!(sum(&records, "errors"), 0);
         let span = self.before.at..after.at;
-        let requests: Vec<Request> = self.collector.map_or_else(Vec::new, Collector::end);
+        let records = self.tool.seen(|records| records[self.before.records..after.records].to_vec());
+        assert_eq!(sum(&records, "errors"), 0);
+        let ledger = after.ledger.since(&self.before.ledger);
+        self.before = after;
+        let requests: Vec<Request> = self.collector.take().map_or_else(Vec::new, Collector::end);
         let seen: Vec<&Request> =
             requests.iter().filter(|request| span.contains(&(request.completed * 1_000))).collect();
         let unobserved = seen.iter().filter(|request| request.unobserved).count();
         let told = Ledger::of_records(&records, &self.disk).with_unobserved(seen.into_iter());
-        let ledger = after.ledger.since(&self.before.ledger);
         Measured { ledger, told, lost: sum(&records, "lost"), unobserved, records, span }
     }
+
+    /// Does work and measures it until nothing of this disk's was lost, which a slow machine may need some tries for; what
+    /// is lost of other disks' requests is no matter. After the last try whoever compares finds out what is missing.
+    pub fn without_losses<W>(&mut self, work: impl Fn() -> W) -> (W, Measured) {
+        let mut measure = || {
+            self.go_on();
+            let done = work();
+            (done, self.part())
+        };
+        for _ in 1..5 {
+            let (done, measured) = measure();
+            if measured.lost == 0 || measured.told == measured.ledger {
+                return (done, measured);
+            }
+        }
+        measure()
+    }
+
+    /// Ends biolat.
+    pub fn end(self) {
+        self.tool.interrupt();
+    }
+
+    /// Goes on after a part, if there was one, from a quiet moment.
+    pub fn go_on(&mut self) {
+        if self.collector.is_none() {
+            self.collector = collector(&self.disk);
+            // What came before is not in this one's account.
+            if self.collector.is_some() {
+                self.before = quiet(&self.tool, &self.disk);
+            }
+        }
+    }
+}
+
+/// Of what no BPF program can observe; in a guest there is nothing of the kind.
+fn collector(disk: &str) -> Option<Collector> {
+    kernel::of_guest().is_none().then(|| Collector::start(disk))
 }
 
 /// What was measured between two quiet moments.
@@ -155,18 +191,6 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// Measures until nothing of this disk's was lost, which a slow machine may need some tries for; what is lost of other
-    /// disks' requests is no matter. After the last try whoever compares finds out what is missing.
-    pub fn without_losses<W>(measure: impl Fn() -> (W, Self)) -> (W, Self) {
-        for _ in 1..5 {
-            let (work, measured) = measure();
-            if measured.lost == 0 || measured.told == measured.ledger {
-                return (work, measured);
-            }
-        }
-        measure()
-    }
-
     /// Asserts that biolat told all that the disk did: equal but for what it says is lost, which no operation can have
     /// more of.
     pub fn agrees(&self, what: &str) {

@@ -15,15 +15,6 @@ use tests::{can_run, fio, lock, programs};
 
 const MIXED: [&str; 3] = ["--rw=randrw", "--rwmixread=60", "--randseed=1"];
 
-/// Runs fio on a disk under biolat: fio's report and what was measured.
-fn measured(disk: &str, file: &str, options: &[&str]) -> (Value, Measured) {
-    Measured::without_losses(|| {
-        let watched = Watched::start(disk, &[]);
-        let job = fio::run(file, options);
-        (job, watched.end())
-    })
-}
-
 #[test]
 fn a_loop_devices_reads_and_writes() {
     if !can_run() {
@@ -32,17 +23,18 @@ fn a_loop_devices_reads_and_writes() {
     let _machine = lock::machine();
     let disk = Disk::over_file(64);
     let ways: [&[&str]; 5] = [
-        &["--ioengine=libaio", "--iodepth=16", "--bs=4k", "--number_ios=4099"],
+        &["--ioengine=libaio", "--iodepth=16", "--bs=4k", "--number_ios=1511"],
         &["--ioengine=psync", "--numjobs=4", "--bs=16k", "--number_ios=503"],
         &["--ioengine=libaio", "--iodepth=16", "--bssplit=512/20:4k/40:64k/40", "--number_ios=1009"],
-        &["--ioengine=io_uring", "--iodepth=16", "--bs=8k", "--number_ios=2003"],
+        &["--ioengine=io_uring", "--iodepth=16", "--bs=8k", "--number_ios=1013"],
         // More than a request can hold: the kernel splits, and counts the parts.
-        &["--ioengine=psync", "--bs=8m", "--number_ios=31"],
+        &["--ioengine=psync", "--bs=8m", "--number_ios=11"],
     ];
+    let mut watched = Watched::start(&disk.name);
     for way in ways {
-        let watched = Watched::start(&disk.name, &[]);
+        watched.go_on();
         let job = fio::run(&disk.path(), &[&MIXED, way].concat());
-        let measured = watched.end();
+        let measured = watched.part();
         measured.agrees(&format!("{way:?}"));
         let Measured { ledger, records, .. } = measured;
         for (op, done) in [("read", ledger.reads), ("write", ledger.writes)] {
@@ -57,6 +49,7 @@ fn a_loop_devices_reads_and_writes() {
             assert_eq!(of("queue_count"), of("count"), "time in the queue is known of each {op}");
         }
     }
+    watched.end();
 }
 
 #[test]
@@ -66,13 +59,12 @@ fn a_known_number_of_direct_reads_and_writes() {
     }
     let _machine = lock::machine();
     let disk = Disk::over_file(16);
-    let work = ["io", "--file", &disk.path(), "--reads", "4099", "--writes", "2003", "--bytes", "4096"];
-    let (_, Measured { ledger, told, .. }) = Measured::without_losses(|| {
-        let watched = Watched::start(&disk.name, &[]);
-        (Workload::run(&work), watched.end())
-    });
-    assert_eq!((told.reads, told.writes), ([4_099, 4_099 * 4_096], [2_003, 2_003 * 4_096]));
+    let work = ["io", "--file", &disk.path(), "--reads", "1511", "--writes", "1009", "--bytes", "4096"];
+    let mut watched = Watched::start(&disk.name);
+    let (_, Measured { ledger, told, .. }) = watched.without_losses(|| Workload::run(&work));
+    assert_eq!((told.reads, told.writes), ([1_511, 1_511 * 4_096], [1_009, 1_009 * 4_096]));
     assert_eq!(told, ledger);
+    watched.end();
 }
 
 #[test]
@@ -83,7 +75,8 @@ fn flushes_and_discards() {
     let _machine = lock::machine();
     let disk = Disk::over_file(64);
     let options = ["--rw=randwrite", "--ioengine=psync", "--bs=4k", "--number_ios=257", "--fsync=1"];
-    let (job, Measured { ledger, told, .. }) = measured(&disk.name, &disk.path(), &options);
+    let mut watched = Watched::start(&disk.name);
+    let (job, Measured { ledger, told, .. }) = watched.without_losses(|| fio::run(&disk.path(), &options));
     assert_eq!(told.writes, [257, 257 * 4_096]);
     // One after the other, so the kernel has none to join: each empty flush is a flush of the device, and in the
     // kernel's account an empty write as well.
@@ -91,13 +84,12 @@ fn flushes_and_discards() {
     assert_eq!(Some(told.flushes), job["sync"]["total_ios"].as_u64());
     assert_eq!([told.writes[0] + told.flushes, told.writes[1]], ledger.writes);
 
-    let (_, Measured { ledger, told, .. }) = Measured::without_losses(|| {
-        let watched = Watched::start(&disk.name, &[]);
-        programs::succeed("blkdiscard", &["--length", "48M", "--step", "1M", &disk.path()]);
-        ((), watched.end())
+    let (_, Measured { ledger, told, .. }) = watched.without_losses(|| {
+        programs::succeed("blkdiscard", &["--length", "48M", "--step", "1M", &disk.path()])
     });
     assert_eq!(told.discards, ledger.discards);
     assert_eq!(told.discards, [48, 48 << 20]);
+    watched.end();
 }
 
 #[test]
@@ -115,17 +107,18 @@ fn the_real_disk() {
     );
     let disk = below(&programs::scratch());
     // Many, and deep: completions then interrupt all that the kernel does, the tool's own programs too.
-    let options = ["--ioengine=libaio", "--iodepth=64", "--bssplit=4k/90:64k/10", "--number_ios=20011"];
+    let options = ["--ioengine=libaio", "--iodepth=64", "--bssplit=4k/90:64k/10", "--number_ios=5003"];
     let flushes = EmptyFlushes::start(&disk);
-    let watched = Watched::start(&disk, &[]);
+    let mut watched = Watched::start(&disk);
     let job = fio::run(&path, &[&MIXED[..], &options].concat());
-    let mut measured = watched.end();
+    let mut measured = watched.part();
     // In the kernel's account a write each.
     measured.ledger.writes[0] -= flushes.end(&measured.span);
     measured.agrees("fio's requests and all others of the disk");
     for (op, done) in [("read", measured.ledger.reads), ("write", measured.ledger.writes)] {
         assert!(done[1] >= fio::done(&job, op)[1], "{op}: fewer bytes than fio asked for");
     }
+    watched.end();
 }
 
 #[test]
@@ -135,21 +128,28 @@ fn a_disk_made_of_bios() {
     }
     let _machine = lock::machine();
     let disk = Disk::zram(64);
+    let mut watched = Watched::start(&disk.name);
     for options in [
-        ["--rw=write", "--ioengine=psync", "--bs=4k", "--size=16m"],
-        ["--rw=randread", "--ioengine=libaio", "--bs=4k", "--number_ios=4099"],
+        ["--rw=write", "--ioengine=psync", "--bs=4k", "--size=4m"],
+        ["--rw=randread", "--ioengine=libaio", "--bs=4k", "--number_ios=1511"],
         ["--rw=randrw", "--ioengine=psync", "--bs=64k", "--number_ios=503"],
     ] {
-        let (job, Measured { ledger, told, records, .. }) = measured(&disk.name, &disk.path(), &options);
+        let (job, Measured { ledger, told, records, .. }) =
+            watched.without_losses(|| fio::run(&disk.path(), &options));
         assert_eq!((told.reads, told.writes), (ledger.reads, ledger.writes), "{options:?}");
         let asked = ["read", "write"].map(|op| fio::done(&job, op));
         assert_eq!([told.reads, told.writes], asked, "{options:?}");
         assert_eq!(sum(of_disk(&records, &disk.name, "read"), "queue_count"), 0, "it has no queue");
     }
+    watched.end();
 }
 
-/// A process that reads is counted, one that reads the same disk beside it is not.
-fn only_one_of_two(filter: impl Fn(&Cgroup, &Workload) -> Vec<String>) {
+/// A process that reads is counted, one that reads the same disk beside it is not: by a cgroup, and by the process.
+#[test]
+fn only_what_is_asked_for() {
+    if !can_run() {
+        return;
+    }
     let _machine = lock::machine();
     let disk = Disk::over_file(16);
     // With a scheduler the kernel issues many requests from threads of its own.
@@ -164,38 +164,28 @@ fn only_one_of_two(filter: impl Fn(&Cgroup, &Workload) -> Vec<String>) {
     };
     let mut asked_for = start("1009", "503", &["--cgroup", cgroup.path()]);
     // Elsewhere on the disk: the collector tells requests apart by their sector.
-    let mut other = start("2003", "1009", &["--from", "8388608"]);
+    let mut other = start("1013", "509", &["--from", "8388608"]);
     let collector = Collector::start(&disk.name);
-    let filter = filter(&cgroup, &asked_for);
-    let args: Vec<&str> = filter.iter().map(String::as_str).chain(["0.1"]).collect();
-    let tool = Tool::start("biolat", &args);
+    let pid = asked_for.pid();
+    let filters = [["--cgroup", cgroup.path()], ["-p", &pid]];
+    let tools = filters.map(|filter| (filter, Tool::start("biolat", &[&filter[..], &["60"]].concat())));
     asked_for.go_on();
     other.go_on();
     asked_for.until_says("held");
     other.until_says("held");
-    let records = tool.interrupt().records;
+    let told = tools.map(|(filter, tool)| (filter, tool.interrupt().records));
     let requests = collector.end();
-    let made = requests.iter().filter(|request| request.is_made_by(asked_for.id()));
-    let told = Ledger::of_records(&records, &disk.name).with_unobserved(made);
-    let comparison = Comparison::of("biolat", &[]).part(filter.join(" ")).lost(sum(&records, "lost"));
-    comparison.field("reads", told.reads[0], 1_009).field("writes", told.writes[0], 503).equal_minus_lost();
-    assert_eq!([told.reads[1], told.writes[1]], [told.reads[0] * 8_192, told.writes[0] * 8_192]);
-    // The disk below is asked by the loop device's kernel threads.
-    assert!(records.iter().all(|record| record["disk"] == disk.name.as_str() || record["disk"].is_null()));
+    for (filter, records) in told {
+        let made = requests.iter().filter(|request| request.is_made_by(asked_for.id()));
+        let told = Ledger::of_records(&records, &disk.name).with_unobserved(made);
+        let comparison = Comparison::of("biolat", &[]).part(filter.join(" ")).lost(sum(&records, "lost"));
+        let comparison = comparison.field("reads", told.reads[0], 1_009).field("writes", told.writes[0], 503);
+        comparison.equal_minus_lost();
+        assert_eq!([told.reads[1], told.writes[1]], [told.reads[0] * 8_192, told.writes[0] * 8_192]);
+        // The disk below is asked by the loop device's kernel threads.
+        let own = |record: &Value| record["disk"] == disk.name.as_str() || record["disk"].is_null();
+        assert!(records.iter().all(own), "{filter:?}: {records:?}");
+    }
     asked_for.finish();
     other.finish();
-}
-
-#[test]
-fn only_a_cgroups_requests() {
-    if can_run() {
-        only_one_of_two(|cgroup, _| ["--cgroup", cgroup.path()].map(String::from).to_vec());
-    }
-}
-
-#[test]
-fn only_a_processs_requests() {
-    if can_run() {
-        only_one_of_two(|_, workload| vec!["-p".to_string(), workload.pid()]);
-    }
 }

@@ -125,7 +125,7 @@ fn buckets_add_up_and_lie_on_the_common_bounds() {
     let _machine = lock::machine();
     let disk = Disk::over_file(16);
     let tool = Tool::start("biolat", &["0.2", "--buckets"]);
-    fio::run(&disk.path(), &["--rw=randread", "--bs=4k", "--ioengine=psync", "--number_ios=4099"]);
+    fio::run(&disk.path(), &["--rw=randread", "--bs=4k", "--ioengine=psync", "--number_ios=1511"]);
     let records = tool.interrupt().records;
     let mut seen = 0;
     for record in &records {
