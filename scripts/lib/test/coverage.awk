@@ -39,13 +39,17 @@ FILENAME ~ /coverage\.md$/ {
             (!best || length(words_of[r]) > length(words_of[best]))) best = r
     if (!best) { wrong("no row for " $0); next }
     used[best] = 1
+    if (index(test, smoke[best])) smoked[best] = 1
     if (!is_of(module) || extent[best] == "-" || extent[best] == "smoke" && !index(test, smoke[best])) next
     if (!(module in tests)) order[++modules] = module
     tests[module] = tests[module] " " test
     if (words_of[best] == "" || !(module in of)) of[module] = extent[best]
 }
 END {
-    for (r = 1; r <= rows; r++) if (!used[r]) wrong(row[r] ": names no test")
+    for (r = 1; r <= rows; r++) {
+        if (!used[r]) wrong(row[r] ": names no test")
+        else if (!smoked[r]) wrong(row[r] ": no test is called " smoke[r])
+    }
     for (m = 1; m <= modules; m++) print order[m] "\t" of[order[m]] "\t" substr(tests[order[m]], 2)
     exit failed
 }
