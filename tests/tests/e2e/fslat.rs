@@ -10,7 +10,7 @@ use serde_json::Value;
 use tests::cgroup::Cgroup;
 use tests::comparison::Comparison;
 use tests::exported::Exported;
-use tests::kernel::{self, Allows};
+use tests::kernel;
 use tests::mounted::Mounted;
 use tests::overlay::Overlay;
 use tests::records::{count, sum};
@@ -73,34 +73,61 @@ fn add(counts: &mut Counts, fs: &str, ops: &[&str], said: &[Value], seen: impl F
     }
 }
 
-/// Counts the work by this kind of hook.
-fn counted_by(kind: &str) {
-    if !can_run() {
-        return;
+/// Where the work is done: on a file system of each kind, on an overlay of the first, and on an NFS mount, whose server is
+/// this machine's own. They are made once, for all kinds of hook.
+struct Places {
+    nfs: Option<Exported>,
+    /// Before what lies beneath it: they are unmounted in this order.
+    overlay: Overlay,
+    mounts: [(&'static str, Mounted); 4],
+}
+
+impl Places {
+    fn new() -> Self {
+        let mounts = ["ext4", "xfs", "btrfs", "tmpfs"].map(|fs| (fs, Mounted::new(fs)));
+        let overlay = Overlay::new(mounts[0].1.path());
+        let nfs = Exported::is_to_be_had().then(Exported::start);
+        if nfs.is_none() {
+            assert!(kernel::of_guest().is_none(), "each guest's kernel has a server and a client");
+            // Not by eprintln, which the test harness keeps to itself.
+            let why = "nfs is not tried here: this kernel has no NFS server and client";
+            writeln!(std::io::stderr(), "{why}").expect("stderr takes a line");
+        }
+        Self { nfs, overlay, mounts }
     }
-    let _machine = lock::machine();
-    let options = ["--attach", kind];
-    if let Allows::Not { status, says } = kernel::allows(kind) {
-        return kernel::refuses("fslat", &options, status, says);
+
+    fn each(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let mounts = self.mounts.iter().map(|(fs, mounted)| (*fs, mounted.path()));
+        mounts.chain([("overlay", self.overlay.path())]).chain(self.nfs.iter().map(|nfs| ("nfs", nfs.path())))
     }
-    let mounts = ["ext4", "xfs", "btrfs", "tmpfs"].map(|fs| (fs, Mounted::new(fs)));
-    let overlay = Overlay::new(mounts[0].1.path());
+}
+
+/// Counts the work in all places by this kind of hook; each hook's rung.
+fn counted_by(kind: &str, places: &Places) -> BTreeMap<String, String> {
     let cgroup = Cgroup::new();
     let tool = Tool::start("fslat", &["--cgroup", cgroup.path(), "--attach", kind, "-v", "0.2"]);
-    let places = mounts.iter().map(|(fs, mounted)| (*fs, mounted.path()));
-    let places = places.chain([("overlay", overlay.path())]);
-    let said: Vec<_> = places.map(|(fs, place)| (fs, work(place, threads(kind), cgroup.path()))).collect();
+    let said: Vec<_> =
+        places.each().map(|(fs, place)| (fs, place, work(place, threads(kind), cgroup.path()))).collect();
     tool.until_records(2);
     let ended = tool.interrupt();
     let rungs = ended.rungs();
     let seen = |fs: &str, op: &str| sees(rungs.get(&format!("{fs} {op}")).map_or("", String::as_str));
     let mut expected = Counts::new();
-    for (fs, said) in said {
-        for op in OPS {
+    for (fs, place, mut said) in said {
+        let mut ops = OPS.to_vec();
+        if fs == "nfs" {
+            ops.push("getattr");
+        }
+        for op in &ops {
             let missing = seen(fs, op) == Sees::Nothing;
             assert_eq!(missing, is_without(fs, op, kind), "{fs} {op}: {rungs:?}");
         }
-        add(&mut expected, fs, &OPS, &said, |op| seen(fs, op));
+        // To sync a directory is nothing to NFS, which has no function for it.
+        let directory = place.to_str().expect("UTF-8");
+        if fs == "nfs" && seen(fs, "sync") == Sees::All {
+            said.retain(|said| said["path"] != directory);
+        }
+        add(&mut expected, fs, &ops, &said, |op| seen(fs, op));
         // What is done on the overlay is done beneath again: by calls that no program makes.
         if fs == "overlay" {
             let beneath = |op: &str| match seen("ext4", op) {
@@ -110,52 +137,32 @@ fn counted_by(kind: &str) {
             add(&mut expected, "ext4", &OPS, &said, beneath);
         }
     }
-    compare(&options, &ended.records, &expected);
+    compare(&["--attach", kind], &ended.records, &expected);
+    rungs
 }
 
-/// Counts the work on an NFS mount, whose server is this machine's own, by each kind of hook.
+/// By the best rungs, and by each kind of hook: but for one that all the best rungs are of, which is proven by them.
 #[test]
-fn known_work_on_nfs_is_counted_exactly() {
+fn known_work_is_counted_exactly_by_each_kind_of_hook() {
     if !can_run() {
         return;
     }
-    if !Exported::is_to_be_had() {
-        assert!(kernel::of_guest().is_none(), "each guest's kernel has a server and a client");
-        // Not by eprintln, which the test harness keeps to itself.
-        let why = "not run here: this kernel has no NFS server and client";
-        return writeln!(std::io::stderr(), "{why}").unwrap_or_default();
-    }
     let _machine = lock::machine();
-    let exported = Exported::start();
+    let places = Places::new();
+    let best = counted_by("auto", &places);
     // Older kernels tell programs nothing of their modules' types.
-    let best = match kernel::of_guest().as_deref() {
-        Some("5.10") => {
+    if places.nfs.is_some() {
+        let by = if kernel::of_guest().as_deref() == Some("5.10") { "tracepoint:" } else { "fentry:" };
+        assert!(best["nfs read"].starts_with(by), "{best:?}");
+        if by == "tracepoint:" {
             kernel::refuses("fslat", &["--fs", "nfs", "--attach", "fentry"], 3, "cannot see nfs");
-            "tracepoint:"
         }
-        _ => "fentry:",
-    };
-    for kind in ["auto", "kprobe", "tracepoint"] {
-        let options = ["--fs", "nfs", "--attach", kind];
-        let cgroup = Cgroup::new();
-        let tool = Tool::start("fslat", &[&["--cgroup", cgroup.path(), "-v", "0.2"], &options[..]].concat());
-        let mut said = work(exported.path(), threads(kind), cgroup.path());
-        tool.until_records(2);
-        let ended = tool.interrupt();
-        let rungs = ended.rungs();
-        let rung = |op: &str| rungs.get(&format!("nfs {op}")).map(String::as_str).unwrap_or_default();
-        assert!(kind != "auto" || rung("read").starts_with(best), "{rungs:?}");
-        // To sync a directory is nothing to NFS, which has no function for it.
-        let directory = exported.path().to_str().expect("UTF-8");
-        if sees(rung("sync")) == Sees::All {
-            said.retain(|said| said["path"] != directory);
+    }
+    for kind in ["fentry", "kprobe", "tracepoint"] {
+        let prefix = format!("{kind}:");
+        if kernel::allows_or_refuses("fslat", kind) && !best.values().all(|rung| rung.starts_with(&prefix)) {
+            counted_by(kind, &places);
         }
-        let mut expected = Counts::new();
-        for op in [&OPS[..], &["getattr"]].concat() {
-            assert_eq!(sees(rung(op)) == Sees::Nothing, is_without("nfs", op, kind), "{op}: {rungs:?}");
-            add(&mut expected, "nfs", &[op], &said, |op| sees(rung(op)));
-        }
-        compare(&options, &ended.records, &expected);
     }
 }
 
@@ -226,27 +233,4 @@ fn only_what_was_asked_for_is_counted() {
         _ => Sees::Nothing,
     });
     compare(&options[..4], &tool.interrupt().records, &expected);
-}
-
-#[test]
-fn known_work_is_counted_exactly_by_the_best_rungs() {
-    // By that kind they are counted below.
-    if kernel::best_rungs_are_those_of("fslat", &["fentry", "tracepoint"]).is_none() {
-        counted_by("auto");
-    }
-}
-
-#[test]
-fn known_work_is_counted_exactly_by_fentry() {
-    counted_by("fentry");
-}
-
-#[test]
-fn known_work_is_counted_exactly_by_kprobes() {
-    counted_by("kprobe");
-}
-
-#[test]
-fn known_work_is_counted_exactly_by_tracepoints_of_system_calls() {
-    counted_by("tracepoint");
 }
