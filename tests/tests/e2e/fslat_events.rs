@@ -9,7 +9,7 @@ use tests::mounted::Mounted;
 use tests::records::{count, with};
 use tests::tool::Tool;
 use tests::workload::Workload;
-use tests::{can_run, kernel, lock, timing};
+use tests::{can_run, lock, timing};
 
 const OPS: [&str; 4] = ["read", "write", "open", "sync"];
 /// Of the threads' calls some wait for a processor, too.
@@ -21,16 +21,18 @@ fn watched(options: &[&[&str]], threads: &str) -> (u32, Vec<Value>, Vec<Told>) {
     let mounted = Mounted::new("ext4");
     let directory = mounted.path().canonicalize().expect("a path");
     let cgroup = Cgroup::new();
-    let always = ["-q", "--fs", "ext4", "--cgroup", cgroup.path()];
+    let always = ["-v", "--fs", "ext4", "--cgroup", cgroup.path()];
     let tools: Vec<Tool> =
         options.iter().map(|more| Tool::start("fslat", &[&always, *more].concat())).collect();
+    // Not by system calls: there is no file that would tell the file system.
+    let sees_failing_opens = !tools[0].rung("ext4 open").starts_with("tracepoint:");
     let directory = directory.to_str().expect("UTF-8");
     // Slow enough for the reader of the events, wherever it runs.
     let how = ["--threads", threads, "--join", cgroup.path(), "--pause"];
     let workload = Workload::start(&[&["files", "--directory", directory][..], &how].concat());
     let (pid, said) = (workload.id(), workload.finish());
     // That is told of nfs only.
-    let seen = |said: &Value| said["op"] != "getattr" && (!fails_to_open(said) || sees_failing_opens());
+    let seen = |said: &Value| said["op"] != "getattr" && (!fails_to_open(said) || sees_failing_opens);
     (
         pid,
         said.into_iter().filter(seen).collect(),
@@ -49,11 +51,6 @@ fn all_are_told(events: &[Value], said: &[Value], lost: u64) {
 
 fn fails_to_open(said: &Value) -> bool {
     said["op"] == "open" && said["ret"].as_i64() < Some(0)
-}
-
-/// Not by system calls: there is no file that would tell the file system.
-fn sees_failing_opens() -> bool {
-    !kernel::takes("fslat", &["--fs", "ext4", "--op", "open"], "ext4 open").starts_with("tracepoint:")
 }
 
 /// Whether what a caller said and an event are of one operation.
@@ -86,59 +83,47 @@ fn each_operation_is_told_as_its_caller_saw_it() {
     }
 }
 
+/// What `--min-us` is told.
+const LEAST_US: f64 = 300.0;
+
 #[test]
-fn durations_are_those_that_the_caller_measured() {
+fn times_are_those_that_the_caller_and_the_events_tell() {
     if !can_run() {
         return;
     }
     let _machine = lock::machine();
-    timing::agrees(|| {
-        let (_, said, told) = watched(&[&["--events"]], "1");
-        let (said, events): (Vec<&Value>, Vec<&Value>) = (said.iter().collect(), told[0].0.iter().collect());
-        durations_off(pairs(&said, &events, told[0].1, same))
-    });
+    timing::agrees(times_off);
 }
 
-/// What is told wrong of times in intervals, beside the events.
-fn intervals_off() -> Vec<String> {
-    let (_, said, told) = watched(&[&["--events"], &["60"]], "1");
-    let mut wrong = Vec::new();
+/// What is told wrong of times: in events beside the caller's clock, in intervals beside the events, and where only slow
+/// operations are asked for.
+fn times_off() -> Vec<String> {
+    // What is compared with the events is told by a tool that was attached right before or after theirs: the programs of
+    // one run between those of the others.
+    let options: [&[&str]; 3] = [&["60"], &["--events"], &["--events", "--min-us", "300"]];
+    let (_, said, told) = watched(&options, "1");
+    let [(intervals, lost_of_intervals), (events, lost), (slow, _)] = &told[..] else {
+        panic!("three tools")
+    };
+    all_are_told(events, &said, *lost);
+    let mut wrong = durations_off(pairs(
+        &said.iter().collect::<Vec<_>>(),
+        &events.iter().collect::<Vec<_>>(),
+        *lost,
+        same,
+    ));
     for op in OPS {
-        let events = with(&told[0].0, "op", op);
-        let found = with(&told[1].0, "op", op);
-        let [interval] = found[..] else { panic!("not one record of {op}: {:?}", told[1].0) };
+        let events = with(events, "op", op);
+        let found = with(intervals, "op", op);
+        let [interval] = found[..] else { panic!("not one record of {op}: {intervals:?}") };
         let failed = events.iter().filter(|event| event["ret"].as_i64() < Some(0)).count();
         let seen = [events.len(), failed].map(|number| number as u64);
         let comparison = Comparison::of("fslat", &["--fs", "ext4"]).part(format!("{op} beside the events"));
         let comparison = comparison.fields(&FIELDS, &FIELDS.map(|field| count(interval, field)), &seen);
         // A failed one is missing twice; of either of the two tools.
-        comparison.lost(told[0].1 + told[1].1).each_of(2).equal_within_lost();
+        comparison.lost(lost + lost_of_intervals).each_of(2).equal_within_lost();
         wrong.extend(interval_off(interval, &events, &with(&said, "op", op), stopped(), op));
     }
-    all_are_told(&told[0].0, &said, told[0].1);
+    wrong.extend(slow_ones_off(events, slow, LEAST_US));
     wrong
-}
-
-#[test]
-fn intervals_tell_what_the_events_tell() {
-    if !can_run() {
-        return;
-    }
-    let _machine = lock::machine();
-    timing::agrees(intervals_off);
-}
-
-/// What `--min-us` is told there.
-const LEAST_US: f64 = 300.0;
-
-#[test]
-fn only_slow_operations_are_told_where_asked_for() {
-    if !can_run() {
-        return;
-    }
-    let _machine = lock::machine();
-    timing::agrees(|| {
-        let (_, _, told) = watched(&[&["--events"], &["--events", "--min-us", "300"]], "1");
-        slow_ones_off(&told[0].0, &told[1].0, LEAST_US)
-    });
 }
