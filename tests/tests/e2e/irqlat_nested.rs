@@ -107,7 +107,7 @@ fn what_interrupts_a_handler_is_not_its_own_time() {
 fn nested_off() -> Vec<String> {
     let [packet, timer] = lengths();
     let mut spin = Command::new(programs::built("spin"))
-        .args([&CPU.to_string(), "4000", packet, timer])
+        .args([&CPU.to_string(), "2000", packet, timer])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
