@@ -124,12 +124,11 @@ impl Comparison {
         self
     }
 
-    /// Asserts that all is as expected, and nothing lost. Where programs can be preempted (Debian from Linux 6.18 on) a
-    /// program is left out when another task's run of it was preempted on the same processor: what is missing then must
-    /// be in `lost`.
+    /// Asserts that all is as expected, and nothing lost. Where a program may be left out (`kernel::may_leave_out`), what
+    /// is missing must be in `lost`.
     pub fn equal(self) {
-        let preempts = kernel::may_have_left_out(self.lost);
-        self.assert(if preempts { Allowed::Missing } else { Allowed::Nothing });
+        let left_out = kernel::may_leave_out(&self.tool);
+        self.assert(if left_out { Allowed::Missing } else { Allowed::Nothing });
     }
 
     /// The same of programs that any kernel may leave out: those that an interrupt runs, where it would interrupt
@@ -140,8 +139,8 @@ impl Comparison {
 
     /// As `equal`, where what is left out of one field may be told in another instead: either may have more.
     pub fn equal_within_lost(self) {
-        let preempts = kernel::may_have_left_out(self.lost);
-        self.assert(if preempts { Allowed::Moved } else { Allowed::Nothing });
+        let left_out = kernel::may_leave_out(&self.tool);
+        self.assert(if left_out { Allowed::Moved } else { Allowed::Nothing });
     }
 
     fn assert(self, allowed: Allowed) {

@@ -162,15 +162,11 @@ pub fn preempts_programs() -> bool {
     release() >= (6, 18)
 }
 
-/// Whether what is lost may have been left out so.
-pub fn may_have_left_out(lost: u64) -> bool {
-    lost > 0 && preempts_programs()
-}
-
 /// Whether a tool may lose something while all is well: where programs are preempted, and on any kernel one whose
-/// programs are run by interrupts, which leave a program out that they would interrupt themselves.
+/// programs are run by interrupts, too, which leave out a program that they interrupted themselves (the kernel's guard
+/// against recursion, `bpf_prog_active` per program): requests of disks that end, and packets that end a connection.
 pub fn may_leave_out(tool: &str) -> bool {
-    preempts_programs() || ["biolat", "irqlat"].contains(&tool)
+    preempts_programs() || ["biolat", "irqlat", "tcplife"].contains(&tool)
 }
 
 /// The running kernel, for what a failure tells.

@@ -85,7 +85,10 @@ Bounds:
   Connections open at once are remembered up to --max-open, and as many that wait to
   be accepted: lost tells those without room, which are treated like those that were
   open before the start.
-  1 MiB of connections (some 9000) may wait to be read; lost tells the others.";
+  1 MiB of connections (some 9000) may wait to be read; lost tells the others.
+  A packet that an interrupt handles while one of these programs runs on that
+  processor is not seen by it, on any kernel; nor is a task's change of state where
+  programs can be preempted (Debian from 6.18 on). Both are in lost.";
 
 /// Which TCP connections lived, how long, how much did they move? A record for each that ends; with INTERVAL, how many.
 #[derive(Parser)]
