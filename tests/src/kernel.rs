@@ -164,7 +164,7 @@ pub fn preempts_programs() -> bool {
 
 /// Whether a tool may lose something while all is well: where programs are preempted, and on any kernel one whose
 /// programs are run by interrupts, too, which leave out a program that they interrupted themselves (the kernel's guard
-/// against recursion, `bpf_prog_active` per program): requests of disks that end, and packets that end a connection.
+/// against recursion, `active` of `struct bpf_prog`): requests of disks that end, and packets that end a connection.
 pub fn may_leave_out(tool: &str) -> bool {
     preempts_programs() || ["biolat", "irqlat", "tcplife"].contains(&tool)
 }
