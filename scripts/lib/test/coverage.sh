@@ -6,8 +6,9 @@
 # build_tests: builds the tools, the workloads and all tests.
 build_tests() { cargo build --workspace --bins --tests --release --locked --quiet; }
 
-# e2e: the path of the program of the end-to-end tests.
+# e2e: the path of the program of the end-to-end tests: E2E where that is set, which spares asking cargo.
 e2e() {
+    if [[ -n ${E2E:-} ]]; then echo "$E2E" && return; fi
     # All of the workspace: for a package alone, features and so its dependencies may be others.
     cargo test --workspace --test e2e --release --locked --no-run --message-format=json 2>/dev/null |
         jq -r 'select(.reason == "compiler-artifact" and .target.name == "e2e") | .executable' | tail -1

@@ -15,24 +15,31 @@ kernels() {
 # processor has little to do.
 start_fetching() {
     set -m
-    {
-        { scripts/vm --fetch && for kernel in $(kernels); do scripts/vm --btf "$kernel" >/dev/null; done; } \
-            >"$guests_told/fetched" 2>&1 && status=0 || status=$?
-        echo "$status" >"$guests_told/fetched.status"
-    } </dev/null &
+    run_beside fetched fetch &
     set +m
 }
 
-# fetched: shows how that goes; ends as it did.
-fetched() { shown "$guests_told/fetched"; }
+fetch() {
+    local kernel
+    scripts/vm --fetch || return
+    for kernel in $(kernels); do scripts/vm --btf "$kernel" >/dev/null || return; done
+}
 
-# runs_of KERNEL: the guests that its tests take: one for all that share a machine, and one of little memory for those that
-# use it up, where the table has them.
-runs_of() {
-    local everything=''
-    if [[ $part == long ]]; then everything=1; fi
-    planned "$1" "${only[*]}" "$everything" | cut -f 1 |
-        awk '{ print $1 == "oomwatch_global" ? $1 : "all" }' | sort -u
+# guests_of KERNEL: the guests that its tests take, a line each: a name and vm-test's arguments. Two that share the modules
+# of a kernel that has most of them, for one guest uses one processor at most; and one of little memory for those that use
+# it up, where the table has them.
+guests_of() {
+    local everything=() plan modules
+    if [[ $part == long ]]; then everything=(--everything); fi
+    plan=$(planned "$1" "${only[*]}" "${everything:+1}" | cut -f 1) || return
+    modules=$(grep -cvx oomwatch_global <<<"$plan")
+    if [[ $modules -gt 16 ]]; then
+        echo "1of2 ${everything[*]} --share 1/2 $1"
+        echo "2of2 ${everything[*]} --share 2/2 $1"
+    elif [[ $modules -gt 0 ]]; then
+        echo "all ${everything[*]} $1"
+    fi
+    if grep -qx oomwatch_global <<<"$plan"; then echo "memory $1 oomwatch_global"; fi
 }
 
 # guests_at_once: two for each processor and one more, for a guest uses one at most, and waits for almost half of its time,
@@ -47,47 +54,22 @@ guests_at_once() {
 
 # start_guests KERNEL...: starts the tests in all of them. They yield to the tests here, which measure this machine.
 start_guests() {
-    local kernel run at_once options=(--built)
+    local kernel name options at_once
     at_once=$(guests_at_once)
-    if [[ $part == long ]]; then options+=(--everything); fi
-    if [[ ${#only[@]} -gt 0 ]]; then options+=(--of "${only[*]}"); fi
-    # A process group of its own, so that clean_up ends all of it.
+    for kernel in "$@"; do guests_of "$kernel" | sed "s/^/$kernel./"; done >"$beside/guests"
     set -m
-    {
-        for run in all oomwatch_global; do
-            for kernel in "$@"; do
-                if ! runs_of "$kernel" | grep -qx "$run"; then continue; fi
-                while [[ $(jobs -rp | wc -l) -ge $at_once ]]; do wait -n || true; done
-                {
-                    if [[ $run == all ]]; then
-                        nice -n 5 scripts/vm-test "${options[@]}" "$kernel"
-                    else
-                        nice -n 5 scripts/vm-test --built "$kernel" "$run"
-                    fi >"$guests_told/$kernel.$run" 2>&1 && status=0 || status=$?
-                    echo "$status" >"$guests_told/$kernel.$run.status"
-                } &
-            done
-        done
-        wait
-    } </dev/null &
+    while read -r name options; do
+        while [[ $(jobs -rp | wc -l) -ge $at_once ]]; do wait -n || true; done
+        # shellcheck disable=SC2086
+        run_beside "$name" nice -n 5 scripts/vm-test --built --of "${only[*]}" $options &
+    done <"$beside/guests" &
     set +m
 }
 
 # guest KERNEL: shows what the tests in its guests print, of the first as it comes; ends as they did.
 guest() {
-    local run worst=0
-    for run in $(runs_of "$1"); do shown "$guests_told/$1.$run" || worst=$?; done
+    local name names worst=0
+    mapfile -t names < <(sed -n "s/^\($1\.[^ ]*\) .*/\1/p" "$beside/guests")
+    for name in "${names[@]}"; do follow "$name" || worst=$?; done
     return "$worst"
-}
-
-# shown FILE: shows what comes into a file, until FILE.status is there; ends with the status in it.
-shown() {
-    local shown=0 size=-1
-    until [[ -f $1.status && $shown -eq $size ]]; do
-        sleep 1
-        size=$(stat -c %s "$1" 2>/dev/null || echo 0)
-        tail -c "+$((shown + 1))" "$1" 2>/dev/null | head -c "$((size - shown))" || true
-        shown=$size
-    done
-    return "$(<"$1.status")"
 }

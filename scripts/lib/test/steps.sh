@@ -6,7 +6,7 @@
 
 # begin_steps: makes room for what the steps print and tell, and sees to it that nothing is left behind.
 begin_steps() {
-    log=$(mktemp) results=$(mktemp) guests_told=$(mktemp -d)
+    log=$(mktemp) results=$(mktemp) beside=$(mktemp -d)
     trap clean_up EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM
@@ -19,19 +19,52 @@ begin_steps() {
 clean_up() {
     local job
     for job in $(jobs -p); do kill -TERM -- "-$job" 2>/dev/null || true; done
-    rm -rf "$log" "$results" "$guests_told"
+    rm -rf "$log" "$results" "$beside"
 }
 
 # step NAME COUNT COMMAND...: runs a step and keeps what came of it. COUNT says how: `check` makes one check of it,
 # `tests` adds up what the test programs say at their ends.
 step() {
-    local name=$1 count=$2 start=$SECONDS verdict=ok shown
+    local name=$1 count=$2 start=$SECONDS verdict=ok shown took
     shift 2
     shown="$*" shown=${shown/#guest /scripts/vm-test } shown=${shown/#here/(the modules of tests/coverage.md)}
-    printf '\n== %s\n$ %s\n' "$name" "${shown/#fetched/scripts/vm --fetch}"
-    "$@" </dev/null 2>&1 | tee "$log" || verdict=FAILED
+    printf '\n== %s\n$ %s\n' "$name" "${shown/#follow fetched/scripts/vm --fetch}"
+    # In the background, with a process group of its own: a signal is answered at once and ends all of it.
+    set -m
+    { "$@" </dev/null 2>&1 | tee "$log"; } &
+    set +m
+    wait $! || verdict=FAILED
     "count_$count" "$verdict"
-    table+=("$(printf '%-14s %-6s %5d s' "$name" "$verdict" $((SECONDS - start)))$counted")
+    took=$((SECONDS - start))
+    # What ran beside other steps tells itself how long.
+    if [[ -s $beside/took ]]; then took=$(<"$beside/took"); fi
+    rm -f "$beside/took"
+    table+=("$(printf '%-14s %-6s %5d s' "$name" "$verdict" "$took")$counted")
+}
+
+# run_beside NAME COMMAND...: runs a command and keeps what it prints, its status and its seconds, for `follow NAME`. To be
+# started in the background, with `set -m`: a process group of its own lets clean_up end all of it.
+run_beside() {
+    local name=$1 start=$SECONDS status=0
+    shift
+    "$@" </dev/null >"$beside/$name" 2>&1 || status=$?
+    echo "$((SECONDS - start))" >"$beside/$name.took"
+    echo "$status" >"$beside/$name.status"
+}
+
+# follow NAME: shows what a command beside prints, as it comes; ends as it did.
+follow() {
+    local file=$beside/$1 shown=0 size=-1
+    until [[ -f $file.status && $shown -eq $size ]]; do
+        sleep 1
+        size=$(stat -c %s "$file" 2>/dev/null || echo 0)
+        tail -c "+$((shown + 1))" "$file" 2>/dev/null | head -c "$((size - shown))" || true
+        shown=$size
+    done
+    # The longest of those that make a step.
+    cat "$file.took" "$beside/took" 2>/dev/null | sort -n | tail -n 1 >"$beside/longest" || true
+    mv "$beside/longest" "$beside/took"
+    return "$(<"$file.status")"
 }
 
 count_check() {
