@@ -1,5 +1,7 @@
 //! What is read off records.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 /// A field that holds a count.
@@ -10,6 +12,17 @@ pub fn count(record: &Value, field: &str) -> u64 {
 /// The sum of a field over records.
 pub fn sum<'a>(records: impl IntoIterator<Item = &'a Value>, field: &str) -> u64 {
     records.into_iter().map(|record| count(record, field)).sum()
+}
+
+/// The sums over records of each field that holds whole numbers, but for those that are 0.
+pub fn sums(records: &[Value]) -> BTreeMap<&str, u64> {
+    let mut sums = BTreeMap::new();
+    for (name, value) in records.iter().filter_map(Value::as_object).flatten() {
+        if let Some(count) = value.as_u64().filter(|count| *count > 0) {
+            *sums.entry(name.as_str()).or_default() += count;
+        }
+    }
+    sums
 }
 
 /// The records with this text in a field.

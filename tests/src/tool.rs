@@ -200,11 +200,13 @@ impl Tool {
         self.records()
     }
 
-    /// What came so far, for a message.
+    /// What came so far, for a message: the sums of whole numbers, and the last record.
     fn came(&self) -> String {
-        let (number, last) = self.seen(|records| (records.len(), records.last().cloned()));
-        let last = last.map_or_else(String::new, |last| format!(", the last {last}"));
-        format!("{number} records{last}; {}", self.said())
+        let records = self.seen(|records| {
+            let last = records.last().map_or_else(String::new, |last| format!(", the last {last}"));
+            format!("{} records, in all {:?}{last}", records.len(), records::sums(records))
+        });
+        format!("{records}; {}", self.said())
     }
 
     /// Sends a signal.

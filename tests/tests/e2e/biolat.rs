@@ -168,7 +168,7 @@ fn only_what_is_asked_for() {
     let collector = Collector::start(&disk.name);
     let pid = asked_for.pid();
     let filters = [["--cgroup", cgroup.path()], ["-p", &pid]];
-    let tools = filters.map(|filter| (filter, Tool::start("biolat", &[&filter[..], &["60"]].concat())));
+    let tools = filters.map(|filter| (filter, Tool::start("biolat", &[&filter[..], &["3600"]].concat())));
     asked_for.go_on();
     other.go_on();
     asked_for.until_says("held");

@@ -86,7 +86,7 @@ fn percentiles_off() -> Vec<String> {
     // The collector tells requests apart by the sector that they begin with, which a merge would change.
     disk.set("nomerges", "2");
     let collector = Collector::start(&disk.name);
-    let tool = Tool::start("biolat", &["60"]);
+    let tool = Tool::start("biolat", &["3600"]);
     fio::run(
         &disk.path(),
         &[

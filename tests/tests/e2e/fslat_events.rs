@@ -100,7 +100,7 @@ fn times_are_those_that_the_caller_and_the_events_tell() {
 fn times_off() -> Vec<String> {
     // What is compared with the events is told by a tool that was attached right before or after theirs: the programs of
     // one run between those of the others.
-    let options: [&[&str]; 3] = [&["60"], &["--events"], &["--events", "--min-us", "300"]];
+    let options: [&[&str]; 3] = [&["3600"], &["--events"], &["--events", "--min-us", "300"]];
     let (_, said, told) = watched(&options, "1");
     let [(intervals, lost_of_intervals), (events, lost), (slow, _)] = &told[..] else {
         panic!("three tools")

@@ -93,7 +93,7 @@ fn durations_are_those_that_the_caller_measured() {
 
 /// What is told wrong of times in intervals, beside the events.
 fn intervals_off() -> Vec<String> {
-    let (_, said, told) = watched(&[&["--events"], &["60"]], "1");
+    let (_, said, told) = watched(&[&["--events"], &["3600"]], "1");
     let mut wrong = Vec::new();
     for call in CALLS {
         let events = with(&told[0].0, "call", call);
