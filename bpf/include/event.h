@@ -12,7 +12,7 @@
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	/* Set before loading, from common/src/events.rs. */
+	/* Set before loading, from common/src/measure/events.rs. */
 	__uint(max_entries, 4096);
 } events SEC(".maps");
 

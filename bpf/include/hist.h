@@ -3,7 +3,7 @@
  * Log-linear histogram of nanoseconds: 16 buckets in each power of two, so a bucket is at most 1/16
  * of its lower bound wide and its harmonic middle is at most 3.03 % from any value in it. Values
  * below 32 ns have a bucket each; values from 2^40 ns (18 minutes) on share the last one.
- * common/src/hist.rs has the inverse.
+ * common/record/src/histogram.rs has the inverse.
  */
 #ifndef EF_HIST_H
 #define EF_HIST_H

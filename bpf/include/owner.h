@@ -2,8 +2,8 @@
 /*
  * Whose work it was (--by): totals per process, thread, parent, command or cgroup. Owners come and
  * go, so that there are two banks: programs fill one while user space, which flips them at each
- * interval, reads and empties the other (common/src/owners.rs). Where there is no room for another
- * owner, that is counted.
+ * interval, reads and empties the other (common/src/measure/per_owner.rs). Where there is no room
+ * for another owner, that is counted.
  *
  * A tool defines OWNED, the struct of what is kept of each, and a counter LOST before including
  * this.
@@ -13,7 +13,7 @@
 
 #include "counters.h"
 
-/* Mirrored by common/src/owner.rs. Groups of processes (app) are put together by user space. */
+/* Mirrored by common/src/owner/mod.rs. Groups of processes (app) are put together by user space. */
 enum by { BY_SYSTEM, BY_PROCESS, BY_COMM, BY_CGROUP, BY_THREAD, BY_PARENT, BY_APP };
 
 const volatile u32 by = BY_SYSTEM;
@@ -21,7 +21,7 @@ const volatile u32 by = BY_SYSTEM;
 /* The bank that is filled now. User space writes it. */
 u32 owned_bank = 0;
 
-/* Mirrored by common/src/owners.rs, as are the next two. */
+/* Mirrored by common/src/measure/per_owner.rs, as are the next two. */
 struct owner {
 	/* A process, thread, parent or cgroup: its id. A command: its name, which fills both. */
 	u64 id[2];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /*
  * The open files of the running task, and their paths. A path is read from the file upwards, as its
- * names stand in the kernel: user space puts them the other way round (common/src/path.rs).
+ * names stand in the kernel: user space puts them the other way round (common/src/bpf/path.rs).
  */
 #ifndef EF_PATH_H
 #define EF_PATH_H
@@ -9,7 +9,7 @@
 #include "kernel.h"
 
 /* Room for names, each with a NUL; a power of two. Behind it there is room for one more, so that
- * the last that begins within it fits. All three are mirrored by common/src/path.rs. */
+ * the last that begins within it fits. All three are mirrored by common/src/bpf/path.rs. */
 #define PATH_ROOM 1024
 #define PATH_NAME 256
 /* Directories and mounts on the way up. */

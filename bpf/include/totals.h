@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /*
  * Totals of a fixed set of keys, never reset: user space maps them and subtracts what it saw last
- * time (common/src/totals.rs). Each key has several banks, so that processors seldom share one.
+ * time (common/src/measure/per_key.rs). Each key has several banks, so that processors seldom share
+ * one.
  *
  * A tool defines struct stats before including this.
  */

@@ -6,15 +6,14 @@ mod table;
 
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 
+use cli::clock;
+use cli::exit::{Failure, Result};
+use cli::interval::{Account, Tick};
 use jiff::Timestamp;
 use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
 
-use crate::cli::{Common, Output};
-use crate::clock;
-use crate::exit::{Failure, Result};
-use crate::interval::Tick;
-use crate::meter::Account;
+use crate::options::{Common, Output};
 
 /// What a tool says of one key in one interval, or of one event: the fields between the header and `lost`.
 pub trait Row: Serialize + JsonSchema {

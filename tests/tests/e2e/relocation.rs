@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use common::btf::Types;
 use common::hooks::Program;
-use common::target_btf::{TargetBtf, Wanted};
+use common::kernel::btf::Types;
+use common::session::target_btf::{TargetBtf, Wanted};
 use libbpf_rs::{AsRawLibbpf, ObjectBuilder, OpenObject};
 use tests::can_run;
 use tests::programs::{TOOLS, built};

@@ -2,11 +2,11 @@
 
 use std::ffi::CStr;
 
-use common::banks::Plain;
-use common::exit::Result;
-use common::hist::RawHist;
+use cli::exit::Result;
+use common::bpf::mmap::Plain;
+use common::measure::per_key::{Came, Kept, Total, busiest};
 use common::owner::{Options, Owner};
-use common::totals::{Came, Kept, Total, busiest};
+use record::histogram::RawHist;
 
 use crate::row::{Io, Measured};
 

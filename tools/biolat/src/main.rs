@@ -6,15 +6,15 @@ mod row;
 use std::process::ExitCode;
 
 use clap::Parser;
-use common::banks::Counters;
-use common::exit::{Failure, Result, report};
-use common::globals::map;
+use cli::exit::{Failure, Result, report};
+use cli::interval::Ticks;
+use common::bpf::globals::map;
+use common::bpf::mmap::Counters;
 use common::hooks::{Hook, Rung};
-use common::interval::Ticks;
+use common::measure::per_key::{self, Kept};
 use common::output::Writer;
 use common::owner::By;
-use common::totals::{self, Kept};
-use common::{cli, output, owner, session};
+use common::{options, output, owner, session};
 use libbpf_rs::skel::Skel;
 
 // The module `skel`, generated from the BPF C.
@@ -107,7 +107,7 @@ Bounds:
 #[command(name = TOOL, version, after_help = EXAMPLES)]
 struct Args {
     #[command(flatten)]
-    common: cli::Common,
+    common: options::Common,
 
     #[command(flatten)]
     owner: owner::Options,
@@ -122,12 +122,12 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let args: Args = cli::parse()?;
+    let args: Args = options::parse()?;
     if args.common.schema {
         return output::print_schema::<row::Io>(TOOL);
     }
     output::check_buckets(&args.common, args.buckets)?;
-    let (banks, slots) = (totals::banks(), disks::slots(disks::present()));
+    let (banks, slots) = (per_key::banks(), disks::slots(disks::present()));
     // Else it does not matter who makes a request.
     let by_task = args.common.filters() || args.owner.by != By::System;
     let tool = session::Tool {

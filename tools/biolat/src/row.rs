@@ -1,8 +1,8 @@
 //! The record of biolat.
 
-use common::hist::{Hist, Latency, Summary};
 use common::output::Row;
 use common::owner::Owner;
+use record::histogram::{Hist, Latency, Summary};
 use schemars::JsonSchema;
 use serde::Serialize;
 

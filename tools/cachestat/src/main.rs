@@ -7,12 +7,12 @@ mod row;
 use std::process::ExitCode;
 
 use clap::Parser;
-use common::counted::Counted;
-use common::exit::{Result, report};
+use cli::exit::{Result, report};
+use cli::interval::Ticks;
 use common::hooks::{Hook, Rung};
-use common::interval::Ticks;
+use common::measure::counters::Counted;
 use common::output::Writer;
-use common::{cli, output, owner, session};
+use common::{options, output, owner, session};
 use libbpf_rs::skel::Skel;
 
 use crate::reckoner::Reckoners;
@@ -112,7 +112,7 @@ Bounds:
 #[command(name = TOOL, version, after_help = EXAMPLES)]
 struct Args {
     #[command(flatten)]
-    common: cli::Common,
+    common: options::Common,
 
     #[command(flatten)]
     owner: owner::Options,
@@ -123,7 +123,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let args: Args = cli::parse()?;
+    let args: Args = options::parse()?;
     if args.common.schema {
         return output::print_schema::<row::Counts>(TOOL);
     }
@@ -160,7 +160,7 @@ fn configure(open: &mut skel::OpenCachestatSkel<'_>) -> libbpf_rs::Result<()> {
         constants.page_shift = rustix::param::page_size().trailing_zeros();
     }
     // The memory of the other is not needed; the code that would use it is never reached.
-    match common::kernel_names("BPF_MAP_TYPE_TASK_STORAGE") {
+    match common::kernel::running::kernel_names("BPF_MAP_TYPE_TASK_STORAGE") {
         true => open.maps.works_by_thread.set_autocreate(false),
         false => open.maps.works.set_autocreate(false),
     }

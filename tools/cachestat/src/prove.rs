@@ -5,9 +5,9 @@
 
 use std::os::fd::OwnedFd;
 
-use common::banks::Counters;
-use common::exit::{Failure, Result};
-use common::plan::Plan;
+use cli::exit::{Failure, Result};
+use common::bpf::mmap::Counters;
+use common::hooks::plan::Plan;
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::{pread, pwrite};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};

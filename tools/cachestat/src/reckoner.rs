@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use common::counted::Added;
+use common::measure::counters::Added;
+use common::measure::top;
 use common::owner::{By, Options, Owner};
-use common::top;
 
 use crate::row::{COUNTERS, Counts, hit_ratio};
 

@@ -6,12 +6,12 @@ mod row;
 use std::process::ExitCode;
 
 use clap::Parser;
-use common::counted::Counted;
-use common::exit::{Result, report};
+use cli::exit::{Result, report};
+use cli::interval::Ticks;
 use common::hooks::{Hook, Rung};
-use common::interval::Ticks;
+use common::measure::counters::Counted;
 use common::output::Writer;
-use common::{cli, output, owner, session};
+use common::{options, output, owner, session};
 use libbpf_rs::skel::Skel;
 
 // The module `skel`, generated from the BPF C.
@@ -84,7 +84,7 @@ Bounds:
 #[command(name = TOOL, version, after_help = EXAMPLES)]
 struct Args {
     #[command(flatten)]
-    common: cli::Common,
+    common: options::Common,
 
     #[command(flatten)]
     owner: owner::Options,
@@ -95,7 +95,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let args: Args = cli::parse()?;
+    let args: Args = options::parse()?;
     if args.common.schema {
         return output::print_schema::<row::Lookups>(TOOL);
     }

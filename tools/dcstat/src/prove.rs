@@ -5,10 +5,10 @@ use std::ffi::CStr;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
-use common::banks::Counters;
-use common::exit::{Failure, Result};
-use common::globals::shared_u32;
-use common::plan::Plan;
+use cli::exit::{Failure, Result};
+use common::bpf::globals::shared_u32;
+use common::bpf::mmap::Counters;
+use common::hooks::plan::Plan;
 use libbpf_rs::skel::Skel;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Mode, OFlags};

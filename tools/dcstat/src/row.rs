@@ -1,6 +1,6 @@
 //! The record of dcstat.
 
-use common::counted::{Added, busiest};
+use common::measure::counters::{Added, busiest};
 use common::output::Row;
 use common::owner::{Options, Owner};
 use schemars::JsonSchema;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::builder::TypedValueParser;
 use clap::{ArgGroup, CommandFactory, Parser, ValueEnum};
-use common::exit::{Failure, Result};
-use common::manual;
+use cli::exit::{Failure, Result};
+use cli::generate;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -237,7 +237,7 @@ pub enum Format {
 impl Args {
     /// Reads the process's command line. `None` if --help, --version or the like has been printed.
     pub fn read() -> Result<Option<Self>> {
-        if manual::printed(Self::command, &std::env::args_os().collect::<Vec<_>>())? {
+        if generate::printed(Self::command, &std::env::args_os().collect::<Vec<_>>())? {
             return Ok(None);
         }
         let error = match Self::try_parse() {

@@ -4,7 +4,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use common::exit::{Failure, Result};
+use cli::exit::{Failure, Result};
 use rustix::event::PollFlags;
 use rustix::process::Signal;
 

@@ -1,6 +1,6 @@
 //! One expression of `--where` or `--assert`, put to records.
 
-use common::exit::{Failure, Result};
+use cli::exit::{Failure, Result};
 
 use crate::expr::{Expression, Outcome, Slot};
 use crate::keys::JOINED;

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use common::exit::{Failure, Result};
+use cli::exit::{Failure, Result};
 use rustix::event::{EventfdFlags, eventfd};
 use serde::Serialize;
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use common::exit::{Failure, Result};
+use cli::exit::{Failure, Result};
 
 use crate::output::Output;
 use crate::record::{Fields, Value};

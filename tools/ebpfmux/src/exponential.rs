@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use common::hist::{BUCKETS, bounds_ns, bucket_of};
+use record::histogram::{BUCKETS, bounds_ns, bucket_of};
 
 /// A bucket's bounds are 2^(1/256) apart: the finest that Prometheus keeps.
 pub const SCALE: i32 = 8;

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use common::exit::{Failure, Result};
+use cli::exit::{Failure, Result};
 
 use crate::grid::window_end;
 use crate::metrics::{Metrics, Shared};

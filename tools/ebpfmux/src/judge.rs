@@ -1,6 +1,6 @@
 //! `--where` and `--assert`: which records go out, and whether they are as they ought to be.
 
-use common::exit::{Failure, Result};
+use cli::exit::{Failure, Result};
 use memchr::memmem;
 
 use crate::condition::Condition;

@@ -56,8 +56,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use common::exit::{Exit, Failure, Result, report};
-use common::signals::Stop;
+use cli::exit::{Exit, Failure, Result, report};
+use cli::signals::Stop;
 
 use crate::args::{Args, Format};
 use crate::child::CommandLine;

@@ -5,8 +5,8 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::exit::{Exit, Failure, Result};
-use common::signals::{Stop, Woken};
+use cli::exit::{Exit, Failure, Result};
+use cli::signals::{Stop, Woken};
 use rustix::event::PollFlags;
 
 use crate::children::Children;

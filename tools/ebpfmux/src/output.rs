@@ -8,8 +8,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use common::exit::{Failure, Result};
-use common::signals::{Stop, Woken};
+use cli::exit::{Failure, Result};
+use cli::signals::{Stop, Woken};
 use rustix::event::PollFlags;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use common::exit::{Failure, Result};
+use cli::exit::{Failure, Result};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use prost::Message;
 use ureq::Agent;

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use common::exit::{Failure, Result};
+use cli::exit::{Failure, Result};
 use zstd::stream::AutoFinishEncoder;
 use zstd::stream::write::Encoder;
 

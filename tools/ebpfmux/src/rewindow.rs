@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use common::exit::{Failure, Result};
+use cli::exit::{Failure, Result};
 
 use crate::grid::Grid;
 use crate::keys::is_key;

@@ -1,6 +1,6 @@
 //! `--select`: the fields that go out.
 
-use common::exit::{Failure, Result};
+use cli::exit::{Failure, Result};
 
 use crate::keys::unescape;
 use crate::record::{Fields, Value};

@@ -3,8 +3,8 @@
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
-use common::exit::{Exit, Failure, Result};
-use common::signals::Stop;
+use cli::exit::{Exit, Failure, Result};
+use cli::signals::Stop;
 
 use crate::csv_out::CsvOut;
 use crate::join::Join;

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use common::exit::Result;
+use cli::exit::Result;
 
 use crate::buffer::Buffer;
 use crate::input::Input;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use common::hist::Hist;
+use record::histogram::Hist;
 
 use crate::keys::is_key;
 use crate::record::{Fields, Value, find};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use common::hist::{Hist, round3};
+use record::histogram::{Hist, round3};
 
 use crate::record::Value;
 use crate::rule::{Quantile, Rule, rule};

@@ -1,6 +1,6 @@
 //! What went wrong in one source: the first time is reported at once, the rest is counted for the end.
 
-use common::exit::{Failure, Result};
+use cli::exit::{Failure, Result};
 
 use crate::ts::Nanos;
 

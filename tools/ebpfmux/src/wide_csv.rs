@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use common::exit::Result;
+use cli::exit::Result;
 
 use crate::csv_out::{cell, refuse_nested, row};
 use crate::output::Output;

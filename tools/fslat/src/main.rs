@@ -10,8 +10,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
-use common::exit::{Result, report};
-use common::{cli, output, owner, session, totals};
+use cli::exit::{Result, report};
+use common::measure::per_key;
+use common::{options, output, owner, session};
 
 // The module `skel`, generated from the BPF C.
 include!(concat!(env!("OUT_DIR"), "/skel.rs"));
@@ -74,7 +75,7 @@ Bounds:
 #[command(name = TOOL, version, after_help = EXAMPLES)]
 struct Args {
     #[command(flatten)]
-    common: cli::Common,
+    common: options::Common,
 
     #[command(flatten)]
     owner: owner::Options,
@@ -107,7 +108,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let args: Args = cli::parse()?;
+    let args: Args = options::parse()?;
     if args.common.schema {
         return if args.events {
             output::print_schema::<row::Event>(TOOL)
@@ -116,7 +117,7 @@ fn run() -> Result<()> {
         };
     }
     output::check_buckets(&args.common, args.buckets)?;
-    let banks = totals::banks();
+    let banks = per_key::banks();
     let places = places::Places::new(&args.fs, &args.op, args.common.kernel.is_some());
     let tool = session::Tool {
         builder: skel::FslatSkelBuilder::default,

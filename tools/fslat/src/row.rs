@@ -1,10 +1,10 @@
 //! The records of fslat.
 
-use common::hist::Latency;
-use common::latency::Measured;
+use common::measure::latency::Measured;
+use common::measure::per_key::Came;
 use common::output::Row;
 use common::owner::{By, Owner};
-use common::totals::Came;
+use record::histogram::Latency;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -118,7 +118,7 @@ impl Row for Event {
 
 #[cfg(test)]
 mod tests {
-    use common::hist::{Hist, RawHist};
+    use record::histogram::{Hist, RawHist};
 
     use super::*;
 

@@ -1,8 +1,8 @@
 //! Soft interrupts and vectors: a fixed set, whose totals the kernel's side keeps for each processor.
 
-use common::banks::Plain;
-use common::hist::RawHist;
-use common::totals::{Total, Totals};
+use common::bpf::mmap::Plain;
+use common::measure::per_key::{Total, Totals};
+use record::histogram::RawHist;
 
 use crate::row::{Came, Key, Kind};
 

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::fs;
 
-use common::banks::Plain;
-use common::batch;
-use common::bytes::text;
-use common::exit::{Failure, Result};
-use common::hist::RawHist;
+use cli::exit::{Failure, Result};
+use common::bpf::batch;
+use common::bpf::bytes::text;
+use common::bpf::mmap::Plain;
 use libbpf_rs::Map;
+use record::histogram::RawHist;
 
 use crate::row::{Came, Key, Kind};
 

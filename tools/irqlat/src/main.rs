@@ -7,13 +7,13 @@ mod row;
 use std::process::ExitCode;
 
 use clap::Parser;
-use common::banks::Counters;
-use common::exit::{Failure, Result, report};
+use cli::exit::{Failure, Result, report};
+use cli::interval::Ticks;
+use common::bpf::mmap::Counters;
 use common::hooks::{Hook, Rung};
-use common::interval::Ticks;
+use common::measure::per_key::Totals;
 use common::output::Writer;
-use common::totals::Totals;
-use common::{cli, output, session};
+use common::{options, output, session};
 use libbpf_rs::num_possible_cpus;
 
 // The module `skel`, generated from the BPF C.
@@ -99,7 +99,7 @@ Bounds:
 )]
 struct Args {
     #[command(flatten)]
-    common: cli::Common,
+    common: options::Common,
 
     /// A record for each processor
     #[arg(long)]
@@ -115,7 +115,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let args: Args = cli::parse()?;
+    let args: Args = options::parse()?;
     if args.common.schema {
         return output::print_schema::<row::Interrupts>(TOOL);
     }

@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use common::hist::{Hist, Latency, Summary, micros};
 use common::output::Row;
+use record::histogram::{Hist, Latency, Summary, micros};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -200,7 +200,7 @@ impl Row for Interrupts {
 
 #[cfg(test)]
 mod tests {
-    use common::hist::RawHist;
+    use record::histogram::RawHist;
 
     use super::*;
 

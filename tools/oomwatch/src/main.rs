@@ -8,9 +8,9 @@ mod steady;
 use std::process::ExitCode;
 
 use clap::Parser;
-use common::exit::{Result, report};
+use cli::exit::{Result, report};
 use common::hooks::{Hook, Rung};
-use common::{cli, output, owner, session};
+use common::{options, output, owner, session};
 
 // The module `skel`, generated from the BPF C.
 include!(concat!(env!("OUT_DIR"), "/skel.rs"));
@@ -80,7 +80,7 @@ do. What reads its output needs the same care.";
 #[command(name = TOOL, version, after_help = EXAMPLES)]
 struct Args {
     #[command(flatten)]
-    common: cli::Common,
+    common: options::Common,
 
     #[command(flatten)]
     owner: owner::Options,
@@ -95,7 +95,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let (args, counts): (Args, _) = cli::parse_told(&["interval", "by"])?;
+    let (args, counts): (Args, _) = options::parse_told(&["interval", "by"])?;
     if args.common.schema {
         return match counts {
             true => output::print_schema::<row::Kills>(TOOL),

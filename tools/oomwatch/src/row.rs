@@ -3,10 +3,10 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
-use common::lineage::{Lineage, Process};
+use common::measure::top;
 use common::output::Row;
+use common::owner::ancestry::{Lineage, Process};
 use common::owner::{By, Options, Owner};
-use common::top;
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -2,12 +2,12 @@
 
 use std::cell::RefCell;
 
-use common::banks::Counters;
-use common::cli::Common;
-use common::events;
-use common::exit::{Failure, Result};
-use common::globals::map;
-use common::interval::Ticks;
+use cli::exit::{Failure, Result};
+use cli::interval::Ticks;
+use common::bpf::globals::map;
+use common::bpf::mmap::Counters;
+use common::measure::events;
+use common::options::Common;
 use common::output::Writer;
 use common::owner::Options;
 use common::session::Session;

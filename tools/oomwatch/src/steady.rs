@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 
-use common::rights::{Also, Capability};
+use common::session::capabilities::{Also, Capability};
 
 /// What this takes, and what does instead of it in a unit.
 pub const RIGHTS: &[Also] = &[

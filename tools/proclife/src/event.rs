@@ -1,6 +1,6 @@
 //! From the bytes of an event in the ring buffer to its record.
 
-use common::bytes::{text, u32_at, u64_at};
+use common::bpf::bytes::{text, u32_at, u64_at};
 
 use crate::row::{Counter, Event};
 

@@ -9,9 +9,9 @@ mod zombies;
 use std::process::ExitCode;
 
 use clap::Parser;
-use common::exit::{Result, report};
+use cli::exit::{Result, report};
 use common::hooks::{Hook, Rung};
-use common::{cli, output, owner, session};
+use common::{options, output, owner, session};
 
 // The module `skel`, generated from the BPF C.
 include!(concat!(env!("OUT_DIR"), "/skel.rs"));
@@ -94,7 +94,7 @@ Bounds:
 #[command(name = TOOL, version, after_help = EXAMPLES)]
 struct Args {
     #[command(flatten)]
-    common: cli::Common,
+    common: options::Common,
 
     #[command(flatten)]
     owner: owner::Options,
@@ -113,7 +113,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let args: Args = cli::parse()?;
+    let args: Args = options::parse()?;
     if args.common.schema {
         return if args.events {
             output::print_schema::<row::Event>(TOOL)

@@ -1,8 +1,8 @@
 //! A little of what the functions that are watched shall see, to find those that see nothing.
 
-use common::banks::Counters;
-use common::exit::{Failure, Result};
-use common::plan::Plan;
+use cli::exit::{Failure, Result};
+use common::bpf::mmap::Counters;
+use common::hooks::plan::Plan;
 
 use crate::row::{COUNTERS, Counter};
 use crate::skel::ProclifeSkel;

@@ -1,6 +1,6 @@
 //! The records of proclife.
 
-use common::counted::{Added, busiest};
+use common::measure::counters::{Added, busiest};
 use common::output::Row;
 use common::owner::{Options, Owner};
 use schemars::JsonSchema;

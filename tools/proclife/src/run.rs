@@ -1,11 +1,11 @@
 //! The two ways to run: counts per interval, or a record for each event.
 
-use common::banks::Counters;
-use common::cli::Common;
-use common::counted::Counted;
-use common::events;
-use common::exit::Result;
-use common::interval::Ticks;
+use cli::exit::Result;
+use cli::interval::Ticks;
+use common::bpf::mmap::Counters;
+use common::measure::counters::Counted;
+use common::measure::events;
+use common::options::Common;
 use common::output::Writer;
 use common::session::Session;
 use libbpf_rs::skel::{OpenSkel, Skel};

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use common::counted::{Added, Counted};
-use common::exit::{Failure, Result};
-use common::globals::shared_u64;
+use cli::exit::{Failure, Result};
+use common::bpf::globals::shared_u64;
+use common::measure::counters::{Added, Counted};
 use common::owner::Owner;
 use libbpf_rs::{Iter, Link, Object};
 

@@ -1,8 +1,8 @@
 //! From the bytes of an event in the ring buffer to its record.
 
-use common::bytes::{text, u32_at, u64_at};
-use common::hist::micros;
-use common::path;
+use common::bpf::bytes::{text, u32_at, u64_at};
+use common::bpf::path;
+use record::histogram::micros;
 
 use crate::row::{CALLS, Event};
 

@@ -7,9 +7,10 @@ mod run;
 use std::process::ExitCode;
 
 use clap::Parser;
-use common::exit::{Result, report};
+use cli::exit::{Result, report};
 use common::hooks::{Hook, Rung};
-use common::{cli, output, owner, session, totals};
+use common::measure::per_key;
+use common::{options, output, owner, session};
 
 // The module `skel`, generated from the BPF C.
 include!(concat!(env!("OUT_DIR"), "/skel.rs"));
@@ -141,7 +142,7 @@ Bounds:
 #[command(name = TOOL, version, after_help = EXAMPLES)]
 struct Args {
     #[command(flatten)]
-    common: cli::Common,
+    common: options::Common,
 
     #[command(flatten)]
     owner: owner::Options,
@@ -164,7 +165,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let args: Args = cli::parse()?;
+    let args: Args = options::parse()?;
     if args.common.schema {
         return if args.events {
             output::print_schema::<row::Event>(TOOL)
@@ -173,7 +174,7 @@ fn run() -> Result<()> {
         };
     }
     output::check_buckets(&args.common, args.buckets)?;
-    let banks = totals::banks();
+    let banks = per_key::banks();
     let tool = session::Tool {
         builder: skel::SyncsnoopSkelBuilder::default,
         configure: &|open| run::configure(open, &args, banks),

@@ -1,11 +1,11 @@
 //! The two ways to run: latencies per interval, or a record for each call.
 
-use common::banks::Counters;
-use common::cli::Common;
-use common::events;
-use common::exit::Result;
-use common::interval::Ticks;
-use common::latency::Timed;
+use cli::exit::Result;
+use cli::interval::Ticks;
+use common::bpf::mmap::Counters;
+use common::measure::events;
+use common::measure::latency::Timed;
+use common::options::Common;
 use common::output::Writer;
 use common::session::Session;
 use libbpf_rs::skel::{OpenSkel, Skel};
@@ -19,7 +19,7 @@ const COUNTERS: usize = 8;
 
 /// Sets the constants and sizes that the kernel's side needs before it is loaded.
 pub fn configure(open: &mut OpenSyncsnoopSkel<'_>, args: &Args, banks: u32) -> libbpf_rs::Result<()> {
-    let task_storage = common::tasks_hold_storage();
+    let task_storage = common::kernel::running::tasks_hold_storage();
     open.maps.stats.set_max_entries(CALLS.len() as u32 * banks)?;
     if let Some(constants) = open.maps.rodata_data.as_deref_mut() {
         constants.send_events = args.events;

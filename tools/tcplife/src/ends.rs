@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use common::exit::{Failure, Result};
+use cli::exit::{Failure, Result};
 use ipnet::IpNet;
 
 use crate::skel::types::{asked, cidr};

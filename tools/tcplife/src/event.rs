@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use common::bytes::{text, u32_at, u64_at};
+use common::bpf::bytes::{text, u32_at, u64_at};
 
 use crate::row::{Connection, DIRECTIONS};
 

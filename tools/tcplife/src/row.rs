@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use common::counted::{Added, busiest};
+use common::measure::counters::{Added, busiest};
 use common::output::Row;
 use common::owner::{By, Options, Owner};
 use schemars::JsonSchema;
@@ -128,7 +128,7 @@ fn named(owner: Owner, by: By) -> Owner {
     if unknown { Owner::nobody(by) } else { owner }
 }
 
-/// How `common::cgroups` calls the cgroup that no task was seen in.
+/// How `common::owner::cgroups` calls the cgroup that no task was seen in.
 const NO_CGROUP: &str = "(gone, id 0)";
 
 impl Row for Connections {

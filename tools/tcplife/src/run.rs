@@ -1,12 +1,12 @@
 //! The two ways to run: a record for each connection, or counts per interval.
 
-use common::banks::Counters;
-use common::cli::Common;
-use common::counted::Counted;
-use common::events;
-use common::exit::Result;
-use common::interval::Ticks;
-use common::kernel_names;
+use cli::exit::Result;
+use cli::interval::Ticks;
+use common::bpf::mmap::Counters;
+use common::kernel::running::kernel_names;
+use common::measure::counters::Counted;
+use common::measure::events;
+use common::options::Common;
 use common::output::Writer;
 use common::session::Session;
 use libbpf_rs::skel::{OpenSkel, Skel};

@@ -3,9 +3,9 @@
 use std::ffi::CStr;
 use std::io::{IoSlice, IoSliceMut};
 
-use common::banks::Counters;
-use common::exit::{Failure, Result};
-use common::plan::Plan;
+use cli::exit::{Failure, Result};
+use common::bpf::mmap::Counters;
+use common::hooks::plan::Plan;
 use rustix::fs::{AtFlags, CWD, MemfdFlags, Mode, OFlags};
 
 use crate::row::COUNTERS;

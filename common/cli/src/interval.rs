@@ -1,0 +1,113 @@
+//! Intervals: when a record is due, and how long the interval really was.
+
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use rustix::event::PollFlags;
+
+use crate::signals::{Stop, Woken};
+
+/// The end of an interval.
+#[derive(Clone, Copy, Debug)]
+pub struct Tick {
+    /// The end of the interval.
+    pub at: Timestamp,
+    /// Its measured length, in seconds.
+    pub interval_s: f64,
+}
+
+/// What came to an interval beside the tool's own numbers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Account {
+    /// Events that the kernel did not let a program see.
+    pub missed: u64,
+    /// With `--overhead`: nanoseconds and runs of the tool's programs.
+    pub cost: Option<(u64, u64)>,
+}
+
+/// The ends of intervals, on a grid that does not drift.
+pub struct Ticks {
+    period: Duration,
+    left: Option<u64>,
+    end: Option<Instant>,
+    last: Instant,
+    next: Instant,
+    over: bool,
+}
+
+impl Ticks {
+    /// Intervals of this period from now on, so many of them, for so long; without either limit for ever.
+    pub fn new(period: Duration, count: Option<u64>, duration: Option<Duration>) -> Self {
+        let now = Instant::now();
+        let end = duration.and_then(|duration| now.checked_add(duration));
+        Self { period, left: count, end, last: now, next: now + period, over: false }
+    }
+
+    /// Whether the interval that `next` told last is the last of all.
+    pub fn is_over(&self) -> bool {
+        self.over || self.left == Some(0)
+    }
+
+    /// Sleeps to the end of the interval. The interval under way when the process is asked to end, or when
+    /// the duration is over, is cut short and still told; after it there is none.
+    pub fn next(&mut self, stop: &Stop) -> Option<Tick> {
+        if self.over || self.left == Some(0) {
+            return None;
+        }
+        let due = self.end.map_or(self.next, |end| end.min(self.next));
+        // A reader that closes the pipe is noticed while waiting, not only at the next write.
+        let stdout = std::io::stdout();
+        match stop.wait(Some(due), &[(stdout.as_fd(), PollFlags::empty())]) {
+            Woken::Stop => self.over = true,
+            Woken::Ready(_) => return None,
+            Woken::Deadline => self.over = self.end.is_some_and(|end| due >= end),
+        }
+        let now = Instant::now();
+        let tick = Tick { at: Timestamp::now(), interval_s: (now - self.last).as_secs_f64() };
+        self.last = now;
+        self.left = self.left.map(|left| left - 1);
+        // Intervals that went by while the machine slept or the reader stalled are one long interval.
+        while self.next <= now {
+            self.next += self.period;
+        }
+        Some(tick)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_keep_to_the_grid_and_end() {
+        let stop = Stop::for_tests();
+        let start = Instant::now();
+        let mut ticks = Ticks::new(Duration::from_millis(20), Some(3), None);
+        let lengths: Vec<f64> =
+            std::iter::from_fn(|| ticks.next(&stop)).map(|tick| tick.interval_s).collect();
+        assert_eq!(lengths.len(), 3);
+        let total: f64 = lengths.iter().sum();
+        assert!(total >= 0.06 && total <= start.elapsed().as_secs_f64());
+    }
+
+    #[test]
+    fn a_duration_cuts_the_last_interval() {
+        let mut ticks = Ticks::new(Duration::from_millis(40), None, Some(Duration::from_millis(50)));
+        let stop = Stop::for_tests();
+        let first = ticks.next(&stop).unwrap().interval_s;
+        let last = ticks.next(&stop).unwrap().interval_s;
+        // Where the machine is busy, the first may be late, and the last the shorter for it.
+        assert!(first >= 0.04 && first + last >= 0.05, "{first} {last}");
+        assert!(ticks.next(&stop).is_none());
+    }
+
+    #[test]
+    fn a_request_to_end_still_gives_the_interval_under_way() {
+        let stop = Stop::for_tests();
+        stop.request();
+        let mut ticks = Ticks::new(Duration::from_secs(3600), None, None);
+        assert!(ticks.next(&stop).unwrap().interval_s < 1.0);
+        assert!(ticks.next(&stop).is_none());
+    }
+}

@@ -1,0 +1,7 @@
+//! How every program here begins, waits and ends. Nothing here needs BPF.
+
+pub mod clock;
+pub mod exit;
+pub mod generate;
+pub mod interval;
+pub mod signals;

@@ -1,0 +1,3 @@
+//! The record's conventions: what the tools write and `ebpfmux` reads. Nothing here needs BPF.
+
+pub mod histogram;

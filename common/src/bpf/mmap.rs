@@ -1,0 +1,123 @@
+//! Totals that the kernel's side only ever adds to, read through a mapping: no system call, no update lost
+//! between a read and a reset. User space subtracts.
+
+use std::ptr::NonNull;
+
+use cli::exit::{Failure, Result};
+use libbpf_rs::{MapCore, OpenObject, num_possible_cpus};
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+
+/// A BPF array map (`BPF_F_MMAPABLE`) of plain old data, mapped read-only.
+pub struct Banks<T> {
+    first: NonNull<T>,
+    len: usize,
+    stride: usize,
+}
+
+/// Types that are valid whatever their bytes, with the layout of the C struct that they mirror.
+///
+/// # Safety
+/// Only `repr(C)` integers, and arrays and structs of them.
+pub unsafe trait Plain: Copy {}
+
+// SAFETY: integers, and arrays of them, are valid for all bytes.
+unsafe impl Plain for u64 {}
+// SAFETY: as above.
+unsafe impl<T: Plain, const N: usize> Plain for [T; N] {}
+
+impl<T: Plain> Banks<T> {
+    /// Maps the entries of an array map. `T` must be the map's value type.
+    pub fn map(map: &dyn MapCore) -> Result<Self> {
+        // The kernel rounds each value up to 8 bytes (kernel/bpf/arraymap.c).
+        let stride = (map.value_size() as usize).next_multiple_of(8);
+        let len = map.max_entries() as usize;
+        if size_of::<T>() > stride {
+            let name = map.name().to_string_lossy().into_owned();
+            return Err(Failure::failed(format!(
+                "map {name}: a value of {stride} bytes cannot hold {}",
+                size_of::<T>()
+            )));
+        }
+        // SAFETY: a new mapping at an address that the kernel chooses.
+        let mapped = unsafe {
+            mmap(std::ptr::null_mut(), stride * len, ProtFlags::READ, MapFlags::SHARED, map.as_fd(), 0)
+        };
+        match mapped.map(|at| NonNull::new(at.cast())) {
+            Ok(Some(first)) => Ok(Self { first, len, stride }),
+            Ok(None) => Err(Failure::failed("cannot map a BPF array at address 0")),
+            Err(error) => Err(Failure::failed(format!("cannot map a BPF array: {error}"))),
+        }
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// A copy of an entry as it is now. The kernel goes on adding to it meanwhile: each number is whole, but
+    /// two of them may be an event apart.
+    pub fn read(&self, index: usize) -> T {
+        assert!(index < self.len, "entry {index} of {}", self.len);
+        // SAFETY: within the mapping, aligned to 8 as all of the map's values are, and any bytes are a T.
+        unsafe { self.first.as_ptr().byte_add(index * self.stride).read_volatile() }
+    }
+
+    /// A copy of the first words of an entry, to see cheaply whether it changed.
+    pub fn peek<P: Plain>(&self, index: usize) -> P {
+        assert!(index < self.len && size_of::<P>() <= self.stride);
+        // SAFETY: as in `read`; P is not larger than the value.
+        unsafe { self.first.as_ptr().byte_add(index * self.stride).cast::<P>().read_volatile() }
+    }
+}
+
+impl<const N: usize> Banks<[u64; N]> {
+    /// The totals over all banks.
+    pub fn sum(&self) -> [u64; N] {
+        let mut sum = [0u64; N];
+        for bank in 0..self.len {
+            for (total, value) in sum.iter_mut().zip(self.read(bank)) {
+                *total = total.wrapping_add(value);
+            }
+        }
+        sum
+    }
+}
+
+impl<T> Drop for Banks<T> {
+    fn drop(&mut self) {
+        // SAFETY: the mapping that `map` made; nothing borrows from it.
+        let _ = unsafe { munmap(self.first.as_ptr().cast(), self.stride * self.len) };
+    }
+}
+
+/// Makes a bank of counters for each processor, before the object is loaded.
+pub(crate) fn size(object: &mut OpenObject) -> libbpf_rs::Result<()> {
+    let cpus = num_possible_cpus()? as u32;
+    object.maps_mut().filter(|map| map.name() == "counters").try_for_each(|mut map| map.set_max_entries(cpus))
+}
+
+/// Totals of a fixed set of counters, and what was added since the last look.
+pub struct Counters<const N: usize> {
+    banks: Banks<[u64; N]>,
+    seen: [u64; N],
+}
+
+impl<const N: usize> Counters<N> {
+    /// The counters of the map `counters` of `bpf/include/counters.h`.
+    pub fn map(map: &dyn MapCore) -> Result<Self> {
+        Ok(Self { banks: Banks::map(map)?, seen: [0; N] })
+    }
+
+    /// What was added since the last call.
+    pub fn since_last(&mut self) -> [u64; N] {
+        let now = self.banks.sum();
+        let added = std::array::from_fn(|i| now[i].wrapping_sub(self.seen[i]));
+        self.seen = now;
+        added
+    }
+}

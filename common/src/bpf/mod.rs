@@ -1,0 +1,7 @@
+//! What lies in the maps and globals of a loaded object, and how user space reads and sets it.
+
+pub mod batch;
+pub mod bytes;
+pub mod globals;
+pub mod mmap;
+pub mod path;

@@ -1,0 +1,60 @@
+//! The path of a file, from the names that the kernel's side read on its way up; `bpf/include/path.h`.
+
+use super::bytes::u32_at;
+
+/// `PATH_ROOM` and `PATH_NAME`.
+const ROOM: usize = 1024 + 256;
+/// `enum path_end`.
+const ROOT: u32 = 1;
+const NOWHERE: u32 = 2;
+/// Beside the end.
+const DELETED: u32 = 0x100;
+/// Where the names stand in `struct path_names`.
+const NAMES: usize = 8;
+
+/// Reads a `struct path_names`: the path as `/proc/PID/fd` shows it, from the root of the process's mount namespace.
+/// It begins with `…/` where it was too long, and without a slash where the file is in no directory. Nothing where it
+/// has no name at all.
+pub fn decode(bytes: &[u8]) -> Option<String> {
+    let end = u32_at(bytes, 4)?;
+    let names = bytes.get(NAMES..NAMES + (u32_at(bytes, 0)? as usize).min(ROOM))?;
+    let names = names.strip_suffix(b"\0").unwrap_or(names);
+    let mut names: Vec<_> = names.split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
+    names.reverse();
+    let below = names.join("/");
+    let start = match end & !DELETED {
+        ROOT => "/",
+        NOWHERE if below.is_empty() => return None,
+        NOWHERE => "",
+        _ => "…/",
+    };
+    Some(format!("{start}{below}{}", if end & DELETED != 0 { " (deleted)" } else { "" }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(names: &[u8], end: u32) -> Option<String> {
+        let mut bytes = (names.len() as u32).to_ne_bytes().to_vec();
+        bytes.extend(end.to_ne_bytes());
+        bytes.extend(names);
+        bytes.resize(NAMES + ROOM, 0xff);
+        decode(&bytes)
+    }
+
+    #[test]
+    fn names_stand_the_other_way_round() {
+        assert_eq!(path(b"file\0b c\0a\0", ROOT).as_deref(), Some("/a/b c/file"));
+        assert_eq!(path(b"", ROOT).as_deref(), Some("/"));
+        assert_eq!(path(b"file\0a\0", ROOT | DELETED).as_deref(), Some("/a/file (deleted)"));
+    }
+
+    #[test]
+    fn what_is_not_the_whole_path_says_so() {
+        assert_eq!(path(b"file\0b\0", 0).as_deref(), Some("…/b/file"));
+        assert_eq!(path(b"memfd:x\0", NOWHERE).as_deref(), Some("memfd:x"));
+        assert_eq!(path(b"\0", NOWHERE), None);
+        assert_eq!(decode(&[1, 2, 3]), None);
+    }
+}

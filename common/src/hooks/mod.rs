@@ -1,0 +1,212 @@
+//! Hooks: where a tool attaches, and the ways to, in order of preference. `plan` picks among them.
+
+pub mod plan;
+pub(crate) mod refused;
+
+use std::fmt;
+
+use caps::Capability;
+use clap::ValueEnum;
+
+/// Something that a tool must see happen.
+#[derive(Clone, Copy, Debug)]
+pub struct Hook {
+    /// Its name in `--check`.
+    pub name: &'static str,
+    /// The ways to see it, best first.
+    pub rungs: &'static [Rung],
+    /// Whether the tool is of use without it.
+    pub optional: bool,
+    /// Whether a kernel without it has nothing of the kind to be seen.
+    pub pointless: bool,
+}
+
+impl Hook {
+    /// A hook that the tool needs.
+    pub const fn new(name: &'static str, rungs: &'static [Rung]) -> Self {
+        Self { name, rungs, optional: false, pointless: false }
+    }
+
+    /// The same, but the tool is of use without it.
+    pub const fn optional(self) -> Self {
+        Self { optional: true, ..self }
+    }
+
+    /// The same, but a kernel without it has nothing of the kind to be seen: only `--check` tells.
+    pub const fn if_present(self) -> Self {
+        Self { optional: true, pointless: true, ..self }
+    }
+}
+
+/// One way to see it: the programs that load together.
+#[derive(Clone, Copy, Debug)]
+pub struct Rung {
+    /// Names of programs of the tool's object; their kind and target come from their own section.
+    pub programs: &'static [&'static str],
+    /// What this rung cannot see, for `--check` and a line on stderr; none for a full one.
+    pub bound: Option<&'static str>,
+    /// How it differs from a rung on the same targets, for `--check`; empty where the targets tell.
+    pub way: &'static str,
+}
+
+impl Rung {
+    /// A rung that sees everything.
+    pub const fn new(programs: &'static [&'static str]) -> Self {
+        Self { programs, bound: None, way: "" }
+    }
+
+    /// The same, but with something that it cannot see.
+    pub const fn bound(self, bound: &'static str) -> Self {
+        Self { bound: Some(bound), ..self }
+    }
+
+    /// The same, told from others on the same targets by this.
+    pub const fn way(self, way: &'static str) -> Self {
+        Self { way, ..self }
+    }
+}
+
+/// The reason where a rung was not tried because of `--attach`.
+pub(crate) const NOT_ASKED_FOR: &str = "not what --attach asks for";
+
+/// How a program is attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A tracepoint with typed arguments (`tp_btf`).
+    Btf,
+    /// The entry or exit of a function through its ftrace trampoline (`fentry`, `fexit`).
+    Fentry,
+    /// A breakpoint on a function (`kprobe`, `kretprobe`).
+    Kprobe,
+    /// A classic tracepoint, found through tracefs.
+    Tracepoint,
+    /// An iterator: runs when it is read.
+    Iter,
+}
+
+/// What `--attach` forces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Attach {
+    /// The best that this kernel allows.
+    #[default]
+    Auto,
+    /// Tracepoints with typed arguments.
+    Btf,
+    /// Function entries and exits through trampolines.
+    Fentry,
+    /// Breakpoints on functions.
+    Kprobe,
+    /// Classic tracepoints.
+    Tracepoint,
+}
+
+impl Attach {
+    /// The kind that is forced, if one is.
+    pub fn kind(self) -> Option<Kind> {
+        match self {
+            Self::Auto => None,
+            Self::Btf => Some(Kind::Btf),
+            Self::Fentry => Some(Kind::Fentry),
+            Self::Kprobe => Some(Kind::Kprobe),
+            Self::Tracepoint => Some(Kind::Tracepoint),
+        }
+    }
+}
+
+/// A program of a tool's object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// Its name.
+    pub name: String,
+    /// How it is attached.
+    pub kind: Kind,
+    /// What to: a tracepoint, a function, a kind of object.
+    pub target: String,
+}
+
+impl Program {
+    /// Reads kind and target off an ELF section's name; nothing where it is of no known kind.
+    pub fn from_section(name: &str, section: &str) -> Option<Self> {
+        let (prefix, target) = section.split_once('/')?;
+        let kind = match prefix {
+            "tp_btf" => Kind::Btf,
+            "fentry" | "fexit" => Kind::Fentry,
+            "kprobe" | "kretprobe" | "kprobe.multi" | "kretprobe.multi" => Kind::Kprobe,
+            "tp" | "tracepoint" => Kind::Tracepoint,
+            "iter" => Kind::Iter,
+            _ => return None,
+        };
+        Some(Self { name: name.to_string(), kind, target: target.to_string() })
+    }
+
+    /// The target without the family of system calls, whose tracepoints tell it by their names.
+    pub fn short_target(&self) -> &str {
+        self.target.strip_prefix("syscalls/").unwrap_or(&self.target)
+    }
+}
+
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            Kind::Btf => "tp_btf",
+            Kind::Fentry => "fentry",
+            Kind::Kprobe => "kprobe",
+            Kind::Tracepoint => "tracepoint",
+            Kind::Iter => "iter",
+        };
+        write!(f, "{kind}:{}", self.short_target())
+    }
+}
+
+/// Why a program cannot be attached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// In a few words.
+    pub reason: String,
+    /// The kernel can, the caller may not.
+    pub not_permitted: bool,
+    /// It holds for all programs of the kind: no other needs to be tried.
+    pub whole_kind: bool,
+    /// The capability that the caller lacks for it, where it is one.
+    pub lacks: Option<Capability>,
+}
+
+impl Refusal {
+    /// The kernel cannot.
+    pub fn missing(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), not_permitted: false, whole_kind: false, lacks: None }
+    }
+
+    /// Whether it was tried at all, or was not asked for.
+    pub fn was_tried(&self) -> bool {
+        self.reason != NOT_ASKED_FOR
+    }
+
+    /// The caller may not, whichever program of the kind it is.
+    pub fn not_permitted(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), not_permitted: true, whole_kind: true, lacks: None }
+    }
+
+    /// The same, for want of a capability.
+    pub fn lacking(self, capability: Capability) -> Self {
+        Self { lacks: Some(capability), ..self }
+    }
+}
+
+/// What the planner asks of a kernel.
+pub trait Kernel {
+    /// Whether this program can be attached here; if not, why.
+    fn can_attach(&self, program: &Program) -> Result<(), Refusal>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sections_tell_kind_and_target() {
+        assert_eq!(Program::from_section("p", "fexit/x").unwrap().kind, Kind::Fentry);
+        assert_eq!(Program::from_section("p", "tp/a/b").unwrap().target, "a/b");
+        assert_eq!(Program::from_section("p", "xdp/x"), None);
+    }
+}

@@ -1,0 +1,282 @@
+//! Which rung each hook takes: decided by a pure function, so that what is attached is planned, told and tested
+//! rather than discovered.
+
+use std::collections::BTreeSet;
+
+use super::{Attach, Hook, Kernel, Kind, NOT_ASKED_FOR, Program, Refusal, Rung};
+
+/// What was decided for a hook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned {
+    /// The hook's name.
+    pub hook: &'static str,
+    /// The programs of the rung taken; empty where there is none.
+    pub taken: Vec<Program>,
+    /// The rung taken, in a word.
+    pub rung: Option<String>,
+    /// What the rung taken cannot see.
+    pub bound: Option<&'static str>,
+    /// The rungs passed over, each with the reason.
+    pub passed: Vec<(String, Refusal)>,
+    /// Whether the tool is of use without this hook.
+    pub optional: bool,
+    /// Whether a kernel without it has nothing of the kind to be seen.
+    pub pointless: bool,
+}
+
+impl Planned {
+    fn watches_functions(&self) -> bool {
+        self.taken.iter().any(|program| matches!(program.kind, Kind::Fentry | Kind::Kprobe))
+    }
+}
+
+/// What was decided for all hooks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// In the order in which the tool declares them.
+    pub hooks: Vec<Planned>,
+}
+
+impl Plan {
+    /// All programs that are to be loaded.
+    pub fn programs(&self) -> impl Iterator<Item = &Program> {
+        self.hooks.iter().flat_map(|hook| &hook.taken)
+    }
+
+    /// Whether this program is to be loaded.
+    pub fn loads(&self, program: &str) -> bool {
+        self.program(program).is_some()
+    }
+
+    /// A program that is to be loaded.
+    pub fn program(&self, name: &str) -> Option<&Program> {
+        self.programs().find(|taken| taken.name == name)
+    }
+
+    /// Whether it relies on functions, which the compiler may have inlined here and there.
+    pub fn watches_functions(&self) -> bool {
+        self.hooks.iter().any(Planned::watches_functions)
+    }
+
+    /// Whether this hook does.
+    pub fn watches_functions_for(&self, hook: &str) -> bool {
+        self.hooks.iter().any(|planned| planned.hook == hook && planned.watches_functions())
+    }
+
+    /// A hook for want of which the tool is of no use: one that it needs, or where it needs none in particular and can
+    /// have none, the first.
+    pub fn failing(&self) -> Option<&Planned> {
+        let none = || self.hooks.first().filter(|_| self.programs().next().is_none());
+        self.missing().next().or_else(none)
+    }
+
+    /// The hooks that the tool needs and cannot have.
+    pub fn missing(&self) -> impl Iterator<Item = &Planned> {
+        self.hooks.iter().filter(|hook| hook.taken.is_empty() && !hook.optional)
+    }
+}
+
+/// Picks a rung for each hook that is wanted in this run.
+///
+/// # Errors
+/// A mistake in the tool itself: a program that no rung names, or a rung that names no program. Both would
+/// otherwise attach too much or too little in silence.
+pub fn plan(
+    hooks: &[Hook],
+    wanted: impl Fn(&Hook) -> bool,
+    programs: &[Program],
+    kernel: &dyn Kernel,
+    attach: Attach,
+) -> Result<Plan, String> {
+    let named: BTreeSet<&str> =
+        hooks.iter().flat_map(|hook| hook.rungs).flat_map(|rung| rung.programs).copied().collect();
+    if let Some(stray) = programs.iter().find(|program| !named.contains(program.name.as_str())) {
+        return Err(format!("program {} is on no rung", stray.name));
+    }
+    let mut planned = Vec::new();
+    for hook in hooks.iter().filter(|hook| wanted(hook)) {
+        planned.push(plan_hook(hook, programs, kernel, attach)?);
+    }
+    Ok(Plan { hooks: planned })
+}
+
+fn plan_hook(
+    hook: &Hook,
+    programs: &[Program],
+    kernel: &dyn Kernel,
+    attach: Attach,
+) -> Result<Planned, String> {
+    let mut planned = Planned {
+        hook: hook.name,
+        taken: vec![],
+        rung: None,
+        bound: None,
+        passed: vec![],
+        optional: hook.optional,
+        pointless: hook.pointless,
+    };
+    let rungs = hook
+        .rungs
+        .iter()
+        .map(|rung| Ok((rung, find(rung, programs)?)))
+        .collect::<Result<Vec<_>, String>>()?;
+    // A hook that can be had in one way only is not the one that --attach is about.
+    let forced =
+        attach.kind().filter(|kind| rungs.iter().any(|(_, found)| found.iter().any(|p| p.kind == *kind)));
+    for (rung, found) in rungs {
+        let refused = if forced.is_some_and(|kind| !found.iter().any(|program| program.kind == kind)) {
+            Some(Refusal::missing(NOT_ASKED_FOR))
+        } else {
+            found.iter().find_map(|program| kernel.can_attach(program).err())
+        };
+        match refused {
+            Some(refusal) => planned.passed.push((describe(&found, rung.way), refusal)),
+            None => {
+                planned.rung = Some(describe(&found, rung.way));
+                planned.taken = found;
+                planned.bound = rung.bound;
+                break;
+            }
+        }
+    }
+    Ok(planned)
+}
+
+fn find(rung: &Rung, programs: &[Program]) -> Result<Vec<Program>, String> {
+    let find = |name: &&str| programs.iter().find(|program| program.name == **name).cloned();
+    rung.programs.iter().map(|name| find(name).ok_or(format!("no program {name}"))).collect()
+}
+
+/// The programs of a rung in one word: the kind once, then what each is attached to; and what tells it from others.
+pub fn describe(programs: &[Program], way: &str) -> String {
+    // The entry and the exit of a function have one target.
+    let mut programs = programs.to_vec();
+    programs.dedup_by(|a, b| (a.kind, &a.target) == (b.kind, &b.target));
+    let mut word = String::new();
+    for (index, program) in programs.iter().enumerate() {
+        match index > 0 && programs[index - 1].kind == program.kind {
+            true => word.push_str(&format!("+{}", program.short_target())),
+            false if index > 0 => word.push_str(&format!("+{program}")),
+            false => word.push_str(&program.to_string()),
+        }
+    }
+    if way.is_empty() { word } else { format!("{word} ({way})") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A made-up kernel: it refuses these targets.
+    struct Refuses(&'static [&'static str]);
+
+    impl Kernel for Refuses {
+        fn can_attach(&self, program: &Program) -> Result<(), Refusal> {
+            let refused = self.0.contains(&program.target.as_str());
+            if refused { Err(Refusal::missing(format!("no {}", program.target))) } else { Ok(()) }
+        }
+    }
+
+    const HOOKS: &[Hook] = &[
+        Hook::new(
+            "reads",
+            &[
+                Rung::new(&["read_f", "readv_f"]),
+                Rung::new(&["read_k"]),
+                Rung::new(&["read_t"]).bound("no reads by the kernel"),
+            ],
+        ),
+        Hook::new("extra", &[Rung::new(&["extra"])]).optional(),
+    ];
+
+    fn programs() -> Vec<Program> {
+        [
+            ("read_f", "fentry/vfs_read"),
+            ("readv_f", "fentry/vfs_readv"),
+            ("read_k", "kprobe/vfs_read_k"),
+            ("read_t", "tp/syscalls/sys_exit_read"),
+            ("extra", "tp_btf/extra"),
+        ]
+        .map(|(name, section)| Program::from_section(name, section).unwrap())
+        .to_vec()
+    }
+
+    fn planned(refused: &'static [&'static str], attach: Attach) -> Plan {
+        plan(HOOKS, |_| true, &programs(), &Refuses(refused), attach).unwrap()
+    }
+
+    #[test]
+    fn the_first_rung_wins_and_the_others_stay_off() {
+        let plan = planned(&[], Attach::Auto);
+        let loaded: Vec<_> = programs().into_iter().filter(|p| plan.loads(&p.name)).map(|p| p.name).collect();
+        assert_eq!(loaded, ["read_f", "readv_f", "extra"]);
+        assert!(plan.hooks[0].passed.is_empty());
+    }
+
+    #[test]
+    fn a_rung_falls_as_a_whole_and_says_why() {
+        let plan = planned(&["vfs_readv"], Attach::Auto);
+        assert_eq!(describe(&plan.hooks[0].taken, ""), "kprobe:vfs_read_k");
+        assert_eq!(
+            plan.hooks[0].passed,
+            [("fentry:vfs_read+vfs_readv".to_string(), Refusal::missing("no vfs_readv"))]
+        );
+        assert!(!plan.loads("read_f"));
+    }
+
+    #[test]
+    fn a_function_whose_entry_and_exit_are_watched_is_named_once() {
+        let sections = ["fentry/a", "fexit/a", "fentry/b"];
+        let programs = sections.map(|section| Program::from_section("p", section).unwrap());
+        assert_eq!(describe(&programs, ""), "fentry:a+b");
+    }
+
+    #[test]
+    fn a_degraded_rung_tells_its_bound() {
+        let plan = planned(&["vfs_read", "vfs_read_k"], Attach::Auto);
+        assert_eq!(plan.hooks[0].bound, Some("no reads by the kernel"));
+    }
+
+    #[test]
+    fn a_needed_hook_is_missed_and_an_optional_one_is_not() {
+        let plan = planned(&["vfs_read", "vfs_read_k", "syscalls/sys_exit_read", "extra"], Attach::Auto);
+        assert_eq!(plan.missing().map(|hook| hook.hook).collect::<Vec<_>>(), ["reads"]);
+    }
+
+    #[test]
+    fn a_tool_whose_hooks_are_all_optional_needs_one_of_them() {
+        let optional = [HOOKS[0].optional(), HOOKS[1]];
+        let failing = |refused: &'static [&'static str]| {
+            let plan = plan(&optional, |_| true, &programs(), &Refuses(refused), Attach::Auto).unwrap();
+            plan.failing().map(|hook| hook.hook)
+        };
+        assert_eq!(failing(&["extra"]), None);
+        assert_eq!(failing(&["vfs_read", "vfs_read_k", "syscalls/sys_exit_read", "extra"]), Some("reads"));
+    }
+
+    #[test]
+    fn a_forced_kind_passes_better_rungs_but_leaves_other_hooks_alone() {
+        let plan = planned(&[], Attach::Kprobe);
+        assert_eq!(describe(&plan.hooks[0].taken, ""), "kprobe:vfs_read_k");
+        assert_eq!(describe(&plan.hooks[1].taken, ""), "tp_btf:extra");
+        let refused = planned(&["vfs_read_k"], Attach::Kprobe);
+        assert_eq!(refused.missing().count(), 1);
+    }
+
+    #[test]
+    fn a_hook_that_is_not_wanted_loads_nothing() {
+        let plan =
+            plan(HOOKS, |hook| hook.name != "extra", &programs(), &Refuses(&[]), Attach::Auto).unwrap();
+        assert!(!plan.loads("extra"));
+    }
+
+    #[test]
+    fn a_stray_program_and_a_rung_without_program_are_refused() {
+        let mut stray = programs();
+        stray.push(Program::from_section("stray", "tp_btf/x").unwrap());
+        let error = plan(HOOKS, |_| true, &stray, &Refuses(&[]), Attach::Auto).unwrap_err();
+        assert_eq!(error, "program stray is on no rung");
+        let error = plan(HOOKS, |_| true, &programs()[..4], &Refuses(&[]), Attach::Auto).unwrap_err();
+        assert_eq!(error, "no program extra");
+    }
+}

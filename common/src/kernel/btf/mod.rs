@@ -1,0 +1,147 @@
+//! The types that a kernel or a module tells of itself (BTF): whether it has a name, where the few types and functions
+//! lie that a tool asks about. Building the whole index of types, as the libraries do, costs milliseconds and megabytes.
+
+mod index;
+mod layout;
+mod modules;
+mod subset;
+pub mod target;
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use memchr::memmem;
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+
+pub use index::{Index, essential};
+use layout::Tables;
+pub use modules::{Modules, descriptor};
+
+/// Where the kernel and its modules show their types.
+pub const FOLDER: &str = "/sys/kernel/btf";
+/// The file there with those of the kernel itself.
+pub const KERNEL: &str = "vmlinux";
+
+/// The running kernel's, while they are in use.
+static RUNNING: Mutex<Option<Arc<Types>>> = Mutex::new(None);
+
+/// The types of a kernel or a module.
+pub struct Types(Blob);
+
+impl Types {
+    /// Those in a file, such as `/sys/kernel/btf/vmlinux`.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Blob::open(path).map(Self)
+    }
+
+    /// Those of the running kernel, read once; nothing where it does not tell them.
+    pub fn running() -> Option<Arc<Self>> {
+        let mut running = RUNNING.lock().ok()?;
+        if running.is_none() {
+            *running = Some(Arc::new(Self::open(&Path::new(FOLDER).join(KERNEL)).ok()?));
+        }
+        running.clone()
+    }
+
+    /// Forgets those of the running kernel, which take some megabytes where they cannot be mapped.
+    pub fn forget_running() {
+        if let Ok(mut running) = RUNNING.lock() {
+            *running = None;
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.0.bytes()
+    }
+
+    /// Whether anything has this name: a type, a function, a field. A typed tracepoint or an iterator bears a name like
+    /// no other; a function may share its name with a variable, and is then refused when it is tried.
+    pub fn has_name(&self, name: &str) -> bool {
+        has_name(names(self.0.bytes()), name)
+    }
+
+    /// Looks for all these names at once; nothing where the blob is odd.
+    pub fn index(&self, names: &HashSet<Vec<u8>>) -> Option<Index> {
+        Index::of(&Tables::of(self.0.bytes())?, names)
+    }
+
+    /// A blob of just the types of these names, which the index was asked for, and of what belongs to them; nothing
+    /// where the blob is odd.
+    pub fn subset<'n>(&self, index: &Index, names: impl Iterator<Item = &'n Vec<u8>>) -> Option<Vec<u8>> {
+        subset::subset(&Tables::of(self.0.bytes())?, index, names)
+    }
+}
+
+/// The table of names; the whole blob where it is odd.
+fn names(blob: &[u8]) -> &[u8] {
+    Tables::of(blob).map_or(blob, |tables| tables.names)
+}
+
+/// Whether a table of names, each ended by a NUL, has this one.
+fn has_name(names: &[u8], name: &str) -> bool {
+    memmem::find(names, &[b"\0", name.as_bytes(), b"\0"].concat()).is_some()
+}
+
+/// A file of the kernel's: mapped, which costs no memory, or read where it cannot be (before Linux 6.16).
+enum Blob {
+    Mapping(*mut u8, usize),
+    Copy(Vec<u8>),
+}
+
+// SAFETY: the mapping is read only and belongs to no thread.
+unsafe impl Send for Blob {}
+// SAFETY: as above.
+unsafe impl Sync for Blob {}
+
+impl Blob {
+    fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let len = file.metadata()?.len() as usize;
+        // SAFETY: a new mapping at an address that the kernel chooses.
+        let mapped = unsafe { mmap(std::ptr::null_mut(), len, ProtFlags::READ, MapFlags::PRIVATE, &file, 0) };
+        match mapped {
+            Ok(at) => Ok(Self::Mapping(at.cast(), len)),
+            Err(_) => Ok(Self::Copy(fs::read(path)?)),
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            // SAFETY: the mapping that `open` made, of a file that does not change while it is in use.
+            Self::Mapping(at, len) => unsafe { std::slice::from_raw_parts(*at, *len) },
+            Self::Copy(bytes) => bytes,
+        }
+    }
+}
+
+impl Drop for Blob {
+    fn drop(&mut self) {
+        if let Self::Mapping(at, len) = self {
+            // SAFETY: the mapping that `open` made; borrows of it have ended.
+            let _ = unsafe { munmap(at.cast(), *len) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::layout::tests::blob;
+    use super::*;
+
+    #[test]
+    fn names_are_whole() {
+        let table = b"\0btf_trace_a_longer\0xbtf_trace_b\0bpf_iter_task\0btf_trace_a\0";
+        let found = ["btf_trace_a", "bpf_iter_task", "btf_trace_b", "btf_trace", ""]
+            .map(|name| has_name(table, name));
+        assert_eq!(found, [true, true, false, false, false]);
+    }
+
+    #[test]
+    fn the_table_of_names_is_found_by_the_header() {
+        assert_eq!(names(&blob(&[1, 2, 3], b"\0abc\0")), b"\0abc\0");
+        assert_eq!(names(b"odd"), b"odd");
+    }
+}

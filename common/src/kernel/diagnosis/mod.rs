@@ -1,0 +1,226 @@
+//! Why the kernel refused, in one line that names the cause and the remedy.
+//!
+//! Facts are gathered elsewhere ([`super::restrictions`]); here is the judgement alone, so that every cause can be tested on
+//! any machine.
+
+use std::fmt;
+
+use caps::Capability;
+use cli::exit::{Exit, Failure};
+use rustix::io::Errno;
+
+use super::restrictions::Facts;
+use crate::hooks::{Kind, Refusal};
+
+/// Security modules that can refuse root something by their own rules. The others that a kernel lists guard something
+/// else, or, as `bpf`, have no rules unless a program brings them.
+const WITH_RULES: [&str; 4] = ["selinux", "apparmor", "smack", "tomoyo"];
+
+/// What was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// bpf(2) itself, with nothing asked of it.
+    Bpf,
+    /// The loading of a program of this kind; of maps, or what libbpf tries first, where it is of none.
+    Load(Option<Kind>),
+    /// The attaching of a program of this kind; of an unknown one where it is of none.
+    Attach(Option<Kind>),
+    /// Turning on the kernel's account of BPF programs.
+    Statistics,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bpf => "use bpf(2)",
+            Self::Load(_) => "load",
+            Self::Attach(_) => "attach",
+            Self::Statistics => "turn on the kernel's BPF statistics (--overhead)",
+        })
+    }
+}
+
+/// For what a refusal holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// This program; others of its kind may be allowed.
+    Program,
+    /// All programs of its kind.
+    Kind,
+    /// Whatever else could be tried.
+    All,
+}
+
+/// A refusal that is understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnosis {
+    /// The status to end with, where the tool cannot do without.
+    pub exit: Exit,
+    /// What was refused, why, and what to do.
+    pub reason: String,
+    /// For what it holds.
+    pub scope: Scope,
+    /// The capability that the caller lacks for it, where it is one.
+    pub lacks: Option<Capability>,
+}
+
+impl From<Diagnosis> for Failure {
+    fn from(diagnosis: Diagnosis) -> Self {
+        Self::new(diagnosis.exit, diagnosis.reason)
+    }
+}
+
+impl From<Diagnosis> for Refusal {
+    fn from(diagnosis: Diagnosis) -> Self {
+        Self {
+            reason: diagnosis.reason,
+            not_permitted: diagnosis.exit == Exit::NotPermitted,
+            whole_kind: diagnosis.scope != Scope::Program,
+            lacks: diagnosis.lacks,
+        }
+    }
+}
+
+/// Why this step was refused. `denied`: with EPERM or EACCES, and not by another error; `said`: what libbpf and
+/// the verifier said about it. Nothing where it is no matter of rights.
+pub fn diagnose(step: Step, denied: bool, said: &str, facts: &Facts) -> Option<Diagnosis> {
+    // The verifier's EACCES, which is about the program and not about rights.
+    if lacks_argument(said) {
+        let reason = "its function has fewer arguments in this kernel".to_string();
+        return Some(Diagnosis { exit: Exit::Unsupported, reason, scope: Scope::Program, lacks: None });
+    }
+    // Where the kernel does not tell, the verifier's words do: the helpers are in every kernel for every program that
+    // traces, and are taken out only by this.
+    let confidential = match facts.lockdown.as_deref() {
+        Some(lockdown) => lockdown == "confidentiality",
+        None => may_not_read(said),
+    };
+    // A call that is refused whatever is asked of it is the cause, whichever error it gives.
+    let by_perf = matches!(step, Step::Attach(Some(Kind::Kprobe | Kind::Tracepoint)));
+    if !denied && facts.bpf.is_none() && !(by_perf && facts.perf.is_some()) {
+        return (confidential && may_not_read(said))
+            .then(|| not_permitted(step, Scope::Program, LOCKED_DOWN));
+    }
+    Some(if facts.user_namespace {
+        not_permitted(
+            step,
+            Scope::All,
+            "root in a user namespace has no right to BPF: run it outside of the (rootless) container",
+        )
+    } else if let Some(errno) = facts.bpf {
+        refused_call(step, Scope::All, "bpf(2)", errno, "CONFIG_BPF_SYSCALL=y", facts)
+    } else if let (Step::Load(_), Some(limit)) = (step, facts.memlock) {
+        let cause = format!(
+            "this kernel counts BPF's memory against RLIMIT_MEMLOCK, which is {} KiB: ulimit -l unlimited (a unit: \
+             LimitMEMLOCK=infinity), or give it CAP_SYS_RESOURCE",
+            limit / 1024
+        );
+        not_permitted(step, Scope::All, &cause)
+    } else if let (true, Some(errno)) = (by_perf, facts.perf) {
+        match facts.paranoid {
+            // Distributions' kernels (Debian's, for one) know a level above 2, which asks for more.
+            Some(level @ 3..) if errno == Errno::ACCESS && !facts.admin => {
+                let cause = format!(
+                    "kernel.perf_event_paranoid is {level}, which asks for CAP_SYS_ADMIN: give it that, or sysctl \
+                     kernel.perf_event_paranoid=2"
+                );
+                Diagnosis {
+                    lacks: Some(Capability::CAP_SYS_ADMIN),
+                    ..not_permitted(step, Scope::Kind, &cause)
+                }
+            }
+            _ => refused_call(step, Scope::Kind, "perf_event_open(2)", errno, "CONFIG_PERF_EVENTS=y", facts),
+        }
+    } else if step == Step::Statistics && !facts.admin {
+        not_permitted(step, Scope::All, "needs CAP_SYS_ADMIN")
+    } else if confidential {
+        not_permitted(step, Scope::Kind, LOCKED_DOWN)
+    } else if said.contains(VERIFIED) {
+        return None;
+    } else {
+        let cause = match (step, ruling(facts)) {
+            (Step::Load(Some(Kind::Fentry)), None) => "this kernel refuses function tracing".to_string(),
+            (Step::Load(Some(Kind::Fentry)), Some(modules)) => {
+                format!(
+                    "this kernel refuses function tracing, or a security module does ({modules}: see the audit log)"
+                )
+            }
+            (_, Some(modules)) => by_module(&modules),
+            (_, None) => "the kernel does not say why (-v shows all)".to_string(),
+        };
+        not_permitted(step, Scope::Kind, &cause)
+    })
+}
+
+/// What to do about a kernel that is locked down.
+pub const LOCKED_DOWN: &str = "the kernel is locked down (confidentiality): boot it with lockdown=integrity";
+
+/// What the verifier says at the end of its look at a program: it, and no right that is missing, turned it down.
+const VERIFIED: &str = " insns (limit ";
+
+/// Whether the verifier turned a program down for a helper that reads the kernel's memory.
+fn may_not_read(said: &str) -> bool {
+    // In the words of older kernels (5.10, 6.1) and of newer ones (6.12).
+    ["unknown func bpf_probe_read", "cannot use helper bpf_probe_read"]
+        .iter()
+        .any(|words| said.contains(words))
+}
+
+/// Whether the verifier turned a program down for an argument that its function does not have (`btf_ctx_access` of
+/// kernel/bpf/btf.c).
+fn lacks_argument(said: &str) -> bool {
+    said.lines().any(|line| line.starts_with("func '") && line.contains("' doesn't have "))
+}
+
+/// A system call that is refused whatever is asked of it.
+fn refused_call(
+    step: Step,
+    scope: Scope,
+    call: &str,
+    errno: Errno,
+    option: &str,
+    facts: &Facts,
+) -> Diagnosis {
+    let name = match errno {
+        Errno::NOSYS => "ENOSYS",
+        Errno::ACCESS => "EACCES",
+        _ => "EPERM",
+    };
+    // EACCES is what SELinux answers; filters and the runtimes that make them answer otherwise.
+    if facts.seccomp && !(errno == Errno::ACCESS && ruling(facts).is_some()) {
+        let cause = format!(
+            "a seccomp filter refuses {call} ({name}): allow bpf and perf_event_open in the seccomp profile of the \
+             container or unit"
+        );
+        return not_permitted(step, scope, &cause);
+    }
+    if errno == Errno::NOSYS {
+        let reason = format!("this kernel has no {call}: needs {option}");
+        return Diagnosis { exit: Exit::Unsupported, reason, scope, lacks: None };
+    }
+    let active = if facts.modules.is_empty() { "unknown".to_string() } else { facts.modules.join(", ") };
+    not_permitted(step, scope, &format!("{call} gives {name}, {}", by_module(&active)))
+}
+
+fn by_module(modules: &str) -> String {
+    let log = "see the audit log (ausearch -m avc, journalctl -k)";
+    // Its classes for the two calls (security/selinux/include/classmap.h).
+    let classes =
+        if modules.contains("selinux") { ", of SELinux for the classes bpf and perf_event" } else { "" };
+    format!("perhaps by a security module (active: {modules}): {log}{classes}")
+}
+
+/// The active security modules that have rules of their own, if there are any.
+fn ruling(facts: &Facts) -> Option<String> {
+    let with_rules: Vec<_> =
+        facts.modules.iter().map(String::as_str).filter(|name| WITH_RULES.contains(name)).collect();
+    (!with_rules.is_empty()).then(|| with_rules.join(", "))
+}
+
+fn not_permitted(step: Step, scope: Scope, cause: &str) -> Diagnosis {
+    let reason = format!("not permitted to {step}: {cause}");
+    Diagnosis { exit: Exit::NotPermitted, reason, scope, lacks: None }
+}
+
+#[cfg(test)]
+mod tests;

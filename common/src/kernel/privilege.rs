@@ -1,0 +1,54 @@
+//! Rights: what a tool needs to attach, told before it fails, and given up once it has attached.
+
+use caps::{CapSet, Capability, CapsHashSet};
+use cli::exit::{Failure, Result};
+
+use super::diagnosis::{Step, diagnose};
+use super::restrictions::{self, Facts};
+
+/// Refuses early, and by name, what the kernel would refuse later with a bare "operation not permitted".
+pub fn check() -> Result<()> {
+    let effective = caps::read(None, CapSet::Effective).unwrap_or_default();
+    if effective.contains(&Capability::CAP_SYS_ADMIN) {
+        return Ok(());
+    }
+    let needed = [Capability::CAP_BPF, Capability::CAP_PERFMON];
+    let missing: Vec<_> =
+        needed.iter().filter(|cap| !effective.contains(cap)).map(Capability::to_string).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::not_permitted(format!(
+        "{} missing: run it as root, or give it the capability",
+        missing.join(" and ")
+    )))
+}
+
+/// Refuses early, and says why, where bpf(2) is refused whatever is asked of it.
+pub fn check_bpf() -> Result<()> {
+    match restrictions::bpf() {
+        None => Ok(()),
+        Some(_) => Err(diagnose(Step::Bpf, true, "", &Facts::gather())
+            .map_or_else(|| Failure::not_permitted("not permitted to use bpf(2)"), Failure::from)),
+    }
+}
+
+/// Gives up every capability, and the way to any other by running a program (`PR_SET_NO_NEW_PRIVS`), but for CAP_BPF
+/// where `works` fails without it: kernels before 6.5 refuse even to read a map to the unprivileged when
+/// `kernel.unprivileged_bpf_disabled` is set.
+///
+/// Failing to give up a right is no reason not to measure: it is told to the caller, who may say so.
+pub fn drop_all(works: impl Fn() -> bool) -> std::result::Result<(), caps::errors::CapsError> {
+    let keep_bpf = CapsHashSet::from([Capability::CAP_BPF]);
+    let had_bpf = caps::has_cap(None, CapSet::Permitted, Capability::CAP_BPF)?;
+    // No kernel refuses this. Root could else have them back by running a program; no tool does.
+    let _ = rustix::thread::set_no_new_privs(true);
+    // What cannot be inherited is not ambient either.
+    caps::clear(None, CapSet::Inheritable)?;
+    caps::clear(None, CapSet::Effective)?;
+    if had_bpf && !works() {
+        caps::set(None, CapSet::Effective, &keep_bpf)?;
+        return caps::set(None, CapSet::Permitted, &keep_bpf);
+    }
+    caps::clear(None, CapSet::Permitted)
+}

@@ -1,0 +1,97 @@
+//! Counters of the system, or of each owner.
+
+use std::collections::HashMap;
+
+use cli::exit::Result;
+use libbpf_rs::Object;
+
+use super::per_owner::Owners;
+use super::top;
+use crate::bpf::globals::map;
+use crate::bpf::mmap::Counters;
+use crate::owner::{By, Options, Owner};
+
+/// Whose counters, and what was added to each.
+pub type Added<const N: usize> = Vec<(Owner, [u64; N])>;
+
+/// What a tool with `bpf/include/owned_counters.h` counts.
+pub struct Counted<'a, const N: usize> {
+    system: Counters<N>,
+    owners: Option<Owners<'a>>,
+    lost: usize,
+}
+
+impl<'a, const N: usize> Counted<'a, N> {
+    /// The counters of a loaded object, of which the one at this place counts what was lost.
+    ///
+    /// # Errors
+    /// A mistake in the tool itself: the object has none.
+    pub fn of(object: &'a Object, options: &Options, lost: usize) -> Result<Self> {
+        let owners = match options.by {
+            By::System => None,
+            _ => Some(Owners::of(object, options)?),
+        };
+        Ok(Self { system: Counters::map(&map(object, "counters")?)?, owners, lost })
+    }
+
+    /// Whether owners are kept apart.
+    pub fn has_owners(&self) -> bool {
+        self.owners.is_some()
+    }
+
+    /// The owner that the bytes of a `struct owner` and a `struct names` behind each other tell of.
+    pub fn owner(&mut self, bytes: &[u8]) -> Option<Owner> {
+        let (key, names) = bytes.split_at_checked(Owner::KEY_BYTES)?;
+        self.owners.as_mut()?.owner(key, names)
+    }
+
+    /// What was added since the last call, and what was lost: of the system always, of owners where they were active.
+    ///
+    /// # Errors
+    /// When the kernel does not let it be read.
+    pub fn since_last(&mut self) -> Result<(Added<N>, u64)> {
+        let added = self.system.since_last();
+        let lost = added[self.lost];
+        match &mut self.owners {
+            None => Ok((vec![(Owner::default(), added)], lost)),
+            Some(owners) => {
+                let taken = owners.take::<[u64; N]>()?.into_iter().map(|owned| (owned.owner, owned.total));
+                if !owners.repeat() {
+                    return Ok((taken.collect(), lost));
+                }
+                let mut sums = HashMap::new();
+                for (owner, total) in taken {
+                    add(sums.entry(owner).or_insert([0; N]), &total);
+                }
+                Ok((sums.into_iter().collect(), lost))
+            }
+        }
+    }
+}
+
+/// The busiest owner first; with --top all others at the end, as one; nobody, who did nothing, where there are none.
+pub fn busiest<const N: usize>(
+    mut added: Added<N>,
+    options: &Options,
+    size: impl Fn(&[u64; N]) -> u64,
+) -> Added<N> {
+    top::keep_largest(
+        &mut added,
+        options.top,
+        |(_, added)| size(added),
+        |others| {
+            let mut sum = [0; N];
+            others.iter().for_each(|(_, added)| add(&mut sum, added));
+            (Owner::others(options.by), sum)
+        },
+    );
+    if added.is_empty() {
+        added.push((Owner::nobody(options.by), [0; N]));
+    }
+    added
+}
+
+/// What is taken back is added as a negative number: the sums wrap.
+fn add<const N: usize>(sum: &mut [u64; N], more: &[u64; N]) {
+    sum.iter_mut().zip(more).for_each(|(sum, more)| *sum = sum.wrapping_add(*more));
+}

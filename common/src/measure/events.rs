@@ -1,0 +1,194 @@
+//! Events out of the ring buffer: in the order of their time, in batches, none lost in silence.
+
+use std::cell::{Cell, RefCell};
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{self, AtomicU32};
+use std::time::{Duration, Instant};
+
+use cli::clock::{WallClock, monotonic_ns};
+use cli::exit::{Failure, Result};
+use cli::signals::{Stop, Woken};
+use libbpf_rs::{AsRawLibbpf, MapCore, Object, OpenObject, RingBuffer, RingBufferBuilder};
+use rustix::event::PollFlags;
+
+use crate::bpf::globals::{map, shared_u32};
+use crate::options::Common;
+use crate::output::{Row, Writer};
+
+/// Bytes of the ring buffer: some 5 000 process events, 100 ms of the highest fork rate measured.
+pub const RING_BYTES: u32 = 1 << 20;
+/// Two processors may take their times in one order and their places in the other; this much later the order
+/// is settled.
+const SETTLED: Duration = Duration::from_millis(5);
+/// A wake-up that crosses the reader's falling asleep may be missed: it looks again after this long.
+const BACKSTOP: Duration = Duration::from_millis(100);
+/// How often losses are looked for while events flow.
+const LOSS_CHECK: Duration = Duration::from_secs(1);
+
+/// Where a tool's events come from.
+pub struct Source<'a> {
+    /// The loaded object, with the ring buffer `events` of `bpf/include/event.h`.
+    pub object: &'a Object,
+    /// What was lost since it was last asked.
+    pub lost: &'a mut dyn FnMut() -> u64,
+}
+
+/// Makes room for events before an object is loaded: so many bytes, a power of two, or none where they are not asked for.
+pub fn configure(object: &mut OpenObject, bytes: Option<u32>) -> libbpf_rs::Result<()> {
+    let map = object.maps_mut().find(|map| map.name() == "events");
+    map.map_or(Ok(()), |mut map| match bytes {
+        Some(bytes) => map.set_max_entries(bytes),
+        // Its memory is not needed; the code that would use it is never reached.
+        None => map.set_autocreate(false),
+    })
+}
+
+/// Writes a record for each event that is `wanted`, until asked to end, with what was lost before it. `decode` as for
+/// `read`.
+///
+/// # Errors
+/// When stdout cannot be written to, and where events were lost that no record came after to tell of.
+pub fn write<E: Row>(
+    tool: &'static str,
+    common: &Common,
+    stop: &Stop,
+    source: Source<'_>,
+    decode: impl Fn(&[u8]) -> Option<(u64, E)>,
+    wanted: impl Fn(&E) -> bool,
+) -> Result<()> {
+    let writer = RefCell::new(Writer::new(tool, common));
+    let clock = Cell::new(WallClock::now());
+    let lost = Cell::new(0u64);
+    let emit = |ns, event: E| match wanted(&event) {
+        true => writer.borrow_mut().event(clock.get().at(ns), &event, lost.take()),
+        false => Ok(()),
+    };
+    let mut looked = Instant::now();
+    let more = RefCell::new(source.lost);
+    let look = || lost.set(lost.get() + (more.borrow_mut())());
+    let flush = || {
+        if looked.elapsed() >= LOSS_CHECK {
+            looked = Instant::now();
+            clock.set(WallClock::now());
+            look();
+        }
+        writer.borrow_mut().flush()
+    };
+    let sleeps = shared_u32(source.object, "reader_sleeps")?;
+    read(&map(source.object, "events")?, sleeps, stop, common.duration, decode, emit, flush)?;
+    look();
+    match lost.get() {
+        0 => Ok(()),
+        // No record came after these that could have told of them.
+        lost => Err(Failure::failed(format!(
+            "{lost} events were lost since the last record: the reader was too slow, or the kernel left a program out"
+        ))),
+    }
+}
+
+/// An event and its time by the kernel's monotonic clock.
+struct Timed<E> {
+    ns: u64,
+    place: u64,
+    event: E,
+}
+
+impl<E> PartialEq for Timed<E> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+impl<E> Eq for Timed<E> {}
+impl<E> PartialOrd for Timed<E> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl<E> Ord for Timed<E> {
+    /// The earliest is the greatest, for it leaves the heap first.
+    fn cmp(&self, other: &Self) -> Ordering {
+        (other.ns, other.place).cmp(&(self.ns, self.place))
+    }
+}
+
+/// Reads a ring buffer until asked to end, handing on each event in the order of time.
+///
+/// `decode` turns a record into an event and its time (CLOCK_MONOTONIC, nanoseconds); what it does not know is
+/// dropped. `emit` takes the events; `flush` is called when there are no more for now.
+///
+/// # Errors
+/// Whatever `emit` and `flush` return ends the reading.
+fn read<E>(
+    map: &dyn MapCore,
+    sleeps: &AtomicU32,
+    stop: &Stop,
+    duration: Option<Duration>,
+    decode: impl Fn(&[u8]) -> Option<(u64, E)>,
+    mut emit: impl FnMut(u64, E) -> Result<()>,
+    mut flush: impl FnMut() -> Result<()>,
+) -> Result<()> {
+    let end = duration.and_then(|duration| Instant::now().checked_add(duration));
+    let held = RefCell::new((0u64, BinaryHeap::new()));
+    let mut builder = RingBufferBuilder::new();
+    let receive = |record: &[u8]| {
+        if let Some((ns, event)) = decode(record) {
+            let (place, heap) = &mut *held.borrow_mut();
+            *place += 1;
+            heap.push(Timed { ns, place: *place, event });
+        }
+        0
+    };
+    builder.add(map, receive).map(|_| ()).map_err(|error| failed(&error))?;
+    let ring = builder.build().map_err(|error| failed(&error))?;
+    // SAFETY: the descriptor belongs to `ring`, which outlives the borrow.
+    let ready = unsafe { BorrowedFd::borrow_raw(ring.epoll_fd()) };
+    let stdout = std::io::stdout();
+    let mut over = false;
+    loop {
+        let settled = if over { u64::MAX } else { monotonic_ns().saturating_sub(SETTLED.as_nanos() as u64) };
+        ring.consume().map_err(|error| failed(&error))?;
+        let mut held = held.borrow_mut();
+        while held.1.peek().is_some_and(|first| first.ns <= settled) {
+            let Some(first) = held.1.pop() else { break };
+            emit(first.ns, first.event)?;
+        }
+        flush()?;
+        if over {
+            return Ok(());
+        }
+        let waits = !held.1.is_empty();
+        drop(held);
+        let pause = if waits { SETTLED } else { BACKSTOP };
+        if !waits {
+            sleeps.store(1, atomic::Ordering::SeqCst);
+            atomic::fence(atomic::Ordering::SeqCst);
+            if available(&ring) > 0 {
+                continue;
+            }
+        }
+        let now = Instant::now();
+        let deadline = end.map_or(now + pause, |end| end.min(now + pause));
+        // Events that come while some are held are fetched with those: only a reader without any is woken.
+        let watched = [(stdout.as_fd(), PollFlags::empty()), (ready, PollFlags::IN)];
+        match stop.wait(Some(deadline), if waits { &watched[..1] } else { &watched }) {
+            Woken::Stop => over = true,
+            Woken::Ready(0) => return Ok(()),
+            Woken::Ready(_) | Woken::Deadline => over = end.is_some_and(|end| Instant::now() >= end),
+        }
+    }
+}
+
+/// Bytes that are in the ring buffer, or on their way into it.
+fn available(ring: &RingBuffer<'_>) -> u64 {
+    // SAFETY: the ring buffer is alive, and has the one ring that it was built with.
+    unsafe {
+        let first = libbpf_sys::ring_buffer__ring(ring.as_libbpf_object().as_ptr(), 0);
+        if first.is_null() { 0 } else { libbpf_sys::ring__avail_data_size(first) as u64 }
+    }
+}
+
+fn failed(error: &libbpf_rs::Error) -> Failure {
+    Failure::failed(format!("cannot read the ring buffer: {error}"))
+}

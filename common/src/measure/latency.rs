@@ -1,0 +1,83 @@
+//! Calls that are timed: how long they took and how many failed, of the system or of each owner.
+
+use cli::exit::Result;
+use libbpf_rs::Object;
+use record::histogram::{Hist, RawHist};
+
+use super::per_key::{self, Came, Kept, Total};
+use crate::bpf::globals::map;
+use crate::bpf::mmap::Plain;
+use crate::owner::Options;
+
+/// `struct stats` in `bpf/include/latency.h`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Stats {
+    errors: u64,
+    duration: RawHist,
+}
+
+// SAFETY: integers and arrays of them, in the layout of the C struct.
+unsafe impl Plain for Stats {}
+
+impl Total for Stats {
+    const EMPTY: &'static Self = &Self { errors: 0, duration: RawHist::EMPTY };
+
+    /// Errors and the sum of durations.
+    type Head = [u64; 2];
+
+    fn head(&self) -> [u64; 2] {
+        [self.errors, self.duration.sum_ns]
+    }
+}
+
+/// What came under a key.
+#[derive(Default)]
+pub struct Measured {
+    /// Calls that failed.
+    pub errors: u64,
+    /// How long all took.
+    pub duration: Hist,
+}
+
+impl Measured {
+    /// Whether anything came.
+    pub fn is_empty(&self) -> bool {
+        // An error may be there an instant before its call.
+        self.errors == 0 && self.duration.count() == 0
+    }
+}
+
+/// What is measured of so many keys.
+pub struct Timed<'a> {
+    kept: Kept<'a, Stats>,
+    keys: usize,
+    options: &'a Options,
+}
+
+impl<'a> Timed<'a> {
+    /// What a loaded object keeps, with so many banks to a key.
+    ///
+    /// # Errors
+    /// A mistake in the tool itself: the object keeps none.
+    pub fn of(object: &'a Object, keys: usize, banks: u32, options: &'a Options) -> Result<Self> {
+        Ok(Self { kept: Kept::of(object, &map(object, "stats")?, banks, options)?, keys, options })
+    }
+
+    /// What came since the last call: by key, and under each key the busiest owner first; with --top, the others last.
+    ///
+    /// # Errors
+    /// When the kernel does not let it be read.
+    pub fn since_last(&mut self) -> Result<Vec<Came<Measured>>> {
+        let mut came = self.kept.since_last(0..self.keys, |sum: &mut Measured, now, before| {
+            sum.errors += now.errors.wrapping_sub(before.errors);
+            sum.duration.add_difference(&now.duration, &before.duration);
+        })?;
+        came.retain(|came| !came.measured.is_empty());
+        let merge = |sum: &mut Measured, more: &Measured| {
+            sum.errors += more.errors;
+            sum.duration.add(&more.duration);
+        };
+        Ok(per_key::busiest(came, self.options, |measured| measured.duration.count(), merge))
+    }
+}

@@ -1,0 +1,8 @@
+//! What came in an interval or as an event: counters, totals and latencies, of the system or of each owner.
+
+pub mod counters;
+pub mod events;
+pub mod latency;
+pub mod per_key;
+pub(crate) mod per_owner;
+pub mod top;

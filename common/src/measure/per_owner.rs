@@ -1,0 +1,166 @@
+//! What the kernel's side keeps of each owner: two banks, one filled while the other is read and emptied.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use cli::exit::{Failure, Result};
+use libbpf_rs::{Map, Object, OpenObject};
+use rustix::thread::{MembarrierCommand, membarrier};
+
+use crate::bpf::batch;
+use crate::bpf::bytes::{text, u32_at, u64_at};
+use crate::bpf::globals::{map, set_constant, shared_u32};
+use crate::bpf::mmap::Plain;
+use crate::kernel::running::kernel_names;
+use crate::owner::ancestry::{Lineage, Process};
+use crate::owner::cgroups::Cgroups;
+use crate::owner::{By, Options, Owner};
+
+/// The maps, in the order of `owned_bank` in `bpf/include/owner.h`.
+const BANKS: [&str; 2] = ["owned_0", "owned_1"];
+/// `BPF_F_NO_PREALLOC` of `linux/bpf.h`.
+const NO_PREALLOC: u32 = 1;
+/// The key of `struct owner`, and the name in `struct names` at the end of `struct owned`.
+const COMM_LEN: usize = 16;
+/// Longer than any program runs, where the kernel does not tell that all have ended.
+const PROGRAMS_END: Duration = Duration::from_millis(50);
+
+/// Sets up an object before it is loaded: whose work is kept apart, in banks of which size.
+///
+/// # Errors
+/// A mistake in the tool itself: the object knows no owners.
+pub(crate) fn configure(object: &mut OpenObject, options: &Options) -> libbpf_rs::Result<()> {
+    let set = set_constant(object, "by", &(options.by as u32).to_ne_bytes());
+    set.map_err(|failure| io::Error::other(failure.message))?;
+    size(object, options)
+}
+
+/// Makes the banks so large, or leaves them out.
+fn size(object: &mut OpenObject, options: &Options) -> libbpf_rs::Result<()> {
+    // From 6.1 on memory comes with the owners; before, it had to be there, or the kernel warned of it.
+    let comes_later = options.by != By::System && kernel_names("bpf_mem_alloc");
+    let flags = if comes_later { NO_PREALLOC } else { 0 };
+    for mut map in object.maps_mut().filter(|map| BANKS.iter().any(|name| map.name() == *name)) {
+        match options.by {
+            // The code that would use it is never reached.
+            By::System => map.set_autocreate(false)?,
+            _ => map.set_max_entries(options.map_size).and_then(|()| map.set_map_flags(flags))?,
+        }
+    }
+    Ok(())
+}
+
+/// What one owner did under one key.
+pub struct Owned<T> {
+    /// Whose it is.
+    pub owner: Owner,
+    /// The tool's own number for what was done.
+    pub key: usize,
+    /// The total of the interval.
+    pub total: T,
+}
+
+/// The two banks.
+pub struct Owners<'a> {
+    banks: [Map<'a>; 2],
+    filled: &'a AtomicU32,
+    by: By,
+    cgroups: Option<Cgroups>,
+    lineage: Option<Box<Lineage>>,
+}
+
+impl<'a> Owners<'a> {
+    /// Those of a loaded object.
+    ///
+    /// # Errors
+    /// A mistake in the tool itself: the object has none.
+    pub fn of(object: &'a Object, options: &Options) -> Result<Self> {
+        Ok(Self {
+            banks: [map(object, BANKS[0])?, map(object, BANKS[1])?],
+            filled: shared_u32(object, "owned_bank")?,
+            by: options.by,
+            cgroups: (options.by == By::Cgroup).then(Cgroups::new),
+            lineage: options.apps.clone().map(|apps| Box::new(Lineage::new(apps))),
+        })
+    }
+
+    /// All that came since the last call, in no order. An owner may be there several times under a key: a group of
+    /// processes once for each, a cgroup's path for each cgroup that had it.
+    ///
+    /// # Errors
+    /// When the kernel does not let the banks be read.
+    pub fn take<T: Plain>(&mut self) -> Result<Vec<Owned<T>>> {
+        let full = self.filled.load(Ordering::Relaxed);
+        self.filled.store(1 - full, Ordering::SeqCst);
+        until_programs_end();
+        let mut taken = Vec::new();
+        let mut active = HashMap::new();
+        let Self { banks, by, cgroups, lineage, .. } = self;
+        batch::drain(&banks[full as usize], |key, value| {
+            taken.extend(decode(key, value, *by, cgroups));
+            if *by == By::App {
+                active.extend(process(key, value.get(size_of::<T>()..).unwrap_or_default()));
+            }
+        })
+        .map_err(|error| Failure::failed(format!("cannot read what is kept by --by: {error}")))?;
+        if let Some(lineage) = lineage {
+            lineage.next(active);
+            // Only now are all parents known.
+            for owned in &mut taken {
+                let pid = owned.owner.pid.flatten().unwrap_or_default();
+                owned.owner = Owner::app(lineage.group_of_active(pid));
+            }
+        }
+        Ok(taken)
+    }
+
+    /// The owner that a `struct owner` and a `struct names` tell of.
+    pub(crate) fn owner(&mut self, key: &[u8], names: &[u8]) -> Option<Owner> {
+        match &mut self.lineage {
+            Some(lineage) => process(key, names).map(|(_, process)| Owner::app(lineage.group(&process))),
+            None => owner(key, names, self.by, &mut self.cgroups),
+        }
+    }
+
+    /// Whether an owner may come several times under a key.
+    pub(crate) fn repeat(&self) -> bool {
+        matches!(self.by, By::App | By::Cgroup)
+    }
+}
+
+/// From the bytes of a `struct owner` and a `struct owned`. With --by app: of the process.
+fn decode<T: Plain>(key: &[u8], value: &[u8], by: By, cgroups: &mut Option<Cgroups>) -> Option<Owned<T>> {
+    let owner = owner(key, value.get(size_of::<T>()..)?, by, cgroups)?;
+    // SAFETY: there are that many bytes, as just seen, and any bytes are a T.
+    let total = unsafe { value.as_ptr().cast::<T>().read_unaligned() };
+    Some(Owned { owner, key: u64_at(key, COMM_LEN)? as usize, total })
+}
+
+/// From the bytes of a `struct owner` and a `struct names`. With --by app: the process.
+fn owner(key: &[u8], names: &[u8], by: By, cgroups: &mut Option<Cgroups>) -> Option<Owner> {
+    let (id, comm) = (u64_at(key, 0)?, names.get(..COMM_LEN)?);
+    Some(match (by, cgroups) {
+        (By::Process, _) => Owner::process(id as u32, text(comm)),
+        (By::Thread, _) => Owner::thread(u32_at(names, COMM_LEN)?, id as u32, text(comm)),
+        (By::Parent, _) => Owner::parent(id as u32, text(comm)),
+        (By::App, _) => Owner { pid: Some(Some(id as u32)), ..Owner::default() },
+        (_, Some(cgroups)) => Owner::cgroup(cgroups.path(id)),
+        _ => Owner::comm(text(key.get(..COMM_LEN)?)),
+    })
+}
+
+/// With --by app: a process that was active, by its key and its `struct names`.
+fn process(key: &[u8], names: &[u8]) -> Option<(u32, Process)> {
+    let comm = text(names.get(..COMM_LEN)?);
+    Some((u64_at(key, 0)? as u32, Process { comm, ppid: u32_at(names, COMM_LEN)? }))
+}
+
+/// Waits until no program is still at work in the bank that was filled: programs run within RCU's read side, and this
+/// command waits for a grace period (`membarrier` of kernel/sched/membarrier.c). With nohz_full there is none.
+fn until_programs_end() {
+    if membarrier(MembarrierCommand::Global).is_err() {
+        std::thread::sleep(PROGRAMS_END);
+    }
+}

@@ -1,0 +1,187 @@
+//! The command line that every tool shares.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Parser, ValueEnum};
+use cli::exit::{Failure, Result};
+use cli::generate;
+
+use crate::hooks::Attach;
+
+/// The shapes that records are written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// One JSON object per line.
+    Json,
+    /// Comma-separated values (RFC 4180), header first.
+    Csv,
+    /// For a person.
+    Table,
+}
+
+/// The options of every tool.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Common {
+    /// Seconds between records; fractions allowed
+    #[arg(value_name = "INTERVAL", default_value = "1", value_parser = seconds)]
+    pub interval: Duration,
+
+    /// How many intervals; without it, no end
+    #[arg(value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+
+    /// json, csv or table [default: table on a terminal, else json]
+    #[arg(short, long, value_name = "SHAPE", value_enum, hide_possible_values = true)]
+    pub output: Option<Output>,
+
+    /// Stop after so long, whatever the interval
+    #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
+    pub duration: Option<Duration>,
+
+    /// Only this process; repeatable
+    #[arg(short, long, value_name = "PID")]
+    pub pid: Vec<u32>,
+
+    /// Only tasks in this cgroup v2 or below it
+    #[arg(long, value_name = "PATH")]
+    pub cgroup: Option<PathBuf>,
+
+    /// Force a kind of hook where there is a choice: btf, fentry, kprobe or tracepoint
+    #[arg(long, value_name = "KIND", value_enum, default_value_t, hide_possible_values = true)]
+    pub attach: Attach,
+
+    /// Attach, say how, why not better and which capabilities that takes, and exit: 0 all hooks, 3 one is missing, 4 not
+    /// permitted
+    #[arg(long)]
+    pub check: bool,
+
+    /// With --check: plan for another kernel, of which DIR holds a copy of /sys/kernel/btf and, in the file `symbols`,
+    /// the third column of /proc/kallsyms
+    #[arg(long, value_name = "DIR", requires = "check")]
+    pub kernel: Option<PathBuf>,
+
+    /// Print the JSON Schema of the record and exit
+    #[arg(long)]
+    pub schema: bool,
+
+    /// Add what the tool's own programs cost: bpf_ns and bpf_runs
+    #[arg(long)]
+    pub overhead: bool,
+
+    /// Say more on stderr: how it attached, and what libbpf says
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub verbose: bool,
+
+    /// Say nothing on stderr but errors
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+impl Common {
+    /// Whether only some tasks are looked at.
+    pub fn filters(&self) -> bool {
+        !self.pid.is_empty() || self.cgroup.is_some()
+    }
+}
+
+/// A length of time in seconds, 10 ms to 10 years: shorter costs more than it tells.
+fn seconds(text: &str) -> std::result::Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_string())?;
+    if !(0.01..=315_360_000.0).contains(&seconds) {
+        return Err("must be from 0.01 seconds to 10 years".to_string());
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+/// Parses the command line. `--help` and `--version` print and end the process, as users expect.
+pub fn parse<A: Parser>() -> Result<A> {
+    Ok(parse_matches(std::env::args_os(), |_| ())?.0)
+}
+
+/// The same, and whether the user gave one of these arguments: those that have a default are there either way.
+pub fn parse_told<A: Parser>(arguments: &[&str]) -> Result<(A, bool)> {
+    parse_matches(std::env::args_os(), |matches| {
+        let given = |argument: &&str| matches.value_source(argument) == Some(ValueSource::CommandLine);
+        arguments.iter().any(given)
+    })
+}
+
+#[cfg(test)]
+fn parse_from<A: Parser>(args: impl IntoIterator<Item = OsString>) -> Result<A> {
+    parse_matches(args, |_| ()).map(|(parsed, ())| parsed)
+}
+
+fn parse_matches<A: Parser, T>(
+    args: impl IntoIterator<Item = OsString>,
+    ask: impl Fn(&ArgMatches) -> T,
+) -> Result<(A, T)> {
+    let args: Vec<OsString> = args.into_iter().collect();
+    if generate::printed(A::command, &args)? {
+        return Err(Failure::none());
+    }
+    let matches = A::command().try_get_matches_from(args);
+    let parsed = matches.and_then(|matches| Ok((A::from_arg_matches(&matches)?, ask(&matches))));
+    parsed.map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => match error.print() {
+            Ok(()) => Failure::none(),
+            Err(error) => Failure::stdout(error),
+        },
+        _ => Failure::usage(one_line(&error.to_string())),
+    })
+}
+
+/// The first paragraph of a usage error, which says it all, and where to read on.
+fn one_line(error: &str) -> String {
+    let paragraph = error.split("\n\n").next().unwrap_or(error);
+    let words: Vec<&str> = paragraph.split_whitespace().collect();
+    format!("{} (see --help)", words.join(" ").trim_start_matches("error: "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cli::exit::Exit;
+
+    #[derive(Parser)]
+    struct Args {
+        #[command(flatten)]
+        common: Common,
+    }
+
+    fn parsed(line: &str) -> Result<Common> {
+        Ok(parse_from::<Args>(line.split(' ').map(OsString::from))?.common)
+    }
+
+    #[test]
+    fn interval_and_count_as_iostat_has_them() {
+        let common = parsed("tool 0.25 4").unwrap();
+        assert_eq!((common.interval, common.count), (Duration::from_millis(250), Some(4)));
+        let common = parsed("tool").unwrap();
+        assert_eq!((common.interval, common.count), (Duration::from_secs(1), None));
+    }
+
+    #[test]
+    fn a_mistake_is_one_line_and_status_2() {
+        for line in [
+            "tool --frob",
+            "tool 0",
+            "tool x",
+            "tool 1 0",
+            "tool -o xml",
+            "tool -q -v",
+            "tool inf",
+            "tool nan",
+        ] {
+            let failure = parsed(line).unwrap_err();
+            assert_eq!(failure.exit, Exit::Usage, "{line}");
+            assert!(
+                !failure.message.contains('\n') && failure.message.ends_with("(see --help)"),
+                "{failure}"
+            );
+        }
+    }
+}

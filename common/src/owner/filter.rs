@@ -1,0 +1,157 @@
+//! `--pid` and `--cgroup`: what the user named, checked, and handed to the kernel's side.
+
+use std::fs::{self, File};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use cli::exit::{Failure, Result};
+
+use crate::options::Common;
+
+/// `FILTER_MAX_PIDS` in `bpf/include/filter.h`.
+const MAX_PIDS: usize = 32;
+/// `CGROUP2_SUPER_MAGIC` of `linux/magic.h`.
+const CGROUP2_MAGIC: rustix::fs::FsWord = 0x6367_7270;
+
+/// Which tasks to look at.
+#[derive(Default)]
+pub struct Filter {
+    pids: Vec<u32>,
+    cgroup: Option<(u64, OwnedFd)>,
+}
+
+/// `struct filter` in `bpf/include/filter.h`.
+#[repr(C)]
+struct RawFilter {
+    cgroup_id: u64,
+    pids: u32,
+    pid: [u32; MAX_PIDS],
+}
+
+impl Filter {
+    /// The tasks that the options name.
+    pub fn of(common: &Common) -> Result<Self> {
+        Self::new(&common.pid, common.cgroup.as_deref())
+    }
+
+    /// Checks that the processes and the cgroup exist, so that a typing error is not a silent zero.
+    fn new(pids: &[u32], cgroup: Option<&Path>) -> Result<Self> {
+        if pids.len() > MAX_PIDS {
+            return Err(Failure::usage(format!(
+                "--pid can be given {MAX_PIDS} times at most: use --cgroup for more"
+            )));
+        }
+        for pid in pids {
+            if !Path::new(&format!("/proc/{pid}")).exists() {
+                return Err(Failure::usage(format!("--pid {pid}: no such process")));
+            }
+        }
+        Ok(Self { pids: pids.to_vec(), cgroup: cgroup.map(open_cgroup).transpose()? })
+    }
+
+    /// Whether only some tasks pass.
+    pub fn is_set(&self) -> bool {
+        !self.pids.is_empty() || self.cgroup.is_some()
+    }
+
+    /// The bytes of the kernel side's constant `filter`.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut raw = RawFilter {
+            cgroup_id: self.cgroup.as_ref().map_or(0, |(id, _)| *id),
+            pids: self.pids.len() as u32,
+            pid: [0; MAX_PIDS],
+        };
+        raw.pid[..self.pids.len()].copy_from_slice(&self.pids);
+        let mut bytes = Vec::with_capacity(size_of::<RawFilter>());
+        bytes.extend(raw.cgroup_id.to_ne_bytes());
+        bytes.extend(raw.pids.to_ne_bytes());
+        raw.pid.iter().for_each(|pid| bytes.extend(pid.to_ne_bytes()));
+        bytes.resize(size_of::<RawFilter>(), 0);
+        bytes
+    }
+
+    /// The cgroup's descriptor, for the map `filter_cgroup`.
+    pub(crate) fn cgroup_fd(&self) -> Option<i32> {
+        self.cgroup.as_ref().map(|(_, fd)| fd.as_raw_fd())
+    }
+}
+
+/// Opens a cgroup v2 directory, named by its path or by its path below the mount point.
+fn open_cgroup(path: &Path) -> Result<(u64, OwnedFd)> {
+    let shown = path.display();
+    let mount = cgroup2_mount();
+    let below = mount.as_ref().map(|mount| mount.join(path.strip_prefix("/").unwrap_or(path)));
+    let candidates = [Some(path.to_path_buf()), below];
+    let Some(found) = candidates.into_iter().flatten().find(|path| is_cgroup2(path)) else {
+        return Err(match mount {
+            None => Failure::unsupported(format!("--cgroup {shown}: no cgroup v2 file system is mounted")),
+            Some(mount) => Failure::usage(format!(
+                "--cgroup {shown}: no such cgroup (v2 cgroups are the directories below {})",
+                mount.display()
+            )),
+        });
+    };
+    let opened = File::open(&found).and_then(|file| Ok((file.metadata()?.ino(), file)));
+    // The inode number of a cgroup's directory is its id (kernfs, 64-bit).
+    let (id, file) = opened.map_err(|error| Failure::usage(format!("--cgroup {shown}: {error}")))?;
+    Ok((id, file.into()))
+}
+
+fn is_cgroup2(path: &Path) -> bool {
+    path.is_dir() && rustix::fs::statfs(path).is_ok_and(|stat| stat.f_type == CGROUP2_MAGIC)
+}
+
+/// Where cgroup v2 is mounted: beside v1 it is not at `/sys/fs/cgroup`. Where it can be seen whole, if there are
+/// several places; none where something else was mounted over it.
+pub fn cgroup2_mount() -> Option<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    cgroup2_mounts(&mounts).into_iter().find(|path| is_cgroup2(path))
+}
+
+/// From `/proc/self/mountinfo`, those of the whole hierarchy first.
+fn cgroup2_mounts(mounts: &str) -> Vec<PathBuf> {
+    let mut found: Vec<(bool, PathBuf)> = mounts
+        .lines()
+        .filter_map(|line| {
+            let (before, after) = line.split_once(" - ")?;
+            let mut fields = before.split(' ').skip(3);
+            let (root, path) = (fields.next()?, fields.next()?);
+            let is_one = after.split(' ').next()? == "cgroup2";
+            is_one.then(|| (root != "/", PathBuf::from(path.replace("\\040", " "))))
+        })
+        .collect();
+    found.sort_by_key(|(in_part, _)| *in_part);
+    found.into_iter().map(|(_, path)| path).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bytes_are_those_of_the_c_struct() {
+        let filter = Filter { pids: vec![7, 9], cgroup: None };
+        let bytes = filter.to_bytes();
+        assert_eq!(bytes.len(), 8 + 4 + 4 * MAX_PIDS + 4);
+        assert_eq!(bytes[8..20], [2, 0, 0, 0, 7, 0, 0, 0, 9, 0, 0, 0]);
+    }
+
+    #[test]
+    fn the_whole_hierarchy_is_preferred_beside_v1_too() {
+        let mounts = "30 1 0:26 / /sys/fs/cgroup rw shared:9 - tmpfs tmpfs rw\n\
+                      31 30 0:27 /docker/x /run/a\\040box rw - cgroup2 cgroup2 rw\n\
+                      32 30 0:27 / /sys/fs/cgroup/unified rw shared:10 - cgroup2 cgroup2 rw\n\
+                      33 30 0:28 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=systemd\n";
+        let expected = ["/sys/fs/cgroup/unified", "/run/a box"].map(PathBuf::from);
+        assert_eq!(cgroup2_mounts(mounts), expected);
+    }
+
+    #[test]
+    fn what_does_not_exist_is_named() {
+        let gone = Filter::new(&[4_194_305], None).err().unwrap();
+        assert_eq!(gone.message, "--pid 4194305: no such process");
+        let many = Filter::new(&[1; MAX_PIDS + 1], None).err().unwrap();
+        assert!(many.message.contains("32 times"), "{many}");
+    }
+}

@@ -1,0 +1,214 @@
+//! Whose work it was: what `--by` asks for, and how a record names it.
+
+pub mod ancestry;
+pub mod apps;
+pub(crate) mod cgroups;
+pub mod filter;
+mod glob;
+
+use clap::ValueEnum;
+use cli::exit::{Failure, Result};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use apps::Apps;
+
+/// What stands for all that `--top` does not tell apart.
+pub const OTHERS: &str = "(other)";
+
+/// What a record is about, in the order of `enum by` in `bpf/include/owner.h`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    /// The whole system.
+    #[default]
+    System,
+    /// Each process.
+    Process,
+    /// Each command: all threads of one name.
+    Comm,
+    /// Each cgroup v2.
+    Cgroup,
+    /// Each thread.
+    Thread,
+    /// Each process that started others: what its children do.
+    Parent,
+    /// Each group of processes that a file names.
+    App,
+}
+
+/// The options of tools that can tell whose work it was.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// A record for each process, thread, parent (what its children do), comm, cgroup or app that was active, rather
+    /// than for the system
+    #[arg(long, value_name = "WHOM", value_enum, default_value_t, hide_possible_values = true)]
+    pub by: By,
+
+    /// With --by app: the groups, in the syntax of Netdata's apps_groups.conf (`group: name name* *name 'a name'`);
+    /// what is in none is other
+    #[arg(long, value_name = "FILE", required_if_eq("by", "app"), value_parser = Apps::read)]
+    pub apps: Option<Apps>,
+
+    /// With --by, only the N busiest of an interval, by the first number of the record unless said below; the others
+    /// together in a record that names them (other)
+    #[arg(long, value_name = "N", requires = "by", value_parser = clap::value_parser!(u32).range(1..))]
+    pub top: Option<u32>,
+
+    /// With --by, how many are kept apart in an interval; what more there are is lost, and counted so
+    #[arg(long, value_name = "N", default_value_t = 4096, requires = "by",
+          value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    pub map_size: u32,
+}
+
+impl Options {
+    /// What is asked for where a tool knows no owners, or where it does not matter whose work it is.
+    pub(crate) const SYSTEM: &'static Self = &Self { by: By::System, apps: None, top: None, map_size: 1 };
+
+    /// Refuses what does not belong together.
+    ///
+    /// # Errors
+    /// A usage error for `--apps` without `--by app`.
+    pub fn check(&self) -> Result<()> {
+        match self.apps {
+            Some(_) if self.by != By::App => Err(Failure::usage("--apps is for --by app")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whose work a record tells of. Without `--by`, the system's: then it has none of these fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+pub struct Owner {
+    /// With --by process or thread: the process; null in the record of an interval in which nothing happened, and in
+    /// that of the others with --top.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<Option<u32>>,
+    /// With --by thread: the thread; equal to pid for a process's first thread. Null as above.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tid: Option<Option<u32>>,
+    /// With --by process, thread or comm: the command's name, at most 15 bytes; a process's is that of its first thread,
+    /// a process's and thread's as it was when first seen in the interval. `(other)` with --top: all others. Null where
+    /// nothing happened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comm: Option<Option<String>>,
+    /// With --by parent: the process whose children did it. Null as pid is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ppid: Option<Option<u32>>,
+    /// With --by parent: its command's name. `(other)` and null as comm is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Option<String>>,
+    /// With --by cgroup: the path below the mount point of cgroup v2, as `/proc/PID/cgroup` has it. `(other)` and null
+    /// as comm is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cgroup: Option<Option<String>>,
+    /// With --by app: the group; `other` of processes that are in none. `(other)` and null as comm is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app: Option<Option<String>>,
+}
+
+impl Owner {
+    /// What stands for all columns of an owner in those of a table.
+    pub const COLUMN: &'static str = "owner";
+    /// These columns; a record has some of them.
+    pub const COLUMNS: [&'static str; 7] = ["pid", "tid", "comm", "ppid", "parent", "cgroup", "app"];
+    /// The least widths of those whose longest text is known.
+    pub const WIDTHS: [(&'static str, usize); 5] =
+        [("pid", 7), ("comm", 15), ("tid", 7), ("ppid", 7), ("parent", 15)];
+
+    /// The size of `struct owner` in `bpf/include/owner.h`.
+    pub const KEY_BYTES: usize = 24;
+    /// The size of `struct names` there.
+    pub const NAMES_BYTES: usize = 24;
+
+    /// Of an interval in which nothing happened.
+    pub fn nobody(by: By) -> Self {
+        let has = |whom: &[By]| whom.contains(&by);
+        Self {
+            pid: has(&[By::Process, By::Thread]).then_some(None),
+            tid: has(&[By::Thread]).then_some(None),
+            comm: has(&[By::Process, By::Thread, By::Comm]).then_some(None),
+            ppid: has(&[By::Parent]).then_some(None),
+            parent: has(&[By::Parent]).then_some(None),
+            cgroup: has(&[By::Cgroup]).then_some(None),
+            app: has(&[By::App]).then_some(None),
+        }
+    }
+
+    /// All that `--top` does not tell apart: named so, without a number.
+    pub fn others(by: By) -> Self {
+        let mut owner = Self::nobody(by);
+        let names = [&mut owner.comm, &mut owner.parent, &mut owner.cgroup, &mut owner.app];
+        names.into_iter().flatten().for_each(|name| *name = Some(OTHERS.to_string()));
+        owner
+    }
+
+    /// What it is known by, where there are numbers: without the names, which may change.
+    pub fn key(&self) -> Self {
+        let mut key = self.clone();
+        if key.pid.is_some() {
+            key.comm = None;
+        }
+        if key.ppid.is_some() {
+            key.parent = None;
+        }
+        key
+    }
+
+    /// A process.
+    pub fn process(pid: u32, comm: String) -> Self {
+        Self { pid: Some(Some(pid)), comm: Some(Some(comm)), ..Self::default() }
+    }
+
+    /// A thread of a process.
+    pub fn thread(pid: u32, tid: u32, comm: String) -> Self {
+        Self { tid: Some(Some(tid)), ..Self::process(pid, comm) }
+    }
+
+    /// The children of a process.
+    pub fn parent(ppid: u32, parent: String) -> Self {
+        Self { ppid: Some(Some(ppid)), parent: Some(Some(parent)), ..Self::default() }
+    }
+
+    /// All threads of a name.
+    pub fn comm(comm: String) -> Self {
+        Self { comm: Some(Some(comm)), ..Self::default() }
+    }
+
+    /// A cgroup.
+    pub fn cgroup(path: String) -> Self {
+        Self { cgroup: Some(Some(path)), ..Self::default() }
+    }
+
+    /// A group of processes.
+    pub fn app(name: String) -> Self {
+        Self { app: Some(Some(name)), ..Self::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(owner: &Owner) -> String {
+        serde_json::to_string(owner).unwrap()
+    }
+
+    #[test]
+    fn only_what_was_asked_for_is_a_field() {
+        assert_eq!(json(&Owner::nobody(By::System)), "{}");
+        assert_eq!(json(&Owner::nobody(By::Process)), r#"{"pid":null,"comm":null}"#);
+        assert_eq!(json(&Owner::nobody(By::Cgroup)), r#"{"cgroup":null}"#);
+        assert_eq!(json(&Owner::process(7, "dd".into())), r#"{"pid":7,"comm":"dd"}"#);
+        assert_eq!(json(&Owner::thread(7, 8, "dd".into())), r#"{"pid":7,"tid":8,"comm":"dd"}"#);
+        assert_eq!(json(&Owner::parent(7, "sh".into())), r#"{"ppid":7,"parent":"sh"}"#);
+        assert_eq!(json(&Owner::comm("dd".into())), r#"{"comm":"dd"}"#);
+    }
+
+    #[test]
+    fn the_others_have_a_name_and_no_number() {
+        assert_eq!(json(&Owner::others(By::System)), "{}");
+        assert_eq!(json(&Owner::others(By::Thread)), r#"{"pid":null,"tid":null,"comm":"(other)"}"#);
+        assert_eq!(json(&Owner::others(By::Parent)), r#"{"ppid":null,"parent":"(other)"}"#);
+        assert_eq!(json(&Owner::others(By::App)), r#"{"app":"(other)"}"#);
+    }
+}

@@ -1,0 +1,142 @@
+//! What typed programs attach to, by the number that the kernel's types have for it: from our own index rather than by
+//! libbpf, which would read all types for it and go through them once for each program.
+//!
+//! libbpf lets a program bring handlers of its own for sections (`libbpf_register_prog_handler`), which are asked what
+//! to load with. It reads the kernel's types before that, for every program of the type that these have; so until then
+//! they have another (`prog_needs_vmlinux_btf`).
+
+use std::collections::BTreeMap;
+use std::ffi::{CStr, c_int, c_long};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use libbpf_rs::{Error, Link, OpenProgramMut, ProgramMut, ProgramType};
+
+use crate::hooks::{Kind, Program};
+use crate::kernel::btf::{self, target};
+use crate::kernel::running::Running;
+
+/// The sections, and how their programs are attached.
+const SECTIONS: [(&CStr, libbpf_sys::bpf_attach_type); 4] = [
+    (c"tp_btf+", libbpf_sys::BPF_TRACE_RAW_TP),
+    (c"fentry+", libbpf_sys::BPF_TRACE_FENTRY),
+    (c"fexit+", libbpf_sys::BPF_TRACE_FEXIT),
+    (c"iter+", libbpf_sys::BPF_TRACE_ITER),
+];
+
+/// By a program's name, what it attaches to.
+static TARGETS: Mutex<BTreeMap<String, Target>> = Mutex::new(BTreeMap::new());
+
+/// What a program attaches to.
+struct Target {
+    /// Its number among the kernel's types.
+    number: u32,
+    /// The types of the module that it belongs to, if it does.
+    module: Option<Arc<OwnedFd>>,
+}
+
+/// Has libbpf ask here what typed programs attach to, those of all objects that are opened from now on.
+pub fn register() {
+    static REGISTERED: OnceLock<()> = OnceLock::new();
+    REGISTERED.get_or_init(|| {
+        for (section, attach_type) in SECTIONS {
+            let opts = libbpf_sys::libbpf_prog_handler_opts {
+                sz: size_of::<libbpf_sys::libbpf_prog_handler_opts>() as libbpf_sys::size_t,
+                prog_prepare_load_fn: Some(prepare),
+                ..Default::default()
+            };
+            // SAFETY: libbpf copies the section's name and the options.
+            unsafe {
+                libbpf_sys::libbpf_register_prog_handler(
+                    section.as_ptr(),
+                    libbpf_sys::BPF_PROG_TYPE_RAW_TRACEPOINT,
+                    attach_type,
+                    &raw const opts,
+                );
+            }
+        }
+    });
+}
+
+/// Has programs find their targets among the types of the kernel and its modules.
+#[derive(Default)]
+pub struct Resolver {
+    /// The types of modules, by name.
+    modules: BTreeMap<String, Arc<OwnedFd>>,
+}
+
+impl Resolver {
+    /// Finds a program's target; what neither the kernel nor a module was seen to have, libbpf looks for.
+    ///
+    /// # Errors
+    /// When libbpf does not find it either.
+    pub fn resolve(
+        &mut self,
+        open: &mut OpenProgramMut<'_>,
+        program: &Program,
+        kernel: &Running,
+    ) -> Result<(), Error> {
+        if !is_typed(program) {
+            return Ok(());
+        }
+        let of_kernel = kernel.index().and_then(|index| target::number(program, index));
+        let target = of_kernel.map(|number| Target { number, module: None });
+        let Some(target) = target.or_else(|| self.of_module(program, kernel)) else {
+            open.set_prog_type(ProgramType::Tracing);
+            return open.set_attach_target(0, Some(program.target.clone()));
+        };
+        if let Ok(mut targets) = TARGETS.lock() {
+            targets.insert(program.name.clone(), target);
+        }
+        Ok(())
+    }
+
+    fn of_module(&mut self, program: &Program, kernel: &Running) -> Option<Target> {
+        let function = kernel.modules().function(&program.target)?;
+        if !self.modules.contains_key(&function.module) {
+            let types = btf::descriptor(&function.module).ok()?;
+            self.modules.insert(function.module.clone(), Arc::new(types));
+        }
+        let module = self.modules.get(&function.module).cloned();
+        Some(Target { number: function.number, module })
+    }
+}
+
+/// Forgets all targets: no more programs are loaded.
+pub fn forget() {
+    if let Ok(mut targets) = TARGETS.lock() {
+        targets.clear();
+    }
+}
+
+/// Attaches a program whose target was resolved here, or of another kind.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn attach(loaded: &ProgramMut<'_>, program: &Program) -> Result<Link, Error> {
+    if is_typed(program) { loaded.attach_trace() } else { loaded.attach() }
+}
+
+fn is_typed(program: &Program) -> bool {
+    matches!(program.kind, Kind::Btf | Kind::Fentry | Kind::Iter)
+}
+
+/// Called by libbpf before it loads a program: says what the program attaches to, and gives it its true type.
+extern "C" fn prepare(
+    program: *mut libbpf_sys::bpf_program,
+    opts: *mut libbpf_sys::bpf_prog_load_opts,
+    _: c_long,
+) -> c_int {
+    // SAFETY: libbpf's own program, whose name lives as long.
+    let name = unsafe { CStr::from_ptr(libbpf_sys::bpf_program__name(program)) };
+    let Ok(targets) = TARGETS.lock() else { return -libc::ESRCH };
+    let Some(target) = targets.get(&*name.to_string_lossy()) else { return -libc::ESRCH };
+    // SAFETY: libbpf's own options, which it hands out to be changed.
+    let opts = unsafe { &mut *opts };
+    opts.attach_btf_id = target.number;
+    if let Some(module) = &target.module {
+        opts.attach_btf_obj_fd = module.as_raw_fd() as u32;
+    }
+    // SAFETY: libbpf's own program, which is not loaded yet.
+    unsafe { libbpf_sys::bpf_program__set_type(program, libbpf_sys::BPF_PROG_TYPE_TRACING) }
+}

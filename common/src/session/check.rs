@@ -1,0 +1,191 @@
+//! `--check`: which rung each hook took, which were passed over, and why.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use cli::exit::{Failure, Result};
+use serde::Serialize;
+
+use super::capabilities::Need;
+use crate::hooks::plan::{Plan, Planned};
+use crate::options::Output;
+
+/// What stands before the capabilities.
+const NEEDS: &str = "capabilities";
+
+#[derive(Serialize)]
+struct Row<'a> {
+    hook: &'a str,
+    rung: Option<String>,
+    /// How many programs it has.
+    programs: usize,
+    optional: bool,
+    bound: Option<&'a str>,
+    passed: Vec<Passed<'a>>,
+}
+
+#[derive(Serialize)]
+struct Passed<'a> {
+    rung: &'a str,
+    reason: &'a str,
+}
+
+impl<'a> From<&'a Planned> for Row<'a> {
+    fn from(hook: &'a Planned) -> Self {
+        let passed = hook.passed.iter().map(|(rung, refusal)| Passed { rung, reason: &refusal.reason });
+        Self {
+            hook: hook.hook,
+            rung: hook.rung.clone(),
+            programs: hook.taken.len(),
+            optional: hook.optional,
+            bound: hook.bound,
+            passed: passed.collect(),
+        }
+    }
+}
+
+/// Prints a row per hook, and what rights that takes: JSON where asked for, else text.
+pub fn print(plan: &Plan, needs: &[Need], output: Option<Output>) -> Result<()> {
+    let mut out = io::stdout().lock();
+    let written = write(&mut out, plan, output).and_then(|()| write_needs(&mut out, plan, needs, output));
+    written.and_then(|()| out.flush()).map_err(Failure::stdout)
+}
+
+/// Says on stderr what is attached: each hook's rung, and the programs that this is.
+pub fn tell(plan: &Plan) {
+    for (hook, rung) in plan.hooks.iter().filter_map(|hook| Some((hook, hook.rung.as_ref()?))) {
+        let programs: Vec<_> = hook.taken.iter().map(|program| program.name.as_str()).collect();
+        eprintln!("attached for {} by {rung}: {}", hook.hook, programs.join(" "));
+    }
+}
+
+/// How wide the first column is.
+fn width(plan: &Plan) -> usize {
+    plan.hooks.iter().map(|hook| hook.hook.len()).fold(NEEDS.len(), usize::max)
+}
+
+fn write(out: &mut impl Write, plan: &Plan, output: Option<Output>) -> io::Result<()> {
+    let width = width(plan);
+    for row in plan.hooks.iter().map(Row::from) {
+        if output == Some(Output::Json) {
+            writeln!(out, "{}", serde_json::to_string(&row)?)?;
+            continue;
+        }
+        let none = if row.optional { "none, goes without" } else { "none" };
+        writeln!(out, "{:width$}  {}", row.hook, row.rung.as_deref().unwrap_or(none))?;
+        if let Some(bound) = row.bound {
+            writeln!(out, "{:width$}    bound: {bound}", "")?;
+        }
+        for passed in row.passed {
+            writeln!(out, "{:width$}    passed over {}: {}", "", passed.rung, passed.reason)?;
+        }
+    }
+    Ok(())
+}
+
+/// What rights it takes: a row for each capability, in text a line and what there is to say about some.
+fn write_needs(out: &mut impl Write, plan: &Plan, needs: &[Need], output: Option<Output>) -> io::Result<()> {
+    if output == Some(Output::Json) {
+        return needs.iter().try_for_each(|need| writeln!(out, "{}", serde_json::to_string(need)?));
+    }
+    if needs.is_empty() {
+        return Ok(());
+    }
+    let width = width(plan);
+    let names: Vec<_> = needs.iter().map(|need| need.capability.as_str()).collect();
+    writeln!(out, "{NEEDS:width$}  {}", names.join(" "))?;
+    for (index, need) in needs.iter().enumerate() {
+        let missing = if need.missing { " (missing)" } else { "" };
+        // The first two every tool needs.
+        if index >= 2 || need.missing {
+            writeln!(out, "{:width$}    {}{missing}: {}", "", need.capability, need.reason)?;
+        }
+    }
+    Ok(())
+}
+
+/// Says once what the rungs taken cannot see, and which optional hooks are not there.
+pub fn warn_of_bounds(plan: &Plan) {
+    let mut bounds: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for hook in &plan.hooks {
+        if let Some(bound) = hook.bound {
+            bounds.entry(bound).or_default().push(hook.hook);
+        }
+        // Of the best way: what comes after it is a makeshift, and mostly for other kernels.
+        let first = hook.passed.iter().find(|(_, refusal)| refusal.was_tried());
+        let lacks = hook.taken.is_empty() && !hook.pointless;
+        if let (true, Some((rung, refusal))) = (lacks, first) {
+            eprintln!("note: goes without {}: {rung}: {}", hook.hook, refusal.reason);
+        }
+    }
+    for (bound, hooks) in bounds {
+        eprintln!("note: of {}: {bound} (--check tells why)", hooks.join(", "));
+    }
+}
+
+/// The end of a tool that cannot have a hook that it needs. The reason is that of the last rung that was tried, of
+/// those that were not permitted if there is one: what can be remedied comes first.
+pub fn failure(missing: &Planned) -> Failure {
+    let tried: Vec<_> = missing.passed.iter().filter(|(_, refusal)| refusal.was_tried()).collect();
+    let rungs: Vec<_> = tried.iter().map(|(rung, _)| rung.as_str()).collect();
+    let forbidden = tried.iter().rfind(|(_, refusal)| refusal.not_permitted);
+    let reason = forbidden.or(tried.last()).map_or("no rung", |(_, refusal)| refusal.reason.as_str());
+    let message =
+        format!("cannot see {}: tried {}: {reason} (--check tells more)", missing.hook, rungs.join(", "));
+    match forbidden {
+        Some(_) => Failure::not_permitted(message),
+        None => Failure::unsupported(message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hooks::plan::describe;
+    use crate::hooks::{Program, Refusal};
+    use cli::exit::Exit;
+
+    fn planned(taken: Vec<Program>, refusal: Refusal) -> Planned {
+        Planned {
+            hook: "reads",
+            rung: (!taken.is_empty()).then(|| describe(&taken, "")),
+            taken,
+            bound: Some("no io_uring"),
+            passed: vec![("fentry:vfs_read".to_string(), refusal)],
+            optional: false,
+            pointless: false,
+        }
+    }
+
+    #[test]
+    fn the_text_names_rung_bound_and_reason() {
+        let program = Program::from_section("p", "kprobe/vfs_read").unwrap();
+        let plan = Plan { hooks: vec![planned(vec![program], Refusal::missing("not in this kernel"))] };
+        let mut text = Vec::new();
+        write(&mut text, &plan, None).unwrap();
+        assert_eq!(
+            String::from_utf8(text).unwrap(),
+            "reads         kprobe:vfs_read\n                bound: no io_uring\n                \
+             passed over fentry:vfs_read: not in this kernel\n"
+        );
+        let need = |capability: &str, missing| Need {
+            capability: capability.to_string(),
+            reason: "it".to_string(),
+            missing,
+        };
+        let mut text = Vec::new();
+        let needs = [need("CAP_BPF", false), need("CAP_PERFMON", true), need("CAP_SYS_ADMIN", false)];
+        write_needs(&mut text, &plan, &needs, None).unwrap();
+        assert_eq!(
+            String::from_utf8(text).unwrap(),
+            "capabilities  CAP_BPF CAP_PERFMON CAP_SYS_ADMIN\n                CAP_PERFMON (missing): it\n                \
+             CAP_SYS_ADMIN: it\n"
+        );
+    }
+
+    #[test]
+    fn a_missing_right_is_told_from_a_missing_function() {
+        assert_eq!(failure(&planned(vec![], Refusal::missing("x"))).exit, Exit::Unsupported);
+        assert_eq!(failure(&planned(vec![], Refusal::not_permitted("x"))).exit, Exit::NotPermitted);
+    }
+}

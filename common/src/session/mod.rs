@@ -1,0 +1,299 @@
+//! From an opened object to one that measures: plan the hooks, load what they need, attach, give up rights.
+
+mod attach_target;
+pub mod capabilities;
+mod check;
+mod libbpf_log;
+mod open;
+pub mod prog_stats;
+pub mod target_btf;
+mod tool;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use cli::exit::{Failure, Result};
+use cli::signals::Stop;
+use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
+use libbpf_rs::{Link, MapCore, MapFlags};
+
+use crate::bpf::globals::{map, set_constant};
+use crate::hooks::plan::{Plan, plan};
+use crate::hooks::refused::Tried;
+use crate::hooks::{Kind, Program, Refusal};
+use crate::kernel::btf::Types;
+use crate::kernel::diagnosis::{Scope, Step, diagnose};
+use crate::kernel::offline::Described;
+use crate::kernel::privilege;
+use crate::kernel::restrictions::Facts;
+use crate::kernel::running::Running;
+use crate::measure::per_owner;
+use crate::options::Common;
+use crate::owner::filter::Filter;
+use crate::owner::{self, By};
+use attach_target::Resolver;
+use capabilities::{Also, Rights};
+use open::{first_opened, opened, programs, unusable};
+use prog_stats::Meter;
+pub use tool::{Prove, Tool};
+
+/// A tool at work: loaded, attached, without rights.
+pub struct Session<S> {
+    /// The tool's loaded skeleton.
+    pub skel: S,
+    /// What was attached, and what was passed over.
+    pub plan: Plan,
+    /// Becomes readable when the tool is asked to end.
+    pub stop: Stop,
+    /// What the tool's own programs cost and miss.
+    pub meter: Meter,
+    /// Whether these programs counted what proved the hooks, which is nobody's work.
+    pub counted_proof: bool,
+    /// By the program's name. Dropping a link detaches.
+    links: BTreeMap<String, Link>,
+}
+
+/// Plans, loads, attaches, and tries what it has: a rung that the kernel refuses, or that sees nothing, is passed
+/// over for the next.
+///
+/// With `--check` it prints what came of that, and ends.
+///
+/// # Errors
+/// When a hook that the tool needs cannot be had: status 3 if the kernel cannot, 4 if the caller may not. Status 2 when
+/// there is no such process or cgroup. Nothing, with status 0, after `--check`.
+pub fn start<B>(
+    tool: &Tool<'_, B, B::Output, <B::Output as OpenSkel<'static>>::Output>,
+    common: &Common,
+) -> Result<Session<<B::Output as OpenSkel<'static>>::Output>>
+where
+    B: SkelBuilder<'static>,
+{
+    start_with(tool, common, &[], || ())
+}
+
+/// The same, with something that the tool does last of all that needs rights, once it has attached, and the rights that
+/// this needs: `--check` tells them.
+///
+/// # Errors
+/// As for `start`.
+pub fn start_with<B>(
+    tool: &Tool<'_, B, B::Output, <B::Output as OpenSkel<'static>>::Output>,
+    common: &Common,
+    also: &[Also],
+    last: impl FnOnce(),
+) -> Result<Session<<B::Output as OpenSkel<'static>>::Output>>
+where
+    B: SkelBuilder<'static>,
+{
+    if let Some(folder) = &common.kernel {
+        return Err(check_for(tool, common, folder));
+    }
+    if let Some(owner) = tool.owner {
+        owner.check()?;
+    }
+    let filter = Filter::of(common)?;
+    let rights = common.check.then(Rights::of_caller);
+    privilege::check().inspect_err(|_| {
+        // As much as there is to be said without trying.
+        let plan = Plan { hooks: Vec::new() };
+        if let Some(rights) = &rights {
+            let _ = check::print(&plan, &rights.least(), common.output);
+        }
+    })?;
+    privilege::check_bpf()?;
+    Running::check()?;
+    libbpf_log::listen(common.verbose);
+    let statistics = common.overhead.then(prog_stats::enable).transpose()?;
+    let (first, target) = first_opened(tool)?;
+    let mut kernel = Tried::new(Running::of(target.index, &programs(first.open_object())));
+    let mut first = Some(first);
+    // What a hook sees is proven once, by work of this process: without the user's filter, and whoever does it.
+    let asks = filter.is_set() || tool.owner.is_some_and(|owner| owner.by != By::System);
+    let mut proven = tool.prove.is_none();
+    let (skel, plan, links, counted_proof) = loop {
+        let open = first.take().map_or_else(|| opened(tool, target.btf.as_ref()), Ok)?;
+        let (program, refusal) =
+            match attempt(tool, open, common, &kernel, rights.as_ref(), &filter, !proven)? {
+                Attempt::Attached { skel, plan, links, proves: false } => {
+                    break (skel, plan, links, false);
+                }
+                Attempt::Attached { skel, plan, links, proves: true } => {
+                    let blind = tool.prove.map(|prove| prove(&skel, &plan)).transpose()?.unwrap_or_default();
+                    match first_blind(&plan, &blind) {
+                        Some(blind) => (
+                            blind,
+                            Refusal::missing("attached, but not called every time: inlined by the compiler"),
+                        ),
+                        None if asks => {
+                            proven = true;
+                            continue;
+                        }
+                        None => break (skel, plan, links, true),
+                    }
+                }
+                Attempt::Refused(program, refusal) => (program, refusal),
+            };
+        kernel.refused(&program, refusal);
+    };
+    Types::forget_running();
+    attach_target::forget();
+    for note in kernel.kernel().take_notes().iter().filter(|_| !common.quiet) {
+        eprintln!("note: {note}");
+    }
+    if let Some(rights) = rights {
+        let needs = rights.needed(&plan, kernel.kernel(), common.overhead, also);
+        check::print(&plan, &needs, common.output)?;
+        return Err(Failure::none());
+    }
+    if common.verbose {
+        check::tell(&plan);
+    }
+    if !common.quiet {
+        check::warn_of_bounds(&plan);
+    }
+    let probes = plan.programs().filter(|program| program.kind == Kind::Kprobe);
+    let probes = probes.filter_map(|program| links.get(&program.name));
+    let mut meter = Meter::new(skel.object(), probes, statistics)?;
+    last();
+    // Rights belong to a thread: they are given up before there is a second one, the one that waits for signals.
+    if let Err(error) = privilege::drop_all(|| meter.works())
+        && !common.quiet
+    {
+        eprintln!("note: could not give up capabilities: {error}");
+    }
+    meter.account();
+    Ok(Session { skel, plan, stop: Stop::on_signals()?, meter, counted_proof, links })
+}
+
+/// Plans for a kernel that is not running here, prints that, and ends: status 3 where a needed hook has no rung.
+fn check_for<B>(
+    tool: &Tool<'_, B, B::Output, <B::Output as OpenSkel<'static>>::Output>,
+    common: &Common,
+    folder: &Path,
+) -> Failure
+where
+    B: SkelBuilder<'static>,
+{
+    let planned = || {
+        let kernel = Described::read(folder)?;
+        let open = opened(tool, None)?;
+        let plan = plan(tool.hooks, tool.wanted, &programs(open.open_object()), &kernel, common.attach);
+        let plan = plan.map_err(Failure::failed)?;
+        check::print(&plan, &[], common.output)?;
+        Ok(plan.failing().map(check::failure))
+    };
+    planned().map_or_else(|failure| failure, |missing| missing.unwrap_or_else(Failure::none))
+}
+
+/// What became of a plan when it was tried.
+enum Attempt<S> {
+    /// All is attached; where it `proves`, without the user's filter, and what it sees is to be proven.
+    Attached { skel: S, plan: Plan, links: BTreeMap<String, Link>, proves: bool },
+    /// The kernel refused this program, for which there may be another rung.
+    Refused(Program, Refusal),
+}
+
+fn attempt<B>(
+    tool: &Tool<'_, B, B::Output, <B::Output as OpenSkel<'static>>::Output>,
+    mut open: B::Output,
+    common: &Common,
+    kernel: &Tried<Running>,
+    rights: Option<&Rights>,
+    filter: &Filter,
+    may_prove: bool,
+) -> Result<Attempt<<B::Output as OpenSkel<'static>>::Output>>
+where
+    B: SkelBuilder<'static>,
+{
+    let plan = plan(tool.hooks, tool.wanted, &programs(open.open_object()), kernel, common.attach);
+    let plan = plan.map_err(Failure::failed)?;
+    if let Some(missing) = plan.failing() {
+        if let Some(rights) = rights {
+            let needs = rights.needed(&plan, kernel.kernel(), common.overhead, &[]);
+            check::print(&plan, &needs, common.output)?;
+        }
+        return Err(check::failure(missing));
+    }
+    // A tracepoint stands where its event happens: only functions can be inlined.
+    let proves = may_prove && plan.watches_functions();
+    let no_filter = Filter::default();
+    let filter = if proves { &no_filter } else { filter };
+    if let Some(owner) = tool.owner {
+        let owner = if proves { owner::Options::SYSTEM } else { owner };
+        per_owner::configure(open.open_object_mut(), owner).map_err(|error| unusable("set up", &error))?;
+    }
+    libbpf_log::forget();
+    let mut targets = Resolver::default();
+    for mut program in open.open_object_mut().progs_mut() {
+        let planned = plan.program(&program.name().to_string_lossy());
+        program.set_autoload(planned.is_some());
+        let Some(planned) = planned else { continue };
+        if let Err(error) = targets.resolve(&mut program, planned, kernel.kernel()) {
+            return refused(Some(planned), Step::Load, &error);
+        }
+    }
+    // Of a tool without filters there is no such constant; else it is one that lets all pass.
+    if filter.is_set() {
+        set_constant(open.open_object_mut(), "filter", &filter.to_bytes())?;
+    }
+    let skel = match open.load() {
+        Ok(skel) => skel,
+        Err(error) => {
+            let program =
+                libbpf_log::not_loaded(&libbpf_log::said()).find_map(|name| plan.program(name).cloned());
+            return refused(program.as_ref(), Step::Load, &error);
+        }
+    };
+    if let Some(cgroup) = filter.cgroup_fd() {
+        let map = map(skel.object(), "filter_cgroup")?;
+        map.update(&0u32.to_ne_bytes(), &cgroup.to_ne_bytes(), MapFlags::ANY)
+            .map_err(|error| Failure::failed(format!("--cgroup: the kernel refused it: {error}")))?;
+    }
+    // In the reverse order of the object, so that what ends is watched before what begins: nothing that begins is
+    // then ever left without an end.
+    let mut links = BTreeMap::new();
+    let loaded: Vec<_> = skel.object().progs_mut().filter(|program| program.autoload()).collect();
+    for program in loaded.iter().rev() {
+        let name = program.name().to_string_lossy().into_owned();
+        let Some(planned) = plan.program(&name) else { continue };
+        match attach_target::attach(program, planned) {
+            Ok(link) => links.insert(name, link),
+            Err(error) => return refused(Some(planned), Step::Attach, &error),
+        };
+    }
+    drop(loaded);
+    Ok(Attempt::Attached { skel, plan, links, proves })
+}
+
+/// A program of the first hook, of those that saw nothing, that has been given one.
+fn first_blind(plan: &Plan, blind: &[&'static str]) -> Option<Program> {
+    let hook = plan.hooks.iter().find(|hook| blind.contains(&hook.hook) && !hook.taken.is_empty())?;
+    hook.taken.first().cloned()
+}
+
+/// What a refusal means: for the program, if it is known which it was, and maybe for all that could be tried.
+fn refused<S>(
+    program: Option<&Program>,
+    step: fn(Option<Kind>) -> Step,
+    error: &libbpf_rs::Error,
+) -> Result<Attempt<S>> {
+    let step = step(program.map(|program| program.kind));
+    let said = libbpf_log::said();
+    let denied = error.kind() == libbpf_rs::ErrorKind::PermissionDenied;
+    let refusal = match diagnose(step, denied, &said, &Facts::gather()) {
+        Some(diagnosis) if program.is_none() || diagnosis.scope == Scope::All => return Err(diagnosis.into()),
+        Some(diagnosis) => diagnosis.into(),
+        None => Refusal::missing(format!("this kernel does not {step} it: {error:#} (-v shows why)")),
+    };
+    let last = said.lines().last().unwrap_or_default().trim();
+    let program =
+        program.ok_or_else(|| Failure::failed(format!("cannot {step}: {error:#}; {last} (-v shows all)")))?;
+    Ok(Attempt::Refused(program.clone(), refusal))
+}
+
+impl<S> Session<S> {
+    /// The link of a program, if the plan took it.
+    pub fn link(&self, program: &str) -> Option<&Link> {
+        self.links.get(program)
+    }
+}

@@ -1,0 +1,76 @@
+//! A tool's object, opened and set up, and what it asks of the kernel's types.
+
+use std::mem::MaybeUninit;
+
+use cli::exit::{Failure, Result};
+use libbpf_rs::OpenObject;
+use libbpf_rs::skel::{OpenSkel, SkelBuilder};
+
+use super::attach_target;
+use super::target_btf::{TargetBtf, Wanted};
+use super::tool::Tool;
+use crate::bpf::mmap;
+use crate::hooks::Program;
+use crate::kernel::btf::{Index, Types};
+
+/// What an object was found to ask of the kernel's types.
+pub struct Target {
+    /// The types that it is relocated by; libbpf looks for them itself where there are none.
+    pub btf: Option<TargetBtf>,
+    /// Where names are; nothing where the kernel's types are odd.
+    pub index: Option<Index>,
+}
+
+/// The tool's object, opened for the first time, and what it asks of the kernel's types.
+pub fn first_opened<B>(
+    tool: &Tool<'_, B, B::Output, <B::Output as OpenSkel<'static>>::Output>,
+) -> Result<(B::Output, Target)>
+where
+    B: SkelBuilder<'static>,
+{
+    attach_target::register();
+    let mut btf = TargetBtf::new();
+    let open = opened(tool, btf.as_ref())?;
+    let wanted = Wanted::of(open.open_object(), &programs(open.open_object()));
+    let found = Types::running().zip(wanted).and_then(|(types, wanted)| {
+        let index = wanted.index(&types)?;
+        let filled = btf.as_mut().and_then(|btf| btf.fill(&types, &index, &wanted));
+        Some((index, filled.is_some()))
+    });
+    match found {
+        Some((index, true)) => Ok((open, Target { btf, index: Some(index) })),
+        other => Ok((opened(tool, None)?, Target { btf: None, index: other.map(|(index, _)| index) })),
+    }
+}
+
+/// The tool's object, opened and set up.
+pub fn opened<B>(
+    tool: &Tool<'_, B, B::Output, <B::Output as OpenSkel<'static>>::Output>,
+    btf: Option<&TargetBtf>,
+) -> Result<B::Output>
+where
+    B: SkelBuilder<'static>,
+{
+    // Lives as long as the process, in which few objects are opened: the price of a skeleton that can be handed on.
+    let object: &'static mut MaybeUninit<OpenObject> = Box::leak(Box::new(MaybeUninit::uninit()));
+    let mut builder = (tool.builder)();
+    btf.map_or(Ok(()), |btf| btf.set(builder.object_builder_mut()))
+        .map_err(|error| unusable("open", &error))?;
+    let mut open = builder.open(object).map_err(|error| unusable("open", &error))?;
+    (tool.configure)(&mut open).map_err(|error| unusable("set up", &error))?;
+    mmap::size(open.open_object_mut()).map_err(|error| unusable("set up", &error))?;
+    Ok(open)
+}
+
+/// What there is to be said of an object that cannot be used.
+pub fn unusable(what: &str, error: &libbpf_rs::Error) -> Failure {
+    Failure::failed(format!("cannot {what} the BPF object: {error}"))
+}
+
+/// Its programs, of those kinds that tools have.
+pub fn programs(object: &OpenObject) -> Vec<Program> {
+    let named = |program: libbpf_rs::OpenProgram<'_>| {
+        Program::from_section(&program.name().to_string_lossy(), &program.section().to_string_lossy())
+    };
+    object.progs().filter_map(named).collect()
+}

@@ -1,0 +1,136 @@
+//! What the tool's own programs cost and miss, by the kernel's own account, interval by interval.
+
+use std::io::{Error, ErrorKind};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use cli::exit::{Failure, Result};
+use cli::interval::Account;
+use libbpf_rs::{Link, Object};
+
+use crate::kernel::diagnosis::{Step, diagnose};
+use crate::kernel::restrictions::Facts;
+
+/// What the kernel accounts to a set of programs, since they were loaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Nanoseconds spent in the programs; 0 unless statistics are on.
+    pub ns: u64,
+    /// How often they ran; 0 unless statistics are on.
+    pub runs: u64,
+    /// Events that a program did not see, because it was interrupted by itself on the same processor, or because a
+    /// probe of returns had no more room for calls under way.
+    pub missed: u64,
+}
+
+impl Cost {
+    /// What came since an earlier account.
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            ns: self.ns.wrapping_sub(before.ns),
+            runs: self.runs.wrapping_sub(before.runs),
+            missed: self.missed.wrapping_sub(before.missed),
+        }
+    }
+}
+
+/// Reads the kernel's account of the tool's own programs.
+pub struct Meter {
+    programs: Vec<OwnedFd>,
+    links: Vec<OwnedFd>,
+    seen: Cost,
+    /// Held for as long as the kernel shall keep statistics.
+    statistics: Option<OwnedFd>,
+}
+
+impl Meter {
+    /// Keeps descriptors of an object's loaded programs and of the links of its probes; `statistics` is held for as
+    /// long as the kernel shall keep them.
+    pub(crate) fn new<'a>(
+        object: &Object,
+        links: impl Iterator<Item = &'a Link>,
+        statistics: Option<OwnedFd>,
+    ) -> Result<Self> {
+        let unkept = |error| Failure::failed(format!("cannot keep a descriptor: {error}"));
+        let loaded = object.progs_mut().filter(|program| program.autoload());
+        let programs = loaded.map(|program| program.as_fd().try_clone_to_owned());
+        let programs = programs.collect::<std::io::Result<_>>().map_err(unkept)?;
+        let links = links.map(|link| link.as_fd().try_clone_to_owned());
+        let links = links.collect::<std::io::Result<_>>().map_err(unkept)?;
+        Ok(Self { programs, links, seen: Cost::default(), statistics })
+    }
+
+    /// Whether the kernel tells, with the rights that are left.
+    pub(crate) fn works(&self) -> bool {
+        account(&self.programs).is_some()
+    }
+
+    /// What the programs cost and missed since the last call.
+    pub fn account(&mut self) -> Account {
+        let Some(mut now) = account(&self.programs) else { return Account::default() };
+        now.missed += missed_calls(&self.links);
+        let cost = now.since(self.seen);
+        self.seen = now;
+        Account { missed: cost.missed, cost: self.statistics.is_some().then_some((cost.ns, cost.runs)) }
+    }
+}
+
+/// Turns the kernel's statistics of programs on, for as long as the descriptor lives.
+pub fn enable() -> Result<OwnedFd> {
+    // SAFETY: takes no pointers.
+    let fd = unsafe { libbpf_sys::bpf_enable_stats(libbpf_sys::BPF_STATS_RUN_TIME) };
+    if fd < 0 {
+        let error = Error::from_raw_os_error(-fd);
+        let denied = error.kind() == ErrorKind::PermissionDenied;
+        return Err(match diagnose(Step::Statistics, denied, "", &Facts::gather()) {
+            Some(diagnosis) => diagnosis.into(),
+            None => Failure::unsupported(format!(
+                "--overhead: this kernel does not account for BPF programs ({error}): needs Linux 5.8"
+            )),
+        });
+    }
+    // SAFETY: a descriptor that the kernel has just handed out, and nobody else knows.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// The kernel's account of these programs; `None` where it does not tell.
+pub fn account<F: AsFd>(programs: &[F]) -> Option<Cost> {
+    let mut cost = Cost::default();
+    for program in programs {
+        let info = info(program.as_fd())?;
+        cost.ns += info.run_time_ns;
+        cost.runs += info.run_cnt;
+        cost.missed += info.recursion_misses;
+    }
+    Some(cost)
+}
+
+fn info(program: BorrowedFd<'_>) -> Option<libbpf_sys::bpf_prog_info> {
+    let mut info = libbpf_sys::bpf_prog_info::default();
+    let mut len = size_of_val(&info) as u32;
+    // SAFETY: `info` is zeroed, as the kernel wants it, and `len` is its size.
+    let error =
+        unsafe { libbpf_sys::bpf_prog_get_info_by_fd(program.as_raw_fd(), &raw mut info, &raw mut len) };
+    (error == 0).then_some(info)
+}
+
+/// Calls that probes missed, of those links that the kernel tells it of: of a kprobe or kretprobe, from Linux 6.7 on
+/// (kernel commit 3acf8ace6823, "bpf: Add missed value to kprobe perf link info").
+pub fn missed_calls<F: AsFd>(links: &[F]) -> u64 {
+    links.iter().filter_map(|link| missed_by(link.as_fd())).sum()
+}
+
+fn missed_by(link: BorrowedFd<'_>) -> Option<u64> {
+    let mut info = libbpf_sys::bpf_link_info::default();
+    let mut len = size_of_val(&info) as u32;
+    // SAFETY: `info` is zeroed, as the kernel wants it, and `len` is its size.
+    let error = unsafe { libbpf_sys::bpf_link_get_info_by_fd(link.as_raw_fd(), &raw mut info, &raw mut len) };
+    if error != 0 || info.type_ != libbpf_sys::BPF_LINK_TYPE_PERF_EVENT {
+        return None;
+    }
+    // SAFETY: of a link on a perf event the kernel fills in these fields, and leaves those that it does not know 0.
+    let event = unsafe { info.__bindgen_anon_1.perf_event };
+    let probe =
+        [libbpf_sys::BPF_PERF_EVENT_KPROBE, libbpf_sys::BPF_PERF_EVENT_KRETPROBE].contains(&event.type_);
+    // SAFETY: plain numbers, whichever of the union's structures they are of.
+    probe.then_some(unsafe { event.__bindgen_anon_1.kprobe.missed })
+}

@@ -1,0 +1,27 @@
+//! What a tool brings to a session.
+
+use cli::exit::Result;
+
+use crate::hooks::Hook;
+use crate::hooks::plan::Plan;
+use crate::owner;
+
+/// What a tool brings to a session.
+pub struct Tool<'a, B, O, S> {
+    /// Makes the builder of its skeleton.
+    pub builder: fn() -> B,
+    /// Sets the constants and sizes of an object that was opened.
+    pub configure: &'a dyn Fn(&mut O) -> libbpf_rs::Result<()>,
+    /// All its hooks.
+    pub hooks: &'a [Hook],
+    /// Whether this run needs the hook.
+    pub wanted: &'a dyn Fn(&Hook) -> bool,
+    /// Whose work shall be kept apart; nothing where its object knows no owners.
+    pub owner: Option<&'a owner::Options>,
+    /// Does a little of what each hook shall see, and names the hooks that did not see it: functions can be
+    /// attached to and never be called, because the compiler inlined them.
+    pub prove: Option<Prove<S>>,
+}
+
+/// Works a little, and names the hooks that did not see it.
+pub type Prove<S> = fn(&S, &Plan) -> Result<Vec<&'static str>>;
