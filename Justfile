@@ -57,7 +57,7 @@ licences *ARGS:
 
 # clang-format of the version that setup chose
 _clang-format *ARGS:
-    source scripts/lib/common.sh && "clang-format-$(installed_llvm)" {{ ARGS }} bpf/*.c bpf/include/*.h bpf/include/*/*.h
+    source scripts/lib/common.sh && "clang-format-$(installed_llvm)" {{ ARGS }} bpf/*.bpf.c bpf/*/*.h
 
 # Run all checks and tests (root)
 [group('gate')]

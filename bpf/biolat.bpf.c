@@ -4,7 +4,7 @@
 #include "renames.h"
 #include "filter.h"
 #include "hist.h"
-#include "inflight.h"
+#include "biolat/inflight.h"
 
 enum op { READ, WRITE, FLUSH, DISCARD, MAX_OPS };
 

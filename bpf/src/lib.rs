@@ -1,4 +1,5 @@
-//! The compile step of every tool: `bpf/NAME.bpf.c` becomes a skeleton in the tool's `OUT_DIR`.
+//! The compile step of every tool: `bpf/NAME.bpf.c` becomes a skeleton in the tool's `OUT_DIR`. Headers that it alone
+//! includes are in `bpf/NAME/`, those that several share in `bpf/include/`.
 //!
 //! A tool's whole `build.rs` is `fn main() { bpf_build::skeleton("NAME") }`, and it takes the skeleton in by
 //! `include!(concat!(env!("OUT_DIR"), "/skel.rs"));`.
@@ -33,11 +34,16 @@ pub fn skeleton_as(name: &str, module: &str) {
 
 fn build(name: &str, module: &str) -> Result<()> {
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let (source, include) = (home.join(format!("{name}.bpf.c")), home.join("include"));
+    let (source, own) = (home.join(format!("{name}.bpf.c")), home.join(name));
+    let include = home.join("include");
     let out =
         PathBuf::from(env::var_os("OUT_DIR").context("OUT_DIR is not set: call this from a build script")?);
     println!("cargo:rerun-if-changed={}", source.display());
     println!("cargo:rerun-if-changed={}", include.display());
+    // Named though it is not there, it would have all of this done anew each time.
+    if own.is_dir() {
+        println!("cargo:rerun-if-changed={}", own.display());
+    }
     println!("cargo:rerun-if-env-changed=CLANG");
     let skeleton = out.join(format!("{name}.skel.rs"));
     SkeletonBuilder::new()

@@ -19,7 +19,8 @@ tool_of() {
     local name=${1#bpf/}
     case $1 in
     bpf/*.bpf.c) name=${name%%.*} ;;
-    bpf/include/*/*) name=${name#include/} name=${name%%/*} ;;
+    # Of bpf/include there is no tool.
+    bpf/*/*.h) name=${name%%/*} ;;
     tools/*) name=${1#tools/} name=${name%%/*} ;;
     tests/tests/e2e/mux_*) name=ebpfmux ;;
     tests/tests/e2e/*) name=${1#tests/tests/e2e/} name=${name%%[./_]*} ;;

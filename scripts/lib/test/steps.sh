@@ -109,7 +109,7 @@ rungs_here() {
 }
 
 # The newest formatter's taste changes from version to version: the one that setup chose is asked.
-clang_format() { "clang-format-$(installed_llvm)" --dry-run -Werror bpf/*.c bpf/include/*.h bpf/include/*/*.h; }
+clang_format() { "clang-format-$(installed_llvm)" --dry-run -Werror bpf/*.bpf.c bpf/*/*.h; }
 
 shell_lint() {
     local scripts

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use crate::skel::types::{asked, cidr};
 
-/// `MAX_PORTS` and `MAX_CIDRS` of `bpf/include/tcplife/tuple.h`.
+/// `MAX_PORTS` and `MAX_CIDRS` of `bpf/tcplife/tuple.h`.
 const MAX_PORTS: usize = 32;
 const MAX_CIDRS: usize = 16;
 

@@ -8,7 +8,7 @@ use common::owner::{By, Options, Owner};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// Which way a connection was opened, in the order of `enum direction` in `bpf/include/tcplife/life.h`.
+/// Which way a connection was opened, in the order of `enum direction` in `bpf/tcplife/life.h`.
 pub const DIRECTIONS: [&str; 2] = ["in", "out"];
 
 /// How many counters there are in a bank: `MAX_COUNTERS` of `bpf/tcplife.bpf.c`, in whole cache lines.

@@ -6,8 +6,8 @@
  * set that is full is told to the caller, who counts the loss. Needs compare-and-exchange:
  * Linux 5.12.
  */
-#ifndef EF_INFLIGHT_H
-#define EF_INFLIGHT_H
+#ifndef EF_BIOLAT_INFLIGHT_H
+#define EF_BIOLAT_INFLIGHT_H
 
 #include "kernel.h"
 
