@@ -5,20 +5,20 @@
 
 use std::time::Duration;
 
-use crate::buffer::Buffer;
-use crate::condition::Condition;
-use crate::csv_out;
-use crate::exposition;
-use crate::expr::Outcome;
+use crate::filter::condition::Condition;
+use crate::filter::expression::Outcome;
+use crate::filter::resolve::Subject;
+use crate::filter::select::Select;
 use crate::join::Join;
-use crate::lines::{Format, Found, Lines};
 use crate::metrics::Metrics;
+use crate::record::timestamp::Nanos;
 use crate::record::{self, Fields};
-use crate::rewindow::Rewindow;
-use crate::select::Select;
-use crate::subject::Subject;
-use crate::table::Row;
-use crate::ts::Nanos;
+use crate::serve::{self, negotiate};
+use crate::sink::csv;
+use crate::source::buffer::Buffer;
+use crate::source::csv::Row;
+use crate::source::lines::{Format, Found, Lines};
+use crate::window::Rewindow;
 
 /// The reader of NDJSON, and what is made of the records: windows, joined records, metrics.
 ///
@@ -60,10 +60,10 @@ pub fn csv(bytes: &[u8]) {
     for (time, line) in records {
         let Ok(fields) = table.fields(&line, &mut row) else { continue };
         let mut written = Vec::new();
-        csv_out::row(fields.iter().map(|(_, value)| csv_out::cell(value)), &mut written);
+        csv::row(fields.iter().map(|(_, value)| csv::cell(value)), &mut written);
         assert_eq!(again.split(&written), Some(fields.len()), "{fields:?}");
         for (at, (_, value)) in fields.iter().enumerate() {
-            assert_eq!(again.field(at), Some(csv_out::cell(value).as_bytes()), "{fields:?}");
+            assert_eq!(again.field(at), Some(csv::cell(value).as_bytes()), "{fields:?}");
         }
         let mut json = Vec::new();
         record::to_json(&fields, &mut json);
@@ -169,7 +169,7 @@ impl Made {
     fn finish(mut self) {
         self.join.close().iter().for_each(written_again_is_the_same);
         self.window.close().1.iter().for_each(written_again_is_the_same);
-        let text = exposition::render(&self.metrics, &[], exposition::Format::Plain);
+        let text = serve::render(&self.metrics, &[], negotiate::Format::Plain);
         let text = String::from_utf8(text).expect("text");
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let (name, value) = line.rsplit_once(' ').expect("a name and a value");

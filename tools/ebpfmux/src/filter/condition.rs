@@ -1,0 +1,204 @@
+//! One expression of `--where` or `--assert`, put to records.
+
+use cli::exit::{Failure, Result};
+
+use super::expression::{Expression, Outcome, Slot};
+use super::resolve::{Place, Subject};
+use crate::record::keys::JOINED;
+
+/// More ways than this to put the groups of a joined record side by side are not tried.
+const WAYS: usize = 100_000;
+
+/// An expression and what became of it so far.
+pub struct Condition {
+    option: &'static str,
+    expression: Expression,
+    /// Whether each of its names has been found in a record.
+    seen: Vec<bool>,
+    /// Records that it was put to.
+    judged: u64,
+    /// The tools that all names belong to, if all belong to one.
+    tools: Option<Vec<String>>,
+    /// What comes of it in a record that has none of its names.
+    elsewhere: Outcome,
+}
+
+impl Condition {
+    /// Reads the expression of an option.
+    pub fn new(option: &'static str, text: &str) -> Result<Self> {
+        let refused = |why| Failure::usage(format!("{option} '{text}': {why}; see --help"));
+        let expression = Expression::parse(text).map_err(refused)?;
+        let named = |path: &[String]| match path {
+            [tool, _] if tool != "record" => Some(vec![tool.clone()]),
+            // The first may be a host.
+            [one, two, _, ..] => Some(vec![one.clone(), two.clone()]),
+            _ => None,
+        };
+        let tools: Option<Vec<Vec<String>>> = expression.names.iter().map(|name| named(&name.path)).collect();
+        let nothing = |test| if test { Slot::Present(false) } else { Slot::Absent };
+        let slots: Vec<Slot<'_>> = expression.names.iter().map(|name| nothing(name.test)).collect();
+        let elsewhere = expression.evaluate(&slots).map_err(refused)?;
+        let seen = expression.names.iter().map(|name| name.test).collect();
+        Ok(Self { option, expression, seen, judged: 0, tools: tools.map(|tools| tools.concat()), elsewhere })
+    }
+
+    /// What comes of it for a line that need not be taken apart, for it is of a tool that no name belongs to.
+    pub fn unread(&mut self, tool: &[u8]) -> Option<Outcome> {
+        let tools = self.tools.as_ref()?;
+        if tool == JOINED.as_bytes() || tools.iter().any(|known| known.as_bytes() == tool) {
+            return None;
+        }
+        self.judged += 1;
+        Some(self.elsewhere)
+    }
+
+    /// What comes of it for a record. In a joined record that has several groups of a tool, of all of them where a name
+    /// says no keys: `first` is the outcome that decides. With it come the values of the names, for a person.
+    ///
+    /// Fails where a name is misspelt, or the values are not of the kinds that the expression wants.
+    pub fn judge(&mut self, subject: &Subject<'_>, first: Outcome) -> Result<(Outcome, String)> {
+        self.judged += 1;
+        let places: Vec<Place<'_>> =
+            self.expression.names.iter().map(|name| subject.place(&name.path)).collect();
+        for (seen, place) in self.seen.iter_mut().zip(&places) {
+            *seen |= matches!(place, Place::Field(_) | Place::Each(..));
+        }
+        // Names of one tool speak of the same group.
+        let mut sets: Vec<&Vec<usize>> = Vec::new();
+        for place in &places {
+            if let Place::Each(groups, _) = place
+                && !sets.contains(&groups)
+            {
+                sets.push(groups);
+            }
+        }
+        let ways = sets.iter().try_fold(1usize, |ways, set| ways.checked_mul(set.len()));
+        let Some(ways) = ways.filter(|ways| *ways <= WAYS) else {
+            return Err(self.refuse("has too many keys to put side by side; name them: TOOL.KEY.FIELD"));
+        };
+        let mut sum = None;
+        for way in 0..ways {
+            let mut rest = way;
+            let chosen: Vec<usize> = sets
+                .iter()
+                .map(|set| {
+                    let at = set[rest % set.len()];
+                    rest /= set.len();
+                    at
+                })
+                .collect();
+            if chosen.iter().any(|at| !subject.same_host(*at, chosen[0])) {
+                continue;
+            }
+            let outcome = self.evaluate(subject, &places, &sets, &chosen)?;
+            if outcome.0 == first {
+                return Ok(outcome);
+            }
+            // Unknown of one and certain of another: what is certain stands.
+            if sum.as_ref().is_none_or(|(known, _)| *known == Outcome::Unknown) {
+                sum = Some(outcome);
+            }
+        }
+        Ok(sum.unwrap_or((Outcome::Unknown, String::new())))
+    }
+
+    fn evaluate(
+        &self,
+        subject: &Subject<'_>,
+        places: &[Place<'_>],
+        sets: &[&Vec<usize>],
+        chosen: &[usize],
+    ) -> Result<(Outcome, String)> {
+        let field = |place: &Place<'_>| match place {
+            Place::Field(at) => Some(*at),
+            Place::Each(groups, name) => {
+                let set = sets.iter().position(|set| *set == groups)?;
+                subject.field(chosen[set], name)
+            }
+            Place::Elsewhere | Place::Missing => None,
+        };
+        let slots: Vec<Slot<'_>> = places
+            .iter()
+            .zip(&self.expression.names)
+            .map(|(place, name)| match (field(place), name.test) {
+                (at, true) => Slot::Present(at.is_some()),
+                (Some(at), false) => Slot::Value(&subject.fields[at].1),
+                (None, false) => Slot::Absent,
+            })
+            .collect();
+        let outcome = self.expression.evaluate(&slots).map_err(|why| self.refuse(&why))?;
+        let misspelt = places.iter().zip(&self.expression.names);
+        let mut misspelt = misspelt.filter(|(place, name)| **place == Place::Missing && !name.test);
+        if let (Outcome::Unknown, Some((_, name))) = (outcome, misspelt.next()) {
+            let remedy = match name.path.len() {
+                1 => "for records of several tools write TOOL.FIELD; ",
+                _ => "",
+            };
+            return Err(self.refuse(&format!(
+                "`{}` is not in {}; {remedy}it has {}",
+                name.path.join("."),
+                subject.describe(),
+                subject.names()
+            )));
+        }
+        let values = || {
+            let named = places.iter().filter_map(field);
+            let named =
+                named.map(|at| format!("{} is {}", subject.fields[at].0, subject.fields[at].1.text()));
+            named.collect::<Vec<_>>().join(", ")
+        };
+        Ok((outcome, if outcome == Outcome::False { values() } else { String::new() }))
+    }
+
+    fn refuse(&self, why: &str) -> Failure {
+        Failure::usage(format!("{} '{}': {why}", self.option, self.expression.text))
+    }
+
+    /// As the user wrote it.
+    pub fn text(&self) -> &str {
+        &self.expression.text
+    }
+
+    /// At the end: fails if a name was in no record, which is a misspelling.
+    pub fn finish(&self) -> Result<()> {
+        let unseen = self.expression.names.iter().zip(&self.seen).find(|(_, seen)| !**seen);
+        match unseen {
+            Some((name, _)) if self.judged > 0 => {
+                Err(self.refuse(&format!("no record had a `{}`", name.path.join("."))))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Records that it was put to.
+    pub fn judged(&self) -> u64 {
+        self.judged
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::from_json;
+
+    #[test]
+    fn in_a_joined_record_all_groups_must_hold() {
+        let line =
+            r#"{"ts":"x","host":"w","tool":"ebpfmux","b.a.n":1,"b.a.m":9,"b.c.n":5,"b.c.m":1,"p.q":3}"#;
+        let fields = from_json(line.as_bytes()).unwrap();
+        let judged = |text, first| {
+            Condition::new("--assert", text)
+                .unwrap()
+                .judge(&Subject::new(&fields), first)
+                .map(|(outcome, _)| outcome)
+        };
+        assert_eq!(judged("b.n < 5", Outcome::False).unwrap(), Outcome::False);
+        assert_eq!(judged("b.n < 6", Outcome::False).unwrap(), Outcome::True);
+        assert_eq!(judged("b.n == 5", Outcome::True).unwrap(), Outcome::True);
+        // Both names speak of the same group.
+        assert_eq!(judged("b.n == 5 && b.m == 9", Outcome::True).unwrap(), Outcome::False);
+        assert_eq!(judged("b.n + p.q <= 8", Outcome::False).unwrap(), Outcome::True);
+        assert_eq!(judged("x.n < 1", Outcome::False).unwrap(), Outcome::Unknown);
+        assert!(judged("b.x < 1", Outcome::False).unwrap_err().message.contains("`b.x`"));
+    }
+}

@@ -1,0 +1,122 @@
+//! `--where` and `--assert`: which records go out, and whether they are as they ought to be.
+
+pub mod condition;
+pub mod expression;
+mod names;
+pub mod resolve;
+pub mod select;
+
+use cli::exit::{Failure, Result};
+use memchr::memmem;
+
+use crate::record::Fields;
+use condition::Condition;
+use expression::Outcome;
+use resolve::Subject;
+
+/// The tool of a JSON line in the tools' own form, told without taking it apart.
+pub fn tool_of(line: &[u8]) -> Option<&[u8]> {
+    const TOOL: &[u8] = b",\"tool\":\"";
+    let start = memmem::find(line, TOOL)? + TOOL.len();
+    // Nothing is nested before it, so it is the record's own.
+    if memchr::memchr_iter(b'{', &line[..start]).nth(1).is_some() {
+        return None;
+    }
+    let len = memchr::memchr2(b'"', b'\\', &line[start..])?;
+    (line[start + len] == b'"').then(|| &line[start..start + len])
+}
+
+/// What is done with a record.
+pub enum Verdict {
+    /// It goes out.
+    Pass,
+    /// It is left out.
+    Drop,
+    /// It goes out as the last: it breaks the assertion, which this says.
+    Broken(String),
+}
+
+/// All rules for records that go out.
+#[derive(Default)]
+pub struct Judge {
+    /// Only records for which it holds go out.
+    pub keep: Option<Condition>,
+    /// What must hold for each that goes out.
+    pub asserts: Vec<Condition>,
+}
+
+impl Judge {
+    /// Whether there is no rule.
+    pub fn is_empty(&self) -> bool {
+        self.keep.is_none() && self.asserts.is_empty()
+    }
+
+    /// The verdict on a line that need not be taken apart; `None` if it must be.
+    pub fn unread(&mut self, line: &[u8]) -> Option<Verdict> {
+        let tool = tool_of(line)?;
+        let keep = match &mut self.keep {
+            Some(rule) => rule.unread(tool)?,
+            None => Outcome::True,
+        };
+        if keep != Outcome::True {
+            return Some(Verdict::Drop);
+        }
+        for rule in &mut self.asserts {
+            if rule.unread(tool)? == Outcome::False {
+                return None;
+            }
+        }
+        Some(Verdict::Pass)
+    }
+
+    /// The verdict on a record. Fails where a name is misspelt.
+    pub fn judge(&mut self, fields: &Fields<'_>) -> Result<Verdict> {
+        if self.is_empty() {
+            return Ok(Verdict::Pass);
+        }
+        let subject = Subject::new(fields);
+        if let Some(rule) = &mut self.keep
+            && rule.judge(&subject, Outcome::True)?.0 != Outcome::True
+        {
+            return Ok(Verdict::Drop);
+        }
+        for rule in &mut self.asserts {
+            if let (Outcome::False, values) = rule.judge(&subject, Outcome::False)? {
+                let what = subject.describe();
+                return Ok(Verdict::Broken(format!(
+                    "--assert '{}' does not hold for {what}: {values}",
+                    rule.text()
+                )));
+            }
+        }
+        Ok(Verdict::Pass)
+    }
+
+    /// At the end: fails if a name was in no record, or if an assertion had nothing to judge.
+    pub fn finish(&self) -> Result<()> {
+        self.keep.iter().chain(&self.asserts).try_for_each(Condition::finish)?;
+        match self.asserts.iter().find(|rule| rule.judged() == 0) {
+            Some(rule) => Err(Failure::failed(format!(
+                "--assert '{}': no record came that it could judge",
+                rule.text()
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tool_is_told_from_the_line() {
+        let tool =
+            |line: &'static str| tool_of(line.as_bytes()).map(|tool| std::str::from_utf8(tool).unwrap());
+        assert_eq!(tool(r#"{"ts":"x","host":"h","tool":"biolat","n":1}"#), Some("biolat"));
+        assert_eq!(tool(r#"{"ts":"x","comm":",\"tool\":\"y","tool":"z"}"#), Some("z"));
+        for odd in [r#"{"ts":"x"}"#, r#"{"a":{"b":1,"tool":"y"},"tool":"z"}"#, r#"{"ts":"x","tool":"a\n"}"#] {
+            assert_eq!(tool(odd), None, "{odd}");
+        }
+    }
+}

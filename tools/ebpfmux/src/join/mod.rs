@@ -1,0 +1,69 @@
+//! `--join`: one wide record per window of time.
+
+mod wide;
+
+use std::time::{Duration, Instant};
+
+use crate::record::keys::JOINED;
+use crate::record::timestamp::{self, Nanos};
+use crate::record::{Fields, Value};
+use crate::window::tumbling::Grid;
+use wide::{Cell, Window};
+
+/// The join of records.
+pub struct Join {
+    grid: Grid<Window>,
+    /// The only host so far, or that there are several: then every name begins with its host.
+    host: Option<String>,
+    several: bool,
+}
+
+impl Join {
+    /// Windows of this length.
+    pub fn new(length: Duration) -> Self {
+        Self { grid: Grid::new(length), host: None, several: false }
+    }
+
+    /// When the open window, should nothing more come, is over by the clock.
+    pub fn closes(&self) -> Option<Instant> {
+        self.grid.closes()
+    }
+
+    /// Puts a record into its window; the joined record that this completes.
+    pub fn add(&mut self, time: Nanos, fields: &Fields<'_>) -> Option<Fields<'static>> {
+        let closed = self.grid.put(time, |window| window.add(fields));
+        closed.map(|(end, window)| self.widen(end, window))
+    }
+
+    /// Closes the open window.
+    pub fn close(&mut self) -> Option<Fields<'static>> {
+        let closed = self.grid.close();
+        closed.map(|(end, window)| self.widen(end, window))
+    }
+
+    fn widen(&mut self, end: Nanos, window: Window) -> Fields<'static> {
+        for host in &window.hosts {
+            match &self.host {
+                None => self.host = Some(host.clone()),
+                Some(known) => self.several |= known != host,
+            }
+        }
+        let mut wide: Fields<'static> = vec![("ts".into(), Value::Text(timestamp::format(end).into()))];
+        if let Some(host) = self.host.as_deref().filter(|host| !self.several && !host.is_empty()) {
+            wide.push(("host".into(), Value::Text(host.to_owned().into())));
+        }
+        wide.push(("tool".into(), Value::Text(JOINED.into())));
+        wide.push(("interval_s".into(), Value::Plain(format!("{:?}", self.grid.seconds()).into())));
+        wide.extend(window.cells.into_iter().map(|(name, cell)| {
+            let value = match cell {
+                Cell::Count(count) => Value::Plain(count.to_string().into()),
+                Cell::Other(value) => value,
+            };
+            match name.split_once('.') {
+                Some((host, rest)) if !self.several || host.is_empty() => (rest.to_owned().into(), value),
+                _ => (name.into(), value),
+            }
+        }));
+        wide
+    }
+}

@@ -1,0 +1,168 @@
+//! One window of a join: the values of every tool and key in it, side by side.
+
+use std::collections::HashMap;
+
+use crate::record::aggregation::{Rule, rule};
+use crate::record::keys::{escape, is_key, keys};
+use crate::record::{Fields, Value, find};
+
+/// A value of a window.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell {
+    /// A whole number, which adds up.
+    Count(i128),
+    /// Any other value.
+    Other(Value<'static>),
+}
+
+/// The values of one window, named `HOST.TOOL.KEY….FIELD`.
+#[derive(Default)]
+pub struct Window {
+    /// In the order of their coming.
+    pub cells: Vec<(String, Cell)>,
+    /// The hosts seen in it.
+    pub hosts: Vec<String>,
+    /// The fields that have come of each host, tool and key, by these as the names begin.
+    groups: HashMap<String, Group>,
+    /// Memory for the beginning of the next record's names.
+    prefix: String,
+}
+
+/// What has come of one host, tool and key.
+#[derive(Default)]
+struct Group {
+    fields: Vec<Known>,
+    /// The places of the fields, by name: for records whose fields come in another order.
+    index: HashMap<String, usize>,
+}
+
+/// A field of a group.
+struct Known {
+    name: String,
+    /// The place of its cell.
+    at: usize,
+    rule: Rule,
+}
+
+impl Window {
+    /// Adds a record's values.
+    pub fn add(&mut self, fields: &Fields<'_>) {
+        let text = |wanted: &str| match find(fields, wanted) {
+            Some(Value::Text(text)) => text.as_ref(),
+            _ => "",
+        };
+        let host = text("host");
+        if !self.hosts.iter().any(|known| known == host) {
+            self.hosts.push(host.to_owned());
+        }
+        let Self { cells, groups, prefix, .. } = self;
+        prefix.clear();
+        prefix.push_str(&escape(host));
+        for part in std::iter::once(text("tool")).chain(keys(fields)) {
+            prefix.push('.');
+            prefix.push_str(&escape(part));
+        }
+        if !groups.contains_key(prefix) {
+            groups.insert(prefix.clone(), Group::default());
+        }
+        let Some(group) = groups.get_mut(prefix) else { return };
+        let values = fields.iter().filter(|(name, value)| {
+            !matches!(name.as_ref(), "ts" | "host" | "tool" | "interval_s") && !is_key(name, value)
+        });
+        for (nth, (name, value)) in values.enumerate() {
+            // Nearly always the fields come in the order that is known.
+            let known = group.fields.get(nth).filter(|known| known.name == *name);
+            let found = || group.index.get(name.as_ref()).map(|at| &group.fields[*at]);
+            match known.or_else(found) {
+                Some(known) => {
+                    let old = &mut cells[known.at].1;
+                    if let Some(merged) = merge(known.rule, old, Cell::of(value)) {
+                        *old = merged;
+                    }
+                }
+                None => {
+                    let at = cells.len();
+                    group.index.insert(name.to_string(), group.fields.len());
+                    group.fields.push(Known { name: name.to_string(), at, rule: rule(name).0 });
+                    cells.push((format!("{prefix}.{}", escape(name)), Cell::of(value)));
+                }
+            }
+        }
+    }
+}
+
+impl Cell {
+    fn of(value: &Value<'_>) -> Self {
+        let whole = match value {
+            Value::Plain(raw) => raw.parse::<i64>().map(i128::from).or_else(|_| raw.parse::<i128>()).ok(),
+            _ => None,
+        };
+        whole.map_or_else(|| Self::Other(value.clone().into_owned()), Self::Count)
+    }
+}
+
+/// What the second value makes of the first; `None` leaves the first. Percentiles, means and ratios of two cannot be had
+/// from them, and the last stands.
+fn merge(rule: Rule, old: &Cell, new: Cell) -> Option<Cell> {
+    if new == Cell::Other(Value::Null) {
+        return None;
+    }
+    match (rule, old, &new) {
+        (Rule::Add, Cell::Count(old), Cell::Count(new)) => Some(Cell::Count(old.saturating_add(*new))),
+        (Rule::Least | Rule::Greatest, old, new_cell) => match (number(old), number(new_cell)) {
+            (Some(old), Some(new_number)) if (rule == Rule::Least) != (new_number < old) => None,
+            _ => Some(new),
+        },
+        _ => Some(new),
+    }
+}
+
+fn number(cell: &Cell) -> Option<f64> {
+    match cell {
+        Cell::Count(count) => Some(*count as f64),
+        Cell::Other(value) => value.text().parse().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::from_json;
+
+    fn joined(lines: &[&str]) -> Vec<(String, String)> {
+        let mut window = Window::default();
+        for line in lines {
+            window.add(&from_json(line.as_bytes()).unwrap());
+        }
+        let show = |cell: &Cell| match cell {
+            Cell::Count(count) => count.to_string(),
+            Cell::Other(value) => value.text().to_owned(),
+        };
+        window.cells.iter().map(|(name, cell)| (name.clone(), show(cell))).collect()
+    }
+
+    #[test]
+    fn names_are_tool_keys_field() {
+        let cells = joined(&[
+            r#"{"ts":"x","host":"a.b","tool":"biolat","interval_s":1.0,"disk":"vda","op":null,"pid":7,"p99_us":1.5,"lost":0}"#,
+            r#"{"ts":"x","host":"a.b","tool":"fs","cgroup":"/x.slice","reads":1,"ratio":null}"#,
+        ]);
+        let expected = [
+            ("a%2Eb.biolat.vda.7.p99_us", "1.5"),
+            ("a%2Eb.biolat.vda.7.lost", "0"),
+            ("a%2Eb.fs./x%2Eslice.reads", "1"),
+            ("a%2Eb.fs./x%2Eslice.ratio", "null"),
+        ];
+        assert_eq!(cells, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+
+    #[test]
+    fn two_records_of_one_key_become_one() {
+        let cells = joined(&[
+            r#"{"tool":"t","count":18446744073709551615,"min_us":1,"max_us":9.5,"p99_us":4,"hit_ratio":0.5,"zombies":5,"lost":1}"#,
+            r#"{"tool":"t","count":1,"min_us":2,"max_us":3,"p99_us":3,"hit_ratio":null,"zombies":2,"lost":2}"#,
+        ]);
+        let values: Vec<&str> = cells.iter().map(|(_, value)| value.as_str()).collect();
+        assert_eq!(values, ["18446744073709551616", "1", "9.5", "3", "0.5", "2", "3"]);
+    }
+}

@@ -1,0 +1,231 @@
+//! The intervals of the records added up, for `--serve` and `--otlp`.
+
+pub mod exponential;
+pub mod series;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::record::aggregation::{Rule, rule};
+use crate::record::keys::is_key;
+use crate::record::timestamp::Nanos;
+use crate::record::{Fields, Value, find};
+use series::{Family, Kind, Owner, Series, Total, Unit};
+
+/// The counters of all records so far. They only grow.
+pub struct Metrics {
+    /// By their names in Prometheus.
+    pub families: BTreeMap<String, Family>,
+    /// Whose records they are.
+    pub owners: Vec<Owner>,
+    series: usize,
+    /// No more series than this.
+    limit: usize,
+    /// Values for which there was no room.
+    pub dropped: u64,
+}
+
+/// What ebpfmux tells of itself: the name of a counter, what it is, its value.
+pub type Own<'a> = [(&'a str, &'a str, u64)];
+
+/// The metrics, where several threads see them.
+#[derive(Clone)]
+pub struct Shared(Arc<Mutex<Metrics>>);
+
+impl Shared {
+    /// None yet, and never more series than `limit`.
+    pub fn new(limit: usize) -> Self {
+        Self(Arc::new(Mutex::new(Metrics::new(limit))))
+    }
+
+    /// Exclusively. Whoever panicked with them in hand left numbers that are still numbers.
+    pub fn lock(&self) -> MutexGuard<'_, Metrics> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a record's series have in common.
+struct Place<'a> {
+    owner: usize,
+    since: Nanos,
+    labels: &'a [(&'a str, &'a str)],
+}
+
+impl Metrics {
+    /// None yet, and never more series than `limit`.
+    pub fn new(limit: usize) -> Self {
+        Self { families: BTreeMap::new(), owners: Vec::new(), series: 0, limit, dropped: 0 }
+    }
+
+    /// Adds a record.
+    pub fn take(&mut self, time: Nanos, fields: &Fields<'_>) {
+        let text = |name| find(fields, name).map_or("", Value::text);
+        let (host, tool) = (text("host"), text("tool"));
+        // What is no number is 0, and what is too large stays within bounds.
+        let length = (text("interval_s").parse().unwrap_or(0.0) * 1e9) as Nanos;
+        let Some(owner) = self.owner(host, tool, time) else { return };
+        let since = time.saturating_sub(length);
+        let own = Place { owner, since, labels: &[("host", host), ("tool", tool)] };
+        self.whole("ebpfmux.records", "Records that came.", &own, 1);
+        let help = "The time of the last record, in seconds since 1970.";
+        self.gauge(
+            "ebpfmux.last_record_timestamp",
+            Unit::Seconds,
+            help,
+            &own,
+            Total::Real(time as f64 / 1e9),
+        );
+        if find(fields, "interval_s").is_none() {
+            return;
+        }
+        let keys = fields.iter().filter(|(name, value)| is_key(name, value) && *value != Value::Null);
+        let keys = keys.map(|(name, value)| (name.as_ref(), value.text()));
+        let keyed: Vec<(&str, &str)> = [("host", host)].into_iter().chain(keys).collect();
+        let keyed = Place { owner, since, labels: &keyed };
+        // These stand on the first record of an interval, whatever its keys.
+        let system = Place { owner, since, labels: &[("host", host)] };
+        let idle = fields.iter().any(|(name, value)| is_key(name, value) && *value == Value::Null);
+        for (name, value) in fields {
+            let (Value::Plain(raw), false) = (value, is_key(name, value)) else { continue };
+            let metric = format!("ebpf.{tool}.{name}");
+            let help = format!("{name} of {tool}: see its --schema.");
+            let whole = raw.parse::<u64>().ok();
+            match (rule(name), whole) {
+                ((Rule::Mean, prefix), _) => self.latency(tool, prefix, &keyed, fields),
+                _ if name == "interval_s" || is_count_of_mean(name, fields) => {}
+                ((Rule::Gauge, _), Some(whole)) => {
+                    self.gauge(&metric, unit(name), &help, &keyed, Total::Whole(whole.into()));
+                }
+                ((Rule::Add, _), Some(whole)) => match name.as_ref() {
+                    "bpf_ns" => self.seconds(&format!("ebpf.{tool}.bpf"), &help, &system, whole as f64 / 1e9),
+                    "lost" | "bpf_runs" => self.whole(&metric, &help, &system, whole),
+                    _ if idle => {}
+                    _ => self.whole(&metric, &help, &keyed, whole),
+                },
+                _ => {}
+            }
+        }
+    }
+
+    /// The place of a host's tool; `None` if there are as many as there may be series.
+    fn owner(&mut self, host: &str, tool: &str, time: Nanos) -> Option<usize> {
+        let known = self.owners.iter().position(|owner| owner.host == host && owner.tool == tool);
+        let at = match known {
+            Some(at) => at,
+            None if self.owners.len() >= self.limit => {
+                self.dropped += 1;
+                return None;
+            }
+            None => {
+                self.owners.push(Owner { host: host.into(), tool: tool.into(), last: time, fresh: true });
+                self.owners.len() - 1
+            }
+        };
+        let owner = &mut self.owners[at];
+        owner.last = owner.last.max(time);
+        owner.fresh = true;
+        Some(at)
+    }
+
+    fn latency(&mut self, tool: &str, prefix: &str, place: &Place<'_>, fields: &Fields<'_>) {
+        let number = |part: &str| find(fields, &format!("{prefix}{part}")).map_or("", Value::text);
+        let (Ok(count), Ok(mean)) = (number("count").parse::<u64>(), number("mean_us").parse::<f64>()) else {
+            return;
+        };
+        let buckets: Option<Vec<(f64, u64)>> = serde_json::from_str(number("buckets")).ok();
+        let metric = format!("ebpf.{tool}.{prefix}duration");
+        let kind = if buckets.is_some() { Kind::Histogram } else { Kind::Summary };
+        let help = format!("{prefix}mean_us and {prefix}buckets of {tool}: see its --schema.");
+        let made = || Total::Histogram(Box::default());
+        if let Some(Total::Histogram(histogram)) = self.find(&metric, Unit::Seconds, kind, &help, place, made)
+        {
+            histogram.count += u128::from(count);
+            histogram.sum += mean * count as f64 / 1e6;
+            for (upper, count) in buckets.unwrap_or_default() {
+                *histogram.buckets.entry((upper * 1e3).round() as u64).or_default() += count;
+            }
+        }
+    }
+
+    fn whole(&mut self, metric: &str, help: &str, place: &Place<'_>, add: u64) {
+        let made = || Total::Whole(0);
+        if let Some(Total::Whole(sum)) = self.find(metric, unit(metric), Kind::Counter, help, place, made) {
+            *sum += u128::from(add);
+        }
+    }
+
+    fn seconds(&mut self, metric: &str, help: &str, place: &Place<'_>, add: f64) {
+        let made = || Total::Real(0.0);
+        if let Some(Total::Real(sum)) = self.find(metric, Unit::Seconds, Kind::Counter, help, place, made) {
+            *sum += add;
+        }
+    }
+
+    fn gauge(&mut self, metric: &str, unit: Unit, help: &str, place: &Place<'_>, value: Total) {
+        if let Some(known) = self.find(metric, unit, Kind::Gauge, help, place, || Total::Whole(0)) {
+            *known = value;
+        }
+    }
+
+    /// A series; `None` if there is no room for one more.
+    fn find(
+        &mut self,
+        metric: &str,
+        unit: Unit,
+        kind: Kind,
+        help: &str,
+        place: &Place<'_>,
+        made: impl FnOnce() -> Total,
+    ) -> Option<&mut Total> {
+        let name = plain(metric) + if unit == Unit::Seconds { "_seconds" } else { "" };
+        let family = self.families.entry(name).or_insert_with(|| Family {
+            name: metric.to_owned(),
+            unit,
+            kind,
+            // The names in it may be anybody's.
+            help: help.replace(|c: char| c.is_control() || c == '\\' || c == '"', "_"),
+            series: BTreeMap::new(),
+        });
+        let labels = labels(place.labels);
+        if !family.series.contains_key(&labels) {
+            if self.series >= self.limit {
+                self.dropped += 1;
+                return None;
+            }
+            self.series += 1;
+            let owned = place.labels.iter().map(|(name, value)| (plain(name), (*value).to_owned()));
+            let series =
+                Series { labels: owned.collect(), owner: place.owner, since: place.since, total: made() };
+            family.series.insert(labels.clone(), series);
+        }
+        family.series.get_mut(&labels).map(|series| &mut series.total)
+    }
+}
+
+/// The unit that a name says.
+fn unit(name: &str) -> Unit {
+    match name.rsplit(['.', '_']).next() {
+        Some("bytes") => Unit::Bytes,
+        _ => Unit::None,
+    }
+}
+
+/// Whether a field is the count that a mean beside it has; it is told with that.
+fn is_count_of_mean(name: &str, fields: &Fields<'_>) -> bool {
+    name.strip_suffix("count").is_some_and(|prefix| find(fields, &format!("{prefix}mean_us")).is_some())
+}
+
+/// What may stand in the name of a metric or label.
+fn plain(name: &str) -> String {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    name.chars().map(|c| if fits(c) { c } else { '_' }).collect()
+}
+
+/// Labels as they are printed, escaped.
+fn labels(labels: &[(&str, &str)]) -> String {
+    let one = |(name, value): &(&str, &str)| {
+        let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        format!("{}=\"{value}\"", plain(name))
+    };
+    labels.iter().map(one).collect::<Vec<_>>().join(",")
+}

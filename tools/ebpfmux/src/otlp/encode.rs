@@ -1,0 +1,219 @@
+//! The metrics as OTLP has them, in requests to be posted.
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value};
+use opentelemetry_proto::tonic::metrics::v1::Histogram as PlainHistogram;
+use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
+use opentelemetry_proto::tonic::metrics::v1::{
+    AggregationTemporality, ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, HistogramDataPoint,
+    Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum,
+};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use prost::Message;
+
+use crate::metrics::Metrics;
+use crate::metrics::exponential::{SCALE, exponential};
+use crate::metrics::series::{Family, Histogram, Kind, Series, Total, Unit};
+use crate::record::timestamp::Nanos;
+
+/// Points of one request.
+const POINTS: usize = 1000;
+
+/// Totals never start again within one run.
+const CUMULATIVE: i32 = AggregationTemporality::Cumulative as i32;
+
+/// A request, compressed.
+pub struct Batch {
+    /// What is posted.
+    pub body: Vec<u8>,
+    /// Its data points.
+    pub points: u64,
+}
+
+/// One series and what it belongs to.
+struct Item<'a> {
+    host: &'a str,
+    tool: &'a str,
+    last: Nanos,
+    family: &'a Family,
+    series: &'a Series,
+}
+
+/// The totals of each host and tool that a record came from since the last time.
+pub fn batches(metrics: &mut Metrics) -> Vec<Batch> {
+    let mut items: Vec<Item<'_>> = Vec::new();
+    for family in metrics.families.values() {
+        for series in family.series.values() {
+            let owner = &metrics.owners[series.owner];
+            if owner.fresh {
+                let (host, tool) = (owner.host.as_str(), owner.tool.as_str());
+                items.push(Item { host, tool, last: owner.last, family, series });
+            }
+        }
+    }
+    // Stable: within a tool the families stay together.
+    items.sort_by_key(|item| (item.host, item.tool));
+    let batches = items.chunks(POINTS).map(batch).collect();
+    metrics.owners.iter_mut().for_each(|owner| owner.fresh = false);
+    batches
+}
+
+fn batch(items: &[Item<'_>]) -> Batch {
+    let hosts = items.chunk_by(|one, two| one.host == two.host);
+    let request = ExportMetricsServiceRequest { resource_metrics: hosts.map(resource).collect() };
+    let mut body = GzEncoder::new(Vec::new(), Compression::fast());
+    // Writing into memory cannot fail.
+    let _ = body.write_all(&request.encode_to_vec());
+    Batch { body: body.finish().unwrap_or_default(), points: items.len() as u64 }
+}
+
+fn resource(items: &[Item<'_>]) -> ResourceMetrics {
+    let host = items[0].host;
+    // The three that say together whose metrics these are; Prometheus makes `job` and `instance` of two of them.
+    let attributes = [("service.name", "ebpf-filters"), ("service.instance.id", host), ("host.name", host)];
+    let attributes = attributes.iter().map(|(key, value)| attribute(key, value)).collect();
+    let tools = items.chunk_by(|one, two| one.tool == two.tool);
+    ResourceMetrics {
+        resource: Some(Resource { attributes, ..Resource::default() }),
+        scope_metrics: tools.map(scope).collect(),
+        ..ResourceMetrics::default()
+    }
+}
+
+fn scope(items: &[Item<'_>]) -> ScopeMetrics {
+    let families = items.chunk_by(|one, two| std::ptr::eq(one.family, two.family));
+    ScopeMetrics {
+        scope: Some(InstrumentationScope {
+            name: items[0].tool.to_owned(),
+            ..InstrumentationScope::default()
+        }),
+        metrics: families.flat_map(family).collect(),
+        ..ScopeMetrics::default()
+    }
+}
+
+/// The metrics of one name: more than one where some hosts' tools print buckets and others do not.
+fn family<'a>(items: &'a [Item<'a>]) -> impl Iterator<Item = Metric> + 'a {
+    let whole = |item: &Item<'_>| {
+        item.family.kind == Kind::Histogram && histogram(item).is_some_and(Histogram::is_whole)
+    };
+    items.chunk_by(move |one, two| whole(one) == whole(two)).map(move |items| metric(items, whole(&items[0])))
+}
+
+fn metric(items: &[Item<'_>], whole: bool) -> Metric {
+    let family = items[0].family;
+    let numbers = || items.iter().map(number).collect();
+    let data = match family.kind {
+        Kind::Counter => {
+            Data::Sum(Sum { data_points: numbers(), aggregation_temporality: CUMULATIVE, is_monotonic: true })
+        }
+        Kind::Gauge => Data::Gauge(Gauge { data_points: numbers() }),
+        Kind::Histogram if whole => Data::ExponentialHistogram(ExponentialHistogram {
+            data_points: items.iter().filter_map(exponential_point).collect(),
+            aggregation_temporality: CUMULATIVE,
+        }),
+        Kind::Histogram | Kind::Summary => Data::Histogram(PlainHistogram {
+            data_points: items.iter().filter_map(plain_point).collect(),
+            aggregation_temporality: CUMULATIVE,
+        }),
+    };
+    let unit = match family.unit {
+        Unit::None => "",
+        Unit::Bytes => "By",
+        Unit::Seconds => "s",
+    };
+    Metric {
+        name: family.name.clone(),
+        description: family.help.clone(),
+        unit: unit.to_owned(),
+        data: Some(data),
+        ..Metric::default()
+    }
+}
+
+fn number(item: &Item<'_>) -> NumberDataPoint {
+    let value = match &item.series.total {
+        Total::Whole(sum) => i64::try_from(*sum).map_or(Value::AsDouble(*sum as f64), Value::AsInt),
+        Total::Real(value) => Value::AsDouble(*value),
+        // A family holds one kind of totals.
+        Total::Histogram(histogram) => Value::AsDouble(histogram.sum),
+    };
+    NumberDataPoint {
+        attributes: keys(item.series),
+        start_time_unix_nano: since(item),
+        time_unix_nano: unix(item.last),
+        value: Some(value),
+        ..NumberDataPoint::default()
+    }
+}
+
+fn exponential_point(item: &Item<'_>) -> Option<ExponentialHistogramDataPoint> {
+    let histogram = histogram(item)?;
+    let (zero_count, places) = exponential(histogram.buckets.iter());
+    let offset = places.first().map_or(0, |(at, _)| *at);
+    let mut bucket_counts = vec![0; places.last().map_or(0, |(at, _)| (at - offset + 1) as usize)];
+    places.iter().for_each(|(at, count)| bucket_counts[(at - offset) as usize] += count);
+    Some(ExponentialHistogramDataPoint {
+        attributes: keys(item.series),
+        start_time_unix_nano: since(item),
+        time_unix_nano: unix(item.last),
+        count: zero_count + bucket_counts.iter().sum::<u64>(),
+        sum: Some(histogram.sum),
+        scale: SCALE,
+        zero_count,
+        positive: Some(Buckets { offset, bucket_counts }),
+        ..ExponentialHistogramDataPoint::default()
+    })
+}
+
+/// Count and sum alone.
+fn plain_point(item: &Item<'_>) -> Option<HistogramDataPoint> {
+    let histogram = histogram(item)?;
+    let count = u64::try_from(histogram.count).unwrap_or(u64::MAX);
+    Some(HistogramDataPoint {
+        attributes: keys(item.series),
+        start_time_unix_nano: since(item),
+        time_unix_nano: unix(item.last),
+        count,
+        // One without bounds: VictoriaMetrics leaves out what has none.
+        bucket_counts: vec![count],
+        sum: Some(histogram.sum),
+        ..HistogramDataPoint::default()
+    })
+}
+
+fn histogram<'a>(item: &Item<'a>) -> Option<&'a Histogram> {
+    match &item.series.total {
+        Total::Histogram(histogram) => Some(histogram),
+        Total::Whole(_) | Total::Real(_) => None,
+    }
+}
+
+/// The labels but for the host, which is the resource.
+fn keys(series: &Series) -> Vec<KeyValue> {
+    series
+        .labels
+        .iter()
+        .filter(|(name, _)| name != "host")
+        .map(|(name, value)| attribute(name, value))
+        .collect()
+}
+
+fn attribute(key: &str, value: &str) -> KeyValue {
+    let value = AnyValue { value: Some(any_value::Value::StringValue(value.to_owned())) };
+    KeyValue { key: key.to_owned(), value: Some(value), ..KeyValue::default() }
+}
+
+fn since(item: &Item<'_>) -> u64 {
+    unix(item.series.since)
+}
+
+fn unix(time: Nanos) -> u64 {
+    time.try_into().unwrap_or(0)
+}

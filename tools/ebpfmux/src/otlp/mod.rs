@@ -1,0 +1,288 @@
+//! `--otlp`: the metrics posted at intervals, by a thread of its own. The merge never waits for the receiver: what cannot
+//! be sent yet is kept up to a limit, beyond that the oldest is dropped and counted.
+
+mod client;
+mod encode;
+mod queue;
+pub mod settings;
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use cli::exit::{Failure, Result};
+
+use crate::metrics::{Metrics, Shared};
+use crate::note::note;
+use crate::record::timestamp::Nanos;
+use crate::window::tumbling::window_end;
+use client::{Outcome, Poster};
+use encode::{Batch, batches};
+use queue::Queue;
+use settings::Settings;
+
+/// An answer comes within this.
+const ANSWER: Duration = Duration::from_secs(10);
+/// The wait before the second attempt, doubled with each.
+const FIRST: Duration = Duration::from_secs(1);
+/// Attempts are no farther apart, unless the receiver wants it.
+const LAST: Duration = Duration::from_secs(30);
+/// At the end the receiver has so long to take what is kept.
+const END: Duration = Duration::from_secs(5);
+/// Records that none follows are sent so long after their interval.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// Sends the metrics.
+pub struct Exporter {
+    settings: Settings,
+    state: Mutex<State>,
+    /// There is something new in the state.
+    changed: Condvar,
+}
+
+struct State {
+    queue: Queue,
+    /// The points of the request under way.
+    under_way: u64,
+    /// The interval under way ends here, by the time of the records.
+    end: Option<Nanos>,
+    /// When the first record came that has not been put in the queue.
+    waiting: Option<Instant>,
+    counts: Counts,
+    /// Nothing more comes, and what is there must be gone by then.
+    last: Option<Instant>,
+    /// All that could be done is done.
+    done: bool,
+    /// What was wrong with the last attempt, and whether points were refused or dropped, have been said.
+    said: [bool; 3],
+}
+
+/// Points so far.
+#[derive(Clone, Copy, Default)]
+pub struct Counts {
+    /// The receiver has them.
+    pub sent: u64,
+    /// There was no room for them, or the receiver does not want them.
+    pub dropped: u64,
+}
+
+impl Exporter {
+    /// Sends these metrics from now on.
+    pub fn start(settings: Settings, headers: &[String], metrics: Shared) -> Result<Arc<Self>> {
+        let poster = Poster::new(&settings.url, headers)?;
+        let state = State {
+            queue: Queue::new(settings.room),
+            under_way: 0,
+            end: None,
+            waiting: None,
+            counts: Counts::default(),
+            last: None,
+            done: false,
+            said: [false; 3],
+        };
+        let exporter = Arc::new(Self { settings, state: Mutex::new(state), changed: Condvar::new() });
+        let sender = Arc::clone(&exporter);
+        let thread = std::thread::Builder::new().name("otlp".into());
+        let failed = |error| Failure::failed(format!("cannot start a thread: {error}"));
+        thread.spawn(move || sender.send(&poster, &metrics)).map_err(failed)?;
+        Ok(exporter)
+    }
+
+    /// A record of this time is about to be added: the interval before it may be over.
+    pub fn before(&self, time: Nanos, metrics: &mut Metrics) {
+        let mut state = self.state();
+        if state.end.is_none_or(|end| time > end) {
+            if state.end.is_some() {
+                self.put(&mut state, metrics);
+            }
+            let length = Nanos::try_from(self.settings.interval.as_nanos()).unwrap_or(Nanos::MAX);
+            state.end = Some(window_end(time, length));
+        }
+        if state.waiting.is_none() {
+            state.waiting = Some(Instant::now());
+            self.changed.notify_all();
+        }
+    }
+
+    /// Sends the rest, within some seconds, and says what became of it all.
+    pub fn finish(&self, metrics: &Shared) {
+        let mut metrics = metrics.lock();
+        let mut state = self.state();
+        self.put(&mut state, &mut metrics);
+        drop(metrics);
+        let last = Instant::now() + END;
+        state.last = Some(last);
+        self.changed.notify_all();
+        while !state.done && Instant::now() < last {
+            state = self.wait(state, last.saturating_duration_since(Instant::now()));
+        }
+        // What is under way now nobody will know of.
+        let rest = state.under_way + state.queue.points();
+        self.give_up(&mut state, rest);
+        let Counts { sent, dropped } = state.counts;
+        if self.settings.verbose || (dropped > 0 && !self.settings.quiet) {
+            note(&format!("--otlp {}: {sent} points sent, {dropped} dropped", self.settings.url));
+        }
+    }
+
+    /// Points so far.
+    pub fn counts(&self) -> Counts {
+        self.state().counts
+    }
+
+    /// Puts the totals as they stand in the queue; the oldest make room.
+    fn put(&self, state: &mut State, metrics: &mut Metrics) {
+        state.waiting = None;
+        let dropped = batches(metrics).into_iter().map(|batch| state.queue.push(batch)).sum();
+        self.give_up(state, dropped);
+        self.changed.notify_all();
+    }
+
+    fn give_up(&self, state: &mut State, points: u64) {
+        state.counts.dropped += points;
+        if points > 0 {
+            self.say(
+                state,
+                2,
+                "points are dropped, for they could not be sent in time; more are only counted",
+            );
+        }
+    }
+
+    /// Says something that has not been said yet.
+    fn say(&self, state: &mut State, which: usize, what: &str) {
+        if !state.said[which] && !self.settings.quiet {
+            note(&format!("--otlp {}: {what}", self.settings.url));
+        }
+        state.said[which] = true;
+    }
+
+    /// What the thread does.
+    fn send(&self, poster: &Poster, metrics: &Shared) {
+        let mut wait = FIRST;
+        while let Some(batch) = self.next(metrics) {
+            let timeout = self.state().last.map_or(ANSWER, |last| {
+                last.saturating_duration_since(Instant::now()).clamp(Duration::from_millis(1), ANSWER)
+            });
+            let outcome = poster.post(&batch.body, timeout);
+            let mut state = self.state();
+            state.under_way = 0;
+            match outcome {
+                Outcome::Taken(refused, why) => {
+                    let refused = refused.min(batch.points);
+                    state.counts.sent += batch.points - refused;
+                    state.counts.dropped += refused;
+                    if refused > 0 {
+                        self.say(
+                            &mut state,
+                            1,
+                            &format!("{refused} points were refused, more are only counted: {why}"),
+                        );
+                    }
+                    wait = FIRST;
+                }
+                Outcome::Refused(why) => {
+                    state.counts.dropped += batch.points;
+                    self.say(
+                        &mut state,
+                        1,
+                        &format!("{} points were refused, more are only counted: {why}", batch.points),
+                    );
+                    wait = FIRST;
+                }
+                Outcome::Later(why, asked) => {
+                    self.say(&mut state, 0, &format!("{why}; tried again until --otlp-buffer is full"));
+                    let dropped = state.queue.put_back(batch);
+                    self.give_up(&mut state, dropped);
+                    if !self.pause(state, metrics, asked, jittered(wait)) {
+                        break;
+                    }
+                    wait = (wait * 2).min(LAST);
+                }
+            }
+        }
+        self.state().done = true;
+        self.changed.notify_all();
+    }
+
+    /// What is to be sent next; `None` at the end.
+    fn next(&self, metrics: &Shared) -> Option<Batch> {
+        let mut state = self.state();
+        loop {
+            if state.last.is_some_and(|last| last <= Instant::now()) {
+                return None;
+            }
+            if let Some(batch) = state.queue.pop() {
+                state.under_way = batch.points;
+                return Some(batch);
+            }
+            if state.last.is_some() {
+                return None;
+            }
+            state = self.rest(state, metrics, None);
+        }
+    }
+
+    /// Waits before another attempt: as long as the receiver asked for, else for `wait`, which the end cuts short. Says
+    /// whether there will be one.
+    fn pause<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        metrics: &Shared,
+        asked: Option<Duration>,
+        wait: Duration,
+    ) -> bool {
+        let until = Instant::now() + asked.unwrap_or(wait);
+        loop {
+            let now = Instant::now();
+            match state.last {
+                Some(last) if asked.is_some() && until > last => return false,
+                Some(last) if now >= last => return false,
+                // At the end, attempts follow each other closely.
+                Some(last) if asked.is_none() => {
+                    let until = (now + FIRST / 2).min(last);
+                    drop(state);
+                    std::thread::sleep(until.saturating_duration_since(now));
+                    return true;
+                }
+                _ if now >= until => return true,
+                _ => state = self.rest(state, metrics, Some(until)),
+            }
+        }
+    }
+
+    /// Waits for something new, no longer than `until`, and puts totals in the queue that no record follows.
+    fn rest<'a>(
+        &'a self,
+        state: MutexGuard<'a, State>,
+        metrics: &Shared,
+        until: Option<Instant>,
+    ) -> MutexGuard<'a, State> {
+        let late = state.waiting.map(|since| since + self.settings.interval + SILENCE);
+        if late.is_some_and(|late| late <= Instant::now()) {
+            // The metrics are locked first, everywhere.
+            drop(state);
+            let mut metrics = metrics.lock();
+            let mut state = self.state();
+            self.put(&mut state, &mut metrics);
+            return state;
+        }
+        match [late, until].into_iter().flatten().min() {
+            Some(until) => self.wait(state, until.saturating_duration_since(Instant::now())),
+            None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+
+    fn wait<'a>(&'a self, state: MutexGuard<'a, State>, timeout: Duration) -> MutexGuard<'a, State> {
+        self.changed.wait_timeout(state, timeout).unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Between half and all of a wait, so that not everybody comes back at once.
+fn jittered(wait: Duration) -> Duration {
+    let nanos = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
+    wait.mul_f64(0.5 + f64::from(nanos / 1_000 % 1_000) / 2_000.0)
+}

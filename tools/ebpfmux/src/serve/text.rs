@@ -1,0 +1,156 @@
+//! What `/metrics` tells, in the text formats of Prometheus and OpenMetrics.
+
+use std::fmt::Write;
+
+use crate::metrics::series::{Family, Histogram, Kind, Total, Unit, classic};
+use crate::metrics::{Metrics, Own};
+
+/// In text, as OpenMetrics has it or the format before that.
+pub fn text(metrics: &Metrics, own: &Own<'_>, open: bool) -> String {
+    let mut text = String::new();
+    for (name, family) in metrics.families.iter().filter(|(_, family)| !family.series.is_empty()) {
+        // Writing into memory cannot fail.
+        let _ = write_family(name, family, open, &mut text);
+    }
+    for (name, help, value) in own {
+        let _ = write_head(name, "counter", help, Unit::None, open, &mut text);
+        let _ = writeln!(text, "{name}_total {value}");
+    }
+    if open {
+        text += "# EOF\n";
+    }
+    text
+}
+
+fn write_head(
+    name: &str,
+    kind: &str,
+    help: &str,
+    unit: Unit,
+    open: bool,
+    text: &mut String,
+) -> std::fmt::Result {
+    // OpenMetrics counts `_total` to the sample's name, not to the family's.
+    let total = if kind == "counter" && !open { "_total" } else { "" };
+    writeln!(text, "# HELP {name}{total} {help}\n# TYPE {name}{total} {kind}")?;
+    match unit.word().filter(|_| open) {
+        Some(unit) => writeln!(text, "# UNIT {name} {unit}"),
+        None => Ok(()),
+    }
+}
+
+fn write_family(name: &str, family: &Family, open: bool, text: &mut String) -> std::fmt::Result {
+    let kind = match family.kind {
+        Kind::Counter => "counter",
+        Kind::Gauge => "gauge",
+        Kind::Histogram => "histogram",
+        Kind::Summary => "summary",
+    };
+    write_head(name, kind, &family.help, family.unit, open, text)?;
+    let total = if family.kind == Kind::Counter { "_total" } else { "" };
+    for (labels, series) in &family.series {
+        match &series.total {
+            Total::Whole(sum) => writeln!(text, "{name}{total}{{{labels}}} {sum}")?,
+            Total::Real(value) => writeln!(text, "{name}{total}{{{labels}}} {value}")?,
+            Total::Histogram(histogram) => write_histogram(histogram, name, labels, family.kind, text)?,
+        }
+    }
+    Ok(())
+}
+
+fn write_histogram(
+    histogram: &Histogram,
+    name: &str,
+    labels: &str,
+    kind: Kind,
+    text: &mut String,
+) -> std::fmt::Result {
+    if kind == Kind::Histogram {
+        for (upper, sum) in classic(histogram) {
+            writeln!(text, "{name}_bucket{{{labels},le=\"{}\"}} {sum}", bound(upper))?;
+        }
+        writeln!(text, "{name}_bucket{{{labels},le=\"+Inf\"}} {}", histogram.count)?;
+    }
+    writeln!(text, "{name}_sum{{{labels}}} {}\n{name}_count{{{labels}}} {}", histogram.sum, histogram.count)
+}
+
+/// A bound as Prometheus writes it when it reads the others' formats, so that a series has one name in all of them.
+fn bound(seconds: f64) -> String {
+    let text = format!("{seconds:e}");
+    match text.split_once("e-").and_then(|(digits, power)| Some((digits, power.parse::<u32>().ok()?))) {
+        Some((digits, power)) if power > 4 => format!("{digits}e-{power:02}"),
+        _ => seconds.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::from_json;
+
+    fn text(lines: &[&str], limit: usize, open: bool) -> String {
+        let mut metrics = Metrics::new(limit);
+        lines.iter().for_each(|line| metrics.take(2_500_000_000, &from_json(line.as_bytes()).unwrap()));
+        super::text(&metrics, &[("ebpfmux_series_dropped", "Left out.", metrics.dropped)], open)
+    }
+
+    #[test]
+    fn counts_grow_gauges_stand_and_labels_are_escaped() {
+        let line = r#"{"ts":"x","host":"h","tool":"t-x","interval_s":1.0,"comm":"a\"\\\n","n":3,"zombies":5,"p99_us":1.5,"lost":1}"#;
+        let text = text(&[line, &line.replace("\"zombies\":5", "\"zombies\":2")], 100, false);
+        for told in [
+            "ebpf_t_x_n_total{host=\"h\",comm=\"a\\\"\\\\\\n\"} 6\n",
+            "ebpf_t_x_zombies{host=\"h\",comm=\"a\\\"\\\\\\n\"} 2\n",
+            "ebpf_t_x_lost_total{host=\"h\"} 2\n",
+            "ebpfmux_records_total{host=\"h\",tool=\"t-x\"} 2\n",
+            "ebpfmux_last_record_timestamp_seconds{host=\"h\",tool=\"t-x\"} 2.5\n",
+            "# TYPE ebpf_t_x_n_total counter\n",
+        ] {
+            assert!(text.contains(told), "{told}\n{text}");
+        }
+        assert!(!text.contains("p99") && !text.contains("interval"), "{text}");
+    }
+
+    #[test]
+    fn buckets_are_cumulated() {
+        let line = r#"{"ts":"x","host":"h","tool":"b","interval_s":1.0,"disk":"d","count":3,"mean_us":10.0,"buckets":[[1.088,1],[2.048,1],[99000000000.0,1]]}"#;
+        let text = text(&[line, line], 100, false);
+        for told in [
+            "_bucket{host=\"h\",disk=\"d\",le=\"1.024e-06\"} 0\n",
+            "_bucket{host=\"h\",disk=\"d\",le=\"1.28e-06\"} 2\n",
+            "_bucket{host=\"h\",disk=\"d\",le=\"2.048e-06\"} 4\n",
+            "_bucket{host=\"h\",disk=\"d\",le=\"+Inf\"} 6\n",
+            "_sum{host=\"h\",disk=\"d\"} 0.00006\n",
+            "_count{host=\"h\",disk=\"d\"} 6\n",
+        ] {
+            assert!(text.contains(&format!("ebpf_b_duration_seconds{told}")), "{told}\n{text}");
+        }
+        assert!(!text.contains("count_total"), "{text}");
+    }
+
+    #[test]
+    fn series_have_a_limit() {
+        let line = |n: u32| format!(r#"{{"ts":"x","host":"h","tool":"t","interval_s":1.0,"pid":{n},"n":1}}"#);
+        let lines: Vec<String> = (0..50).map(line).collect();
+        let text = text(&lines.iter().map(String::as_str).collect::<Vec<_>>(), 10, false);
+        assert!(text.contains("ebpfmux_series_dropped_total 42\n"), "{text}");
+    }
+
+    #[test]
+    fn openmetrics_has_units_and_an_end() {
+        let line =
+            r#"{"ts":"x","host":"h","tool":"b","interval_s":1.0,"read_bytes":3,"count":1,"mean_us":1.0}"#;
+        let text = text(&[line], 100, true);
+        for told in [
+            "# TYPE ebpf_b_read_bytes counter\n# UNIT ebpf_b_read_bytes bytes\nebpf_b_read_bytes_total{host=\"h\"} 3\n",
+            "# TYPE ebpf_b_duration_seconds summary\n# UNIT ebpf_b_duration_seconds seconds\n",
+            "\nebpfmux_series_dropped_total 0\n# EOF\n",
+        ] {
+            assert!(text.contains(told), "{told}\n{text}");
+        }
+        assert_eq!(
+            (bound(1.024e-6), bound(0.000_262_144), bound(68.719_476_736)),
+            ("1.024e-06".into(), "0.000262144".into(), "68.719476736".into())
+        );
+    }
+}

@@ -1,0 +1,27 @@
+//! What `--serve` and `--otlp` tell is added up here, as the records come.
+
+use std::sync::Arc;
+
+use crate::metrics::Shared;
+use crate::otlp::Exporter;
+use crate::record::Fields;
+use crate::record::timestamp::Nanos;
+
+/// Where records are added up.
+pub struct Totals {
+    /// The sums.
+    pub metrics: Shared,
+    /// Who sends them.
+    pub exporter: Option<Arc<Exporter>>,
+}
+
+impl Totals {
+    /// Adds a record.
+    pub fn take(&self, time: Nanos, fields: &Fields<'_>) {
+        let mut metrics = self.metrics.lock();
+        if let Some(exporter) = &self.exporter {
+            exporter.before(time, &mut metrics);
+        }
+        metrics.take(time, fields);
+    }
+}

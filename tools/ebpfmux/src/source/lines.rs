@@ -1,0 +1,193 @@
+//! Finds the records in a source's bytes, and their times, reading no more of each than that takes.
+//!
+//! A JSON line of the tools' own form is known good by a few looks: it begins with `{"ts":"` and a valid time stamp of
+//! fixed width, the first brace after that is its last byte, and it holds nothing but valid UTF-8 without control
+//! characters. That finds lines cut short, lines run into each other, and stray bytes. Any other line is parsed in full, and so is
+//! every line with `strict`.
+
+use memchr::{memchr, memchr_iter, memchr3};
+
+use super::buffer::{Buffer, plain};
+use super::csv::{Row, Table, row_end};
+use crate::record::timestamp::{Clock, FIXED_LEN, Nanos};
+use crate::record::{self, Value};
+
+/// A line longer than this is no record, so that a source's memory has a bound.
+pub const MAX_LINE: usize = 16 << 20;
+
+const HEAD: &[u8] = b"{\"ts\":\"";
+const STAMP_END: usize = HEAD.len() + FIXED_LEN;
+
+/// What a source prints, known by its first line.
+pub enum Format {
+    /// Nothing has come yet.
+    Unknown,
+    /// One JSON object per line.
+    Json,
+    /// A header, then rows.
+    Csv(Table),
+}
+
+/// What the start of the unread bytes is.
+#[derive(Debug, PartialEq)]
+pub enum Found {
+    /// A record of this time and so many bytes, line end included.
+    Record(Nanos, usize),
+    /// A line that is no record, of so many bytes, and why, for a person.
+    Bad(usize, String),
+    /// A line of so many bytes that is to be passed over: blank, or a header.
+    Skip(usize),
+    /// No whole line.
+    More,
+}
+
+/// The reader of one source's lines.
+pub struct Lines {
+    /// What the source prints.
+    pub format: Format,
+    strict: bool,
+    clock: Clock,
+    row: Row,
+    /// Bytes at the start of the unread that are known to hold no line end.
+    scanned: usize,
+    /// Whether those end within the quotes of a CSV field.
+    quoted: bool,
+    /// The rest of a line that is too long is being passed over.
+    overlong: bool,
+}
+
+impl Lines {
+    /// A reader of a stream from its beginning. `strict` parses every record in full.
+    pub fn new(strict: bool) -> Self {
+        let (clock, row) = (Clock::default(), Row::default());
+        Self { format: Format::Unknown, strict, clock, row, scanned: 0, quoted: false, overlong: false }
+    }
+
+    /// Looks at the start of the unread bytes, which are the last ones if `ended`; consumes nothing.
+    pub fn next(&mut self, buffer: &Buffer, ended: bool) -> Found {
+        let bytes = buffer.unread();
+        let json = matches!(self.format, Format::Json);
+        if json
+            && self.scanned == 0
+            && !self.strict
+            && !self.overlong
+            && let Some((time, len)) = self.quick(bytes, buffer.plain())
+        {
+            return Found::Record(time, len);
+        }
+        let resumed = self.scanned > 0;
+        let Some(len) = self.line_end(bytes) else {
+            if bytes.len() <= MAX_LINE && !(ended && self.quoted) {
+                return Found::More;
+            }
+            self.scanned = 0;
+            if std::mem::take(&mut self.quoted)
+                && let Some(end) = memchr(b'\n', bytes)
+            {
+                return Found::Bad(end + 1, "opens a quote that nothing closes".into());
+            }
+            if std::mem::replace(&mut self.overlong, true) {
+                return Found::Skip(bytes.len());
+            }
+            return Found::Bad(bytes.len(), format!("is longer than {} MiB", MAX_LINE >> 20));
+        };
+        if std::mem::take(&mut self.overlong) {
+            return Found::Skip(len);
+        }
+        // A line is no other for having come in two reads.
+        if json
+            && resumed
+            && !self.strict
+            && let Some((time, len)) = self.quick(&bytes[..len], buffer.plain())
+        {
+            return Found::Record(time, len);
+        }
+        self.line(&bytes[..len])
+    }
+
+    fn line_end(&mut self, bytes: &[u8]) -> Option<usize> {
+        let end = match self.format {
+            Format::Csv(_) if !self.overlong => row_end(bytes, self.scanned, &mut self.quoted),
+            _ => memchr(b'\n', &bytes[self.scanned..]).map(|at| self.scanned + at + 1),
+        };
+        self.scanned = if end.is_none() { bytes.len() } else { 0 };
+        self.quoted &= end.is_none();
+        end
+    }
+
+    /// The time and length of a record of the tools' own form; `None` leaves the line to the full parse.
+    fn quick(&mut self, bytes: &[u8], all_plain: bool) -> Option<(Nanos, usize)> {
+        if bytes.len() <= STAMP_END || !bytes.starts_with(HEAD) || bytes[STAMP_END] != b'"' {
+            return None;
+        }
+        let stamp = <&[u8; FIXED_LEN]>::try_from(&bytes[HEAD.len()..STAMP_END]).ok()?;
+        let time = self.clock.fixed(stamp)?;
+        if !matches!(bytes[STAMP_END + 1..], [b',', b'"', ..] | [b'}', ..]) {
+            return None;
+        }
+        let brace = STAMP_END + 1 + memchr3(b'}', b'{', b'\n', &bytes[STAMP_END + 1..])?;
+        if bytes[brace] != b'}' || bytes.get(brace + 1) != Some(&b'\n') {
+            return None;
+        }
+        let line = &bytes[..brace + 2];
+        (all_plain || plain(line) || is_text(line)).then_some((time, line.len()))
+    }
+
+    fn line(&mut self, line: &[u8]) -> Found {
+        if line.trim_ascii().is_empty() {
+            return Found::Skip(line.len());
+        }
+        if let Format::Unknown = self.format {
+            if line.trim_ascii_start().starts_with(b"{") {
+                self.format = Format::Json;
+            } else if let Some(table) = Table::from_header(line) {
+                self.format = Format::Csv(table);
+            }
+        }
+        let time = match &self.format {
+            Format::Csv(table) if table.header == line => return Found::Skip(line.len()),
+            Format::Csv(table) => csv_time(table, line, &mut self.row, &mut self.clock),
+            _ => json_time(line, &mut self.clock),
+        };
+        match time {
+            Ok(time) => Found::Record(time, line.len()),
+            // What looks like one bad row over several lines is a stray quote: only its first line is given up.
+            Err(why) => Found::Bad(memchr(b'\n', line).map_or(line.len(), |end| end + 1), why),
+        }
+    }
+}
+
+fn json_time(line: &[u8], clock: &mut Clock) -> Result<Nanos, String> {
+    let fields = record::from_json(line)?;
+    match fields.iter().find(|(name, _)| name == "ts") {
+        Some((_, Value::Text(text))) => clock.any(text.as_bytes()).ok_or_else(|| bad_time(text)),
+        Some(_) => Err("has a `ts` that is no string".into()),
+        None => Err("has no `ts`".into()),
+    }
+}
+
+fn csv_time(table: &Table, line: &[u8], row: &mut Row, clock: &mut Clock) -> Result<Nanos, String> {
+    if !plain(line) && std::str::from_utf8(line).is_err() {
+        return Err("is not UTF-8".into());
+    }
+    if memchr(0, line).is_some() {
+        return Err("holds a NUL byte".into());
+    }
+    let ts = table.ts(line, row)?;
+    clock.any(ts).ok_or_else(|| bad_time(&String::from_utf8_lossy(ts)))
+}
+
+fn bad_time(text: &str) -> String {
+    let shown: String = text.chars().take(40).collect();
+    format!("has a `ts` that is no RFC 3339 time: {shown:?}")
+}
+
+/// Whether a line is valid UTF-8 without control characters but its line end.
+fn is_text(line: &[u8]) -> bool {
+    line[..line.len() - 1].iter().all(|byte| *byte >= 0x20) && std::str::from_utf8(line).is_ok()
+}
+
+/// The number of line ends in a line, more than one in a CSV row with line ends in quotes.
+pub fn line_ends(line: &[u8]) -> u64 {
+    memchr_iter(b'\n', line).count() as u64
+}

@@ -1,0 +1,298 @@
+//! One stream of records: a file, a pipe, or the output of a child.
+
+pub mod buffer;
+pub mod csv;
+mod input;
+pub mod lines;
+mod problems;
+mod reorder;
+pub mod rules;
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::time::Instant;
+
+use cli::exit::Result;
+
+use crate::note::note;
+use crate::record::timestamp::Nanos;
+use buffer::Buffer;
+use input::Input;
+use lines::{Format, Found, Lines, line_ends};
+use problems::Tally;
+use reorder::{Held, Reorder};
+use rules::Rules;
+
+/// A source. Its head is the record that is next to go out.
+pub struct Source {
+    /// What has been found wrong.
+    pub tally: Tally,
+    /// Whether the merge hands its lines on as they are; decided per stream by the sink.
+    pub raw: Option<bool>,
+    /// When it last gave bytes, or was opened.
+    pub active: Instant,
+    /// Whether it ended badly: the read failed.
+    pub failed: bool,
+    /// Whether it is the output of a child.
+    pub of_child: bool,
+    rules: Rules,
+    input: Option<Input>,
+    live: bool,
+    buffer: Buffer,
+    lines: Lines,
+    line: u64,
+    head: Option<(Nanos, usize)>,
+    reorder: Option<Reorder>,
+    newest: Nanos,
+    unterminated: bool,
+}
+
+impl Source {
+    /// Opens a named file or FIFO, or the folder of a recording. A FIFO need not have a writer yet.
+    pub fn open(path: &Path, rules: Rules) -> io::Result<Self> {
+        Self::new(path.display().to_string(), Input::open(path)?, rules)
+    }
+
+    /// The process's stdin.
+    pub fn stdin(rules: Rules) -> io::Result<Self> {
+        let fd = io::stdin().as_fd().try_clone_to_owned()?;
+        Self::new("stdin".into(), Input::Plain(fd), rules)
+    }
+
+    /// The output of a child, named by its command line.
+    pub fn of_child(name: String, pipe: OwnedFd, rules: Rules) -> io::Result<Self> {
+        Ok(Self { of_child: true, ..Self::new(name, Input::Plain(pipe), rules)? })
+    }
+
+    fn new(name: String, input: Input, rules: Rules) -> io::Result<Self> {
+        let live = input.is_live()?;
+        let lateness = Nanos::try_from(rules.lateness.as_nanos()).unwrap_or(Nanos::MAX);
+        Ok(Self {
+            tally: Tally::new(name, rules.strict, rules.quiet),
+            raw: None,
+            active: Instant::now(),
+            failed: false,
+            of_child: false,
+            rules,
+            input: Some(input),
+            live,
+            buffer: Buffer::new(live),
+            lines: Lines::new(rules.strict),
+            line: 0,
+            head: None,
+            reorder: (lateness > 0).then(|| Reorder::new(lateness)),
+            newest: Nanos::MIN,
+            unterminated: false,
+        })
+    }
+
+    /// Goes on with another stream under the same name, once this one is drained.
+    pub fn reopen(&mut self, pipe: OwnedFd) {
+        self.input = Some(Input::Plain(pipe));
+        self.lines = Lines::new(self.rules.strict);
+        (self.line, self.unterminated, self.raw, self.active) = (0, false, None, Instant::now());
+    }
+
+    /// Reads no more; what has been read stays. A last line without its end is closed, and judged like any other.
+    pub fn hang_up(&mut self) {
+        self.input = None;
+        if !self.buffer.unread().is_empty() {
+            self.unterminated = !self.buffer.unread().ends_with(b"\n");
+            if self.unterminated {
+                self.buffer.close_line();
+            }
+        } else if self.line == 0 && self.rules.verbose {
+            note(&format!("{}: is empty", self.tally.name()));
+        }
+    }
+
+    /// Reads no more and drops what is unread.
+    pub fn close(&mut self) {
+        self.input = None;
+        self.buffer = Buffer::new(false);
+        self.head = None;
+        self.reorder = None;
+    }
+
+    /// Whether the stream has not ended and is one that may be silent for a while.
+    pub fn is_live(&self) -> bool {
+        self.live && self.input.is_some()
+    }
+
+    /// Whether it is live, or was.
+    pub fn was_live(&self) -> bool {
+        self.live
+    }
+
+    /// Whether it has ended and every record is out.
+    pub fn drained(&self) -> bool {
+        self.input.is_none() && self.time().is_none()
+    }
+
+    /// What to wait on for more, if it is live and there is room for more.
+    pub fn readable(&self) -> Option<BorrowedFd<'_>> {
+        let input = self.input.as_ref().filter(|_| self.live && !self.crowded());
+        input.and_then(Input::as_fd)
+    }
+
+    /// Whether so much of it waits that no more is read ahead.
+    pub fn crowded(&self) -> bool {
+        self.time().is_some() && self.buffer.full() || self.reorder.as_ref().is_some_and(Reorder::full)
+    }
+
+    /// The time of the head.
+    pub fn time(&self) -> Option<Nanos> {
+        match &self.reorder {
+            None => self.head.map(|(time, _)| time),
+            Some(reorder) => reorder.first().map(|held| held.time),
+        }
+    }
+
+    /// Records up to this time can go out for all that this source may still give; `None` if it sets no limit.
+    pub fn frontier(&self) -> Option<Nanos> {
+        if !self.is_live() {
+            return None;
+        }
+        match &self.reorder {
+            None => self.head.is_none().then_some(self.newest),
+            Some(reorder) => {
+                (!reorder.certain(self.newest)).then(|| self.newest.saturating_sub(self.lateness()))
+            }
+        }
+    }
+
+    fn lateness(&self) -> Nanos {
+        Nanos::try_from(self.rules.lateness.as_nanos()).unwrap_or(Nanos::MAX)
+    }
+
+    /// When the head arrived, if it came from a live source.
+    pub fn arrival(&mut self) -> Option<Instant> {
+        match &self.reorder {
+            None => self.buffer.arrival(),
+            Some(reorder) => reorder.first().and_then(|held| held.arrival),
+        }
+    }
+
+    /// Reads once; afterwards [`Source::advance`] finds what came. A failed read ends the stream, and is said.
+    pub fn read(&mut self) {
+        let Some(input) = &mut self.input else { return };
+        let arrival = self.live.then(Instant::now);
+        match self.buffer.fill(input, arrival) {
+            Ok(0) => self.hang_up(),
+            Ok(_) => self.active = arrival.unwrap_or(self.active),
+            // A pipe that somebody else drained between the poll and the read.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => {
+                note(&format!("cannot read {}: {error}", self.tally.name()));
+                self.failed = true;
+                self.hang_up();
+            }
+        }
+    }
+
+    /// Finds the next head in what has been read, reading on if the source is a file.
+    pub fn advance(&mut self) -> Result<()> {
+        loop {
+            let enough = match &self.reorder {
+                None => self.head.is_some() || self.find()?,
+                Some(reorder) => reorder.certain(self.newest) || self.hold()?,
+            };
+            if enough || self.live || self.input.is_none() {
+                return Ok(());
+            }
+            self.read();
+        }
+    }
+
+    /// Looks for a head in the read buffer alone.
+    pub fn find(&mut self) -> Result<bool> {
+        loop {
+            match self.lines.next(&self.buffer, self.input.is_none()) {
+                Found::Record(time, len) => {
+                    self.head = Some((time, len));
+                    self.newest = self.newest.max(time);
+                    return Ok(true);
+                }
+                Found::More => return Ok(false),
+                Found::Skip(len) => self.pass_over(len),
+                Found::Bad(len, why) => {
+                    let last = self.unterminated && self.buffer.unread().len() == len;
+                    let why = if last { format!("is cut short: it {why}") } else { why };
+                    self.tally.bad(self.line + 1, &why)?;
+                    self.pass_over(len);
+                }
+            }
+        }
+    }
+
+    /// Moves records from the read buffer to those held, until the earliest is certain.
+    fn hold(&mut self) -> Result<bool> {
+        while self.find()? {
+            let Some((time, len)) = self.head.take() else { break };
+            let arrival = self.buffer.arrival();
+            let bytes = self.buffer.unread()[..len].to_vec();
+            self.pass_over(len);
+            let held = Held { time, line: self.line, bytes, arrival };
+            let Some(reorder) = &mut self.reorder else { break };
+            reorder.push(held);
+            if reorder.certain(self.newest) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn pass_over(&mut self, len: usize) {
+        self.line += line_ends(&self.buffer.unread()[..len]);
+        self.buffer.consume(len);
+    }
+
+    /// Where the head starts, if it sits in the read buffer together with those after it.
+    pub fn position(&self) -> Option<usize> {
+        self.reorder.is_none().then(|| self.buffer.position())
+    }
+
+    /// Lets the head go, unread by the merge: its bytes stay good until the next read.
+    pub fn take(&mut self) {
+        match (self.head.take(), &self.lines.format) {
+            (Some((_, len)), Format::Csv(_)) => self.pass_over(len),
+            (Some((_, len)), _) => {
+                self.line += 1;
+                self.buffer.consume(len);
+            }
+            (None, _) => {}
+        }
+    }
+
+    /// Bytes between two positions.
+    pub fn between(&self, from: usize, to: usize) -> &[u8] {
+        self.buffer.between(from, to)
+    }
+
+    /// What the stream holds.
+    pub fn format(&self) -> &Format {
+        &self.lines.format
+    }
+
+    /// Takes the head for converting: its line and that line's number.
+    pub fn take_line(&mut self, line: &mut Vec<u8>) -> u64 {
+        line.clear();
+        match &mut self.reorder {
+            Some(reorder) => match reorder.pop() {
+                Some(held) => {
+                    line.extend_from_slice(&held.bytes);
+                    held.line
+                }
+                None => self.line,
+            },
+            None => {
+                if let Some((_, len)) = self.head.take() {
+                    line.extend_from_slice(&self.buffer.unread()[..len]);
+                    self.pass_over(len);
+                }
+                self.line
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Records of one source held back until nothing earlier can come any more.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Instant;
+
+use crate::record::timestamp::Nanos;
+
+/// Bytes held for one source; beyond it the earliest goes out although an earlier one might still come.
+const HELD_BYTES: usize = 256 << 10;
+
+/// A record that does not sit in the read buffer. Ordered by time, then by arrival in the stream.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub struct Held {
+    /// The record's time.
+    pub time: Nanos,
+    /// The number of its line.
+    pub line: u64,
+    /// The line, line end included.
+    pub bytes: Vec<u8>,
+    /// When it was read, if the source is live.
+    pub arrival: Option<Instant>,
+}
+
+/// A heap of held records.
+pub struct Reorder {
+    lateness: Nanos,
+    heap: BinaryHeap<Reverse<Held>>,
+    bytes: usize,
+}
+
+impl Reorder {
+    /// Holds each record until one has come that is younger by `lateness`.
+    pub fn new(lateness: Nanos) -> Self {
+        Self { lateness, heap: BinaryHeap::new(), bytes: 0 }
+    }
+
+    /// Takes a record in.
+    pub fn push(&mut self, held: Held) {
+        self.bytes += held.bytes.len();
+        self.heap.push(Reverse(held));
+    }
+
+    /// The earliest record held.
+    pub fn first(&self) -> Option<&Held> {
+        self.heap.peek().map(|Reverse(held)| held)
+    }
+
+    /// Lets the earliest go.
+    pub fn pop(&mut self) -> Option<Held> {
+        let Reverse(held) = self.heap.pop()?;
+        self.bytes -= held.bytes.len();
+        Some(held)
+    }
+
+    /// Whether nothing earlier than the earliest can come, the youngest seen so far being `newest`; or no more may be held.
+    pub fn certain(&self, newest: Nanos) -> bool {
+        self.full() || self.first().is_some_and(|held| held.time <= newest.saturating_sub(self.lateness))
+    }
+
+    /// Whether no more may be held.
+    pub fn full(&self) -> bool {
+        self.bytes > HELD_BYTES
+    }
+}

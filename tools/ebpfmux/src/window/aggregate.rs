@@ -1,0 +1,174 @@
+//! The values of one field in a window, as they become one.
+
+use std::collections::BTreeMap;
+
+use record::histogram::{Hist, round3};
+
+use crate::record::Value;
+use crate::record::aggregation::{Quantile, Rule, rule};
+
+/// What is known of a field so far.
+#[derive(Clone, Debug)]
+pub enum Sum {
+    /// Nothing but nulls.
+    Null,
+    /// Whole numbers, added; the exact sum, whatever its size.
+    Whole(i128),
+    /// Numbers of which one is no whole one, added.
+    Real(f64),
+    /// A sum of values and how many they are.
+    Mean(f64, f64),
+    /// A percentile or a ratio of one record, or, of several, nothing.
+    Single(Option<Value<'static>>),
+    /// Counts by the upper bound of their bucket, in nanoseconds.
+    Buckets(BTreeMap<u64, u64>),
+    /// A value that stands as it is.
+    Other(Value<'static>),
+}
+
+impl Sum {
+    /// Of one record's field; `count` finds another field's number in it.
+    pub fn of(field: &str, value: &Value<'_>, count: impl Fn(&str) -> Option<f64>) -> Self {
+        let (rule, prefix) = rule(field);
+        match (rule, value) {
+            (_, Value::Null) => Self::Null,
+            (Rule::Mean, Value::Plain(raw)) => {
+                let many = count(&format!("{prefix}count")).unwrap_or(1.0);
+                raw.parse().map_or(Self::Null, |mean: f64| Self::Mean(mean * many, many))
+            }
+            (Rule::Percentile(_) | Rule::Ratio, value) => Self::Single(Some(value.clone().into_owned())),
+            (_, Value::Nested(raw)) => match buckets(field, raw) {
+                Some(buckets) => Self::Buckets(buckets),
+                None => Self::Other(value.clone().into_owned()),
+            },
+            (Rule::Gauge | Rule::Least | Rule::Greatest, value) => Self::Other(value.clone().into_owned()),
+            (_, Value::Plain(raw)) => match (raw.parse(), raw.parse()) {
+                (Ok(whole), _) => Self::Whole(whole),
+                (_, Ok(real)) => Self::Real(real),
+                _ => Self::Other(value.clone().into_owned()),
+            },
+            (_, value) => Self::Other(value.clone().into_owned()),
+        }
+    }
+
+    /// Takes in the same field of a later record.
+    pub fn take(&mut self, field: &str, value: &Value<'_>, count: impl Fn(&str) -> Option<f64>) {
+        match (&mut *self, value) {
+            (_, Value::Null) | (Self::Single(None), _) => return,
+            // Nearly all fields are counts, and what was one is one.
+            (Self::Whole(sum), Value::Plain(raw)) => {
+                if let Ok(count) = raw.parse::<i64>() {
+                    *sum = sum.saturating_add(count.into());
+                    return;
+                }
+            }
+            _ => {}
+        }
+        self.add(field, Self::of(field, value, count), false);
+    }
+
+    /// Takes in the same field of a later record; or of another host or key, if `beside`.
+    pub fn add(&mut self, field: &str, other: Self, beside: bool) {
+        let own = std::mem::replace(self, Self::Null);
+        *self = match (own, other) {
+            (Self::Null, other) => other,
+            (own, Self::Null) => own,
+            (Self::Whole(a), Self::Whole(b)) => Self::Whole(a.saturating_add(b)),
+            (Self::Whole(a), Self::Real(b)) => Self::Real(a as f64 + b),
+            (Self::Real(a), Self::Whole(b)) => Self::Real(a + b as f64),
+            (Self::Real(a), Self::Real(b)) => Self::Real(a + b),
+            (Self::Mean(a, m), Self::Mean(b, n)) => Self::Mean(a + b, m + n),
+            (Self::Single(_), Self::Single(_)) => Self::Single(None),
+            (Self::Buckets(mut a), Self::Buckets(b)) => {
+                for (upper, count) in b {
+                    let sum = a.entry(upper).or_default();
+                    *sum = sum.saturating_add(count);
+                }
+                Self::Buckets(a)
+            }
+            (Self::Other(a), Self::Other(b)) => Self::Other(one_of(field, a, b, beside)),
+            (_, other) => other,
+        };
+    }
+
+    /// The value that goes out. A percentile is read off its buckets.
+    pub fn value(&self, field: &str, buckets: impl Fn(&str) -> Option<Hist>) -> Value<'static> {
+        let real = |number: f64| Value::Plain(serde_json::to_string(&number).unwrap_or_default().into());
+        match self {
+            Self::Null => Value::Null,
+            Self::Whole(sum) => Value::Plain(sum.to_string().into()),
+            Self::Real(sum) => real(*sum),
+            Self::Mean(_, many) if *many == 0.0 => Value::Null,
+            Self::Mean(sum, many) => real(round3(sum / many)),
+            Self::Buckets(buckets) => {
+                let all: Vec<_> =
+                    buckets.iter().map(|(upper, count)| (*upper as f64 / 1_000.0, *count)).collect();
+                Value::Nested(serde_json::to_string(&all).unwrap_or_default().into())
+            }
+            Self::Other(value) => value.clone(),
+            Self::Single(Some(value)) => value.clone(),
+            Self::Single(None) => match rule(field) {
+                (Rule::Percentile(quantile), prefix) => {
+                    let summary = buckets(prefix).map(|hist| hist.summary());
+                    let told = summary.and_then(|summary| match quantile {
+                        Quantile::P50 => summary.p50,
+                        Quantile::P90 => summary.p90,
+                        Quantile::P99 => summary.p99,
+                        Quantile::P999 => summary.p999,
+                        Quantile::Other => None,
+                    });
+                    told.map_or(Value::Null, real)
+                }
+                _ => Value::Null,
+            },
+        }
+    }
+
+    /// The histogram, if these are buckets.
+    pub fn hist(&self) -> Option<Hist> {
+        let Self::Buckets(buckets) = self else { return None };
+        let mut hist = Hist::default();
+        buckets.iter().for_each(|(upper, count)| hist.add_bucket(*upper as f64 / 1_000.0, *count));
+        Some(hist)
+    }
+}
+
+/// The buckets of a field that is named so.
+fn buckets(field: &str, raw: &str) -> Option<BTreeMap<u64, u64>> {
+    if !field.ends_with("buckets") {
+        return None;
+    }
+    let all: Vec<(f64, u64)> = serde_json::from_str(raw).ok()?;
+    let mut buckets = BTreeMap::new();
+    for (upper, count) in all {
+        let sum: &mut u64 = buckets.entry((upper * 1_000.0).round() as u64).or_default();
+        *sum = sum.saturating_add(count);
+    }
+    Some(buckets)
+}
+
+/// Of two values that are not added the one that stands; gauges beside each other add.
+fn one_of(field: &str, a: Value<'static>, b: Value<'static>, beside: bool) -> Value<'static> {
+    let (Ok(x), Ok(y)) = (a.text().parse::<f64>(), b.text().parse::<f64>()) else { return b };
+    match rule(field).0 {
+        Rule::Least => {
+            if y < x {
+                b
+            } else {
+                a
+            }
+        }
+        Rule::Greatest => {
+            if y > x {
+                b
+            } else {
+                a
+            }
+        }
+        Rule::Gauge if beside => match (a.text().parse::<i128>(), b.text().parse::<i128>()) {
+            (Ok(a), Ok(b)) => Value::Plain(a.saturating_add(b).to_string().into()),
+            _ => Value::Plain(serde_json::to_string(&(x + y)).unwrap_or_default().into()),
+        },
+        _ => b,
+    }
+}
