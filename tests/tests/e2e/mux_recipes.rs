@@ -1,11 +1,11 @@
-//! The recipes of the README, run: each must print what stands there.
+//! The recipes of docs/ebpfmux.md: each must print what the page shows.
 #![allow(clippy::expect_used, reason = "tests")]
 
 use std::fmt::Write;
 
 use tests::mux::{Streams, Victoria, record};
 
-const README: &str = include_str!("../../../README.md");
+const README: &str = include_str!("../../../docs/ebpfmux.md");
 
 /// A minute of a host: its disk is read from, slowly in two seconds, idle in one; processes start, one zombie is left.
 fn minute(host: &str, slow: [u64; 2]) -> String {
@@ -41,7 +41,7 @@ fn the_recipes_print_what_the_readme_says() {
     let streams = Streams::default();
     streams.write("web1.ndjson", minute("web1", [17, 41])).write("web2.ndjson", minute("web2", [41, 58]));
     let section =
-        README.split("### Recipes").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("recipes");
+        README.split("## Recipes").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("recipes");
     let blocks: Vec<&str> = section.split("```").skip(1).step_by(2).collect();
     assert_eq!(blocks.len(), 11, "eleven recipes");
     let victoria = Victoria::start(&streams);
@@ -58,5 +58,5 @@ fn the_recipes_print_what_the_readme_says() {
             write!(wrong, "$ {command}\n{}\n", said.out).expect("memory");
         }
     }
-    assert!(wrong.is_empty(), "not as the README says:\n{wrong}");
+    assert!(wrong.is_empty(), "not as docs/ebpfmux.md shows:\n{wrong}");
 }
