@@ -19,7 +19,7 @@ pub enum Output {
     Json,
     /// Comma-separated values (RFC 4180), header first.
     Csv,
-    /// For a person.
+    /// For a terminal.
     Table,
 }
 
@@ -30,7 +30,7 @@ pub struct Common {
     #[arg(value_name = "INTERVAL", default_value = "1", value_parser = seconds)]
     pub interval: Duration,
 
-    /// How many intervals; without it, no end
+    /// Number of intervals; without it, no end
     #[arg(value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
 
@@ -38,7 +38,7 @@ pub struct Common {
     #[arg(short, long, value_name = "SHAPE", value_enum, hide_possible_values = true)]
     pub output: Option<Output>,
 
-    /// Stop after so long, whatever the interval
+    /// Stop after this time, whatever the interval
     #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
     pub duration: Option<Duration>,
 
@@ -54,13 +54,13 @@ pub struct Common {
     #[arg(long, value_name = "KIND", value_enum, default_value_t, hide_possible_values = true)]
     pub attach: Attach,
 
-    /// Attach, say how, why not better and which capabilities that takes, and exit: 0 all hooks, 3 one is missing, 4 not
-    /// permitted
+    /// Try to attach; print the hooks used, why better ones were rejected, and the capabilities needed. Exit status:
+    /// 0 all hooks, 3 one is missing, 4 not permitted
     #[arg(long)]
     pub check: bool,
 
-    /// With --check: plan for another kernel, of which DIR holds a copy of /sys/kernel/btf and, in the file `symbols`,
-    /// the third column of /proc/kallsyms
+    /// With --check: plan for another kernel. DIR has a copy of its /sys/kernel/btf and, in the file `symbols`, the
+    /// third column of its /proc/kallsyms
     #[arg(long, value_name = "DIR", requires = "check")]
     pub kernel: Option<PathBuf>,
 
@@ -72,11 +72,11 @@ pub struct Common {
     #[arg(long)]
     pub overhead: bool,
 
-    /// Say more on stderr: how it attached, and what libbpf says
+    /// Print more on stderr: how it attached, and libbpf's log
     #[arg(short, long, conflicts_with = "quiet")]
     pub verbose: bool,
 
-    /// Say nothing on stderr but errors
+    /// Print only errors on stderr
     #[arg(short, long)]
     pub quiet: bool,
 }

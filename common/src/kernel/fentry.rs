@@ -26,7 +26,7 @@ const fn instruction(code: u8) -> libbpf_sys::bpf_insn {
 /// kernel can is for each function to be seen.
 pub fn permitted(function: Option<u32>) -> Result<(), Refusal> {
     let Some(function) = function else {
-        return Err(Refusal::missing("this kernel tells no types of functions"));
+        return Err(Refusal::missing("this kernel has no BTF of its functions"));
     };
     let opts = libbpf_sys::bpf_prog_load_opts {
         sz: size_of::<libbpf_sys::bpf_prog_load_opts>() as libbpf_sys::size_t,

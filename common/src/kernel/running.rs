@@ -61,7 +61,7 @@ impl Running {
             return Ok(());
         }
         Err(Failure::unsupported(format!(
-            "this kernel does not tell its types (no {}): needs CONFIG_DEBUG_INFO_BTF=y, and /sys mounted",
+            "this kernel has no BTF (no {}): needs CONFIG_DEBUG_INFO_BTF=y, and /sys mounted",
             types.display()
         )))
     }
@@ -113,7 +113,7 @@ impl Running {
             return Err(absent());
         }
         if !by_kernel && !restrictions::tells_of_modules() {
-            let why = "of a module, whose types the kernel hands out for CAP_SYS_ADMIN alone";
+            let why = "a function of a module, whose BTF the kernel gives only to CAP_SYS_ADMIN";
             let refusal = Refusal { whole_kind: false, ..Refusal::not_permitted(why) };
             return Err(refusal.lacking(Capability::CAP_SYS_ADMIN));
         }
@@ -183,7 +183,7 @@ impl Running {
         }
         Err(Refusal::not_permitted(match Facts::gather().lockdown.as_deref() {
             Some("confidentiality") => format!("tracefs is empty: {LOCKED_DOWN}"),
-            _ => "tracefs is empty: the kernel keeps it so when it is locked down as it boots".to_string(),
+            _ => "tracefs is empty: the kernel keeps it empty if locked down at boot".to_string(),
         }))
     }
 }

@@ -83,7 +83,7 @@ pub fn write<E: Row>(
         0 => Ok(()),
         // No record came after these that could have told of them.
         lost => Err(Failure::failed(format!(
-            "{lost} events were lost since the last record: the reader was too slow, or the kernel left a program out"
+            "{lost} events were lost since the last record: the reader was too slow, or the kernel skipped a program"
         ))),
     }
 }

@@ -104,7 +104,7 @@ impl<'a> Owners<'a> {
                 active.extend(process(key, value.get(size_of::<T>()..).unwrap_or_default()));
             }
         })
-        .map_err(|error| Failure::failed(format!("cannot read what is kept by --by: {error}")))?;
+        .map_err(|error| Failure::failed(format!("cannot read the map of --by: {error}")))?;
         if let Some(lineage) = lineage {
             lineage.next(active);
             // Only now are all parents known.

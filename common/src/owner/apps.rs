@@ -76,10 +76,10 @@ impl Groups {
             return Err("no group before the colon".to_string());
         }
         if bare.contains(char::is_whitespace) || bare.contains(['"', '\'', '*', '#']) {
-            return Err(format!("{bare}: no name of a group: spaces, quotes, * and # have no place there"));
+            return Err(format!("{bare}: not a name of a group: spaces, quotes, * and # are not allowed"));
         }
         if names.is_empty() {
-            return Err(format!("{bare}: no names of processes after the colon"));
+            return Err(format!("{bare}: no process names after the colon"));
         }
         match bare {
             "managers" => {
@@ -118,7 +118,7 @@ fn words(text: &str) -> Result<Vec<String>, String> {
     let mut rest = text.trim_start();
     while let Some(first) = rest.chars().next().filter(|first| *first != '#') {
         let (word, after) = match first {
-            '"' | '\'' => rest[1..].split_once(first).ok_or(format!("{rest}: a quote without its end"))?,
+            '"' | '\'' => rest[1..].split_once(first).ok_or(format!("{rest}: an unclosed quote"))?,
             _ => rest.split_at(rest.find(char::is_whitespace).unwrap_or(rest.len())),
         };
         if !word.is_empty() {
@@ -168,7 +168,7 @@ mod tests {
     fn a_mistake_is_told_with_its_line() {
         let mistake = |text: &str| Apps::parse(text).unwrap_err();
         assert_eq!(mistake("a: b\nc d e"), (2, "no colon after the group's name".to_string()));
-        assert_eq!(mistake("a: 'b"), (1, "'b: a quote without its end".to_string()));
+        assert_eq!(mistake("a: 'b"), (1, "'b: an unclosed quote".to_string()));
         assert_eq!(mistake("\n\n: b").0, 3);
         assert_eq!(mistake("a:").0, 1);
         assert_eq!(mistake("a b: c").0, 1);

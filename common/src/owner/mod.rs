@@ -39,22 +39,22 @@ pub enum By {
 /// The options of tools that can tell whose work it was.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
-    /// A record for each process, thread, parent (what its children do), comm, cgroup or app that was active, rather
-    /// than for the system
-    #[arg(long, value_name = "WHOM", value_enum, default_value_t, hide_possible_values = true)]
+    /// One record per active process, thread, parent (what its children do), comm, cgroup or app, instead of one for
+    /// the system
+    #[arg(long, value_name = "OWNER", value_enum, default_value_t, hide_possible_values = true)]
     pub by: By,
 
     /// With --by app: the groups, in the syntax of Netdata's apps_groups.conf (`group: name name* *name 'a name'`);
-    /// what is in none is other
+    /// processes in none belong to the group other
     #[arg(long, value_name = "FILE", required_if_eq("by", "app"), value_parser = Apps::read)]
     pub apps: Option<Apps>,
 
-    /// With --by, only the N busiest of an interval, by the first number of the record unless said below; the others
-    /// together in a record that names them (other)
+    /// With --by, only the N busiest owners of an interval, by the record's first number unless noted below; all others
+    /// together in one record named (other)
     #[arg(long, value_name = "N", requires = "by", value_parser = clap::value_parser!(u32).range(1..))]
     pub top: Option<u32>,
 
-    /// With --by, how many are kept apart in an interval; what more there are is lost, and counted so
+    /// With --by, limits the keys tracked per interval; events beyond it are counted in lost
     #[arg(long, value_name = "N", default_value_t = 4096, requires = "by",
           value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     pub map_size: u32,

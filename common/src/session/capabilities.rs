@@ -15,7 +15,7 @@ pub type Also = (Capability, &'static str);
 
 /// Why all tools need the two that they need everywhere.
 const PROGRAMS: &str = "BPF programs and maps";
-const MEMORY: &str = "programs that trace, and read the kernel's memory";
+const MEMORY: &str = "tracing programs, which read the kernel's memory";
 
 /// A capability that a tool needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -67,7 +67,7 @@ impl Rights {
         let unreadable = lacks(Capability::CAP_DAC_READ_SEARCH, "");
         let by_tracepoints = unreadable || lacks(admin, "tracepoint:") || taken(Kind::Tracepoint).count() > 0;
         if by_tracepoints && (unreadable || kernel.tracefs_is_closed()) {
-            needs.add(Capability::CAP_DAC_READ_SEARCH, "the tracepoints in tracefs, which is root's");
+            needs.add(Capability::CAP_DAC_READ_SEARCH, "tracepoints in tracefs, which only root can read");
         }
         let by_perf = by_tracepoints || lacks(admin, "kprobe:") || taken(Kind::Kprobe).count() > 0;
         if by_perf && restrictions::perf_asks_for_admin() {
@@ -76,7 +76,7 @@ impl Rights {
         }
         let of_modules = taken(Kind::Fentry).any(|program| !kernel.types_have(program));
         if of_modules || lacks(admin, "fentry:") {
-            needs.add(admin, "functions of modules, watched by fentry");
+            needs.add(admin, "fentry on functions of modules");
         }
         if overhead {
             needs.add(admin, "--overhead: the kernel's statistics of BPF programs");

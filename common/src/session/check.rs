@@ -71,13 +71,13 @@ fn write(out: &mut impl Write, plan: &Plan, output: Option<Output>) -> io::Resul
             writeln!(out, "{}", serde_json::to_string(&row)?)?;
             continue;
         }
-        let none = if row.optional { "none, goes without" } else { "none" };
+        let none = if row.optional { "none (optional)" } else { "none" };
         writeln!(out, "{:width$}  {}", row.hook, row.rung.as_deref().unwrap_or(none))?;
         if let Some(bound) = row.bound {
             writeln!(out, "{:width$}    bound: {bound}", "")?;
         }
         for passed in row.passed {
-            writeln!(out, "{:width$}    passed over {}: {}", "", passed.rung, passed.reason)?;
+            writeln!(out, "{:width$}    rejected {}: {}", "", passed.rung, passed.reason)?;
         }
     }
     Ok(())
@@ -115,11 +115,11 @@ pub fn warn_of_bounds(plan: &Plan) {
         let first = hook.passed.iter().find(|(_, refusal)| refusal.was_tried());
         let lacks = hook.taken.is_empty() && !hook.pointless;
         if let (true, Some((rung, refusal))) = (lacks, first) {
-            eprintln!("note: goes without {}: {rung}: {}", hook.hook, refusal.reason);
+            eprintln!("note: skips optional hook {}: {rung}: {}", hook.hook, refusal.reason);
         }
     }
     for (bound, hooks) in bounds {
-        eprintln!("note: of {}: {bound} (--check tells why)", hooks.join(", "));
+        eprintln!("note: {}: {bound} (--check shows why)", hooks.join(", "));
     }
 }
 
@@ -131,7 +131,7 @@ pub fn failure(missing: &Planned) -> Failure {
     let forbidden = tried.iter().rfind(|(_, refusal)| refusal.not_permitted);
     let reason = forbidden.or(tried.last()).map_or("no rung", |(_, refusal)| refusal.reason.as_str());
     let message =
-        format!("cannot see {}: tried {}: {reason} (--check tells more)", missing.hook, rungs.join(", "));
+        format!("cannot see {}: tried {}: {reason} (--check shows more)", missing.hook, rungs.join(", "));
     match forbidden {
         Some(_) => Failure::not_permitted(message),
         None => Failure::unsupported(message),
@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(
             String::from_utf8(text).unwrap(),
             "reads         kprobe:vfs_read\n                bound: no io_uring\n                \
-             passed over fentry:vfs_read: not in this kernel\n"
+             rejected fentry:vfs_read: not in this kernel\n"
         );
         let need = |capability: &str, missing| Need {
             capability: capability.to_string(),

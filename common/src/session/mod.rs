@@ -159,7 +159,7 @@ where
     if let Err(error) = privilege::drop_all(|| meter.works())
         && !common.quiet
     {
-        eprintln!("note: could not give up capabilities: {error}");
+        eprintln!("note: could not drop capabilities: {error}");
     }
     meter.account();
     Ok(Session { skel, plan, stop: Stop::on_signals()?, meter, counted_proof, links })

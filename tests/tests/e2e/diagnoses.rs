@@ -46,7 +46,7 @@ fn a_kernel_without_tracefs() {
     let (code, out, said) = run(&apart(ONLY_TYPES, "proclife -o json 0.1 2"));
     assert_eq!((code, out.lines().count()), (Some(0), 2), "{said:?}");
     for hook in without_tracepoints() {
-        let told = |line: &&String| line.contains(&format!("goes without {hook}"));
+        let told = |line: &&String| line.contains(&format!("skips optional hook {hook}"));
         assert!(said.iter().find(told).is_some_and(|line| line.contains("CONFIG_FTRACE")), "{said:?}");
     }
 }
@@ -101,7 +101,7 @@ fn a_filter_that_refuses_perf_events() {
         let (code, out, said) = run(&confined("perf_event_open", errno, "proclife -o json 0.1 2"));
         assert_eq!((code, out.lines().count()), (Some(0), 2), "{said:?}");
         for hook in without_tracepoints() {
-            let told = |line: &&String| line.contains(&format!("goes without {hook}"));
+            let told = |line: &&String| line.contains(&format!("skips optional hook {hook}"));
             assert!(said.iter().find(told).is_some_and(|line| line.contains("seccomp")), "{said:?}");
         }
         // Typed tracepoints are attached by bpf(2) alone.

@@ -201,7 +201,7 @@ fn what_has_no_window_is_refused() {
         ("--by disk a", "--window"),
         ("--window 0 a", "at least 0.001"),
         ("--window 10 --by dsik a", "no record had a `dsik`"),
-        ("--window 10 --by n a", "`n` tells no records apart"),
+        ("--window 10 --by n a", "`n` is a value"),
         ("--window 10 --by , a", "empty"),
         ("--window 10 <(sed 's/\"interval_s\":1.0,//' a)", "events have no windows"),
     ] {

@@ -90,9 +90,9 @@ fn what_is_not_there() {
         refuses(&format!("true & wait $!; $BIN/{tool} -p $!"), 2, &["no such process"]);
         refuses(&format!("$BIN/{tool} -p 4194305"), 2, &["4194305", "no such process"]);
     }
-    // What is nobody's can be asked for by nobody.
+    // An interrupt belongs to no process.
     for filter in ["-p 1", "--cgroup /"] {
-        refuses(&format!("$BIN/irqlat {filter}"), 2, &["--pid and --cgroup", "nobody's", "--help"]);
+        refuses(&format!("$BIN/irqlat {filter}"), 2, &["--pid and --cgroup", "no process", "--help"]);
     }
 }
 

@@ -60,7 +60,7 @@ impl Checked {
         assert_eq!(hooks.len(), self.hooks.len(), "{text}");
         for (line, (hook, rung)) in hooks.iter().zip(&self.hooks) {
             let told = line.strip_prefix(hook.as_str()).expect("the hook").trim_start();
-            let none = ["none", "none, goes without"];
+            let none = ["none", "none (optional)"];
             assert!(rung.as_deref().map_or_else(|| none.contains(&told), |rung| told == rung), "{text}");
         }
         let needs: Vec<_> = needs.split_whitespace().collect();

@@ -122,7 +122,7 @@ fn a_function_that_is_inlined_is_passed_over() {
     let fsyncs = story.lines().find_map(|line| line.strip_prefix("fsyncs "));
     assert_eq!(fsyncs.map(str::trim), Some(expected), "{story}");
     let inlined =
-        "passed over fentry:vfs_fsync_range: attached, but not called every time: inlined by the compiler";
+        "rejected fentry:vfs_fsync_range: attached, but not called every time: inlined by the compiler";
     assert_eq!(story.contains(inlined), expected != "fentry:vfs_fsync_range", "{story}");
 }
 

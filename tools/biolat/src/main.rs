@@ -24,9 +24,9 @@ include!(concat!(env!("OUT_DIR"), "/skel.rs"));
 const TOOL: &str = "biolat";
 
 /// What the way without compare-and-exchange cannot see.
-const KNOWN_DISKS: &str = "disks that come after the start are counted as lost";
+const KNOWN_DISKS: &str = "requests of disks added after the start are counted as lost";
 /// How the rungs without compare-and-exchange differ.
-const HASH: &str = "what is under way in a hash map";
+const HASH: &str = "requests under way in a hash map";
 
 /// What is under way is kept in a table of our own, or in a hash map where the kernel cannot compare and exchange
 /// (before Linux 5.12): all of a request's programs must agree, and so are on one rung.
@@ -82,7 +82,7 @@ const EXAMPLES: &str = "\
 Examples:
   biolat                         each disk and operation, every second
   biolat --buckets 10 1          ten seconds, distributions drawn
-  biolat --by process --top 5    and whose requests they are
+  biolat --by process --top 5    and which processes make the requests
   biolat 1 | jq -r 'select(.p99_us > 5000) | [.ts, .disk, .p99_us] | @tsv'
   biolat -o csv 60 > disks.csv   a record a minute, for a spreadsheet
   biolat --cgroup system.slice/postgresql.service 5
@@ -91,16 +91,17 @@ Bounds:
   Percentiles, minimum and maximum are at most 3.2 % off; the rest is exact.
   Requests under way at the start are not counted, nor are drivers' own commands
   (passthrough).
-  A flush is one that reached the device; /proc/diskstats counts each empty flush
-  as a write as well.
-  Queue time begins at the kernel's start_time_ns, which a task that plugs takes
-  once for several requests: it can be too long by the time that the task went on
+  Only flushes that reach the device count; /proc/diskstats counts each empty
+  flush as a write as well.
+  Queue time begins at the kernel's start_time_ns. A task that plugs takes it once
+  for several requests, so it can be too long by the time that the task went on
   without sleeping.
-  With --pid, --cgroup and --by a request belongs to the task that made it; pages
-  that are written back belong to a kernel thread. By --by, what the kernel makes by
-  itself is its who issues it: flushes, and all requests of disks that keep no
-  statistics. --top ranks by the requests of all disks and operations together. Each
-  disk and operation of an owner takes one of --map-size, some 5 KB.";
+  With --pid, --cgroup and --by a request is attributed to the task that made it.
+  Pages that are written back belong to a kernel thread. With --by, requests that
+  the kernel creates are attributed to the task that issues them: flushes, and all
+  requests of disks that keep no statistics.
+  --top ranks by the requests of all disks and operations together. Each disk and
+  operation of an owner takes one entry of --map-size, some 5 KB.";
 
 /// How long do disks take? Device time, and time in the queue before it, per disk and operation.
 #[derive(Parser)]

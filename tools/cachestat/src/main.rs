@@ -24,15 +24,15 @@ include!(concat!(env!("OUT_DIR"), "/skel.rs"));
 const TOOL: &str = "cachestat";
 
 /// What the tracepoint of reads cannot see.
-const BATCHES: &str = "a read that ends early counts as asked for; of reads by splice and io_uring, one that follows another \
+const BATCHES: &str = "a read that ends early counts as requested; of reads by splice and io_uring, one that follows another \
      to the same last page from nearer to it is taken for a part of that";
 
 /// What the tracepoints of faults cannot see.
-const WINDOWS: &str = "the pages around a fault that the kernel looks through count as mapped, there or not, and no more where \
+const WINDOWS: &str = "the pages around a fault that the kernel looks through count as mapped, present or not, and no more where \
      it maps all of a large folio; what a task's next read of the same file fetches may count as the fault's";
 
 /// What the begin of a read cannot tell.
-const BEGINS: &str = "a read that ends early counts as asked for";
+const BEGINS: &str = "a read that ends early counts as requested";
 
 const HOOKS: &[Hook] = &[
     Hook::new("fetched", &[Rung::new(&["fetched_b"])]),
@@ -69,43 +69,44 @@ Examples:
   cachestat                      a line every second
   cachestat 10 6                 six records of ten seconds
   cachestat --cgroup system.slice/postgresql.service 5
-  cachestat --by comm --top 5    whose accesses they are
+  cachestat --by comm --top 5    which programs make the accesses
   cachestat 1 | jq -c '[.ts, .hit_ratio, .read_misses, .readahead]'
   cachestat --check              how it sees reads and faults here
 
 All numbers are pages:
-  accesses = reads + faults         pages that tasks were given
+  accesses = reads + faults         pages given to tasks
   misses = read_misses + fault_misses   pages fetched for them, or ahead of them
   hits = max(0, reads - read_misses) + max(0, faults - fault_misses)
   hit_ratio = hits / accesses
-A page that is read ahead is a miss when it is fetched, and its first use is
-thereby no hit: a cold file read once is all misses, read again all hits.
-readahead tells how many of the misses nobody had asked for yet. In a short
-interval pages may be fetched that are read in the next: sums are right.
+A page that is read ahead is a miss when it is fetched, and its first use is not
+counted as a hit: a cold file read once is all misses, read again all hits.
+readahead counts the misses that no task had requested yet. In a short interval,
+pages may be fetched that are read in the next; sums are right.
 
 Bounds:
   Regular files that a file system keeps in the page cache; not tmpfs and
-  hugetlbfs, block devices read raw, direct I/O, DAX, a file system's own blocks.
-  By the task that runs: with --pid and --cgroup what it reads, fetches, dirties.
+  hugetlbfs, raw block devices, direct I/O, DAX, a file system's own blocks.
+  --pid and --cgroup are about the running task: what it reads, fetches, dirties.
   What the kernel's khugepaged fetches to make a mapped file's pages a huge one
-  (Linux 7.x, mappings that lie right for it) are misses of khugepaged's own.
+  (Linux 7.x, suitably aligned mappings) are misses of khugepaged.
   reads: a page counts once for each call that touches it. faults: the pages that
-  a page fault maps, around the one that was touched, too; what a program does
-  with a page that is mapped no tool can see.
-  A fetch by who holds a file for writing is the write's: write_adds, no miss.
-  What readahead(2), fadvise and madvise fetch are misses, of the kind that the
-  task did last, told four seconds or eight intervals later: it might be for a
-  read that has not ended. What one that lasts longer fetches is told as read
-  ahead, and taken from what is told next. readahead is told too low where, by
-  fentry, one read fetches more than 32 stretches of a file whose other pages were
-  there already.
+  a page fault maps, including those around the page touched. What a program does
+  with a mapped page is not visible to any tool.
+  A fetch by a task that has the file open for writing belongs to the write:
+  write_adds, no miss.
+  Pages fetched by readahead(2), fadvise and madvise are misses, of the kind of the
+  task's last access. They are reported four seconds or eight intervals later,
+  whichever is longer, because they might be for a read that has not ended. What
+  a read that lasts longer fetches is reported as read ahead, and subtracted from
+  later records. By fentry, readahead is too low where one read fetches more than
+  32 ranges of a file whose other pages were already cached.
   dirtied counts a large folio whole, as the kernel does (nr_dirtied).
-  By tracepoints (where no function can be watched): a read that ends early
-  counts as asked for; of the pages around a fault those that the kernel looks
-  through count, there or not, and what large folios map beyond them does not;
-  where the kernel does not tell when a fault ends, what a task's next read of
-  the same file fetches counts as the fault's. By kprobes: a read that ends
-  early counts as asked for.";
+  By tracepoints (no fentry and no kprobes): a read that ends early counts as
+  requested. Of the pages around a fault, those that the kernel looks through
+  count, present or not; pages that large folios map beyond them do not. Where the
+  kernel does not report the end of a fault, what a task's next read of the same
+  file fetches counts as the fault's. By kprobes: a read that ends early counts
+  as requested.";
 
 /// Does the page cache serve the reads?
 #[derive(Parser)]

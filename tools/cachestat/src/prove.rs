@@ -61,7 +61,7 @@ pub fn prove(skel: &CachestatSkel<'_>, _: &Plan) -> Result<Vec<&'static str>> {
     counters.since_last();
     let Ok(trial) = Trial::new() else { return Ok(vec![]) };
     trial.read_one_page();
-    trial.fault().map_err(|error| Failure::failed(format!("cannot try the hooks: {error}")))?;
+    trial.fault().map_err(|error| Failure::failed(format!("cannot run the self-test: {error}")))?;
     let [reads, faults, ..] = counters.since_last();
     // In the order of `enum counter` in `bpf/cachestat.bpf.c`. Writing added two pages; nothing is dirty on ramfs.
     let needed = [("reads", reads), ("faults", faults)];

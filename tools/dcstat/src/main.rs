@@ -53,31 +53,31 @@ Examples:
   dcstat                         a line every second
   dcstat 10 6                    six records of ten seconds
   dcstat --cgroup system.slice/postgresql.service 5
-  dcstat --by process --top 5    whose look-ups they are
+  dcstat --by process --top 5    which processes make the look-ups
   dcstat 1 | jq -c '[.ts, .misses, .hit_ratio]'
-  dcstat --check                 which functions it watches here
+  dcstat --check                 which functions it attaches to here
 
 What is counted:
-  references  a name in a path: stat(\"/usr/lib/x\") looks up three. A symbolic link
+  references  names in paths: stat(\"/usr/lib/x\") looks up three. A symbolic link
               adds those of its target. Not . and .., and not what a file system
-              looks up on its own behalf, an overlay in its layers for one.
-  slow        those not served without the directory's lock: the name was not
-              found, or is to be made, removed or renamed (mkdir, unlink, rename,
-              open with O_CREAT | O_EXCL; before Linux 6.12 any O_CREAT).
-  misses      those for which the file system was asked. A name that is known not
-              to exist is a hit, where the file system keeps that: tmpfs does not.
+              looks up itself, such as an overlay in its layers.
+  slow        look-ups that took the directory's lock: the name was not found, or
+              is to be made, removed or renamed (mkdir, unlink, rename, open with
+              O_CREAT | O_EXCL; before Linux 6.12 any O_CREAT).
+  misses      look-ups that reached the file system. A name that is known not to
+              exist is a hit, if the file system keeps that: tmpfs does not.
   hit_ratio   (references - misses) / references.
 
 Bounds:
-  A walk that the kernel has to begin anew, because a directory changed under it,
-  counts its names anew; so does an open by io_uring that could not be done at once.
-  By kprobes, tasks that look up the same new name at once count a miss each, though
-  one of them asks the file system and the others wait for it.
+  If a directory changed under a path walk, the kernel restarts the walk, and its
+  names count again. So do those of an open by io_uring that could not be done at
+  once.
+  By kprobes, tasks that look up the same new name at once count a miss each,
+  although only one of them reaches the file system and the others wait for it.
   A look-up under way when an interval ends counts as a reference before and as a
   miss after.
-  There are no tracepoints of look-ups: a kernel that lets functions be watched
-  neither by fentry nor by kprobes is refused, with status 3 (or 4, where it has
-  them and does not permit them).";
+  There are no tracepoints of look-ups. A kernel with neither fentry nor kprobes is
+  refused with status 3, or 4 if it has them and does not permit them.";
 
 /// Are path look-ups served from the directory cache?
 #[derive(Parser)]

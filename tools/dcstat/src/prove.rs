@@ -49,7 +49,7 @@ pub fn prove(skel: &DcstatSkel<'_>, _: &Plan) -> Result<Vec<&'static str>> {
     let mut counters: Counters<COUNTERS> = Counters::map(&skel.maps.counters)?;
     let directory =
         rustix::fs::open(DIRECTORY, OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).map_err(|error| {
-            Failure::failed(format!("cannot try the hooks: {}: {error}", DIRECTORY.to_string_lossy()))
+            Failure::failed(format!("cannot run the self-test: {}: {error}", DIRECTORY.to_string_lossy()))
         })?;
     let mut blind = Vec::new();
     for (hooks, work) in WORK {

@@ -16,8 +16,8 @@ Examples:
   ebpfmux --join --run 'biolat 1' --run 'proclife 1' | jq '.[\"biolat.vda.read.p99_us\"]'
                                                   one wide record per second
   ssh web2 biolat 1 | ebpfmux - --run 'biolat 1'  this host and another
-  biolat --buckets 1 | ebpfmux --window 10        as biolat 10, percentiles included
-  ebpfmux --window 60 --by disk,op web*.ndjson    a minute of all hosts together
+  biolat --buckets 1 | ebpfmux --window 10        the same as biolat 10, with percentiles
+  ebpfmux --window 60 --by disk,op web*.ndjson    one minute of all hosts together
   ebpfmux --run 'biolat 1' --record /var/log/biolat --record-keep 48 > /dev/null
                                                   the last two days on disk; ebpfmux /var/log/biolat shows them
   ebpfmux --run 'biolat --buckets 5' --serve 9435 > /dev/null
@@ -28,141 +28,144 @@ Examples:
                                                   the slow seconds of disks
   ebpfmux -d 60 --run 'biolat 1' --assert 'biolat.p99_us < 5000' > run.ndjson || exit
                                                   for CI: status 5 if a request was slow
-  ebpfmux -o csv biolat.ndjson > biolat.csv       convert; CSV input is known by its header
+  ebpfmux -o csv biolat.ndjson > biolat.csv       convert; CSV input is recognised by its header
 
 Order: records go out by their `ts`, equal ones in the order of the sources. A record that goes back in time within \
-its source by at most --lateness is put in order; up to 256 KiB per source are held for that. Any other late record \
+its source by at most --lateness is put in order; up to 256 KiB per source are buffered for that. Any other late record \
 is passed on when it comes, and counted.
 
-Live sources (FIFOs, pipes, --run): a record is held until every other live source has given a younger one or ended, \
-but not longer than --wait (or --lateness, if that is more): a silent source delays the others and does not stop \
+Live sources (FIFOs, pipes, --run): a record is held until every other live source has delivered a later one or ended, \
+but not longer than --wait (or --lateness, if that is more). So a silent source delays the others and does not stop \
 them. A source with more than about 192 KiB waiting is held only as long as another was active within that time. \
 Files are never waited for. A slow reader of stdout stops the merge without loss.
 
 Signals: on SIGINT and SIGTERM the commands of --run get SIGINT (SIGTERM after 2.5 s, SIGKILL after 5 s), and what \
-they still print is merged; other live sources are read for another 0.5 s at most, files no further. The commands are \
-killed if ebpfmux is; what they have started themselves is theirs to end. A reader of stdout that then takes nothing for \
-5 s is given up: status 1.
+they still print is merged. Other live sources are read for another 0.5 s at most, files no further. The commands are \
+killed if ebpfmux is; processes that they started themselves are not ended. If the reader of stdout then reads nothing \
+for 5 s, ebpfmux ends with status 1.
 
 Restarts: a command that fails is started again after 1 s, 3 times in a row, but not after status 0, 2, 3 or 4.
 
 Windows (--window, --join): the window of a record is the one of (k*SECONDS, (k+1)*SECONDS], counted from 1970, that \
-holds its `ts`; what goes out has the window's end for its `ts`. A record that comes after its window has gone out \
-gets one of its own.
+holds its `ts`. The combined record has the window's end as its `ts`. A record that comes after its window has gone out \
+gets a window of its own.
 
---window: records of one host, tool and key become one; with --by, of one tool and of what --by names. Counts add, \
-`lost` too; of min_* and max_* the extreme stands; means are weighted by their counts; percentiles come from the buckets \
-that the tools print with --buckets, else they are null where several records are merged; ratios come from the summed \
-counts, or are null; gauges (zombies) are the last, over several hosts or keys the sum of the lasts. `interval_s` is what was \
-measured. A record of an idle interval goes where another interval was not idle. Events are refused.
+--window: records of one host, tool and key become one; with --by, of one tool and of the fields that --by names. Counts \
+add, `lost` too; of min_* and max_* the minimum and maximum remain; means are weighted by their counts; percentiles come \
+from the buckets that the tools print with --buckets, else they are null where several records are merged; ratios come \
+from the summed counts, or are null; gauges (zombies) are the last value, over several hosts or keys the sum of the last \
+values. `interval_s` is the measured time. The record of an idle interval is dropped if another interval was active; \
+its `lost` still counts. Events are refused.
 
---join: with --window, of its records and windows. A name is TOOL.KEY.FIELD, where the keys are the values of string fields and of \
-known key fields (pid, cpu, ...) that are not null; with several hosts it is HOST.TOOL.KEY.FIELD. A dot within a part \
-is %2E, a percent sign %25. If one key has several records in a window, whole numbers add, of min_* and max_* the \
-extreme stands, of anything else (percentiles, means, ratios, gauges) the last that is not null. The tools' own \
-interval_s is not kept.
+--join: with --window, of its records and windows. A name is TOOL.KEY.FIELD, where the keys are the values of string \
+fields and of known key fields (pid, cpu, ...) that are not null; with several hosts it is HOST.TOOL.KEY.FIELD. A dot \
+within a part is %2E, a percent sign %25. If one key has several records in a window, whole numbers add, of min_* and \
+max_* the minimum and maximum remain, of anything else (percentiles, means, ratios, gauges) the last value that is not \
+null. The tools' own interval_s is not kept.
 
-CSV: one header. A merge asks for the same columns everywhere; for different tools use --join, whose columns are \
-those of the first 3 windows: values that are new later are left out, counted and reported. In CSV that comes in, an \
+CSV: one header. A merge needs the same columns everywhere; for different tools use --join, whose columns are \
+those of the first 3 windows: values that are new later are left out, counted and reported. In CSV input, an \
 empty field is null, and what JSON reads as a number or boolean is one, except in columns of names (host, comm, ...).
 
 --record: the merged stream as it is before --window, --join, --where and --select, in NDJSON, in files NUMBER.ndjson.zst \
-(zstd). A folder with a recording is gone on with. At most the last second is lost when ebpfmux is killed. A folder or \
-file.zst named as FILE gives the same stream again, byte for byte; where it was cut short, up to the last whole record.
+(zstd). An existing recording is continued. At most the last second is lost when ebpfmux is killed. A folder or \
+file.zst given as FILE replays the same stream, byte for byte; if it was cut short, up to the last whole record.
 
---serve: /metrics adds up the records that come, before --window, --join, --where and --select: counts as counters \
-(ebpf_TOOL_FIELD_total), gauges as they stand, latencies as ebpf_TOOL_duration_seconds: histograms with four bounds in \
-each power of two if the tool prints --buckets, else sum and count. As a scraper asks (Accept) in Prometheus's text \
-format, in OpenMetrics 1.0.0, or in protobuf, where they are also native histograms of schema 8: quantiles at most 3.3 % \
-off (Prometheus with --enable-feature=native-histograms). /healthz says whether a command failed for good \
-(503). GET /tools lists the commands of --run; POST /tools/NAME/disable and /tools/NAME/enable?seconds=N end one and start \
-it again, for so long. With a token (Authorization: Bearer TOKEN) for all but /healthz. With --run it goes on when \
-commands have ended.
+--serve: /metrics has the totals of all records, before --window, --join, --where and --select: counts as counters \
+(ebpf_TOOL_FIELD_total), gauges as they are, latencies as ebpf_TOOL_duration_seconds: histograms with four bounds in \
+each power of two if the tool prints --buckets, else sum and count. The scraper chooses the format (Accept): Prometheus's \
+text format, OpenMetrics 1.0.0, or protobuf, which also has native histograms of schema 8: quantiles at most 3.3 % \
+off (Prometheus with --enable-feature=native-histograms). /healthz answers 503 if a command failed for good. \
+GET /tools lists the commands of --run; POST /tools/NAME/disable ends one, /tools/NAME/enable?seconds=N starts it again, \
+for N seconds. With a token, all but /healthz need it (Authorization: Bearer TOKEN). With --run, serving goes on when \
+the commands have ended.
 
---otlp: the same sums by OTLP/HTTP (protobuf, gzip), as they stand with the last record of every --otlp-interval, at its \
+--otlp: the same totals by OTLP/HTTP (protobuf, gzip), as they are at the last record of every --otlp-interval, with its \
 time, and at the end: counts as cumulative monotonic sums (ebpf.TOOL.FIELD), gauges, latencies (ebpf.TOOL.duration, in \
 seconds) as exponential histograms of scale 8 if the tool prints --buckets, else as histograms without bounds. Counts and \
-sums are the records'; each of their buckets goes as a whole into the exponential one that is nearest to all of its \
-values, so that a quantile is at most 3.3 % off wherever in the bucket it is taken to be, and 3.2 % at its middle. Resource: \
-service.name ebpf-filters, host.name and service.instance.id the record's host; scope: the tool; keys are attributes. A \
-receiver that is not there, hangs (10 s) or answers 429, 502, 503 or 504 is asked again, after 1 s, then 2, up to 30, or when \
-its Retry-After says; meanwhile up to --otlp-buffer is kept, the newest. What is dropped or refused is said once, counted, and \
-told at the end. The stream never waits for it; at the end it has 5 s. https trusts whom the system trusts, or \
-SSL_CERT_FILE; headers also come from OTEL_EXPORTER_OTLP_HEADERS, proxies from HTTPS_PROXY and HTTP_PROXY.
+sums are those of the records. Each of their buckets goes as a whole into the exponential one that is nearest to all of \
+its values, so a quantile is at most 3.3 % off wherever in the bucket it is assumed, and 3.2 % at its middle. Resource: \
+service.name ebpf-filters, host.name and service.instance.id the record's host; scope: the tool; keys are attributes. If a \
+receiver is down, hangs (10 s) or answers 429, 502, 503 or 504, ebpfmux retries after 1 s, then 2, up to 30, or when \
+its Retry-After says. Up to --otlp-buffer is kept until then, the newest data. Dropped and refused data is reported once, \
+counted, and reported again at the end. The stream never waits for the receiver; at the end it has 5 s. https uses the \
+system's certificates, or SSL_CERT_FILE; headers also come from OTEL_EXPORTER_OTLP_HEADERS, proxies from HTTPS_PROXY and \
+HTTP_PROXY.
 
-Expressions (--where, --assert) are of the Common Expression Language (CEL): < <= == != >= > && || ! + - * / ?: in, \
+Expressions (--where, --assert) are in the Common Expression Language (CEL): < <= == != >= > && || ! + - * / ?: in, \
 'text', TEXT.contains/startsWith/endsWith/matches('...'), size(), double(), string(), has(), \
-buckets.exists(b, b[0] > 1000 && b[1] > 0). All numbers are doubles. They are put to what goes out: with --join, to the \
-joined records. Names (also in --select): `FIELD` is a field that every record has. `TOOL.FIELD` is a field of that \
-tool's records: of other records the expression is unknown. `TOOL.KEY.FIELD` and `HOST.TOOL.KEY.FIELD`, as joined \
-records name them, also say whose; with odd characters TOOL[\"dm-0\"].FIELD. In a joined record that has several keys \
-of TOOL, TOOL.FIELD means each: one must fit --where, all --assert, and --select takes all. A comparison with null, \
-and 0/0, are unknown as well: neither true nor false (x == null asks for it). What is unknown goes not through --where \
-and breaks no --assert. A name that the tool's record does not have, or that no record had at the end (in --select: \
-not even one that --where held back), is an error (status 2); an assertion that had no record to judge is one, too (status 1). The record that breaks an assertion is \
-the last to go out.
+buckets.exists(b, b[0] > 1000 && b[1] > 0). All numbers are doubles. They are evaluated on the records that go out: with \
+--join, on the joined records. Names (also in --select): `FIELD` is a field that every record has. `TOOL.FIELD` is a \
+field of that tool's records: for other records the expression is unknown. `TOOL.KEY.FIELD` and `HOST.TOOL.KEY.FIELD`, \
+the names in joined records, also select the key and host; with odd characters TOOL[\"dm-0\"].FIELD. In a joined record \
+that has several keys of TOOL, TOOL.FIELD means each: one must fit --where, all --assert, and --select takes all. A \
+comparison with null, and 0/0, are unknown as well: neither true nor false (x == null tests for it). A record for which \
+the expression is unknown does not pass --where and does not break --assert. It is an error (status 2) if a name is not \
+in the tool's record, or if no record had it by the end (for --select: not even a record that --where dropped). It is an \
+error, too (status 1), if an assertion never had a record to check. The record that breaks an assertion is the last to \
+go out.
 
 Bad input: a line that is no record is left out, counted, and reported by file and line. A line in the tools' own form \
-is taken for good if it begins with {\"ts\":\"TIME\", ends at its first closing brace, and is UTF-8 without control \
-characters; other lines are parsed in full, and all are with --strict. A line has at most 16 MiB.
+is accepted if it begins with {\"ts\":\"TIME\", ends at its first closing brace, and is UTF-8 without control \
+characters; other lines are parsed in full, and with --strict all are. A line has at most 16 MiB.
 
-Exit status: 0 done, also after a signal or when the reader has gone; 1 a failure, of a command of --run too; 2 bad \
-usage, a name that is no field, or a file that cannot be opened (the others are merged all the same); 5 an --assert \
-that does not hold.";
+Exit status: 0 done, also after a signal or when the reader of stdout has closed it; 1 a failure, of a command of --run \
+too; 2 bad usage, a name that is no field, or a file that cannot be opened (the others are merged all the same); 5 an \
+--assert that does not hold.";
 
 /// Merges the streams of the tools (NDJSON or CSV) by time.
 #[derive(Debug, Parser)]
 #[command(name = "ebpfmux", version, after_long_help = EXAMPLES)]
 #[command(group = ArgGroup::new("totals").args(["serve", "otlp"]).multiple(true))]
 pub struct Args {
-    /// Files, FIFOs, or folders of --record; `-` is stdin, as is none at all without --run
+    /// Files, FIFOs, or folders of --record; `-` is stdin, and so is no FILE without --run
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
-    /// Start this command and merge what it prints (repeatable)
+    /// Run this command and merge its output (repeatable)
     ///
-    /// Words are split as by a shell, but no shell is run. A name without a slash is looked for beside ebpfmux, then
-    /// in PATH.
+    /// Words are split as by a shell, but no shell is run. A name without a slash is searched beside ebpfmux, then in
+    /// PATH.
     #[arg(long, value_name = "COMMAND")]
     pub run: Vec<String>,
 
-    /// Make records of intervals of so many seconds out of shorter ones
+    /// Combine records into windows of this length
     #[arg(long, value_name = "SECONDS", value_parser = length)]
     pub window: Option<Duration>,
 
-    /// With --window, tell records apart by these fields only: `--by disk` merges hosts and operations
+    /// With --window, keep records separate by these fields only: `--by disk` merges hosts and operations
     #[arg(long, value_name = "FIELDS", requires = "window")]
     pub by: Option<String>,
 
-    /// One wide record per window of so many seconds (default 1)
+    /// One wide record per window of this length (default 1)
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "1", value_parser = length)]
     pub join: Option<Duration>,
 
-    /// Pass on only records for which this holds
+    /// Pass on only records for which this expression is true
     #[arg(long = "where", value_name = "EXPR")]
     pub keep: Option<String>,
 
-    /// End with status 5 at the first record for which this does not hold (repeatable)
+    /// End with status 5 at the first record for which this expression is false (repeatable)
     #[arg(long, value_name = "EXPR")]
     pub assert: Vec<String>,
 
-    /// Pass on only these fields, in this order, parted by commas
+    /// Pass on only these fields, in this order, separated by commas
     #[arg(long, value_name = "FIELDS")]
     pub select: Option<String>,
 
-    /// Keep the merged stream in this folder, compressed; `ebpfmux DIR` replays it
+    /// Record the merged stream in this folder, compressed; `ebpfmux DIR` replays it
     #[arg(long, value_name = "DIR")]
     pub record: Option<PathBuf>,
 
-    /// With --record, begin a new file at so many MiB on disk
+    /// With --record, begin a new file at this size on disk
     #[arg(long, value_name = "MIB", default_value = "64", requires = "record", value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     pub record_size: u64,
 
-    /// With --record, begin a new file after so long
+    /// With --record, begin a new file after this time
     #[arg(long, value_name = "SECONDS", default_value = "3600", requires = "record", value_parser = length)]
     pub record_age: Duration,
 
-    /// With --record, remove the oldest files beyond so many
+    /// With --record, keep at most this many files; the oldest are removed
     #[arg(long, value_name = "FILES", requires = "record", value_parser = clap::value_parser!(u64).range(1..).map(|files| files as usize))]
     pub record_keep: Option<usize>,
 
@@ -170,45 +173,45 @@ pub struct Args {
     #[arg(long, value_name = "ADDR")]
     pub serve: Option<String>,
 
-    /// With --serve, answer only who sends the secret in this file; needed for all but loopback
+    /// With --serve, require the secret in this file; mandatory for addresses other than loopback
     #[arg(long, value_name = "FILE", requires = "serve")]
     pub serve_token: Option<PathBuf>,
 
-    /// With --serve or --otlp, keep no more series than this; what more there is, is dropped and counted
+    /// With --serve or --otlp, keep at most this many series; others are dropped and counted
     #[arg(long, value_name = "N", requires = "totals", default_value = "10000")]
     pub serve_series: usize,
 
-    /// Send what --serve would tell to this OpenTelemetry receiver: http:// or https://HOST:PORT[/PATH]
+    /// Send the totals that --serve has to this OpenTelemetry receiver: http:// or https://HOST:PORT[/PATH]
     ///
-    /// Without a path it is /v1/metrics, as of a collector; of Prometheus it is /api/v1/otlp/v1/metrics.
+    /// The default path is /v1/metrics, that of a collector. Prometheus has /api/v1/otlp/v1/metrics.
     #[arg(long, value_name = "URL")]
     pub otlp: Option<String>,
 
-    /// With --otlp, send this header, too (repeatable); secret ones better in OTEL_EXPORTER_OTLP_HEADERS
+    /// With --otlp, also send this header (repeatable); put secrets into OTEL_EXPORTER_OTLP_HEADERS
     #[arg(long, value_name = "'NAME: VALUE'", requires = "otlp")]
     pub otlp_header: Vec<String>,
 
-    /// With --otlp, send the totals so often, by the time of the records
+    /// With --otlp, send the totals at this interval, by the time of the records
     #[arg(long, value_name = "SECONDS", requires = "otlp", default_value = "10", value_parser = length)]
     pub otlp_interval: Duration,
 
-    /// With --otlp, keep no more than this for a receiver that does not answer; then drop and count the oldest
+    /// With --otlp, keep at most this for a receiver that does not answer; older data is dropped and counted
     #[arg(long, value_name = "MIB", requires = "otlp", default_value = "16", value_parser = clap::value_parser!(u64).range(1..=1 << 20).map(|mib| mib as usize))]
     pub otlp_buffer: usize,
 
-    /// Put records in order that are late within their source by at most this
+    /// Put records in order that are late within their source by at most this time
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]
     pub lateness: Duration,
 
-    /// Hold records for a silent live source no longer than this
+    /// Wait at most this long for a silent live source
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
     pub wait: Duration,
 
-    /// Stop after so long, as on SIGINT
+    /// Stop after this time, as on SIGINT
     #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
     pub duration: Option<Duration>,
 
-    /// What to print
+    /// The output format
     #[arg(short, long, value_name = "FORMAT", default_value = "json")]
     pub output: Format,
 
@@ -216,16 +219,16 @@ pub struct Args {
     #[arg(long)]
     pub strict: bool,
 
-    /// Say more on stderr: empty files, records per source
+    /// Print more on stderr: empty files, records per source
     #[arg(short, long, conflicts_with = "quiet")]
     pub verbose: bool,
 
-    /// Say failures only
+    /// Print only failures on stderr
     #[arg(short, long)]
     pub quiet: bool,
 }
 
-/// What goes out.
+/// The output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// One JSON object per line

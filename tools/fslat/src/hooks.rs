@@ -11,14 +11,14 @@ const OPENED: &str = "system calls of 64-bit programs that opened a file, none t
      an overlay above; their times are those of the whole call, path look-up included";
 
 /// What probes of returns cannot see: see syncsnoop.
-const PROBED: &str = "of calls under way at once only max(10, 2 x CPUs) are seen, by old kernels (5.10) one per CPU; \
-     lost tells the others from Linux 6.7 on";
+const PROBED: &str = "of concurrent calls only max(10, 2 x CPUs) are seen, on old kernels (5.10) one per CPU; \
+     lost counts the others from Linux 6.7 on";
 
 /// Where the module of NFSv4 was not there at the start.
 const V3: &str = "files of NFSv3 only: the module nfsv4 is not loaded";
 
 /// The same, by probes of returns.
-const V3_PROBED: &str = "files of NFSv3 only: the module nfsv4 is not loaded; and of calls under way at once only \
+const V3_PROBED: &str = "files of NFSv3 only: the module nfsv4 is not loaded; and of concurrent calls only \
      max(10, 2 x CPUs)";
 
 const READS: &[&str] = &[

@@ -24,50 +24,51 @@ const EXAMPLES: &str = "\
 Examples:
   fslat                          each file system and operation, every second
   fslat --fs ext4,xfs --op sync  what fsync costs on disks
-  fslat --by process --top 3     who asks the most
+  fslat --by process --top 3     which processes make the most calls
   fslat --events --min-us 10000 | jq -r '[.comm, .op, .path, .duration_us] | @tsv'
   fslat --buckets 10 1           ten seconds, distributions drawn
   fslat --cgroup system.slice/postgresql.service 5
-  fslat --check                  how each file system is watched here
+  fslat --check                  which hooks are used for each file system here
 
 Bounds:
   --top ranks by all operations together.
   Percentiles, minimum and maximum are at most 3.2 % off; the rest is exact. Times
-  are those of the file system's own function, from its entry to its return: without
-  what the system call does around it, with the waiting for pages, locks and disks.
-  Whoever calls counts: programs, the kernel's NFS server, loop devices, io_uring.
-  A file system on another is two, with a record each: an overlay's read is one of
-  overlay and one of what lies beneath. A write with O_SYNC is a write and mostly
-  makes a sync. msync(2) makes a sync. Calls under way at the start do not count.
-  Reads and writes are those of files, by calls; not what mmap brings in, what the
-  kernel writes back, nor, from Linux 6.5 on, sendfile, splice and copy_file_range.
+  are those of the file system's own function, from its entry to its return. They
+  include waiting for pages, locks and disks, and not the rest of the system call.
+  All callers count: programs, the kernel's NFS server, loop devices, io_uring.
+  A file system on another is two, with a record each: a read of an overlay is one
+  of overlay and one of the file system beneath. A write with O_SYNC is a write and
+  mostly makes a sync. msync(2) makes a sync. Calls under way at the start do not
+  count.
+  Reads and writes are those of files, by calls; not page faults of mmap, not
+  write-back, nor, from Linux 6.5 on, sendfile, splice and copy_file_range.
   An asynchronous direct request (libaio, io_uring) ends for the file system when
-  the disk has been asked: such a call's time is not the disk's.
-  open: of files, not directories, and once a look-up has found the file: an open of
-  a missing file asks no file system to open. Of nfs (NFSv4) the look-up is a part of
-  it. sync: fsync and fdatasync, of files and directories (of nfs only of files: a
-  directory's does nothing). getattr: stat, of nfs only.
+  it is passed to the disk: such a call's time does not include the disk's.
+  open: of files, not directories, and after the look-up found the file: an open of
+  a missing file never reaches the file system's open. For nfs (NFSv4) the look-up
+  is a part of it. sync: fsync and fdatasync, of files and directories (for nfs only
+  of files: for a directory it does nothing). getattr: stat, of nfs only.
   tmpfs: memfds and shared memory as well. ext4: ext2 and ext3 as well, where its
   code serves them.
-  File systems that are not in the kernel are no error. One whose module comes after
-  the start is not seen: start fslat after the mount.
-  Where functions cannot be watched by fentry (modules before Linux 6.1), or a file
-  system has none (tmpfs open before 6.6), the system calls are: those of 64-bit
-  programs, by read, write, fsync, fdatasync, open and their like, on files of that
+  File systems that are not in the kernel are no error. One whose module is loaded
+  after the start is not seen: start fslat after the mount.
+  Where functions have no fentry (modules before Linux 6.1), or a file system lacks
+  the function (tmpfs open before 6.6), system calls are timed instead: read, write,
+  fsync, fdatasync, open and their variants, of 64-bit programs, on files of that
   file system; none by io_uring or the kernel. Their times are those of the whole
-  call, of an open with the look-up of the path; what lies beneath an overlay is not
-  seen then, nor an open that fails.
-  Without tracefs, or by --attach kprobe, probes of returns are taken: the kernel
-  follows max(10, 2 x CPUs) calls of a function at once, an old one (5.10) one per
-  CPU, and these calls wait. From Linux 6.7 on, lost tells the calls missed so.
+  call, of an open with the look-up of the path. File systems beneath an overlay
+  are not seen then, nor opens that fail.
+  Without tracefs, or with --attach kprobe, return probes are used: the kernel
+  follows max(10, 2 x CPUs) concurrent calls of a function, an old one (5.10) one
+  per CPU, and these calls wait. From Linux 6.7 on, lost counts the calls missed.
   Events: path is as /proc/PID/fd shows it when the call returns, beneath an overlay
   from the root of its layer; see syncsnoop --help. offset of an append is where it
-  began. fslat's own calls make no events; those of a program behind it in a pipe do.
-  lost also tells what a kernel leaves out where it preempts programs (Debian's from
-  6.18 on) and another task makes the same call on that processor: an entry or an
-  exit each. Of two calls in a row of which the one's exit and the other's entry are
-  left out, one is told, from the begin of the first to the end of the second.
-  zfs: its hooks were never tried on a kernel that has it.";
+  began. fslat's own calls make no events; those of other programs in its pipe do.
+  lost also counts the programs that a kernel skips where it preempts them (Debian's
+  from 6.18 on) and another task makes the same call on that processor: an entry or
+  an exit each. If the exit of one call and the entry of the next are both skipped,
+  one call is reported, from the start of the first to the end of the second.
+  zfs: its hooks have not been tested on a kernel with zfs.";
 
 /// How long do file systems take? Reads, writes, opens and syncs, each from the entry of the file system's own function
 /// to its return.
@@ -94,7 +95,7 @@ struct Args {
     #[arg(long)]
     buckets: bool,
 
-    /// A record for each operation rather than latencies per interval
+    /// One record per operation, instead of latencies per interval
     #[arg(long, conflicts_with_all = ["interval", "count", "buckets", "by"])]
     events: bool,
 

@@ -83,7 +83,7 @@ impl Lines {
                 self.add(key, now, per_cpu, came);
             }
         });
-        read.map_err(|error| Failure::failed(format!("cannot read what is kept of lines: {error}")))
+        read.map_err(|error| Failure::failed(format!("cannot read the map of interrupts: {error}")))
     }
 
     fn add(&mut self, raw: RawKey, now: Line, per_cpu: bool, came: &mut Came) {

@@ -1,4 +1,4 @@
-//! irqlat: which interrupts eat time?
+//! irqlat: which interrupts take time?
 
 mod fixed;
 mod lines;
@@ -58,40 +58,40 @@ Examples:
 What is measured:
   hard    each handler of a line of /proc/interrupts, by its name and the line's
           number
-  soft    each run of what /proc/softirqs counts, in interrupts' wake or ksoftirqd
-  vector  what x86 processors send themselves and each other. In /proc/interrupts:
-          local_timer LOC, reschedule RES, call_function and call_function_single
-          together CAL, irq_work IWI, thermal_apic TRM, threshold_apic THR,
-          deferred_error_apic DFR, spurious_apic SPU, error_apic ERR. TLB
-          shootdowns are function calls, and in CAL
+  soft    each run of what /proc/softirqs counts, after an interrupt or in
+          ksoftirqd
+  vector  interrupts that x86 processors send themselves and each other. In
+          /proc/interrupts: local_timer LOC, reschedule RES, call_function and
+          call_function_single together CAL, irq_work IWI, thermal_apic TRM,
+          threshold_apic THR, deferred_error_apic DFR, spurious_apic SPU,
+          error_apic ERR. TLB shootdowns are function calls, and in CAL
   Times are exclusive: a handler's own, without the interrupts that came between.
-  So total_us adds up, and of a processor never to more than the time that passed.
+  So total_us adds up, and per processor never to more than the elapsed time.
   wait_*: from a soft interrupt's raise, the first if several, to its entry.
   unhandled: calls of a handler whose device had not interrupted, as on a line that
   devices share, where all handlers are called. They are in total_us, not in count.
-  Of each handler, count + unhandled are the interrupts of its line; handlers of the
-  same name on a line share a record.
+  For each handler, count + unhandled are the interrupts of its line; handlers of
+  the same name on a line share a record.
 
 Bounds:
   Percentiles, minimum and maximum are at most 3.2 % off; the rest is exact.
   Interrupts under way at the start are not counted. Time is from a handler's entry
   to its exit: the kernel's way there and back counts as that of what was
-  interrupted, and so do interrupts without an event, such as NMI, MCE and HYP.
-  Of threaded handlers only the part that runs at once is seen, and not those that
-  another's thread calls.
+  interrupted, and so do interrupts without a tracepoint, such as NMI, MCE and HYP.
+  Of threaded handlers only the part that runs at once is seen, and not the handlers
+  that the thread of another one calls.
   wait_count can be less than count: a soft interrupt that is raised again just
   before its handler begins is served twice, of which one has a known wait. The
   first wait on a processor that was taken offline may be too long.
-  A real-time kernel may preempt a soft interrupt: what the others then do is part
-  of its time, and where one of the same kind comes between, lost tells it.
-  A handler on a processor is kept from its first interrupt on: 8192 at most, and
-  (handlers at the start) x (processors) + 64; lost tells of those beyond. Names
-  are cut after 63 bytes.
-  --pid and --cgroup are refused: an interrupt is nobody's, it comes to whichever
-  process runs.";
+  A real-time kernel may preempt a soft interrupt: what other tasks then do is part
+  of its time. If one of the same kind comes between, lost counts it.
+  A handler on a processor is tracked from its first interrupt on: 8192 at most, and
+  (handlers at the start) x (processors) + 64; lost counts those beyond. Names are
+  cut after 63 bytes.
+  --pid and --cgroup are refused: an interrupt belongs to no process.";
 
-/// Which interrupts eat time? How long the handlers of lines, soft interrupts and x86's vectors run, and how long soft
-/// interrupts wait.
+/// Which interrupts take time? How long handlers of interrupt lines, soft interrupts and x86 vectors run, and how long
+/// soft interrupts wait.
 #[derive(Parser)]
 #[command(
     name = TOOL, version, after_help = EXAMPLES,
@@ -101,7 +101,7 @@ struct Args {
     #[command(flatten)]
     common: options::Common,
 
-    /// A record for each processor
+    /// One record per processor
     #[arg(long)]
     per_cpu: bool,
 
@@ -121,7 +121,7 @@ fn run() -> Result<()> {
     }
     if args.common.filters() {
         return Err(Failure::usage(
-            "--pid and --cgroup: an interrupt is nobody's, it comes to whichever process runs (see --help)",
+            "--pid and --cgroup: an interrupt belongs to no process, whichever it interrupts (see --help)",
         ));
     }
     output::check_buckets(&args.common, args.buckets)?;

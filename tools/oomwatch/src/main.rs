@@ -1,4 +1,4 @@
-//! oomwatch: whom did the kernel kill for memory, and why?
+//! oomwatch: which processes did the OOM killer kill, and why?
 
 mod event;
 mod row;
@@ -20,7 +20,7 @@ const TOOL: &str = "oomwatch";
 
 /// What can be said where nothing tells what memory was short of.
 const DEDUCED: &str =
-    "scope and memcg are deduced: that of the trigger's memory cgroups that stands at its limit";
+    "scope and memcg are deduced: the one of the trigger's memory cgroups that is at its limit";
 
 /// Kills can be had in one way on every kernel with types. What they are for is told by a function, or deduced.
 const HOOKS: &[Hook] = &[
@@ -37,45 +37,45 @@ const HOOKS: &[Hook] = &[
 
 const EXAMPLES: &str = "\
 Examples:
-  oomwatch                       a record for each kill, as it happens
+  oomwatch                       one record per kill, as it happens
   oomwatch | jq -r '[.ts, .comm, .memcg, .trigger_comm] | @tsv'
-  oomwatch --cgroup a.slice      only victims in there
+  oomwatch --cgroup a.slice      only victims in this cgroup
   oomwatch 60                    how many kills each minute
-  oomwatch --by cgroup 3600      and in which cgroups
-  oomwatch --by parent 3600      and whose children
+  oomwatch --by cgroup 3600      how many in each cgroup, per hour
+  oomwatch --by parent 3600      the same by the victims' parents
   oomwatch -o csv >> kills.csv &
 
 Bounds:
-  A kill is a SIGKILL that the kernel sends for want of memory: one record for
-  each process. Several die at once where memory.oom.group says so: each has a
-  record, with the cause they share. A process that was dying already is given
-  memory but not killed, and has no record; nor has one that dies with the victim
-  because it shares all of its memory (vfork, CLONE_VM without CLONE_THREAD).
-  What user space kills (systemd-oomd, earlyoom) is not seen. A kill asked for by
+  A kill is a SIGKILL that the kernel sends because memory ran out: one record per
+  process. Several die at once where memory.oom.group says so: each has a record,
+  with their common cause. A process that was dying already is given memory but
+  not killed, and has no record; nor has one that dies with the victim because it
+  shares all of its memory (vfork, CLONE_VM without CLONE_THREAD).
+  Kills by user space (systemd-oomd, earlyoom) are not seen. A kill requested by
   SysRq-f is global, its trigger a kworker.
-  rss_*: to the page where the victim has one thread, or from Linux 6.2 on (and up
-  to 512 processors); else up to 64 pages per other thread off.
-  limit_bytes, usage_bytes: of memory. With cgroup v1, also where it was the limit
-  of memory and swap together that was reached. The usage may be below the limit
-  by what processors charge ahead and give back just then: 64 pages each.
-  Where the kernel does not let its function be watched (--check: causes), scope,
-  memcg, limit and usage are deduced: the memory cgroup above the trigger with the
-  least room is taken for the one that was short, if that is less than 8 pages and
-  64 per processor; else the machine, or with several memory nodes nothing: null.
-  So a global kill looks like a memcg's where the trigger's is full as well. With
-  the cgroup v1 memory controller in the kernel only those come into question that
-  it has marked.
-  Paths: 32 levels, 2 KiB for both; what is longer begins with …/.
+  rss_*: exact to the page if the victim has one thread, or from Linux 6.2 on (and
+  up to 512 processors); else up to 64 pages per other thread off.
+  limit_bytes, usage_bytes: of memory. With cgroup v1, also if the limit of memory
+  and swap together was reached. The usage may be below the limit by what
+  processors charge ahead and give back at that moment: 64 pages each.
+  Where neither fentry nor kprobes are available (--check: causes), scope, memcg,
+  limit and usage are deduced. The memory cgroup above the trigger with the least
+  room is taken as the cause, if it has less than 8 pages and 64 per processor of
+  room; else the machine, or with several memory nodes nothing: null. So a global
+  kill looks like a memcg's if the trigger's memcg is full as well. If the kernel
+  has the cgroup v1 memory controller, only memcgs that it has marked are
+  considered.
+  Paths: 32 levels, 2 KiB for both; longer ones begin with …/.
   1 MiB of kills (some 3000) may wait to be read, with INTERVAL those of one; lost
-  tells the others.
-  To tell a kill all signals are watched, which costs each of them some 70 ns.
+  counts the others.
+  All signals are watched, which costs some 70 ns per signal.
 
-It stays at work when memory is gone: before it gives up all rights it locks its
-memory (mlockall; CAP_IPC_LOCK) and sets its oom_score_adj to -1000
-(CAP_SYS_RESOURCE), if it has the right; a note on stderr says what it could not
-do. What reads its output needs the same care.";
+oomwatch keeps working when memory is exhausted. Before it drops its capabilities
+it locks its memory (mlockall; CAP_IPC_LOCK) and sets its oom_score_adj to -1000
+(CAP_SYS_RESOURCE), if permitted; a note on stderr says what it could not do.
+Programs that read its output need the same protection.";
 
-/// Whom did the kernel kill for memory, and why? A record for each kill; with INTERVAL, how many.
+/// Which processes did the OOM killer kill, and why? One record per kill; with INTERVAL, how many.
 #[derive(Parser)]
 #[command(name = TOOL, version, after_help = EXAMPLES)]
 struct Args {
@@ -85,7 +85,7 @@ struct Args {
     #[command(flatten)]
     owner: owner::Options,
 
-    /// A record for each kill, which is what there is without INTERVAL and --by
+    /// One record per kill: the default without INTERVAL and --by
     #[arg(long, conflicts_with_all = ["interval", "count", "by"])]
     events: bool,
 }

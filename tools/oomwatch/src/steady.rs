@@ -8,7 +8,7 @@ use common::session::capabilities::{Also, Capability};
 /// What this takes, and what does instead of it in a unit.
 pub const RIGHTS: &[Also] = &[
     (Capability::CAP_IPC_LOCK, "to lock its memory: or LimitMEMLOCK=infinity"),
-    (Capability::CAP_SYS_RESOURCE, "to keep itself from being killed for memory: or OOMScoreAdjust=-1000"),
+    (Capability::CAP_SYS_RESOURCE, "to protect itself from the OOM killer: or OOMScoreAdjust=-1000"),
 ];
 
 /// Of a process that is never chosen (`OOM_SCORE_ADJ_MIN` of linux/oom.h).
@@ -37,7 +37,7 @@ pub fn steady(quiet: bool) {
         }
     };
     if let Err(error) = fs::write("/proc/self/oom_score_adj", NEVER) {
-        note("keep itself from being killed for memory", &error, "CAP_SYS_RESOURCE");
+        note("protect itself from the OOM killer", &error, "CAP_SYS_RESOURCE");
     }
     // SAFETY: pages stay where they are; nothing else changes.
     if unsafe { libc::mlockall(libc::MCL_CURRENT) } != 0 {

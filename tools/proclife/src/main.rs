@@ -1,4 +1,4 @@
-//! proclife: who starts and ends processes and threads, do any fail, are zombies left?
+//! proclife: which processes and threads start and end, do any fail, are zombies left?
 
 mod event;
 mod prove;
@@ -23,8 +23,8 @@ const TOOL: &str = "proclife";
 const REFUSED_EARLY: &str =
     "no clone3 that is refused for its arguments, or by seccomp, before a task is made";
 /// Of calls that wait, a probe of returns follows only so many at once: see vfsstat.
-const PROBED: &str = "no clone3 that is refused for its arguments, or by seccomp, before a task is made; of vforks under way \
-     at once only max(10, 2 x CPUs), by old kernels (5.10) one per CPU; lost tells the others from Linux 6.7 on";
+const PROBED: &str = "no clone3 that is refused for its arguments, or by seccomp, before a task is made; of concurrent vforks \
+     only max(10, 2 x CPUs), on old kernels (5.10) one per CPU; lost counts the others from Linux 6.7 on";
 
 /// Starts and ends can be had in one way on every kernel with types; for the rest there are functions, and where the
 /// kernel lets none be watched, what comes later or sees less.
@@ -62,7 +62,7 @@ const EXAMPLES: &str = "\
 Examples:
   proclife                       a line every second
   proclife 10 6                  six records of ten seconds
-  proclife --by parent --top 5   whose children start and end
+  proclife --by parent --top 5   by the process whose children start and end
   proclife --by app --apps /etc/netdata/apps_groups.conf 10
   proclife --events              every fork, exec and exit as it happens
   proclife --events | jq -r 'select(.event == \"exec_error\") | .comm'
@@ -70,26 +70,26 @@ Examples:
   proclife -p 4321               what process 4321 starts, and the zombies it leaves
 
 Bounds:
-  reaped comes one RCU grace period (some 10 ms) after the wait, and may fall in
-  the next interval, where the kernel lets no function be watched (--check: its
-  rung is sched_process_free).
+  Where functions cannot be attached to (--check: the rung of reaped is
+  sched_process_free), reaped comes one RCU grace period (some 10 ms) after the
+  wait, and may fall in the next interval.
   With --pid, forks and errors are those of the process, reaped and zombies those
   of its children.
-  With --by, a fork or failure is who tried; an exec, exit, what is reaped and the
-  zombies are the process's own, an exec by its new name. --top ranks by forks,
-  threads, execs and exits of both together.
+  With --by, forks and failures are attributed to the caller. Execs, exits, reaped
+  processes and zombies are attributed to the process itself, an exec by its new
+  name. --top ranks by forks, threads, execs, and exits of processes and threads.
   Failing calls of 32-bit programs on a 64-bit kernel are not seen: the
-  tracepoints of system calls do not fire for them. Where fork_errors are seen by
+  tracepoints of system calls do not fire for them. Where fork_errors come from
   the function kernel_clone instead (no tracefs, or --attach), a clone3 that is
-  refused for its arguments, or by seccomp, is not.
+  refused for its arguments, or by seccomp, is not seen.
   Threads that the kernel makes for io_uring and vhost are seen when they end, not
   when they start.
-  On Linux 7.x tracepoints can be preempted: an event is left out where another
-  task's run of the same program was, some in a thousand at the highest rates of
-  forks; lost counts them.
+  On Linux 7.x tracepoints can be preempted. An event is skipped if another task
+  was preempted in the same program: some in a thousand at the highest rates of
+  forks. lost counts them.
   The zombies are counted by walking all tasks, once per interval.";
 
-/// Who starts and ends processes and threads, do any fail, are zombies left?
+/// Which processes and threads start and end, do any fail, are zombies left?
 #[derive(Parser)]
 #[command(name = TOOL, version, after_help = EXAMPLES)]
 struct Args {
@@ -99,11 +99,11 @@ struct Args {
     #[command(flatten)]
     owner: owner::Options,
 
-    /// A record for each fork, exec, exit and failure rather than counts per interval
+    /// One record per fork, exec, exit and failure, instead of counts per interval
     #[arg(long, conflicts_with_all = ["interval", "count", "by"])]
     events: bool,
 
-    /// With --events, also a record for each thread's start and end
+    /// With --events, also one record per start and end of a thread
     #[arg(long, requires = "events")]
     threads: bool,
 }

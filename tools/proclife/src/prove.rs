@@ -14,7 +14,7 @@ pub fn prove(skel: &ProclifeSkel<'_>, plan: &Plan) -> Result<Vec<&'static str>> 
     let mut blind = Vec::new();
     // Where it is not a function that tells, it is told later, and would be taken for somebody's work.
     if plan.watches_functions_for("reaped") {
-        reap().map_err(|error| Failure::failed(format!("cannot try the hooks: {error}")))?;
+        reap().map_err(|error| Failure::failed(format!("cannot run the self-test: {error}")))?;
         if counters.since_last()[Counter::Reaped as usize] < 1 {
             blind.push("reaped");
         }

@@ -1,4 +1,4 @@
-//! syncsnoop: who forces data to disk and waits for it?
+//! syncsnoop: which processes force data to disk and wait for it?
 
 mod event;
 mod row;
@@ -28,12 +28,12 @@ const SYSCALLS: &str = "only calls of 64-bit programs";
 /// What probes of returns cannot see: see vfsstat. These calls wait, and so use the room up. Kernels that are not
 /// preemptible had less of it until commit 3b7ddab8a19a ("kprobes: kretprobe events missing on 2-core KVM guest"),
 /// which is in 6.2 and was backported.
-const PROBED: &str = "of calls under way at once only max(10, 2 x CPUs) are seen, by old kernels (5.10) one per CPU; \
-     lost tells the others from Linux 6.7 on";
+const PROBED: &str = "of concurrent calls only max(10, 2 x CPUs) are seen, on old kernels (5.10) one per CPU; \
+     lost counts the others from Linux 6.7 on";
 
 /// The same, of calls that have other functions for 32-bit programs.
-const NATIVE_PROBED: &str = "no calls of 32-bit programs on x86, and of calls under way at once only max(10, 2 x CPUs), \
-     by old kernels (5.10) one per CPU; lost tells the others from Linux 6.7 on";
+const NATIVE_PROBED: &str = "no calls of 32-bit programs on x86, and of concurrent calls only max(10, 2 x CPUs), \
+     on old kernels (5.10) one per CPU; lost counts the others from Linux 6.7 on";
 
 /// First what sees all, then what sees 64-bit programs only, and last the probes of returns, which have little room.
 /// Nothing needs to be proven: the functions' addresses stand in tables, so that no compiler can inline them.
@@ -107,8 +107,8 @@ const EXAMPLES: &str = "\
 Examples:
   syncsnoop                      each call, every second
   syncsnoop --by process 10      and which process makes them
-  syncsnoop --by app --apps groups.conf   and for which of these groups
-  syncsnoop --events             each call as it returns: who, which file, how long
+  syncsnoop --by app --apps groups.conf   and which of these groups of processes
+  syncsnoop --events             each call as it returns: process, file, duration
   syncsnoop --events --min-us 10000 | jq -r '[.comm, .call, .path] | @tsv'
   syncsnoop --buckets 10 1       ten seconds, distributions drawn
   syncsnoop --cgroup system.slice/postgresql.service 5
@@ -117,27 +117,27 @@ Bounds:
   --top ranks by all calls together.
   Percentiles, minimum and maximum are at most 3.2 % off; the rest is exact. Times
   are those in the kernel, from a call's entry to its exit.
-  System calls only: not what io_uring asks for, nor writes by O_SYNC, O_DSYNC or
-  RWF_DSYNC. Calls under way at the start are not counted. Failed calls count, in
-  the latencies too.
-  Where the kernel does not let functions be watched by fentry, the calls of 64-bit
-  programs only. Without tracefs, or by --attach kprobe, probes of returns are
-  taken: the kernel follows max(10, 2 x CPUs) of a call at once, an old one (5.10)
-  one per CPU, and these calls wait. From Linux 6.7 on, lost tells the calls missed
-  so.
+  System calls only: not the requests of io_uring, nor writes with O_SYNC, O_DSYNC
+  or RWF_DSYNC. Calls under way at the start are not counted. Failed calls count,
+  in the latencies too.
+  Where the kernel has no fentry, only calls of 64-bit programs are seen. Without
+  tracefs, or with --attach kprobe, return probes are used: the kernel follows
+  max(10, 2 x CPUs) concurrent calls, an old one (5.10) one per CPU, and these
+  calls wait. From Linux 6.7 on, lost counts the calls missed.
   path: as /proc/PID/fd shows it when the call returns, from the root of the
   process's mount namespace. With more than 1 KiB or 64 directories and mounts it
   begins with …/, and without a slash where the file is in no directory (memfd).
-  Null where the call has no descriptor (sync, msync), where there is no such one,
-  or where it was closed while the call was under way.
-  Of calls under way at once, all are kept, before Linux 5.13 8192; lost tells the
-  others. It also tells what a kernel leaves out where it preempts programs (Linux
-  7.x) and another task makes the same call on that processor: an entry or an exit
-  each. Of two calls in a row of which the one's exit and the other's entry are left
-  out, one is told, from the begin of the first to the end of the second.";
+  Null if the call has no descriptor (sync, msync), if the descriptor is not open,
+  or if it was closed while the call was under way.
+  All concurrent calls are tracked, before Linux 5.13 up to 8192; lost counts the
+  others. It also counts the programs that the kernel skips where it preempts them
+  (Linux 7.x) and another task makes the same call on that processor: an entry or
+  an exit each. If the exit of one call and the entry of the next are both
+  skipped, one call is reported, from the start of the first to the end of the
+  second.";
 
-/// Who forces data to disk and waits for it? sync, syncfs, fsync, fdatasync, msync and sync_file_range, and how long
-/// each takes.
+/// Which processes force data to disk and wait for it? sync, syncfs, fsync, fdatasync, msync and sync_file_range, and
+/// how long each takes.
 #[derive(Parser)]
 #[command(name = TOOL, version, after_help = EXAMPLES)]
 struct Args {
@@ -151,7 +151,7 @@ struct Args {
     #[arg(long)]
     buckets: bool,
 
-    /// A record for each call rather than latencies per interval
+    /// One record per call, instead of latencies per interval
     #[arg(long, conflicts_with_all = ["interval", "count", "buckets", "by"])]
     events: bool,
 

@@ -1,4 +1,4 @@
-//! vfsstat: what does the machine ask of its file systems?
+//! vfsstat: which calls does the machine make to its file systems?
 
 mod prove;
 mod row;
@@ -22,21 +22,21 @@ const TOOL: &str = "vfsstat";
 
 /// What the system calls' own tracepoints cannot see.
 const SYSCALLS: &str =
-    "only calls of 64-bit programs, and none by io_uring; calls with a bad descriptor count too";
+    "only calls of 64-bit programs, none by io_uring; calls with a bad descriptor count, too";
 
 /// What the functions of single system calls cannot see.
-const NATIVE: &str = "only calls of 64-bit programs, and none by io_uring";
+const NATIVE: &str = "only calls of 64-bit programs, none by io_uring";
 
 /// What probes of returns cannot see: the kernel keeps room for max(10, 2 × CPUs) calls under way of a function
 /// (`register_kretprobe` of kernel/kprobes.c), and a call that waits, on a pipe say, holds its room for as long. Kernels
 /// that are not preemptible had room for one per CPU until commit 3b7ddab8a19a ("kprobes: kretprobe events missing on
 /// 2-core KVM guest"), which is in 6.2 and was backported.
-const PROBED: &str = "of calls under way at once only max(10, 2 x CPUs) are seen, by old kernels (5.10) one per CPU; \
-     lost tells the others from Linux 6.7 on";
+const PROBED: &str = "of concurrent calls only max(10, 2 x CPUs) are seen, on old kernels (5.10) one per CPU; \
+     lost counts the others from Linux 6.7 on";
 
 /// What a probe of the functions of single system calls cannot see.
-const NATIVE_PROBED: &str = "only calls of 64-bit programs, none by io_uring, and of calls under way at once only \
-     max(10, 2 x CPUs), by old kernels (5.10) one per CPU; lost tells the others from Linux 6.7 on";
+const NATIVE_PROBED: &str = "only calls of 64-bit programs, none by io_uring, and of concurrent calls only \
+     max(10, 2 x CPUs), on old kernels (5.10) one per CPU; lost counts the others from Linux 6.7 on";
 
 const HOOKS: &[Hook] = &[
     Hook::new(
@@ -116,27 +116,26 @@ const EXAMPLES: &str = "\
 Examples:
   vfsstat                        a line every second
   vfsstat 10 6                   six records of ten seconds
-  vfsstat --by process --top 5   who asks the most
+  vfsstat --by process --top 5   which processes make the most calls
   vfsstat --cgroup system.slice/postgresql.service 5
   vfsstat 1 | jq -c '[.ts, .fsyncs, .open_errors]'
-  vfsstat --check                which functions or system calls it watches here
+  vfsstat --check                which functions or system calls it attaches to here
 
 Bounds:
   --top ranks by the calls of all kinds together.
-  Reads and writes are those of descriptors of any kind, files, pipes and sockets,
-  by read(2), write(2) and their like; not mmap, sendfile, splice, io_uring.
-  A call that an overlay file system makes beneath itself is not another request.
-  creates: files that an open brought into being. Failed ones (create_errors) are
-  told only where functions are watched by fentry.
-  Where the kernel does not let functions be watched by fentry, the system calls
-  are: those of 64-bit programs only, and failing calls with a bad descriptor
-  count, too.
-  Without tracefs, or by --attach kprobe, probes of returns are taken: of a
-  function the kernel follows max(10, 2 x CPUs) calls at once, an old one (5.10)
-  one per CPU, and readers that wait on pipes use these up. From Linux 6.7 on,
-  lost tells the calls missed so.";
+  Reads and writes are those of descriptors of any kind (files, pipes, sockets) by
+  read(2), write(2) and their variants; not mmap, sendfile, splice, io_uring.
+  Calls that an overlay file system makes to its layers are not counted again.
+  creates: files that an open created. Failed ones (create_errors) are known only
+  by fentry.
+  Where the kernel has no fentry, tracepoints of system calls are used: calls of
+  64-bit programs only, and failing calls with a bad descriptor count, too.
+  Without tracefs, or with --attach kprobe, return probes are used. The kernel
+  follows max(10, 2 x CPUs) concurrent calls of a function, an old one (5.10) one
+  per CPU, and readers that wait on pipes use these up. From Linux 6.7 on, lost
+  counts the calls missed.";
 
-/// What does the machine ask of its file systems?
+/// Which calls does the machine make to its file systems?
 #[derive(Parser)]
 #[command(name = TOOL, version, after_help = EXAMPLES)]
 struct Args {

@@ -18,7 +18,7 @@ const NOWHERE: &CStr = c"/proc/self/fd/nowhere/at-all";
 pub fn prove(skel: &VfsstatSkel<'_>, _: &Plan) -> Result<Vec<&'static str>> {
     let mut counters: Counters<COUNTERS> = Counters::map(&skel.maps.counters)?;
     counters.since_last();
-    work().map_err(|error| Failure::failed(format!("cannot try the hooks: {error}")))?;
+    work().map_err(|error| Failure::failed(format!("cannot run the self-test: {error}")))?;
     let seen = counters.since_last();
     // The counters of calls, in the order of `enum counter` in `bpf/vfsstat.bpf.c`; reads and writes twice, for
     // those with a vector have a function of their own.

@@ -33,7 +33,7 @@ fn a_busy_receiver_is_asked_again_when_it_said() {
     assert!(got.iter().all(|again| again.points == got[0].points && again.points.len() == POINTS));
     assert!(got[1].at - got[0].at >= Duration::from_secs(2), "not before it said");
     assert!(got[2].at - got[1].at >= Duration::from_millis(400), "not at once");
-    assert!(said.err.contains("429 Too Many Requests: busy; tried again"), "{}", said.err);
+    assert!(said.err.contains("429 Too Many Requests: busy; retrying"), "{}", said.err);
     assert!(said.err.ends_with(&format!(": {POINTS} points sent, 0 dropped\n")), "{}", said.err);
     drop(got);
     // Longer than the end takes: not asked at all.

@@ -74,7 +74,7 @@ impl Condition {
         }
         let ways = sets.iter().try_fold(1usize, |ways, set| ways.checked_mul(set.len()));
         let Some(ways) = ways.filter(|ways| *ways <= WAYS) else {
-            return Err(self.refuse("has too many keys to put side by side; name them: TOOL.KEY.FIELD"));
+            return Err(self.refuse("has too many keys to combine; name them: TOOL.KEY.FIELD"));
         };
         let mut sum = None;
         for way in 0..ways {

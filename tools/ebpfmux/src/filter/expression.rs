@@ -56,7 +56,7 @@ impl Expression {
         let program = Program::compile(text).map_err(|errors| {
             let first = errors.errors.first();
             first.map_or_else(
-                || "is no expression".to_owned(),
+                || "is not an expression".to_owned(),
                 |error| format!("column {}: {}", error.pos.1, error.msg.lines().next().unwrap_or_default()),
             )
         })?;

@@ -97,7 +97,7 @@ impl Judge {
         self.keep.iter().chain(&self.asserts).try_for_each(Condition::finish)?;
         match self.asserts.iter().find(|rule| rule.judged() == 0) {
             Some(rule) => Err(Failure::failed(format!(
-                "--assert '{}': no record came that it could judge",
+                "--assert '{}': no record came that it applies to",
                 rule.text()
             ))),
             None => Ok(()),

@@ -67,7 +67,7 @@ pub fn bind(node: &mut IdedExpr, bound: &mut Vec<String>, names: &mut Vec<Name>)
                 }
             }
         }
-        Expr::Struct(_) => return Err("a record cannot be made here".into()),
+        Expr::Struct(_) => return Err("an expression cannot construct a record".into()),
     }
     Ok(())
 }

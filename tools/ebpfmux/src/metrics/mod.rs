@@ -66,7 +66,7 @@ impl Metrics {
         let Some(owner) = self.owner(host, tool, time) else { return };
         let since = time.saturating_sub(length);
         let own = Place { owner, since, labels: &[("host", host), ("tool", tool)] };
-        self.whole("ebpfmux.records", "Records that came.", &own, 1);
+        self.whole("ebpfmux.records", "Records received.", &own, 1);
         let help = "The time of the last record, in seconds since 1970.";
         self.gauge(
             "ebpfmux.last_record_timestamp",

@@ -143,7 +143,7 @@ impl Exporter {
             self.say(
                 state,
                 2,
-                "points are dropped, for they could not be sent in time; more are only counted",
+                "points are dropped, because they could not be sent in time; more are only counted",
             );
         }
     }
@@ -190,7 +190,7 @@ impl Exporter {
                     wait = FIRST;
                 }
                 Outcome::Later(why, asked) => {
-                    self.say(&mut state, 0, &format!("{why}; tried again until --otlp-buffer is full"));
+                    self.say(&mut state, 0, &format!("{why}; retrying until --otlp-buffer is full"));
                     let dropped = state.queue.put_back(batch);
                     self.give_up(&mut state, dropped);
                     if !self.pause(state, metrics, asked, jittered(wait)) {

@@ -53,12 +53,12 @@ struct Server {
 pub fn serve(address: &str, token: Option<String>, control: Arc<Control>) -> Result<SocketAddr> {
     let wanted = parse(address)?;
     if !wanted.ip().is_loopback() && token.is_none() {
-        let remedy = "name 127.0.0.1, or a file with a secret: --serve-token FILE";
+        let remedy = "use 127.0.0.1, or require a secret: --serve-token FILE";
         return Err(Failure::usage(format!(
-            "--serve {address}: anybody could switch tools off there; {remedy}"
+            "--serve {address}: any client could disable tools there; {remedy}"
         )));
     }
-    let refused = |error| Failure::usage(format!("--serve {address}: {error}; name another address or port"));
+    let refused = |error| Failure::usage(format!("--serve {address}: {error}; use another address or port"));
     let listener = TcpListener::bind(wanted).map_err(refused)?;
     listener.set_nonblocking(true).map_err(refused)?;
     let got = listener.local_addr().map_err(refused)?;
@@ -135,7 +135,7 @@ impl Server {
                 self.order(name, verb, request.uri().query())
             }
             (_, ["metrics" | "healthz" | "tools"] | ["tools", _, "enable" | "disable"]) => {
-                text(StatusCode::METHOD_NOT_ALLOWED, "GET what there is; POST /tools/NAME/enable and disable")
+                text(StatusCode::METHOD_NOT_ALLOWED, "only GET; POST for /tools/NAME/enable and disable")
             }
             _ => text(StatusCode::NOT_FOUND, "there are /metrics, /healthz and /tools"),
         }
@@ -163,7 +163,7 @@ impl Server {
                     true => None,
                     false => Some(text(
                         StatusCode::FORBIDDEN,
-                        "not for pages in a browser, nor by another name than localhost",
+                        "refused for pages in a browser, and for host names other than localhost",
                     )),
                 }
             }
@@ -186,12 +186,12 @@ impl Server {
     fn render(&self, format: Format) -> Vec<u8> {
         let sent = self.control.exporter.as_ref().map(|exporter| exporter.counts());
         let metrics = self.control.metrics.lock();
-        let help = "Values left out, for there were too many series: see --serve-series.";
+        let help = "Values left out, because there were too many series: see --serve-series.";
         let mut own = vec![("ebpfmux_series_dropped", help, metrics.dropped)];
         if let Some(counts) = sent {
             own.push((
                 "ebpfmux_otlp_points_sent",
-                "Data points that the receiver of --otlp took.",
+                "Data points that the receiver of --otlp accepted.",
                 counts.sent,
             ));
             let help = "Data points that could not be sent in time, or were refused.";
@@ -209,7 +209,7 @@ impl Server {
 
     fn order(&self, name: &str, verb: &str, query: Option<&str>) -> Answer {
         let Some(tool) = self.control.tools().iter().position(|tool| tool.name == name) else {
-            return text(StatusCode::NOT_FOUND, "no such tool is run; GET /tools lists them");
+            return text(StatusCode::NOT_FOUND, "no such tool is running here; GET /tools lists them");
         };
         let seconds = match query.map(|query| query.strip_prefix("seconds=").map(str::parse::<f64>)) {
             None => None,
@@ -221,7 +221,7 @@ impl Server {
         let order = if verb == "enable" { Order::Enable(seconds) } else { Order::Disable };
         match self.control.order(tool, order) {
             true => text(StatusCode::ACCEPTED, "accepted"),
-            false => text(StatusCode::TOO_MANY_REQUESTS, "too many orders at once; try again"),
+            false => text(StatusCode::TOO_MANY_REQUESTS, "too many requests at once; try again"),
         }
     }
 }

@@ -48,7 +48,7 @@ impl CsvOut {
         if let Some((name, _)) = (placed < fields.len()).then(unplaced).flatten() {
             let remedy = "add --join, merge one tool at a time, or use -o json";
             return Err(Failure::usage(format!(
-                "CSV has one header, and a record has `{name}` beside it; {remedy}"
+                "CSV has one header, and a record has `{name}`, which is not in it; {remedy}"
             )));
         }
         out.push(&self.line)
@@ -59,7 +59,7 @@ impl CsvOut {
 pub fn refuse_nested(fields: &Fields<'_>) -> Result<()> {
     match fields.iter().find(|(_, value)| matches!(value, Value::Nested(_))) {
         Some((name, _)) => {
-            let remedy = "leave it out of what the tools print (--buckets), or use -o json";
+            let remedy = "leave it out of the tools' output (--buckets), or use -o json";
             Err(Failure::usage(format!("`{name}` has no CSV form; {remedy}")))
         }
         None => Ok(()),

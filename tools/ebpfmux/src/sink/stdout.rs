@@ -145,7 +145,7 @@ impl Output {
                 let left = (since + PATIENCE).saturating_duration_since(Instant::now());
                 if left.is_zero() {
                     return Err(Failure::failed(format!(
-                        "stdout: its reader took nothing for {} s after the end was asked for; the rest is lost",
+                        "stdout: the reader took nothing for {} s after the request to end; the rest is lost",
                         PATIENCE.as_secs()
                     )));
                 }

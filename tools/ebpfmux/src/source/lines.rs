@@ -84,7 +84,7 @@ impl Lines {
             if std::mem::take(&mut self.quoted)
                 && let Some(end) = memchr(b'\n', bytes)
             {
-                return Found::Bad(end + 1, "opens a quote that nothing closes".into());
+                return Found::Bad(end + 1, "has an unclosed quote".into());
             }
             if std::mem::replace(&mut self.overlong, true) {
                 return Found::Skip(bytes.len());
@@ -161,7 +161,7 @@ fn json_time(line: &[u8], clock: &mut Clock) -> Result<Nanos, String> {
     let fields = record::from_json(line)?;
     match fields.iter().find(|(name, _)| name == "ts") {
         Some((_, Value::Text(text))) => clock.any(text.as_bytes()).ok_or_else(|| bad_time(text)),
-        Some(_) => Err("has a `ts` that is no string".into()),
+        Some(_) => Err("has a `ts` that is not a string".into()),
         None => Err("has no `ts`".into()),
     }
 }
@@ -179,7 +179,7 @@ fn csv_time(table: &Table, line: &[u8], row: &mut Row, clock: &mut Clock) -> Res
 
 fn bad_time(text: &str) -> String {
     let shown: String = text.chars().take(40).collect();
-    format!("has a `ts` that is no RFC 3339 time: {shown:?}")
+    format!("has a `ts` that is not an RFC 3339 time: {shown:?}")
 }
 
 /// Whether a line is valid UTF-8 without control characters but its line end.

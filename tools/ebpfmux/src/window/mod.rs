@@ -56,7 +56,7 @@ impl Rewindow {
             if let Some(value) = find(fields, name).filter(|_| !*seen) {
                 if !is_key(name, value) && !matches!(name.as_str(), "host" | "tool") {
                     return Err(Failure::usage(format!(
-                        "--by: `{name}` tells no records apart: it is a value"
+                        "--by: `{name}` is a value; records can be grouped by keys only"
                     )));
                 }
                 *seen = true;
@@ -64,7 +64,7 @@ impl Rewindow {
         }
         let mut added = Ok(());
         let closed = self.grid.put(time, |span| added = span.add(time, fields));
-        added.map_err(|why| Failure::usage(format!("--window: {why}; leave it out of what comes")))?;
+        added.map_err(|why| Failure::usage(format!("--window: {why}; leave it out of the input")))?;
         Ok(self.records_of(closed))
     }
 
@@ -89,7 +89,7 @@ impl Rewindow {
         let (records, lacking) = span.records(end, self.by.as_deref());
         if lacking && !self.quiet {
             self.quiet = true;
-            note("--window: percentiles of several records are null: let the tools print their --buckets");
+            note("--window: percentiles of several records are null: run the tools with --buckets");
         }
         (end, records)
     }
