@@ -16,15 +16,15 @@ pub struct Counts {
     /// Whose accesses they were, with --by.
     #[serde(flatten)]
     pub owner: Owner,
-    /// Pages that tasks were given: reads + faults.
+    /// Pages given to tasks: reads + faults.
     pub accesses: u64,
-    /// Accesses that nothing had to be fetched for: max(0, reads - read_misses) + max(0, faults - fault_misses).
+    /// Accesses that needed no fetch: max(0, reads - read_misses) + max(0, faults - fault_misses).
     pub hits: u64,
     /// Pages fetched for reads and faults, or ahead of them: read_misses + fault_misses.
     pub misses: u64,
     /// hits / accesses. Null where there was no access.
     pub hit_ratio: Option<f64>,
-    /// Pages that were read: by each call those that it touched.
+    /// Pages read: a page counts once for each call that touches it.
     pub reads: u64,
     /// Pages fetched for reads, or ahead of them.
     pub read_misses: u64,

@@ -19,7 +19,7 @@ pub const MISSES: usize = 2;
 /// As above.
 pub const LOST: usize = 3;
 
-/// What became of the names that were looked up in an interval.
+/// The names that were looked up in an interval, and how they were served.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Lookups {
     /// Whose look-ups they were, with --by.
@@ -27,10 +27,10 @@ pub struct Lookups {
     pub owner: Owner,
     /// Names looked up: one for each component of a path, but for `.` and `..`, which need no look-up.
     pub references: u64,
-    /// Those of them that the look-up without the directory's lock did not serve: it did not find the name, or the name
+    /// Those of them that took the directory's lock: the look-up without it did not find the name, or the name
     /// was to be made, removed or renamed, which takes the lock at once.
     pub slow: u64,
-    /// Those of them that the file system was asked for, for the cache did not know whether there is such a name.
+    /// Those of them that reached the file system, because the cache did not know whether the name exists.
     pub misses: u64,
     /// The share of references that the cache answered, also by knowing that there is no such name: 0 to 1. Null
     /// where there were no references.

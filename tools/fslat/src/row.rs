@@ -95,7 +95,7 @@ pub struct Event {
     pub fs: &'static str,
     /// read, write, open, sync or getattr.
     pub op: &'static str,
-    /// The file; null where its descriptor was closed meanwhile.
+    /// The file; null if its descriptor was closed during the call.
     pub path: Option<String>,
     /// Bytes read or written; null of other operations, and of those that failed or have only begun.
     pub bytes: Option<u64>,

@@ -14,7 +14,7 @@ use serde::Serialize;
 pub const SCOPES: [Option<&str>; 5] =
     [Some("global"), Some("cpuset"), Some("mempolicy"), Some("memcg"), None];
 
-/// A process that the kernel killed for memory, at the time of the kill.
+/// A process that the OOM killer killed, at the time of the kill.
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Kill {
     /// The victim: the process.
@@ -46,9 +46,9 @@ pub struct Kill {
     pub limit_bytes: Option<u64>,
     /// What it used then, with all cgroups below it, in bytes.
     pub usage_bytes: Option<u64>,
-    /// The process that asked for the memory that was not there.
+    /// The process whose request for memory triggered the kill.
     pub trigger_pid: u32,
-    /// The command name of the thread that did.
+    /// The command name of the thread that made it.
     pub trigger_comm: String,
     /// Its parent, which only --by tells.
     #[serde(skip)]
@@ -82,7 +82,7 @@ pub struct Kills {
     /// Whose processes they were, with --by: the victims'.
     #[serde(flatten)]
     pub owner: Owner,
-    /// Processes that the kernel killed for memory.
+    /// Processes that the OOM killer killed.
     pub kills: u64,
 }
 

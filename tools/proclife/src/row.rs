@@ -42,13 +42,13 @@ pub struct Counts {
     pub exits: u64,
     /// Threads ended that were not the last of their process.
     pub thread_exits: u64,
-    /// Ended processes whose parent took note of it (wait), or that nobody was to take note of.
+    /// Ended processes whose parent waited for them, or that no process was to wait for.
     pub reaped: u64,
     /// Calls to fork, vfork, clone and clone3 that failed. Null where they cannot be seen.
     pub fork_errors: Option<u64>,
     /// Calls to execve and execveat that failed. Null where they cannot be seen.
     pub exec_errors: Option<u64>,
-    /// Ended processes that stand unreaped at the end of the interval: a gauge, not a count of events.
+    /// Ended processes that are not reaped at the end of the interval: a gauge, not a count of events.
     pub zombies: u64,
 }
 

@@ -89,7 +89,7 @@ pub struct Event {
     pub call: &'static str,
     /// The descriptor that it was given; null for sync and msync, which take none.
     pub fd: Option<i32>,
-    /// The file behind the descriptor; null where there is none, or where it was closed meanwhile.
+    /// The file behind the descriptor; null if there is none, or if it was closed during the call.
     pub path: Option<String>,
     /// From the call's entry to its exit, in microseconds.
     pub duration_us: f64,

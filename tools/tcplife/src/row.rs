@@ -21,7 +21,7 @@ const CLOSED: usize = 3;
 /// A connection that has ended, at the time of its end: of this machine's end, where both are here there are two.
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Connection {
-    /// The process that connected or accepted; null where nobody is known.
+    /// The process that connected or accepted; null if none is known.
     pub pid: Option<u32>,
     /// The thread's command name, at most 15 bytes. Null as pid is.
     pub comm: Option<String>,
@@ -37,17 +37,17 @@ pub struct Connection {
     pub remote_addr: IpAddr,
     /// The other end's port.
     pub remote_port: u16,
-    /// in: came to a port that was listened at; out: this end connected.
+    /// in: came to a listening port; out: this end connected.
     pub direction: &'static str,
     /// Bytes of data that the other end has acknowledged.
     pub tx_bytes: u64,
     /// Bytes of data that came, without gaps, whether the program read them or not.
     pub rx_bytes: u64,
-    /// Segments that were sent again.
+    /// Retransmitted segments.
     pub retransmits: u32,
     /// The smoothed round-trip time as it was last, in microseconds; null where none was measured.
     pub srtt_us: Option<u32>,
-    /// From when both ends knew of the connection (established) to its end, in seconds; null where it was open before
+    /// From the established state to the connection's end, in seconds; null if it was open before
     /// the start.
     pub age_s: Option<f64>,
 }
@@ -83,7 +83,7 @@ pub struct Connections {
     /// Whose they were, with --by; null also where nobody is known.
     #[serde(flatten)]
     pub owner: Owner,
-    /// Connections that came in and were accepted; one that nobody accepted counts when it ends.
+    /// Connections that came in and were accepted; one that was never accepted counts when it ends.
     pub accepted: u64,
     /// Connections that this machine opened: attempts to connect that succeeded.
     pub connected: u64,
@@ -95,7 +95,7 @@ pub struct Connections {
     pub tx_bytes: u64,
     /// Bytes of data that came to those, in all of their lives.
     pub rx_bytes: u64,
-    /// Segments that those sent again.
+    /// Segments that those retransmitted.
     pub retransmits: u64,
 }
 

@@ -13,7 +13,7 @@ pub const LOST: usize = 22;
 /// The places of the counters of calls, of all kinds.
 const CALLS: [usize; 8] = [0, 4, 8, 12, 14, 16, 18, 20];
 
-/// What was asked in an interval. Each count holds the failed calls too, which its `_errors` tells.
+/// The calls of an interval. Each count includes the failed ones, which its `_errors` counts.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Counts {
     /// Whose calls they were, with --by.
@@ -39,9 +39,9 @@ pub struct Counts {
     pub opens: u64,
     /// Those that failed.
     pub open_errors: u64,
-    /// Opens that brought a file into being, and those with O_CREAT that failed where the hook tells.
+    /// Opens that created a file, and failed opens with O_CREAT if the hook sees them.
     pub creates: u64,
-    /// Opens with O_CREAT that failed. Null where the hook does not tell.
+    /// Opens with O_CREAT that failed. Null if the hook does not see them.
     pub create_errors: Option<u64>,
     /// Calls of unlink, and of unlinkat for files.
     pub unlinks: u64,
