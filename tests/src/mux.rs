@@ -36,6 +36,12 @@ impl Default for Streams {
     }
 }
 
+/// What `EBPFMUX_SCHEMA` is to be for the made-up programs `disks`, `plain` and `t`.
+pub fn schemas() -> String {
+    let path = |tool| format!("{}/schemas/{tool}.json", env!("CARGO_MANIFEST_DIR"));
+    ["disks", "plain", "t"].map(path).join(":")
+}
+
 impl Streams {
     /// The path of a name in it.
     pub fn path(&self, name: &str) -> PathBuf {
@@ -51,7 +57,8 @@ impl Streams {
     /// Runs a line of bash in it, where `ebpfmux` is the one built.
     pub fn shell(&self, line: &str) -> Said {
         let mut bash = Command::new("bash");
-        bash.args(["-o", "pipefail", "-c", line]).env("PATH", path()).current_dir(self.0.path());
+        bash.args(["-o", "pipefail", "-c", line]).env("PATH", path()).env("EBPFMUX_SCHEMA", schemas());
+        bash.current_dir(self.0.path());
         bash.stdin(Stdio::null()).output().expect("bash runs").into()
     }
 

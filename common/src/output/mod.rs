@@ -20,6 +20,9 @@ pub trait Row: Serialize + JsonSchema {
     /// The fields that a person sees, in this order, by their names in the record; `Owner::COLUMN` for all of an owner's.
     const TABLE: &'static [&'static str];
 
+    /// Whether a record tells of one event, not of an interval.
+    const EVENT: bool = false;
+
     /// A text of any length, which a person sees at the end of the line.
     const TAIL: Option<&'static str> = None;
 
@@ -41,23 +44,30 @@ pub trait Row: Serialize + JsonSchema {
 #[derive(Serialize, JsonSchema)]
 struct Record<'a, R> {
     /// RFC 3339 in UTC with microseconds: the end of the interval, or the event's own time in the kernel.
+    #[schemars(extend("x-kind" = "time", "format" = "date-time"))]
     ts: &'a str,
     /// The host's name.
+    #[schemars(extend("x-kind" = "key"))]
     host: &'a str,
     /// The tool's name.
+    #[schemars(extend("x-kind" = "key"))]
     tool: &'a str,
     /// The measured length of the interval, in seconds. Interval records only.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kind" = "interval", "x-unit" = "seconds"))]
     interval_s: Option<f64>,
     #[serde(flatten)]
     row: &'a R,
     /// With --overhead: nanoseconds that the tool's programs ran in the interval. On its first record.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kind" = "counter", "x-unit" = "nanoseconds"))]
     bpf_ns: Option<u64>,
     /// With --overhead: how often the tool's programs ran in the interval. On its first record.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kind" = "counter"))]
     bpf_runs: Option<u64>,
     /// Events or updates that could not be recorded since the last record. 0 in health.
+    #[schemars(extend("x-kind" = "counter"))]
     lost: u64,
 }
 
@@ -160,13 +170,23 @@ impl Format {
     }
 }
 
-/// Prints the JSON Schema of a tool's record.
+/// The version of the records: it changes when a field changes its meaning or goes, not when one is added.
+const VERSION: u32 = 1;
+
+/// Prints the JSON Schema of a tool's record, in which each field has its kind (`x-kind`) and unit (`x-unit`).
 ///
 /// # Errors
 /// When stdout cannot be written to.
 pub fn print_schema<R: Row + 'static>(tool: &str) -> Result<()> {
     let mut schema = schema_for!(Record<'static, R>);
+    let of = if R::EVENT { ":event" } else { "" };
+    schema.insert("$id".to_string(), format!("urn:ebpf-filters:{tool}{of}:{VERSION}").into());
     schema.insert("title".to_string(), tool.into());
+    schema.insert("version".to_string(), VERSION.into());
+    if let Some(fields) = schema.get_mut("properties").and_then(serde_json::Value::as_object_mut) {
+        // An event has no length.
+        fields.retain(|name, _| !(R::EVENT && matches!(name.as_str(), "interval_s" | "bpf_ns" | "bpf_runs")));
+    }
     let text = serde_json::to_string_pretty(&schema).map_err(|error| Failure::failed(error.to_string()))?;
     writeln!(io::stdout(), "{text}").map_err(Failure::stdout)
 }

@@ -82,27 +82,34 @@ pub struct Owner {
     /// With --by process or thread: the process; null in the record of an interval in which nothing happened, and in
     /// that of the others with --top.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kind" = "key"))]
     pub pid: Option<Option<u32>>,
     /// With --by thread: the thread; equal to pid for a process's first thread. Null as above.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kind" = "key"))]
     pub tid: Option<Option<u32>>,
     /// With --by process, thread or comm: the command's name, at most 15 bytes; a process's is that of its first thread,
     /// a process's and thread's as it was when first seen in the interval. `(other)` with --top: all others. Null where
     /// nothing happened.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kind" = "key"))]
     pub comm: Option<Option<String>>,
     /// With --by parent: the process whose children did it. Null as pid is.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kind" = "key"))]
     pub ppid: Option<Option<u32>>,
     /// With --by parent: its command's name. `(other)` and null as comm is.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kind" = "key"))]
     pub parent: Option<Option<String>>,
     /// With --by cgroup: the path below the mount point of cgroup v2, as `/proc/PID/cgroup` has it. `(other)` and null
     /// as comm is.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kind" = "key"))]
     pub cgroup: Option<Option<String>>,
     /// With --by app: the group; `other` of processes that are in none. `(other)` and null as comm is.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kind" = "key"))]
     pub app: Option<Option<String>>,
 }
 

@@ -1,6 +1,9 @@
 //! Manual pages and completions, which come from the same definitions as `--help`.
 #![allow(clippy::expect_used, reason = "tests")]
 
+use std::path::Path;
+
+use serde_json::Value;
 use tests::programs::{TOOLS, shell};
 
 /// All tools, the one that merges included.
@@ -21,6 +24,46 @@ fn options(tool: &str) -> Vec<String> {
     let listed = help.lines().filter(|line| line.starts_with("  -") || line.starts_with("      --"));
     let long = listed.filter_map(|line| line.split_once("--")?.1.split([' ', ',', '[', '=']).next());
     long.map(|name| format!("--{name}")).collect()
+}
+
+/// What ebpfmux knows of the fields is what the tools declare, and each field has a kind.
+#[test]
+fn the_schemas_in_the_tree_are_the_tools_own() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../common/record/schemas");
+    let mut known: Vec<String> = std::fs::read_dir(&folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("a file").file_name().into_string().expect("UTF-8"))
+        .collect();
+    for (file, options) in schemas() {
+        let printed = good(&format!("$BIN/{options} --schema"));
+        let name = format!("{file}.json");
+        let kept = std::fs::read_to_string(folder.join(&name)).unwrap_or_default();
+        assert!(printed == kept, "schemas/{name} is not what `{options} --schema` prints: scripts/schemas");
+        known.retain(|known| *known != name);
+        let schema: Value = serde_json::from_str(&printed).expect("JSON");
+        for (field, property) in schema["properties"].as_object().expect("fields") {
+            assert!(property["x-kind"].is_string(), "{options}: {field} has no kind: {property}");
+        }
+    }
+    assert!(known.is_empty(), "no tool has these schemas: {known:?}");
+}
+
+/// The file of each schema, and the command that prints it.
+fn schemas() -> Vec<(String, String)> {
+    let mut schemas = Vec::new();
+    for tool in TOOLS {
+        let events = good(&format!("$BIN/{tool} --help")).contains(" --events");
+        let of = |options: &str| good(&format!("$BIN/{tool} {options} --schema"));
+        // Without --events and an interval, some tools tell events, some intervals.
+        let interval = if of("").contains("\"interval_s\"") { "" } else { " 1" };
+        schemas.push((tool.to_owned(), format!("{tool}{interval}")));
+        if events {
+            schemas.push((format!("{tool}.events"), format!("{tool} --events")));
+        } else if !interval.is_empty() {
+            schemas.push((format!("{tool}.events"), tool.to_owned()));
+        }
+    }
+    schemas
 }
 
 #[test]

@@ -122,6 +122,61 @@ fn gauges_are_the_last_and_add_over_hosts() {
     assert_eq!(streams.good("ebpfmux a --join=60 --select proclife.zombies"), "{\"proclife.zombies\":2}\n");
 }
 
+/// Each kind as the made-up program `t` declares it, in two intervals and of two disks.
+#[test]
+fn each_field_becomes_one_as_it_is_declared() {
+    let streams = Streams::default();
+    let of = |at: f64, disk: &str, [n, bytes, zombies, count]: [u64; 4], [min, mean, max]: [f64; 3]| {
+        let buckets = format!("[[102.4,{}],[1048.576,1]]", count - 1);
+        record(
+            at,
+            "web",
+            "t",
+            &format!(
+                r#""disk":"{disk}","n":{n},"bytes":{bytes},"zombies":{zombies},"share":0.1,"rest":1,"count":{count},"min_us":{min},"mean_us":{mean},"p99_us":1,"max_us":{max},"buckets":{buckets}"#
+            ),
+        )
+    };
+    streams.write(
+        "a",
+        of(1.0, "vda", [10, 4, 1000, 3], [7.0, 100.0, 950.0])
+            + &of(1.0, "vdb", [1, 5, 30, 2], [5.0, 1.0, 9.0])
+            + &of(2.0, "vda", [20, 6, 1000, 1], [8.0, 500.0, 1000.0]),
+    );
+    let told = |options: &str| {
+        let all =
+            "disk, .n, .bytes, .zombies, .share, .rest, .count, .min_us, .mean_us, .p99_us, .max_us, .lost";
+        streams.good(&format!("ebpfmux a --window 10 {options} | jq -c '[.{all}]'"))
+    };
+    // Of 4 values the largest is the 99th percentile: from 1015.808 to 1048.576 us. That of one record stands.
+    let vda = r#"["vda",30,10,1000,0.666,20,4,7,200,1031.931,1000,0]"#;
+    let vdb = r#"["vdb",1,5,30,0,0,2,5,1,1,9,0]"#;
+    assert_eq!(told(""), format!("{vda}\n{vdb}\n"));
+    // Gauges beside each other add, the others as before.
+    let both = "[null,31,15,1030,0.516,16,6,5,133.667,1031.931,1000,0]\n";
+    assert_eq!(told("--by tool"), both);
+}
+
+/// What nothing is declared of is never added up, and it is said once.
+#[test]
+fn an_undeclared_field_is_not_summed() {
+    let streams = Streams::default();
+    let line = |at: f64| record(at, "web", "stranger", r#""level":1000,"pid":7,"note":"x""#);
+    streams.write("a", line(1.0) + &line(2.0) + &line(3.0));
+    let said = streams.shell("ebpfmux a --window 10 | jq -c '[.pid, .note, .level, .lost]'");
+    assert_eq!((said.status, said.out.as_str()), (Some(0), "[7,\"x\",1000,0]\n"), "{}", said.err);
+    assert_eq!(said.err.lines().count(), 1, "{}", said.err);
+    assert!(said.err.contains("`level` of stranger") && said.err.contains("--schema"), "{}", said.err);
+    let declared = r#"{"title":"stranger","properties":{"interval_s":{"x-kind":"interval"},"level":{"x-kind":"gauge"}}}"#;
+    streams.write("s.json", declared).write("bad.json", declared.replace("gauge", "guage"));
+    assert_eq!(streams.good("ebpfmux a --schema s.json --window 10 | jq .level"), "1000\n");
+    for (file, names) in [("bad.json", "`level`: no such kind"), ("none.json", "cannot be read")] {
+        let said = streams.shell(&format!("ebpfmux a --schema {file}"));
+        assert_eq!((said.status, said.err.lines().count()), (Some(2), 1), "{file}: {}", said.err);
+        assert!(said.err.contains(names) && said.err.contains(file), "{}", said.err);
+    }
+}
+
 #[test]
 fn ratios_come_from_the_counts() {
     let streams = Streams::default();

@@ -13,8 +13,10 @@ const SKETCH: usize = 12;
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Io {
     /// The disk's name; null in the record of an interval without any I/O.
+    #[schemars(extend("x-kind" = "key"))]
     pub disk: Option<String>,
     /// read, write, flush or discard.
+    #[schemars(extend("x-kind" = "key", "enum" = ["read", "write", "flush", "discard", null]))]
     pub op: Option<&'static str>,
     /// Who made the requests, with --by.
     #[serde(flatten)]
@@ -26,14 +28,18 @@ pub struct Io {
     #[serde(flatten)]
     pub queue: Queue,
     /// Bytes that completed.
+    #[schemars(extend("x-kind" = "counter", "x-unit" = "bytes"))]
     pub bytes: u64,
     /// Requests that completed with an error. They count in the latencies too.
+    #[schemars(extend("x-kind" = "counter"))]
     pub errors: u64,
     /// With --buckets: the histogram of device time, as [upper bound in microseconds, count].
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kind" = "buckets", "x-unit" = "microseconds"))]
     pub buckets: Option<Vec<(f64, u64)>>,
     /// With --buckets: the histogram of queue time.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kind" = "buckets", "x-unit" = "microseconds"))]
     pub queue_buckets: Option<Vec<(f64, u64)>>,
     #[serde(skip)]
     sketch: Option<Vec<u64>>,
@@ -44,20 +50,28 @@ pub struct Io {
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Queue {
     /// How many had a known time in the queue.
+    #[schemars(extend("x-kind" = "counter"))]
     pub queue_count: u64,
     /// The shortest, in microseconds.
+    #[schemars(extend("x-kind" = "minimum", "x-unit" = "microseconds"))]
     pub queue_min_us: Option<f64>,
     /// The mean, in microseconds: exact.
+    #[schemars(extend("x-kind" = "mean", "x-unit" = "microseconds", "x-of" = "queue_count"))]
     pub queue_mean_us: Option<f64>,
     /// Half waited at most this long, in microseconds.
+    #[schemars(extend("x-kind" = "percentile", "x-unit" = "microseconds", "x-quantile" = 0.5, "x-of" = "queue_buckets", "x-min" = "queue_min_us", "x-max" = "queue_max_us"))]
     pub queue_p50_us: Option<f64>,
     /// 90 % waited at most this long, in microseconds.
+    #[schemars(extend("x-kind" = "percentile", "x-unit" = "microseconds", "x-quantile" = 0.9, "x-of" = "queue_buckets", "x-min" = "queue_min_us", "x-max" = "queue_max_us"))]
     pub queue_p90_us: Option<f64>,
     /// 99 % waited at most this long, in microseconds.
+    #[schemars(extend("x-kind" = "percentile", "x-unit" = "microseconds", "x-quantile" = 0.99, "x-of" = "queue_buckets", "x-min" = "queue_min_us", "x-max" = "queue_max_us"))]
     pub queue_p99_us: Option<f64>,
     /// 99.9 % waited at most this long, in microseconds.
+    #[schemars(extend("x-kind" = "percentile", "x-unit" = "microseconds", "x-quantile" = 0.999, "x-of" = "queue_buckets", "x-min" = "queue_min_us", "x-max" = "queue_max_us"))]
     pub queue_p999_us: Option<f64>,
     /// The longest, in microseconds.
+    #[schemars(extend("x-kind" = "maximum", "x-unit" = "microseconds"))]
     pub queue_max_us: Option<f64>,
 }
 

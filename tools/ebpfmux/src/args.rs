@@ -141,6 +141,15 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "1", value_parser = length)]
     pub join: Option<Duration>,
 
+    /// Read what the fields of another program's records are from this JSON Schema (repeatable)
+    ///
+    /// As the tools print it with --schema: `title` names the program, and each property has `x-kind` (key, counter,
+    /// gauge, minimum, maximum, mean, percentile, ratio, difference, buckets) and `x-unit`. A field of which nothing is
+    /// declared is never added up: --window and --join pass its last value on, metrics leave it out, and a note says so.
+    /// The environment variable EBPFMUX_SCHEMA has the same, several files parted by colons.
+    #[arg(long, value_name = "FILE", env = "EBPFMUX_SCHEMA", value_delimiter = ':', hide_env_values = true)]
+    pub schema: Vec<PathBuf>,
+
     /// Pass on only records for which this expression is true
     #[arg(long = "where", value_name = "EXPR")]
     pub keep: Option<String>,

@@ -24,6 +24,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
+use ::record::fields::Schemas;
 use cli::exit::{Exit, Failure, Result, report};
 use cli::signals::Stop;
 
@@ -56,6 +57,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<()> {
+    declare(&args.schema)?;
     let commands: Vec<CommandLine> =
         args.run.iter().map(|text| CommandLine::parse(text)).collect::<Result<_>>()?;
     let metrics = Shared::new(args.serve_series);
@@ -104,6 +106,21 @@ fn run(args: Args) -> Result<()> {
 }
 
 /// What is done with the records, as the options say.
+/// Takes in what other programs declare of their fields.
+fn declare(files: &[PathBuf]) -> Result<()> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    let mut schemas = Schemas::default();
+    for file in files {
+        let bad = |why: String| Failure::usage(format!("--schema: {}: {why}", file.display()));
+        let text = std::fs::read_to_string(file).map_err(|error| bad(format!("cannot be read: {error}")))?;
+        schemas.declare(&text).map_err(bad)?;
+    }
+    record::declared::declare(schemas);
+    Ok(())
+}
+
 fn sink(args: &Args, totals: Option<Totals>) -> Result<Sink> {
     let keep = args.keep.as_deref().map(|text| Condition::new("--where", text)).transpose()?;
     let asserts = args.assert.iter().map(|text| Condition::new("--assert", text)).collect::<Result<_>>()?;

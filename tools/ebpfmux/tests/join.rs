@@ -49,11 +49,11 @@ fn a_window_holds_every_tool_and_key() {
 #[test]
 fn counts_add_in_a_longer_window_and_hosts_are_told_apart() {
     let text: String = (1..=20)
-        .map(|n| record(n * SECOND / 2, "t", &format!(r#""pid":7,"n":{n},"p50_us":{n}.5"#)))
+        .map(|n| record(n * SECOND / 2, "biolat", &format!(r#""pid":7,"bytes":{n},"p50_us":{n}.5"#)))
         .collect();
     let joined = objects(&stdout(&run_with(&text, &["--join=10"])));
     assert_eq!(joined.len(), 1);
-    assert_eq!((&joined[0]["t.7.n"], &joined[0]["t.7.p50_us"]), (&json!(210), &json!(20.5)));
+    assert_eq!((&joined[0]["biolat.7.bytes"], &joined[0]["biolat.7.p50_us"]), (&json!(210), &json!(20.5)));
 
     let two = record(1, "t", "\"n\":1") + &record(2, "t", "\"n\":2").replace("web1", "web2.lan");
     let joined = objects(&stdout(&run_with(&two, &["--join"])));

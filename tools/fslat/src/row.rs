@@ -22,8 +22,10 @@ const SKETCH: usize = 12;
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Ops {
     /// ext4, xfs, btrfs, nfs, overlay, tmpfs or zfs; null in the record of an interval without any operation.
+    #[schemars(extend("x-kind" = "key", "enum" = ["ext4", "xfs", "btrfs", "nfs", "overlay", "tmpfs", "zfs", null]))]
     pub fs: Option<&'static str>,
     /// read, write, open, sync (fsync and fdatasync), and of nfs getattr; null as fs is.
+    #[schemars(extend("x-kind" = "key", "enum" = ["read", "write", "open", "sync", "getattr", null]))]
     pub op: Option<&'static str>,
     /// Whose operations they were, with --by.
     #[serde(flatten)]
@@ -32,9 +34,11 @@ pub struct Ops {
     #[serde(flatten)]
     pub duration: Latency,
     /// Operations that failed. They count in the latencies too.
+    #[schemars(extend("x-kind" = "counter"))]
     pub errors: u64,
     /// With --buckets: the histogram, as [upper bound in microseconds, count].
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kind" = "buckets", "x-unit" = "microseconds"))]
     pub buckets: Option<Vec<(f64, u64)>>,
     #[serde(skip)]
     sketch: Option<Vec<u64>>,
@@ -86,29 +90,40 @@ impl Row for Ops {
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Event {
     /// The process.
+    #[schemars(extend("x-kind" = "key"))]
     pub pid: u32,
     /// The thread; equal to pid for a process's first thread.
+    #[schemars(extend("x-kind" = "key"))]
     pub tid: u32,
     /// The thread's command name, at most 15 bytes.
+    #[schemars(extend("x-kind" = "key"))]
     pub comm: String,
     /// ext4, xfs, btrfs, nfs, overlay, tmpfs or zfs.
+    #[schemars(extend("x-kind" = "key", "enum" = ["ext4", "xfs", "btrfs", "nfs", "overlay", "tmpfs", "zfs"]))]
     pub fs: &'static str,
     /// read, write, open, sync or getattr.
+    #[schemars(extend("x-kind" = "key", "enum" = ["read", "write", "open", "sync", "getattr"]))]
     pub op: &'static str,
     /// The file; null if its descriptor was closed during the call.
+    #[schemars(extend("x-kind" = "text"))]
     pub path: Option<String>,
     /// Bytes read or written; null of other operations, and of those that failed or have only begun.
+    #[schemars(extend("x-kind" = "value", "x-unit" = "bytes"))]
     pub bytes: Option<u64>,
     /// Where in the file, in bytes; null of other operations, and of those that have only begun.
+    #[schemars(extend("x-kind" = "value", "x-unit" = "bytes"))]
     pub offset: Option<u64>,
     /// From the entry to the return, in microseconds.
+    #[schemars(extend("x-kind" = "value", "x-unit" = "microseconds"))]
     pub duration_us: f64,
     /// What it returned: a count of bytes, 0, of a system call that opens the descriptor, or the negative number of the
     /// error; -529 (EIOCBQUEUED) of an asynchronous request, which has only begun.
+    #[schemars(extend("x-kind" = "value"))]
     pub ret: i64,
 }
 
 impl Row for Event {
+    const EVENT: bool = true;
     const TABLE: &'static [&'static str] =
         &["pid", "comm", "fs", "op", "bytes", "offset", "duration_us", "ret"];
     const TAIL: Option<&'static str> = Some("path");
@@ -127,7 +142,7 @@ mod tests {
         // 2^16 ns, and its upper half: from 98 304 to 102 400 ns.
         now.buckets[(12 << 4) + 24] = calls;
         let mut duration = Hist::default();
-        duration.add_difference(&now, &RawHist::EMPTY);
+        duration.add_raw(&now);
         Measured { errors, duration }
     }
 

@@ -16,30 +16,38 @@ const SKETCH: usize = 12;
 pub struct Interrupts {
     /// hard: of a line; soft; vector: an interrupt that the processors of x86 send themselves and each other. Null in
     /// the record of an interval without any.
+    #[schemars(extend("x-kind" = "key", "enum" = ["hard", "soft", "vector", null]))]
     pub kind: Option<&'static str>,
     /// hard: the handler, as in /proc/interrupts; soft: as in /proc/softirqs; vector: its event, as in tracefs.
+    #[schemars(extend("x-kind" = "key"))]
     pub name: Option<String>,
     /// The line's number in /proc/interrupts; null for soft interrupts and vectors.
+    #[schemars(extend("x-kind" = "key"))]
     pub irq: Option<u32>,
     /// With --per-cpu: the processor. Null in the record of an interval without any interrupt.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kind" = "key"))]
     pub cpu: Option<Option<u32>>,
     /// How long a handler took that had something to do.
     #[serde(flatten)]
     pub time: Latency,
     /// All time in the handler, also that of calls in `unhandled`, in microseconds: exact.
+    #[schemars(extend("x-kind" = "counter", "x-unit" = "microseconds"))]
     pub total_us: f64,
     /// Calls of a line's handler that found that its device had not interrupted, which are not in `count`. With these,
     /// each handler of a line counts what /proc/interrupts counts of the line. Null for soft interrupts and vectors.
+    #[schemars(extend("x-kind" = "counter"))]
     pub unhandled: Option<u64>,
     /// How long a soft interrupt waited.
     #[serde(flatten)]
     pub wait: Wait,
     /// With --buckets: the histogram of the handler's time, as [upper bound in microseconds, count].
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kind" = "buckets", "x-unit" = "microseconds"))]
     pub buckets: Option<Vec<(f64, u64)>>,
     /// With --buckets: the histogram of the wait.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kind" = "buckets", "x-unit" = "microseconds"))]
     pub wait_buckets: Option<Vec<(f64, u64)>>,
     #[serde(skip)]
     sketch: Option<Vec<u64>>,
@@ -50,20 +58,28 @@ pub struct Interrupts {
 pub struct Wait {
     /// Of how many that is known; null for the others. It may be less than `count`: one that is raised again between
     /// the moment at which the kernel takes up what was raised and the handler's entry.
+    #[schemars(extend("x-kind" = "counter"))]
     pub wait_count: Option<u64>,
     /// The shortest, in microseconds.
+    #[schemars(extend("x-kind" = "minimum", "x-unit" = "microseconds"))]
     pub wait_min_us: Option<f64>,
     /// The mean, in microseconds: exact.
+    #[schemars(extend("x-kind" = "mean", "x-unit" = "microseconds", "x-of" = "wait_count"))]
     pub wait_mean_us: Option<f64>,
     /// Half waited at most this long, in microseconds.
+    #[schemars(extend("x-kind" = "percentile", "x-unit" = "microseconds", "x-quantile" = 0.5, "x-of" = "wait_buckets", "x-min" = "wait_min_us", "x-max" = "wait_max_us"))]
     pub wait_p50_us: Option<f64>,
     /// 90 % waited at most this long, in microseconds.
+    #[schemars(extend("x-kind" = "percentile", "x-unit" = "microseconds", "x-quantile" = 0.9, "x-of" = "wait_buckets", "x-min" = "wait_min_us", "x-max" = "wait_max_us"))]
     pub wait_p90_us: Option<f64>,
     /// 99 % waited at most this long, in microseconds.
+    #[schemars(extend("x-kind" = "percentile", "x-unit" = "microseconds", "x-quantile" = 0.99, "x-of" = "wait_buckets", "x-min" = "wait_min_us", "x-max" = "wait_max_us"))]
     pub wait_p99_us: Option<f64>,
     /// 99.9 % waited at most this long, in microseconds.
+    #[schemars(extend("x-kind" = "percentile", "x-unit" = "microseconds", "x-quantile" = 0.999, "x-of" = "wait_buckets", "x-min" = "wait_min_us", "x-max" = "wait_max_us"))]
     pub wait_p999_us: Option<f64>,
     /// The longest, in microseconds.
+    #[schemars(extend("x-kind" = "maximum", "x-unit" = "microseconds"))]
     pub wait_max_us: Option<f64>,
 }
 
@@ -210,7 +226,7 @@ mod tests {
         // 2^16 ns, and its upper half: from 98 304 to 102 400 ns.
         now.buckets[(12 << 4) + 24] = values;
         let mut hist = Hist::default();
-        hist.add_difference(&now, &RawHist::EMPTY);
+        hist.add_raw(&now);
         hist
     }
 

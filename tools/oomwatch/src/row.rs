@@ -18,37 +18,53 @@ pub const SCOPES: [Option<&str>; 5] =
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Kill {
     /// The victim: the process.
+    #[schemars(extend("x-kind" = "key"))]
     pub pid: u32,
     /// Its command name, at most 15 bytes: that of its first thread.
+    #[schemars(extend("x-kind" = "key"))]
     pub comm: String,
     /// Its real user id, in the initial user namespace.
+    #[schemars(extend("x-kind" = "key"))]
     pub uid: u32,
     /// Anonymous memory that it had in RAM, in bytes.
+    #[schemars(extend("x-kind" = "value", "x-unit" = "bytes"))]
     pub rss_anon_bytes: u64,
     /// Pages of files that it had mapped, in bytes.
+    #[schemars(extend("x-kind" = "value", "x-unit" = "bytes"))]
     pub rss_file_bytes: u64,
     /// Shared memory (tmpfs, shared anonymous mappings) that it had mapped, in bytes.
+    #[schemars(extend("x-kind" = "value", "x-unit" = "bytes"))]
     pub rss_shmem_bytes: u64,
     /// Its page tables, in bytes.
+    #[schemars(extend("x-kind" = "value", "x-unit" = "bytes"))]
     pub pgtables_bytes: u64,
     /// Its /proc/PID/oom_score_adj: -999 to 1000, the higher the sooner it is chosen.
+    #[schemars(extend("x-kind" = "value"))]
     pub oom_score_adj: i32,
     /// How long it had lived, in seconds.
+    #[schemars(extend("x-kind" = "value", "x-unit" = "seconds"))]
     pub age_s: f64,
     /// Its cgroup v2, as /proc/PID/cgroup has it outside of cgroup namespaces.
+    #[schemars(extend("x-kind" = "key"))]
     pub cgroup: String,
     /// Where memory was short: global (the machine), memcg (a memory cgroup's limit), cpuset or mempolicy (the memory
     /// nodes that the trigger may use). Null where that could not be seen.
+    #[schemars(extend("x-kind" = "key", "enum" = ["global", "cpuset", "mempolicy", "memcg", null]))]
     pub scope: Option<&'static str>,
     /// The memory cgroup whose limit was reached, from the root of its hierarchy. Null for other scopes.
+    #[schemars(extend("x-kind" = "key"))]
     pub memcg: Option<String>,
     /// Its limit (memory.max; v1: memory.limit_in_bytes), in bytes. Null where there is none.
+    #[schemars(extend("x-kind" = "value", "x-unit" = "bytes"))]
     pub limit_bytes: Option<u64>,
     /// What it used then, with all cgroups below it, in bytes.
+    #[schemars(extend("x-kind" = "value", "x-unit" = "bytes"))]
     pub usage_bytes: Option<u64>,
     /// The process whose request for memory triggered the kill.
+    #[schemars(extend("x-kind" = "key"))]
     pub trigger_pid: u32,
     /// The command name of the thread that made it.
+    #[schemars(extend("x-kind" = "key"))]
     pub trigger_comm: String,
     /// Its parent, which only --by tells.
     #[serde(skip)]
@@ -59,6 +75,7 @@ pub struct Kill {
 }
 
 impl Row for Kill {
+    const EVENT: bool = true;
     const TABLE: &'static [&'static str] = &[
         "pid",
         "comm",
@@ -83,6 +100,7 @@ pub struct Kills {
     #[serde(flatten)]
     pub owner: Owner,
     /// Processes that the OOM killer killed.
+    #[schemars(extend("x-kind" = "counter"))]
     pub kills: u64,
 }
 

@@ -19,6 +19,7 @@ const SKETCH: usize = 12;
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Calls {
     /// sync, syncfs, fsync, fdatasync, msync or sync_file_range; null in the record of an interval without any call.
+    #[schemars(extend("x-kind" = "key", "enum" = ["sync", "syncfs", "fsync", "fdatasync", "msync", "sync_file_range", null]))]
     pub call: Option<&'static str>,
     /// Whose calls they were, with --by.
     #[serde(flatten)]
@@ -27,9 +28,11 @@ pub struct Calls {
     #[serde(flatten)]
     pub duration: Latency,
     /// Calls that failed. They count in the latencies too.
+    #[schemars(extend("x-kind" = "counter"))]
     pub errors: u64,
     /// With --buckets: the histogram, as [upper bound in microseconds, count].
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kind" = "buckets", "x-unit" = "microseconds"))]
     pub buckets: Option<Vec<(f64, u64)>>,
     #[serde(skip)]
     sketch: Option<Vec<u64>>,
@@ -80,24 +83,33 @@ impl Row for Calls {
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Event {
     /// The process.
+    #[schemars(extend("x-kind" = "key"))]
     pub pid: u32,
     /// The thread; equal to pid for a process's first thread.
+    #[schemars(extend("x-kind" = "key"))]
     pub tid: u32,
     /// The thread's command name, at most 15 bytes.
+    #[schemars(extend("x-kind" = "key"))]
     pub comm: String,
     /// sync, syncfs, fsync, fdatasync, msync or sync_file_range.
+    #[schemars(extend("x-kind" = "key", "enum" = ["sync", "syncfs", "fsync", "fdatasync", "msync", "sync_file_range"]))]
     pub call: &'static str,
     /// The descriptor that it was given; null for sync and msync, which take none.
+    #[schemars(extend("x-kind" = "value"))]
     pub fd: Option<i32>,
     /// The file behind the descriptor; null if there is none, or if it was closed during the call.
+    #[schemars(extend("x-kind" = "text"))]
     pub path: Option<String>,
     /// From the call's entry to its exit, in microseconds.
+    #[schemars(extend("x-kind" = "value", "x-unit" = "microseconds"))]
     pub duration_us: f64,
     /// What it returned: 0, or the negative number of the error.
+    #[schemars(extend("x-kind" = "value"))]
     pub ret: i64,
 }
 
 impl Row for Event {
+    const EVENT: bool = true;
     const TABLE: &'static [&'static str] = &["pid", "comm", "call", "fd", "duration_us", "ret"];
     const TAIL: Option<&'static str> = Some("path");
     const WIDTHS: &'static [(&'static str, usize)] = &[("comm", LONGEST), ("call", LONGEST)];
@@ -114,7 +126,7 @@ mod tests {
         // 2^16 ns, and its upper half: from 98 304 to 102 400 ns.
         now.buckets[(12 << 4) + 24] = calls;
         let mut duration = Hist::default();
-        duration.add_difference(&now, &RawHist::EMPTY);
+        duration.add_raw(&now);
         Measured { errors, duration }
     }
 

@@ -22,37 +22,51 @@ const CLOSED: usize = 3;
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Connection {
     /// The process that connected or accepted; null if none is known.
+    #[schemars(extend("x-kind" = "key"))]
     pub pid: Option<u32>,
     /// The thread's command name, at most 15 bytes. Null as pid is.
+    #[schemars(extend("x-kind" = "key"))]
     pub comm: Option<String>,
     /// 4 or 6: the version of IP that the packets have. An IPv6 socket with an IPv4 address (mapped) has 4.
+    #[schemars(extend("x-kind" = "key", "enum" = [4, 6]))]
     pub family: u8,
     /// This end's address.
     #[schemars(with = "String")]
+    #[schemars(extend("x-kind" = "key"))]
     pub local_addr: IpAddr,
     /// This end's port.
+    #[schemars(extend("x-kind" = "key"))]
     pub local_port: u16,
     /// The other end's address.
     #[schemars(with = "String")]
+    #[schemars(extend("x-kind" = "key"))]
     pub remote_addr: IpAddr,
     /// The other end's port.
+    #[schemars(extend("x-kind" = "key"))]
     pub remote_port: u16,
     /// in: came to a listening port; out: this end connected.
+    #[schemars(extend("x-kind" = "key", "enum" = ["in", "out"]))]
     pub direction: &'static str,
     /// Bytes of data that the other end has acknowledged.
+    #[schemars(extend("x-kind" = "value", "x-unit" = "bytes"))]
     pub tx_bytes: u64,
     /// Bytes of data that came, without gaps, whether the program read them or not.
+    #[schemars(extend("x-kind" = "value", "x-unit" = "bytes"))]
     pub rx_bytes: u64,
     /// Retransmitted segments.
+    #[schemars(extend("x-kind" = "value"))]
     pub retransmits: u32,
     /// The smoothed round-trip time as it was last, in microseconds; null where none was measured.
+    #[schemars(extend("x-kind" = "value", "x-unit" = "microseconds"))]
     pub srtt_us: Option<u32>,
     /// From the established state to the connection's end, in seconds; null if it was open before
     /// the start.
+    #[schemars(extend("x-kind" = "value", "x-unit" = "seconds"))]
     pub age_s: Option<f64>,
 }
 
 impl Row for Connection {
+    const EVENT: bool = true;
     const TABLE: &'static [&'static str] = &[
         "pid",
         "comm",
@@ -84,18 +98,25 @@ pub struct Connections {
     #[serde(flatten)]
     pub owner: Owner,
     /// Connections that came in and were accepted; one that was never accepted counts when it ends.
+    #[schemars(extend("x-kind" = "counter"))]
     pub accepted: u64,
     /// Connections that this machine opened: attempts to connect that succeeded.
+    #[schemars(extend("x-kind" = "counter"))]
     pub connected: u64,
     /// Attempts to connect that failed: refused, timed out, or given up.
+    #[schemars(extend("x-kind" = "counter"))]
     pub failed: u64,
     /// Connections that ended, either way.
+    #[schemars(extend("x-kind" = "counter"))]
     pub closed: u64,
     /// Bytes of data that the other ends of those have acknowledged, in all of their lives.
+    #[schemars(extend("x-kind" = "counter", "x-unit" = "bytes"))]
     pub tx_bytes: u64,
     /// Bytes of data that came to those, in all of their lives.
+    #[schemars(extend("x-kind" = "counter", "x-unit" = "bytes"))]
     pub rx_bytes: u64,
     /// Segments that those retransmitted.
+    #[schemars(extend("x-kind" = "counter"))]
     pub retransmits: u64,
 }
 

@@ -20,48 +20,70 @@ pub struct Counts {
     #[serde(flatten)]
     pub owner: Owner,
     /// Calls of read, pread, readv, preadv and preadv2, on anything that has a descriptor.
+    #[schemars(extend("x-kind" = "counter"))]
     pub reads: u64,
     /// Bytes that they returned.
+    #[schemars(extend("x-kind" = "counter", "x-unit" = "bytes"))]
     pub read_bytes: u64,
     /// Those that failed.
+    #[schemars(extend("x-kind" = "counter"))]
     pub read_errors: u64,
     /// Those with a vector: readv, preadv, preadv2.
+    #[schemars(extend("x-kind" = "counter"))]
     pub readvs: u64,
     /// Calls of write, pwrite, writev, pwritev and pwritev2.
+    #[schemars(extend("x-kind" = "counter"))]
     pub writes: u64,
     /// Bytes that they took.
+    #[schemars(extend("x-kind" = "counter", "x-unit" = "bytes"))]
     pub write_bytes: u64,
     /// Those that failed.
+    #[schemars(extend("x-kind" = "counter"))]
     pub write_errors: u64,
     /// Those with a vector: writev, pwritev, pwritev2.
+    #[schemars(extend("x-kind" = "counter"))]
     pub writevs: u64,
     /// Calls of open, creat, openat and openat2.
+    #[schemars(extend("x-kind" = "counter"))]
     pub opens: u64,
     /// Those that failed.
+    #[schemars(extend("x-kind" = "counter"))]
     pub open_errors: u64,
     /// Opens that created a file, and failed opens with O_CREAT if the hook sees them.
+    #[schemars(extend("x-kind" = "counter"))]
     pub creates: u64,
     /// Opens with O_CREAT that failed. Null if the hook does not see them.
+    #[schemars(extend("x-kind" = "counter"))]
     pub create_errors: Option<u64>,
     /// Calls of unlink, and of unlinkat for files.
+    #[schemars(extend("x-kind" = "counter"))]
     pub unlinks: u64,
     /// Those that failed.
+    #[schemars(extend("x-kind" = "counter"))]
     pub unlink_errors: u64,
     /// Calls of mkdir and mkdirat.
+    #[schemars(extend("x-kind" = "counter"))]
     pub mkdirs: u64,
     /// Those that failed.
+    #[schemars(extend("x-kind" = "counter"))]
     pub mkdir_errors: u64,
     /// Calls of rmdir, and of unlinkat for directories.
+    #[schemars(extend("x-kind" = "counter"))]
     pub rmdirs: u64,
     /// Those that failed.
+    #[schemars(extend("x-kind" = "counter"))]
     pub rmdir_errors: u64,
     /// Calls of rename, renameat and renameat2.
+    #[schemars(extend("x-kind" = "counter"))]
     pub renames: u64,
     /// Those that failed.
+    #[schemars(extend("x-kind" = "counter"))]
     pub rename_errors: u64,
     /// Calls of fsync and fdatasync.
+    #[schemars(extend("x-kind" = "counter"))]
     pub fsyncs: u64,
     /// Those that failed.
+    #[schemars(extend("x-kind" = "counter"))]
     pub fsync_errors: u64,
 }
 

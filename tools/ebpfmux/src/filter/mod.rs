@@ -96,10 +96,9 @@ impl Judge {
     pub fn finish(&self) -> Result<()> {
         self.keep.iter().chain(&self.asserts).try_for_each(Condition::finish)?;
         match self.asserts.iter().find(|rule| rule.judged() == 0) {
-            Some(rule) => Err(Failure::failed(format!(
-                "--assert '{}': no record came that it applies to",
-                rule.text()
-            ))),
+            Some(rule) => {
+                Err(Failure::failed(format!("--assert '{}': no record came that it applies to", rule.text())))
+            }
             None => Ok(()),
         }
     }

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::record::aggregation::{Rule, rule};
+use record::fields::Kind;
+
+use crate::record::declared::Declared;
 use crate::record::keys::{escape, is_key, keys};
 use crate::record::{Fields, Value, find};
 
@@ -41,7 +43,7 @@ struct Known {
     name: String,
     /// The place of its cell.
     at: usize,
-    rule: Rule,
+    kind: Option<&'static Kind>,
 }
 
 impl Window {
@@ -66,8 +68,9 @@ impl Window {
             groups.insert(prefix.clone(), Group::default());
         }
         let Some(group) = groups.get_mut(prefix) else { return };
+        let declared = Declared::of(fields);
         let values = fields.iter().filter(|(name, value)| {
-            !matches!(name.as_ref(), "ts" | "host" | "tool" | "interval_s") && !is_key(name, value)
+            !matches!(name.as_ref(), "ts" | "host" | "tool" | "interval_s") && !is_key(declared, name, value)
         });
         for (nth, (name, value)) in values.enumerate() {
             // Nearly always the fields come in the order that is known.
@@ -76,14 +79,17 @@ impl Window {
             match known.or_else(found) {
                 Some(known) => {
                     let old = &mut cells[known.at].1;
-                    if let Some(merged) = merge(known.rule, old, Cell::of(value)) {
+                    if known.kind.is_none() && *value != Value::Null {
+                        declared.undeclared(name, "--join", "of several values of a key the last one stands");
+                    }
+                    if let Some(merged) = merge(known.kind, old, Cell::of(value)) {
                         *old = merged;
                     }
                 }
                 None => {
                     let at = cells.len();
                     group.index.insert(name.to_string(), group.fields.len());
-                    group.fields.push(Known { name: name.to_string(), at, rule: rule(name).0 });
+                    group.fields.push(Known { name: name.to_string(), at, kind: declared.kind(name) });
                     cells.push((format!("{prefix}.{}", escape(name)), Cell::of(value)));
                 }
             }
@@ -102,19 +108,29 @@ impl Cell {
 }
 
 /// What the second value makes of the first; `None` leaves the first. Percentiles, means and ratios of two cannot be had
-/// from them, and the last stands.
-fn merge(rule: Rule, old: &Cell, new: Cell) -> Option<Cell> {
+/// from them, and nothing is known of what is not declared: the last stands.
+fn merge(kind: Option<&Kind>, old: &Cell, new: Cell) -> Option<Cell> {
     if new == Cell::Other(Value::Null) {
         return None;
     }
-    match (rule, old, &new) {
-        (Rule::Add, Cell::Count(old), Cell::Count(new)) => Some(Cell::Count(old.saturating_add(*new))),
-        (Rule::Least | Rule::Greatest, old, new_cell) => match (number(old), number(new_cell)) {
-            (Some(old), Some(new_number)) if (rule == Rule::Least) != (new_number < old) => None,
-            _ => Some(new),
-        },
+    if *old == Cell::Other(Value::Null) {
+        return Some(new);
+    }
+    let smaller = |old: &Cell, new: &Cell| Some(number(new)? < number(old)?);
+    match (kind, old, &new) {
+        (Some(Kind::Counter | Kind::Difference(_)), old, new) => add(old, new),
+        (Some(Kind::Minimum), old, other) if smaller(old, other) == Some(false) => None,
+        (Some(Kind::Maximum), old, other) if smaller(old, other) == Some(true) => None,
         _ => Some(new),
     }
+}
+
+fn add(old: &Cell, new: &Cell) -> Option<Cell> {
+    let (Cell::Count(old), Cell::Count(new)) = (old, new) else {
+        let sum = number(old)? + number(new)?;
+        return Some(Cell::Other(Value::Plain(serde_json::to_string(&sum).unwrap_or_default().into())));
+    };
+    Some(Cell::Count(old.saturating_add(*new)))
 }
 
 fn number(cell: &Cell) -> Option<f64> {
@@ -159,8 +175,8 @@ mod tests {
     #[test]
     fn two_records_of_one_key_become_one() {
         let cells = joined(&[
-            r#"{"tool":"t","count":18446744073709551615,"min_us":1,"max_us":9.5,"p99_us":4,"hit_ratio":0.5,"zombies":5,"lost":1}"#,
-            r#"{"tool":"t","count":1,"min_us":2,"max_us":3,"p99_us":3,"hit_ratio":null,"zombies":2,"lost":2}"#,
+            r#"{"tool":"t","interval_s":1,"count":18446744073709551615,"min_us":1,"max_us":9.5,"p99_us":4,"hit_ratio":0.5,"zombies":5,"lost":1}"#,
+            r#"{"tool":"t","interval_s":1,"count":1,"min_us":2,"max_us":3,"p99_us":3,"hit_ratio":null,"zombies":2,"lost":2}"#,
         ]);
         let values: Vec<&str> = cells.iter().map(|(_, value)| value.as_str()).collect();
         assert_eq!(values, ["18446744073709551616", "1", "9.5", "3", "0.5", "2", "3"]);

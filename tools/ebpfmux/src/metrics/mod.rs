@@ -6,7 +6,9 @@ pub mod series;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::record::aggregation::{Rule, rule};
+use record::fields::{Field, Kind as FieldKind, Unit as FieldUnit};
+
+use crate::record::declared::Declared;
 use crate::record::keys::is_key;
 use crate::record::timestamp::Nanos;
 use crate::record::{Fields, Value, find};
@@ -66,7 +68,7 @@ impl Metrics {
         let Some(owner) = self.owner(host, tool, time) else { return };
         let since = time.saturating_sub(length);
         let own = Place { owner, since, labels: &[("host", host), ("tool", tool)] };
-        self.whole("ebpfmux.records", "Records received.", &own, 1);
+        self.whole("ebpfmux.records", Unit::None, "Records received.", &own, 1);
         let help = "The time of the last record, in seconds since 1970.";
         self.gauge(
             "ebpfmux.last_record_timestamp",
@@ -78,32 +80,54 @@ impl Metrics {
         if find(fields, "interval_s").is_none() {
             return;
         }
-        let keys = fields.iter().filter(|(name, value)| is_key(name, value) && *value != Value::Null);
+        let declared = Declared::of(fields);
+        let keys =
+            fields.iter().filter(|(name, value)| *value != Value::Null && is_key(declared, name, value));
         let keys = keys.map(|(name, value)| (name.as_ref(), value.text()));
         let keyed: Vec<(&str, &str)> = [("host", host)].into_iter().chain(keys).collect();
         let keyed = Place { owner, since, labels: &keyed };
         // These stand on the first record of an interval, whatever its keys.
         let system = Place { owner, since, labels: &[("host", host)] };
-        let idle = fields.iter().any(|(name, value)| is_key(name, value) && *value == Value::Null);
+        let idle = fields.iter().any(|(name, value)| *value == Value::Null && is_key(declared, name, value));
         for (name, value) in fields {
-            let (Value::Plain(raw), false) = (value, is_key(name, value)) else { continue };
-            let metric = format!("ebpf.{tool}.{name}");
-            let help = format!("{name} of {tool}: see its --schema.");
-            let whole = raw.parse::<u64>().ok();
-            match (rule(name), whole) {
-                ((Rule::Mean, prefix), _) => self.latency(tool, prefix, &keyed, fields),
-                _ if name == "interval_s" || is_count_of_mean(name, fields) => {}
-                ((Rule::Gauge, _), Some(whole)) => {
-                    self.gauge(&metric, unit(name), &help, &keyed, Total::Whole(whole.into()));
+            let (Value::Plain(raw), false) = (value, is_key(declared, name, value)) else { continue };
+            let Some((field, _)) = declared.field(name) else {
+                declared.undeclared(name, "metrics", "it is left out");
+                continue;
+            };
+            let place = if declared.is_of_system(name) { &system } else { &keyed };
+            match &field.kind {
+                FieldKind::Mean(of) => self.latency(tool, name, of, &keyed, fields),
+                FieldKind::Counter if is_count_of_mean(name, declared, fields) => {}
+                FieldKind::Counter if idle && !declared.is_of_system(name) => {}
+                FieldKind::Counter => self.counter(tool, name, field, place, raw),
+                FieldKind::Gauge => {
+                    if let Ok(whole) = raw.parse::<u64>() {
+                        let metric = format!("ebpf.{tool}.{name}");
+                        self.gauge(&metric, unit(field), &field.meaning, place, Total::Whole(whole.into()));
+                    }
                 }
-                ((Rule::Add, _), Some(whole)) => match name.as_ref() {
-                    "bpf_ns" => self.seconds(&format!("ebpf.{tool}.bpf"), &help, &system, whole as f64 / 1e9),
-                    "lost" | "bpf_runs" => self.whole(&metric, &help, &system, whole),
-                    _ if idle => {}
-                    _ => self.whole(&metric, &help, &keyed, whole),
-                },
                 _ => {}
             }
+        }
+    }
+
+    /// Adds to a counter; a time is told in seconds, whatever its unit was.
+    fn counter(&mut self, tool: &str, name: &str, field: &Field, place: &Place<'_>, raw: &str) {
+        let (suffix, per_second) = match field.unit {
+            FieldUnit::Nanoseconds => ("_ns", 1e9),
+            FieldUnit::Microseconds => ("_us", 1e6),
+            FieldUnit::Seconds => ("_s", 1.0),
+            _ => {
+                if let Ok(whole) = raw.parse::<u64>() {
+                    self.whole(&format!("ebpf.{tool}.{name}"), unit(field), &field.meaning, place, whole);
+                }
+                return;
+            }
+        };
+        let metric = format!("ebpf.{tool}.{}", name.strip_suffix(suffix).unwrap_or(name));
+        if let Ok(time) = raw.parse::<f64>() {
+            self.seconds(&metric, &field.meaning, place, time / per_second);
         }
     }
 
@@ -127,12 +151,14 @@ impl Metrics {
         Some(at)
     }
 
-    fn latency(&mut self, tool: &str, prefix: &str, place: &Place<'_>, fields: &Fields<'_>) {
-        let number = |part: &str| find(fields, &format!("{prefix}{part}")).map_or("", Value::text);
-        let (Ok(count), Ok(mean)) = (number("count").parse::<u64>(), number("mean_us").parse::<f64>()) else {
+    /// Adds the values of a mean, and their buckets, where those beside it are told.
+    fn latency(&mut self, tool: &str, mean: &str, count: &str, place: &Place<'_>, fields: &Fields<'_>) {
+        let number = |name: &str| find(fields, name).map_or("", Value::text);
+        let prefix = count.strip_suffix("count").unwrap_or_default();
+        let (Ok(count), Ok(value)) = (number(count).parse::<u64>(), number(mean).parse::<f64>()) else {
             return;
         };
-        let buckets: Option<Vec<(f64, u64)>> = serde_json::from_str(number("buckets")).ok();
+        let buckets: Option<Vec<(f64, u64)>> = serde_json::from_str(number(&format!("{prefix}buckets"))).ok();
         let metric = format!("ebpf.{tool}.{prefix}duration");
         let kind = if buckets.is_some() { Kind::Histogram } else { Kind::Summary };
         let help = format!("{prefix}mean_us and {prefix}buckets of {tool}: see its --schema.");
@@ -140,16 +166,16 @@ impl Metrics {
         if let Some(Total::Histogram(histogram)) = self.find(&metric, Unit::Seconds, kind, &help, place, made)
         {
             histogram.count += u128::from(count);
-            histogram.sum += mean * count as f64 / 1e6;
+            histogram.sum += value * count as f64 / 1e6;
             for (upper, count) in buckets.unwrap_or_default() {
                 *histogram.buckets.entry((upper * 1e3).round() as u64).or_default() += count;
             }
         }
     }
 
-    fn whole(&mut self, metric: &str, help: &str, place: &Place<'_>, add: u64) {
+    fn whole(&mut self, metric: &str, unit: Unit, help: &str, place: &Place<'_>, add: u64) {
         let made = || Total::Whole(0);
-        if let Some(Total::Whole(sum)) = self.find(metric, unit(metric), Kind::Counter, help, place, made) {
+        if let Some(Total::Whole(sum)) = self.find(metric, unit, Kind::Counter, help, place, made) {
             *sum += u128::from(add);
         }
     }
@@ -202,17 +228,18 @@ impl Metrics {
     }
 }
 
-/// The unit that a name says.
-fn unit(name: &str) -> Unit {
-    match name.rsplit(['.', '_']).next() {
-        Some("bytes") => Unit::Bytes,
+/// The unit of a metric. Pages have none of Prometheus's, and times are seconds.
+fn unit(field: &Field) -> Unit {
+    match field.unit {
+        FieldUnit::Bytes => Unit::Bytes,
         _ => Unit::None,
     }
 }
 
-/// Whether a field is the count that a mean beside it has; it is told with that.
-fn is_count_of_mean(name: &str, fields: &Fields<'_>) -> bool {
-    name.strip_suffix("count").is_some_and(|prefix| find(fields, &format!("{prefix}mean_us")).is_some())
+/// Whether a field is the count of a mean beside it, with which it is told.
+fn is_count_of_mean(name: &str, declared: Declared<'_>, fields: &Fields<'_>) -> bool {
+    let mut others = fields.iter().filter_map(|(other, _)| declared.kind(other));
+    others.any(|kind| matches!(kind, FieldKind::Mean(of) if of == name))
 }
 
 /// What may stand in the name of a metric or label.

@@ -2,25 +2,25 @@
 
 use std::borrow::Cow;
 
-use super::{Fields, Value};
+use record::fields::Kind;
 
-/// Fields that tell records of one tool apart even where they hold numbers.
-const KEYS: [&str; 19] = [
-    "disk", "op", "pid", "tid", "ppid", "uid", "comm", "parent", "cgroup", "app", "fs", "call", "kind",
-    "name", "irq", "cpu", "netns", "port", "proto",
-];
+use super::declared::Declared;
+use super::{Fields, Value};
 
 /// The tool's name in joined records.
 pub const JOINED: &str = "ebpfmux";
 
-/// Whether a field is a key, known as such or because it holds text.
-pub fn is_key(name: &str, value: &Value<'_>) -> bool {
-    !matches!(name, "ts" | "host" | "tool") && (KEYS.contains(&name) || matches!(value, Value::Text(_)))
+/// Whether a field is a key: it is declared as one, or holds text.
+pub fn is_key(declared: Declared<'_>, name: &str, value: &Value<'_>) -> bool {
+    !matches!(name, "ts" | "host" | "tool")
+        && (matches!(value, Value::Text(_)) || declared.kind(name) == Some(&Kind::Key))
 }
 
 /// The keys of a record that are not null, in its order.
 pub fn keys<'a>(fields: &'a Fields<'_>) -> impl Iterator<Item = &'a str> {
-    let there = fields.iter().filter(|(name, value)| is_key(name, value) && *value != Value::Null);
+    let declared = Declared::of(fields);
+    let there =
+        fields.iter().filter(move |(name, value)| *value != Value::Null && is_key(declared, name, value));
     there.map(|(_, value)| value.text())
 }
 

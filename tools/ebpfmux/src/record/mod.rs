@@ -1,6 +1,6 @@
 //! A record taken apart into its fields, for where the bytes of the line are not enough.
 
-pub mod aggregation;
+pub mod declared;
 pub mod keys;
 pub mod recording;
 pub mod timestamp;

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use record::fields::Kind;
 use record::histogram::{Hist, round3};
 
 use crate::record::Value;
-use crate::record::aggregation::{Quantile, Rule, rule};
 
 /// What is known of a field so far.
 #[derive(Clone, Debug)]
@@ -27,35 +27,33 @@ pub enum Sum {
 }
 
 impl Sum {
-    /// Of one record's field; `count` finds another field's number in it.
-    pub fn of(field: &str, value: &Value<'_>, count: impl Fn(&str) -> Option<f64>) -> Self {
-        let (rule, prefix) = rule(field);
-        match (rule, value) {
+    /// Of one record's field, by its kind; `count` finds the number of another one in it.
+    pub fn of(kind: Option<&Kind>, value: &Value<'_>, count: impl Fn(&str) -> Option<f64>) -> Self {
+        let other = || Self::Other(value.clone().into_owned());
+        match (kind, value) {
             (_, Value::Null) => Self::Null,
-            (Rule::Mean, Value::Plain(raw)) => {
-                let many = count(&format!("{prefix}count")).unwrap_or(1.0);
+            (Some(Kind::Mean(of)), Value::Plain(raw)) => {
+                let many = count(of).unwrap_or(1.0);
                 raw.parse().map_or(Self::Null, |mean: f64| Self::Mean(mean * many, many))
             }
-            (Rule::Percentile(_) | Rule::Ratio, value) => Self::Single(Some(value.clone().into_owned())),
-            (_, Value::Nested(raw)) => match buckets(field, raw) {
-                Some(buckets) => Self::Buckets(buckets),
-                None => Self::Other(value.clone().into_owned()),
-            },
-            (Rule::Gauge | Rule::Least | Rule::Greatest, value) => Self::Other(value.clone().into_owned()),
-            (_, Value::Plain(raw)) => match (raw.parse(), raw.parse()) {
+            (Some(Kind::Percentile(..) | Kind::Ratio(..)), value) => {
+                Self::Single(Some(value.clone().into_owned()))
+            }
+            (Some(Kind::Buckets), Value::Nested(raw)) => buckets(raw).map_or_else(other, Self::Buckets),
+            (Some(Kind::Counter), Value::Plain(raw)) => match (raw.parse(), raw.parse()) {
                 (Ok(whole), _) => Self::Whole(whole),
                 (_, Ok(real)) => Self::Real(real),
-                _ => Self::Other(value.clone().into_owned()),
+                _ => other(),
             },
-            (_, value) => Self::Other(value.clone().into_owned()),
+            _ => other(),
         }
     }
 
     /// Takes in the same field of a later record.
-    pub fn take(&mut self, field: &str, value: &Value<'_>, count: impl Fn(&str) -> Option<f64>) {
+    pub fn take(&mut self, kind: Option<&Kind>, value: &Value<'_>, count: impl Fn(&str) -> Option<f64>) {
         match (&mut *self, value) {
             (_, Value::Null) | (Self::Single(None), _) => return,
-            // Nearly all fields are counts, and what was one is one.
+            // Nearly all fields are counters, and what was one is one.
             (Self::Whole(sum), Value::Plain(raw)) => {
                 if let Ok(count) = raw.parse::<i64>() {
                     *sum = sum.saturating_add(count.into());
@@ -64,11 +62,11 @@ impl Sum {
             }
             _ => {}
         }
-        self.add(field, Self::of(field, value, count), false);
+        self.add(kind, Self::of(kind, value, count), false);
     }
 
     /// Takes in the same field of a later record; or of another host or key, if `beside`.
-    pub fn add(&mut self, field: &str, other: Self, beside: bool) {
+    pub fn add(&mut self, kind: Option<&Kind>, other: Self, beside: bool) {
         let own = std::mem::replace(self, Self::Null);
         *self = match (own, other) {
             (Self::Null, other) => other,
@@ -86,16 +84,16 @@ impl Sum {
                 }
                 Self::Buckets(a)
             }
-            (Self::Other(a), Self::Other(b)) => Self::Other(one_of(field, a, b, beside)),
+            (Self::Other(a), Self::Other(b)) => Self::Other(one_of(kind, a, b, beside)),
             (_, other) => other,
         };
     }
 
-    /// The value that goes out. A percentile is read off its buckets.
-    pub fn value(&self, field: &str, buckets: impl Fn(&str) -> Option<Hist>) -> Value<'static> {
+    /// The value that goes out, unless it is computed from other fields.
+    pub fn value(&self) -> Value<'static> {
         let real = |number: f64| Value::Plain(serde_json::to_string(&number).unwrap_or_default().into());
         match self {
-            Self::Null => Value::Null,
+            Self::Null | Self::Single(None) => Value::Null,
             Self::Whole(sum) => Value::Plain(sum.to_string().into()),
             Self::Real(sum) => real(*sum),
             Self::Mean(_, many) if *many == 0.0 => Value::Null,
@@ -105,22 +103,7 @@ impl Sum {
                     buckets.iter().map(|(upper, count)| (*upper as f64 / 1_000.0, *count)).collect();
                 Value::Nested(serde_json::to_string(&all).unwrap_or_default().into())
             }
-            Self::Other(value) => value.clone(),
-            Self::Single(Some(value)) => value.clone(),
-            Self::Single(None) => match rule(field) {
-                (Rule::Percentile(quantile), prefix) => {
-                    let summary = buckets(prefix).map(|hist| hist.summary());
-                    let told = summary.and_then(|summary| match quantile {
-                        Quantile::P50 => summary.p50,
-                        Quantile::P90 => summary.p90,
-                        Quantile::P99 => summary.p99,
-                        Quantile::P999 => summary.p999,
-                        Quantile::Other => None,
-                    });
-                    told.map_or(Value::Null, real)
-                }
-                _ => Value::Null,
-            },
+            Self::Other(value) | Self::Single(Some(value)) => value.clone(),
         }
     }
 
@@ -133,11 +116,8 @@ impl Sum {
     }
 }
 
-/// The buckets of a field that is named so.
-fn buckets(field: &str, raw: &str) -> Option<BTreeMap<u64, u64>> {
-    if !field.ends_with("buckets") {
-        return None;
-    }
+/// Counts by their upper bounds, in nanoseconds.
+fn buckets(raw: &str) -> Option<BTreeMap<u64, u64>> {
     let all: Vec<(f64, u64)> = serde_json::from_str(raw).ok()?;
     let mut buckets = BTreeMap::new();
     for (upper, count) in all {
@@ -148,24 +128,12 @@ fn buckets(field: &str, raw: &str) -> Option<BTreeMap<u64, u64>> {
 }
 
 /// Of two values that are not added the one that stands; gauges beside each other add.
-fn one_of(field: &str, a: Value<'static>, b: Value<'static>, beside: bool) -> Value<'static> {
+fn one_of(kind: Option<&Kind>, a: Value<'static>, b: Value<'static>, beside: bool) -> Value<'static> {
     let (Ok(x), Ok(y)) = (a.text().parse::<f64>(), b.text().parse::<f64>()) else { return b };
-    match rule(field).0 {
-        Rule::Least => {
-            if y < x {
-                b
-            } else {
-                a
-            }
-        }
-        Rule::Greatest => {
-            if y > x {
-                b
-            } else {
-                a
-            }
-        }
-        Rule::Gauge if beside => match (a.text().parse::<i128>(), b.text().parse::<i128>()) {
+    match kind {
+        Some(Kind::Minimum) if x <= y => a,
+        Some(Kind::Maximum) if x >= y => a,
+        Some(Kind::Gauge) if beside => match (a.text().parse::<i128>(), b.text().parse::<i128>()) {
             (Ok(a), Ok(b)) => Value::Plain(a.saturating_add(b).to_string().into()),
             _ => Value::Plain(serde_json::to_string(&(x + y)).unwrap_or_default().into()),
         },

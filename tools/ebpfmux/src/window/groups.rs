@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
+use record::fields::{Kind, Percentile, Term};
 use record::histogram::Hist;
 
 use super::aggregate::Sum;
-use crate::record::aggregation::{Rule, rule};
+use crate::record::declared::Declared;
 use crate::record::keys::is_key;
 use crate::record::timestamp::{self, Nanos};
 use crate::record::{Fields, Value, find};
@@ -29,11 +30,48 @@ struct Group {
     host: String,
     tool: String,
     keys: Vec<(String, Value<'static>)>,
-    sums: Vec<(String, Sum)>,
+    sums: Vec<Named>,
     /// The places of the sums, by name: for records whose fields come in another order.
     places: HashMap<String, usize>,
     /// The time of its last record.
     last: Nanos,
+}
+
+/// The values of one field of a group.
+#[derive(Clone)]
+struct Named {
+    name: String,
+    /// How they become one; `None` if nothing declares it.
+    kind: Option<&'static Kind>,
+    /// What stands before the field's own name in that of a joined record, and so before those that its kind names.
+    before: usize,
+    /// Whether it is of the whole system, whatever the keys.
+    of_system: bool,
+    sum: Sum,
+}
+
+impl Named {
+    fn new(
+        declared: Declared<'_>,
+        name: &str,
+        value: &Value<'_>,
+        count: impl Fn(&str) -> Option<f64>,
+    ) -> Self {
+        let found = declared.field(name);
+        let (kind, before) = (found.map(|(field, _)| &field.kind), found.map_or("", |(_, before)| before));
+        Self {
+            name: name.to_owned(),
+            kind,
+            before: before.len(),
+            of_system: declared.is_of_system(name),
+            sum: Sum::of(kind, value, |of| count(&format!("{before}{of}"))),
+        }
+    }
+
+    /// The name of a field beside it.
+    fn beside(&self, name: &str) -> String {
+        format!("{}{name}", &self.name[..self.before])
+    }
 }
 
 /// What tells groups apart, as one text: each part with its length before it, so that no two are alike.
@@ -59,17 +97,18 @@ impl Span {
         else {
             return Err(format!("a record of {tool} has no interval_s: events have no windows"));
         };
-        let keys = fields.iter().filter(|(name, value)| is_key(name, value));
+        let declared = Declared::of(fields);
+        let keys = fields.iter().filter(|(name, value)| is_key(declared, name, value));
         self.key.clear();
         key(host, tool, keys.map(|(name, value)| (name.as_ref(), value)), &mut self.key);
         let count = |name: &str| find(fields, name)?.text().parse::<f64>().ok();
         let values = fields.iter().filter(|(name, value)| {
-            !matches!(name.as_ref(), "ts" | "host" | "tool" | "interval_s") && !is_key(name, value)
+            !matches!(name.as_ref(), "ts" | "host" | "tool" | "interval_s") && !is_key(declared, name, value)
         });
         let at = match self.index.get(self.key.as_str()) {
             Some(at) => *at,
             None => {
-                let keys = fields.iter().filter(|(name, value)| is_key(name, value));
+                let keys = fields.iter().filter(|(name, value)| is_key(declared, name, value));
                 let keys = keys.map(|(name, value)| (name.to_string(), value.clone().into_owned())).collect();
                 self.groups.push(Group {
                     host: host.to_owned(),
@@ -86,9 +125,14 @@ impl Span {
         let group = &mut self.groups[at];
         for (nth, (name, value)) in values.enumerate() {
             // Nearly always the fields come in the order that is known.
-            match group.sums.get_mut(nth).filter(|(known, _)| known == name) {
-                Some((_, sum)) => sum.take(name, value, count),
-                None => group.add(name.to_string(), Sum::of(name, value, count), false),
+            match group.sums.get_mut(nth).filter(|known| known.name == *name) {
+                Some(Named { name, kind, before, sum, .. }) => {
+                    if kind.is_none() && !matches!(sum, Sum::Null) && *value != Value::Null {
+                        declared.undeclared(name, "--window", "its last value is passed on");
+                    }
+                    sum.take(*kind, value, |of| count(&format!("{}{of}", &name[..*before])));
+                }
+                None => group.add(Named::new(declared, name, value, count), false),
             }
         }
         if std::mem::replace(&mut group.last, time) != time {
@@ -107,7 +151,7 @@ impl Span {
         key(&group.host, &group.tool, keys, &mut self.key);
         let at = *self.index.entry(self.key.clone()).or_insert(self.groups.len());
         match self.groups.get_mut(at) {
-            Some(known) => group.sums.into_iter().for_each(|(name, sum)| known.add(name, sum, true)),
+            Some(known) => group.sums.into_iter().for_each(|named| known.add(named, true)),
             None => self.groups.push(group),
         }
     }
@@ -164,11 +208,8 @@ impl Span {
         for group in idle {
             match busy.get(&of(&group)) {
                 Some(at) => {
-                    for (name, sum) in group.sums {
-                        if matches!(name.as_str(), "lost" | "bpf_ns" | "bpf_runs") {
-                            kept[*at].add(name, sum, false);
-                        }
-                    }
+                    let of_system = group.sums.into_iter().filter(|named| named.of_system);
+                    of_system.for_each(|named| kept[*at].add(named, false));
                 }
                 None => kept.push(group),
             }
@@ -178,12 +219,12 @@ impl Span {
 }
 
 impl Group {
-    fn add(&mut self, name: String, sum: Sum, beside: bool) {
-        match self.places.get(&name).and_then(|at| self.sums.get_mut(*at)) {
-            Some((_, own)) => own.add(&name, sum, beside),
+    fn add(&mut self, named: Named, beside: bool) {
+        match self.places.get(&named.name).and_then(|at| self.sums.get_mut(*at)) {
+            Some(own) => own.sum.add(own.kind, named.sum, beside),
             None => {
-                self.places.insert(name.clone(), self.sums.len());
-                self.sums.push((name, sum));
+                self.places.insert(named.name.clone(), self.sums.len());
+                self.sums.push(named);
             }
         }
     }
@@ -192,45 +233,78 @@ impl Group {
         !self.keys.is_empty() && self.keys.iter().all(|(_, value)| *value == Value::Null)
     }
 
-    fn buckets(&self, prefix: &str) -> Option<Hist> {
-        let named = self.sums.iter().find(|(name, _)| name.strip_suffix("buckets") == Some(prefix));
-        named.and_then(|(_, sum)| sum.hist())
+    fn sum(&self, name: &str) -> Option<&Named> {
+        self.sums.iter().find(|known| known.name == name)
     }
 
     /// Whether it has percentiles of several records and no buckets to have them from.
     fn lacks_buckets(&self) -> bool {
-        let several = self.sums.iter().any(|(name, sum)| {
-            matches!(sum, Sum::Single(None)) && matches!(rule(name).0, Rule::Percentile(_))
-        });
-        several && !self.sums.iter().any(|(name, _)| name.ends_with("buckets"))
+        self.sums.iter().any(|named| match (&named.sum, named.kind) {
+            (Sum::Single(None), Some(Kind::Percentile(percentile))) => {
+                self.sum(&named.beside(&percentile.of)).is_none()
+            }
+            _ => false,
+        })
     }
 
-    fn number(&self, name: &str) -> Option<i128> {
-        match self.sums.iter().find(|(known, _)| known == name) {
-            Some((_, Sum::Whole(sum))) => Some(*sum),
+    /// A counter, or what two are apart.
+    fn term(&self, beside: &Named, term: &Term) -> Option<i128> {
+        let number = |name: &str| match self.sum(&beside.beside(name))? {
+            Named { sum: Sum::Whole(sum), .. } => Some(*sum),
+            named => self.difference(named),
+        };
+        match &term.less {
+            Some(less) => Some((number(&term.of)? - number(less)?).max(0)),
+            None => number(&term.of),
+        }
+    }
+
+    fn terms(&self, beside: &Named, terms: &[Term]) -> Option<i128> {
+        terms.iter().map(|term| self.term(beside, term)).sum()
+    }
+
+    fn difference(&self, named: &Named) -> Option<i128> {
+        match named.kind {
+            Some(Kind::Difference(terms)) => self.terms(named, terms),
             _ => None,
         }
     }
 
-    /// What the tools reckon from their counts, reckoned from the sums; the formulas are those of their schemas.
-    fn derived(&self, name: &str) -> Option<Value<'static>> {
-        let number = |name| self.number(name);
-        let hits = || {
-            let part = |asked, missed| Some((number(asked)? - number(missed)?).max(0));
-            Some(part("reads", "read_misses")? + part("faults", "fault_misses")?)
-        };
-        let ratio = |part: i128, of: i128| (of != 0).then(|| part as f64 / of as f64);
-        let ratio = match (self.tool.as_str(), name) {
-            ("cachestat", "hits") => return hits().map(|hits| Value::Plain(hits.to_string().into())),
-            ("cachestat", "hit_ratio") => ratio(hits()?, number("accesses")?),
-            ("dcstat", "hit_ratio") => {
-                let (asked, missed) = (number("references")?, number("misses")?);
-                ratio((asked - missed).max(0), asked).map(|ratio| (ratio * 1e6).floor() / 1e6)
+    /// What the tools compute from their counters, computed from the sums in the way that they declare.
+    fn derived(&self, named: &Named) -> Option<Value<'static>> {
+        match named.kind {
+            Some(Kind::Difference(_)) => {
+                self.difference(named).map(|difference| Value::Plain(difference.to_string().into()))
             }
-            _ => return None,
-        };
-        let json = |ratio| Value::Plain(serde_json::to_string(&ratio).unwrap_or_default().into());
-        Some(ratio.map_or(Value::Null, json))
+            Some(Kind::Ratio(part, whole, digits)) => {
+                let part = self.terms(named, part)?;
+                let whole = self.term(named, &Term { of: whole.clone(), less: None })?;
+                let round = |ratio: f64| match digits {
+                    Some(digits) => (ratio * 10f64.powi(*digits)).floor() / 10f64.powi(*digits),
+                    None => ratio,
+                };
+                let ratio = (whole != 0).then(|| round(part as f64 / whole as f64));
+                let json = |ratio| Value::Plain(serde_json::to_string(&ratio).unwrap_or_default().into());
+                Some(ratio.map_or(Value::Null, json))
+            }
+            Some(Kind::Percentile(percentile)) if matches!(named.sum, Sum::Single(None)) => {
+                let value = self.percentile(named, percentile)?;
+                Some(Value::Plain(serde_json::to_string(&value).unwrap_or_default().into()))
+            }
+            _ => None,
+        }
+    }
+
+    /// As its buckets tell it, but never beyond the extremes, which are exact.
+    fn percentile(&self, named: &Named, percentile: &Percentile) -> Option<f64> {
+        let buckets: Hist = self.sum(&named.beside(&percentile.of))?.sum.hist()?;
+        let [value] = buckets.quantiles([percentile.quantile]);
+        let number = |name: &String| self.sum(&named.beside(name))?.sum.value().text().parse::<f64>().ok();
+        let within = percentile.within.as_ref().and_then(|[min, max]| number(min).zip(number(max)));
+        match within {
+            Some((min, max)) if min <= max => value.map(|value| value.clamp(min, max)),
+            _ => value,
+        }
     }
 
     fn record(&self, end: Nanos, length: f64) -> Fields<'static> {
@@ -242,9 +316,9 @@ impl Group {
         let length = serde_json::to_string(&((length * 1e6).round() / 1e6)).unwrap_or_default();
         fields.push(("interval_s".into(), Value::Plain(length.into())));
         fields.extend(self.keys.iter().map(|(name, value)| (name.clone().into(), value.clone())));
-        fields.extend(self.sums.iter().map(|(name, sum)| {
-            let value = self.derived(name).unwrap_or_else(|| sum.value(name, |prefix| self.buckets(prefix)));
-            (name.clone().into(), value)
+        fields.extend(self.sums.iter().map(|named| {
+            let value = self.derived(named).unwrap_or_else(|| named.sum.value());
+            (named.name.clone().into(), value)
         }));
         fields
     }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use cli::exit::{Failure, Result};
 
 use crate::note::note;
+use crate::record::declared::Declared;
 use crate::record::keys::is_key;
 use crate::record::timestamp::Nanos;
 use crate::record::{Fields, find};
@@ -54,7 +55,7 @@ impl Rewindow {
         self.records += 1;
         for (name, seen) in self.by.iter().flatten().zip(&mut self.seen) {
             if let Some(value) = find(fields, name).filter(|_| !*seen) {
-                if !is_key(name, value) && !matches!(name.as_str(), "host" | "tool") {
+                if !is_key(Declared::of(fields), name, value) && !matches!(name.as_str(), "host" | "tool") {
                     return Err(Failure::usage(format!(
                         "--by: `{name}` is a value; records can be grouped by keys only"
                     )));

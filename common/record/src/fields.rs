@@ -1,0 +1,248 @@
+//! What is declared of the fields of a record: its kind, its unit and its meaning.
+//!
+//! Each tool declares them once, beside the fields, and prints them with `--schema`. Those of all tools stand in
+//! `schemas/`, from where this crate takes them in; [`Schemas::declare`] adds those of another program.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+include!(concat!(env!("OUT_DIR"), "/schemas.rs"));
+
+/// How the values of one field in several records become one.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kind {
+    /// When the record was made.
+    Time,
+    /// The length of the interval.
+    Interval,
+    /// Tells the records of one interval apart.
+    Key,
+    /// Text that describes one event.
+    Text,
+    /// A number that describes one event.
+    Value,
+    /// Events or amounts: they add.
+    Counter,
+    /// A level at the end of the interval: the last one counts; those of several hosts or keys add.
+    Gauge,
+    /// The smallest value.
+    Minimum,
+    /// The largest value.
+    Maximum,
+    /// The mean of as many values as the named counter says.
+    Mean(String),
+    /// The value that this share (0 to 1) of all values does not exceed.
+    Percentile(Percentile),
+    /// The sum of terms, divided by a counter; rounded down to so many digits after the point, if any are named.
+    Ratio(Vec<Term>, String, Option<i32>),
+    /// A sum of terms.
+    Difference(Vec<Term>),
+    /// A histogram: pairs of an upper bound and a count.
+    Buckets,
+}
+
+/// Where the percentile of several records comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Percentile {
+    /// The share of all values, 0 to 1.
+    pub quantile: f64,
+    /// The buckets that tell it.
+    pub of: String,
+    /// The minimum and the maximum, between which it lies; none where they are not told.
+    pub within: Option<[String; 2]>,
+}
+
+/// A counter, or what it is more than another one: at least 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Term {
+    /// The counter.
+    pub of: String,
+    /// What is subtracted.
+    pub less: Option<String>,
+}
+
+/// What a number counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unit {
+    /// Events, or nothing that has a unit.
+    #[default]
+    None,
+    /// Bytes.
+    Bytes,
+    /// Pages of memory.
+    Pages,
+    /// Seconds.
+    Seconds,
+    /// Microseconds.
+    Microseconds,
+    /// Nanoseconds.
+    Nanoseconds,
+}
+
+/// What is declared of a field.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    /// How its values become one.
+    pub kind: Kind,
+    /// Its unit.
+    pub unit: Unit,
+    /// Its meaning, for a person: the first sentence of its description.
+    pub meaning: String,
+}
+
+/// The fields of one kind of record.
+#[derive(Clone, Debug, Default)]
+pub struct Schema {
+    fields: HashMap<String, Field>,
+}
+
+impl Schema {
+    /// Reads a JSON Schema as `--schema` prints it: the tool's name, and its fields. A property without a kind is no field.
+    ///
+    /// # Errors
+    /// What is wrong with it, for a person.
+    pub fn parse(text: &str) -> Result<(String, Self), String> {
+        let schema: Value = serde_json::from_str(text).map_err(|error| format!("is not JSON: {error}"))?;
+        let tool = schema["title"].as_str().ok_or("has no `title`, which names the tool")?;
+        let properties = schema["properties"].as_object().ok_or("has no `properties`")?;
+        let mut fields = HashMap::new();
+        for (name, property) in properties {
+            let Some(word) = property.get("x-kind") else { continue };
+            let kind = kind(word, property).ok_or_else(|| format!("`{name}`: no such kind: {word}"))?;
+            let unit = match property.get("x-unit") {
+                None => Unit::None,
+                Some(word) => unit(word).ok_or_else(|| format!("`{name}`: no such unit: {word}"))?,
+            };
+            let meaning = sentence(property["description"].as_str().unwrap_or_default());
+            fields.insert(name.clone(), Field { kind, unit, meaning });
+        }
+        Ok((tool.to_owned(), Self { fields }))
+    }
+
+    /// What is declared of a field.
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.fields.get(name)
+    }
+
+    /// Whether it is of intervals, not of events, which have no length.
+    fn is_of_intervals(&self) -> bool {
+        self.fields.values().any(|field| field.kind == Kind::Interval)
+    }
+}
+
+fn kind(word: &Value, property: &Value) -> Option<Kind> {
+    let of = || property["x-of"].as_str().map(str::to_owned);
+    let terms = || {
+        let term = |names: &Value| {
+            let name = |at: usize| names.get(at)?.as_str().map(str::to_owned);
+            Some(Term { of: name(0)?, less: name(1) })
+        };
+        property["x-part"].as_array()?.iter().map(term).collect::<Option<Vec<_>>>()
+    };
+    Some(match word.as_str()? {
+        "time" => Kind::Time,
+        "interval" => Kind::Interval,
+        "key" => Kind::Key,
+        "text" => Kind::Text,
+        "value" => Kind::Value,
+        "counter" => Kind::Counter,
+        "gauge" => Kind::Gauge,
+        "minimum" => Kind::Minimum,
+        "maximum" => Kind::Maximum,
+        "mean" => Kind::Mean(of()?),
+        "percentile" => {
+            let name = |key: &str| property[key].as_str().map(str::to_owned);
+            let within = name("x-min").zip(name("x-max")).map(|(min, max)| [min, max]);
+            Kind::Percentile(Percentile { quantile: property["x-quantile"].as_f64()?, of: of()?, within })
+        }
+        "ratio" => {
+            let digits = property["x-digits"].as_i64().and_then(|digits| i32::try_from(digits).ok());
+            Kind::Ratio(terms()?, property["x-whole"].as_str()?.to_owned(), digits)
+        }
+        "difference" => Kind::Difference(terms()?),
+        "buckets" => Kind::Buckets,
+        _ => return None,
+    })
+}
+
+fn unit(word: &Value) -> Option<Unit> {
+    Some(match word.as_str()? {
+        "bytes" => Unit::Bytes,
+        "pages" => Unit::Pages,
+        "seconds" => Unit::Seconds,
+        "microseconds" => Unit::Microseconds,
+        "nanoseconds" => Unit::Nanoseconds,
+        _ => return None,
+    })
+}
+
+/// The first sentence, on one line.
+fn sentence(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.find(". ") {
+        Some(end) => line[..=end].to_owned(),
+        None => line,
+    }
+}
+
+/// What is declared of the fields of all records that may come.
+#[derive(Clone, Debug)]
+pub struct Schemas {
+    /// By the tool's name.
+    intervals: HashMap<String, Schema>,
+    events: HashMap<String, Schema>,
+    /// What holds for programs that declare nothing: the fields that all records have, and the keys that any has.
+    shared: Schema,
+}
+
+impl Default for Schemas {
+    /// Those of the tools.
+    fn default() -> Self {
+        let mut schemas =
+            Self { intervals: HashMap::new(), events: HashMap::new(), shared: Schema::default() };
+        for (name, text) in TOOLS {
+            let added = schemas.declare(text);
+            debug_assert!(added.is_ok(), "{name}: {added:?}");
+        }
+        schemas.shared = schemas.shared();
+        schemas
+    }
+}
+
+impl Schemas {
+    /// Takes in another one, as `--schema` of a program prints it; returns the program's name.
+    ///
+    /// # Errors
+    /// What is wrong with it, for a person.
+    pub fn declare(&mut self, text: &str) -> Result<String, String> {
+        let (tool, schema) = Schema::parse(text)?;
+        let of = if schema.is_of_intervals() { &mut self.intervals } else { &mut self.events };
+        of.insert(tool.clone(), schema);
+        Ok(tool)
+    }
+
+    fn shared(&self) -> Schema {
+        let mut all = self.intervals.values();
+        let mut fields = all.next().map_or_else(HashMap::new, |first| first.fields.clone());
+        for schema in all {
+            fields.retain(|name, field| schema.field(name) == Some(field));
+        }
+        let keys = self.intervals.values().chain(self.events.values()).flat_map(|schema| &schema.fields);
+        for (name, field) in keys.filter(|(_, field)| field.kind == Kind::Key) {
+            fields.entry(name.clone()).or_insert_with(|| field.clone());
+        }
+        Schema { fields }
+    }
+
+    /// Whether all records of intervals have this field.
+    pub fn is_shared(&self, name: &str) -> bool {
+        self.shared.field(name).is_some()
+    }
+
+    /// What is declared of a field of a tool's records, of its intervals or of its events; `None` if nothing is.
+    pub fn field(&self, tool: &str, events: bool, name: &str) -> Option<&Field> {
+        let of = if events { &self.events } else { &self.intervals };
+        of.get(tool).and_then(|schema| schema.field(name)).or_else(|| self.shared.field(name))
+    }
+}

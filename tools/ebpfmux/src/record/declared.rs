@@ -1,0 +1,155 @@
+//! What is declared of the fields of the records that come: by the tools, which this program knows, and by `--schema` of
+//! other programs. Nothing is guessed from a name.
+
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use record::fields::{Field, Kind, Schemas};
+
+use super::keys::{JOINED, unescape};
+use super::{Fields, Value, find};
+use crate::note::note;
+
+/// Set once, before the first record is read.
+static SCHEMAS: OnceLock<Schemas> = OnceLock::new();
+
+/// Undeclared fields that the user was told of, at most so many.
+static TOLD: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
+const TOLD_AT_MOST: usize = 20;
+
+/// Declares more than the tools' fields. To be called before the first record is read, or never.
+pub fn declare(schemas: Schemas) {
+    // A second call would come too late: what was read by then stands.
+    let _ = SCHEMAS.set(schemas);
+}
+
+fn schemas() -> &'static Schemas {
+    #[cfg(test)]
+    return SCHEMAS.get_or_init(tests::made_up);
+    #[cfg(not(test))]
+    SCHEMAS.get_or_init(Schemas::default)
+}
+
+/// What is declared of the fields of one record.
+#[derive(Clone, Copy)]
+pub struct Declared<'a> {
+    tool: &'a str,
+    /// A joined record of several hosts: its names begin with the host.
+    has_host: bool,
+    events: bool,
+}
+
+impl<'a> Declared<'a> {
+    /// Of this record.
+    pub fn of(fields: &'a Fields<'_>) -> Self {
+        Self {
+            tool: find(fields, "tool").map_or("", Value::text),
+            has_host: find(fields, "host").is_some(),
+            events: find(fields, "interval_s").is_none(),
+        }
+    }
+
+    /// What is declared of a field, and what stands before its own name in that of a joined record.
+    pub fn field<'n>(&self, name: &'n str) -> Option<(&'static Field, &'n str)> {
+        if self.tool != JOINED {
+            return Some((schemas().field(self.tool, self.events, name)?, ""));
+        }
+        let Some((before, last)) = name.rsplit_once('.') else {
+            return Some((schemas().field(self.tool, false, name)?, ""));
+        };
+        let tool = before.split('.').nth(usize::from(!self.has_host))?;
+        Some((schemas().field(&unescape(tool), false, &unescape(last))?, &name[..=before.len()]))
+    }
+
+    /// How the values of a field become one; `None` if nobody declared it.
+    pub fn kind(&self, name: &str) -> Option<&'static Kind> {
+        self.field(name).map(|(field, _)| &field.kind)
+    }
+
+    /// Whether a field is one that every interval has for the whole system, whatever its keys: what was lost, and what the
+    /// tool's own programs cost.
+    pub fn is_of_system(&self, name: &str) -> bool {
+        let (field, _) = match self.field(name) {
+            Some(found) => found,
+            None => return false,
+        };
+        field.kind == Kind::Counter && schemas().is_shared(name)
+    }
+
+    /// Says once that nothing is declared of a field, and what is done with it.
+    pub fn undeclared(&self, name: &str, option: &str, done: &str) {
+        let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+        let this = (self.tool.to_owned(), name.to_owned());
+        if told.len() >= TOLD_AT_MOST || told.contains(&this) {
+            return;
+        }
+        note(&format!(
+            "{option}: nothing declares what `{name}` of {} is: {done} (--schema FILE declares it)",
+            self.tool
+        ));
+        told.push(this);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::from_json;
+
+    /// The tools' own, and those of tools that only tests have.
+    pub fn made_up() -> Schemas {
+        let mut schemas = Schemas::default();
+        for tool in ["t", "t-x", "b"] {
+            let declared = format!(
+                r#"{{"title": "{tool}", "properties": {{
+                    "interval_s": {{"x-kind": "interval", "x-unit": "seconds"}},
+                    "n": {{"x-kind": "counter", "description": "Things that came. More of it."}},
+                    "read_bytes": {{"x-kind": "counter", "x-unit": "bytes"}},
+                    "zombies": {{"x-kind": "gauge"}},
+                    "count": {{"x-kind": "counter"}},
+                    "min_us": {{"x-kind": "minimum", "x-unit": "microseconds"}},
+                    "max_us": {{"x-kind": "maximum", "x-unit": "microseconds"}},
+                    "mean_us": {{"x-kind": "mean", "x-unit": "microseconds", "x-of": "count"}},
+                    "p99_us": {{"x-kind": "percentile", "x-quantile": 0.99, "x-of": "buckets"}},
+                    "hit_ratio": {{"x-kind": "ratio", "x-part": [["n"]], "x-whole": "count"}},
+                    "buckets": {{"x-kind": "buckets", "x-unit": "microseconds"}}
+                }}}}"#
+            );
+            schemas.declare(&declared).unwrap();
+        }
+        schemas
+    }
+
+    fn kind(line: &str, name: &str) -> Option<&'static Kind> {
+        Declared::of(&from_json(line.as_bytes()).unwrap()).kind(name)
+    }
+
+    #[test]
+    fn fields_are_what_their_tool_declares() {
+        let of = |tool: &str| format!(r#"{{"host":"a","tool":"{tool}","interval_s":1}}"#);
+        assert_eq!(kind(&of("proclife"), "zombies"), Some(&Kind::Gauge));
+        assert_eq!(kind(&of("proclife"), "forks"), Some(&Kind::Counter));
+        assert_eq!(kind(&of("biolat"), "min_us"), Some(&Kind::Minimum));
+        assert_eq!(kind(&of("biolat"), "queue_mean_us"), Some(&Kind::Mean("queue_count".into())));
+        let Some(Kind::Percentile(percentile)) = kind(&of("biolat"), "p999_us") else {
+            panic!("no percentile")
+        };
+        let within = Some(["min_us".to_owned(), "max_us".to_owned()]);
+        assert_eq!((percentile.quantile, percentile.of.as_str()), (0.999, "buckets"));
+        assert_eq!(percentile.within, within);
+        assert_eq!(kind(&of("unheard_of"), "forks"), None);
+        assert_eq!(kind(&of("unheard_of"), "lost"), Some(&Kind::Counter));
+        assert_eq!(kind(&of("unheard_of"), "pid"), Some(&Kind::Key));
+    }
+
+    #[test]
+    fn a_joined_records_names_say_the_tool() {
+        let one = r#"{"host":"a","tool":"ebpfmux","interval_s":1}"#;
+        assert_eq!(kind(one, "proclife.zombies"), Some(&Kind::Gauge));
+        assert_eq!(kind(one, "biolat.vda.read.max_us"), Some(&Kind::Maximum));
+        let several = r#"{"tool":"ebpfmux","interval_s":1}"#;
+        assert_eq!(kind(several, "web.proclife.zombies"), Some(&Kind::Gauge));
+        let fields = from_json(several.as_bytes()).unwrap();
+        let (_, before) = Declared::of(&fields).field("web.biolat.vda.read.mean_us").unwrap();
+        assert_eq!(before, "web.biolat.vda.read.");
+    }
+}
