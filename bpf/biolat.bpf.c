@@ -123,17 +123,25 @@ static __always_inline bool is_driver_command(struct request *rq)
 	return (rq->cmd_flags & REQ_OP_MASK) >= REQ_OP_DRIVER;
 }
 
-static __always_inline void record(struct stats *stats, u64 bytes, bool failed, u64 device_ns,
-				   u64 queue_ns)
+static __always_inline void add_time(enum inflight_store store, struct hist *hist, u64 ns)
+{
+	if (store == HASH)
+		hist_add_by_store(hist, ns);
+	else
+		hist_add(hist, ns);
+}
+
+static __always_inline void record(enum inflight_store store, struct stats *stats, u64 bytes,
+				   bool failed, u64 device_ns, u64 queue_ns)
 {
 	if (!stats)
 		return;
 	__sync_fetch_and_add(&stats->bytes, bytes);
 	if (failed)
 		__sync_fetch_and_add(&stats->errors, 1);
-	hist_add(&stats->device, device_ns);
+	add_time(store, &stats->device, device_ns);
 	if (queue_ns != NO_QUEUE)
-		hist_add(&stats->queue, queue_ns);
+		add_time(store, &stats->queue, queue_ns);
 }
 
 static __always_inline bool put(enum inflight_store store, void *what, u64 ts_ns, u64 info)
@@ -356,7 +364,7 @@ static __always_inline int complete(enum inflight_store store, struct request *r
 		queue_ns = NO_QUEUE;
 	else
 		queue_ns = issued > made ? issued - made : 0;
-	record(stats, bytes, failed, now - issued, queue_ns);
+	record(store, stats, bytes, failed, now - issued, queue_ns);
 	return 0;
 }
 
@@ -441,8 +449,8 @@ static __always_inline int complete_bio(enum inflight_store store, struct bio *b
 	/* Only a mark: its request tells of it. */
 	if (issued) {
 		stats = stats_of(store, bio_disk(bio), info & REQ_OP_MASK, what);
-		record(stats, info >> REQ_OP_BITS, bio->bi_status, bpf_ktime_get_ns() - issued,
-		       NO_QUEUE);
+		record(store, stats, info >> REQ_OP_BITS, bio->bi_status,
+		       bpf_ktime_get_ns() - issued, NO_QUEUE);
 	}
 	issuer_forget(what);
 	return 0;

@@ -93,7 +93,7 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, struct line_key);
 	__type(value, struct line);
-} lines SEC(".maps");
+} lines_0 SEC(".maps"), lines_1 SEC(".maps"); /* as the halves of totals */
 
 /* What a new line begins with: too large for the stack. */
 const struct line new_line = {};
@@ -163,18 +163,19 @@ static __always_inline void hist_add_alone(struct hist *hist, u64 ns)
 	if (bucket < HIST_BUCKETS)
 		hist->buckets[bucket]++;
 	hist->sum_ns += ns;
+	if (ns > hist->max_ns)
+		hist->max_ns = ns;
+	if (~ns > hist->min_complement_ns)
+		hist->min_complement_ns = ~ns;
 }
 
 static __always_inline void add_time(u32 key, u32 cpu, u64 ns)
 {
-	u32 index = key * (bank_mask + 1) + cpu;
-	struct stats *total = bpf_map_lookup_elem(&stats, &index);
+	struct stats *total = total_in(key, cpu);
 
 	if (!total)
 		return;
 	hist_add_alone(&total->time, ns);
-	/* Last, for who sees that it is as it was does not look at the rest. */
-	barrier();
 	total->count++;
 }
 
@@ -228,6 +229,24 @@ int BPF_PROG(soft_exit, unsigned int vec)
 
 /* The handlers of lines. */
 
+static __always_inline struct line *line_in(void *lines, struct line_key *key,
+					    struct irqaction *action)
+{
+	struct line *line = bpf_map_lookup_elem(lines, key);
+
+	if (line)
+		return line;
+	bpf_map_update_elem(lines, key, &new_line, BPF_NOEXIST);
+	line = bpf_map_lookup_elem(lines, key);
+	if (line) {
+		bpf_probe_read_kernel_str(line->name, sizeof(line->name), action->name);
+		line->named = 1;
+	}
+	return line;
+}
+
+/* The entry of a handler on this processor, in the map that is filled now; NULL where there is no
+ * room. */
 static __always_inline struct line *line_of(struct irqaction *action, u32 irq, u32 cpu)
 {
 	struct line_key key = {
@@ -236,17 +255,10 @@ static __always_inline struct line *line_of(struct irqaction *action, u32 irq, u
 	    .irq = irq,
 	    .cpu = cpu,
 	};
-	struct line *line = bpf_map_lookup_elem(&lines, &key);
 
-	if (line)
-		return line;
-	bpf_map_update_elem(&lines, &key, &new_line, BPF_NOEXIST);
-	line = bpf_map_lookup_elem(&lines, &key);
-	if (line) {
-		bpf_probe_read_kernel_str(line->name, sizeof(line->name), action->name);
-		line->named = 1;
-	}
-	return line;
+	if (*(volatile u32 *)&filled_half)
+		return line_in(&lines_1, &key, action);
+	return line_in(&lines_0, &key, action);
 }
 
 SEC("tp_btf/irq_handler_entry")
@@ -273,7 +285,9 @@ int BPF_PROG(hard_exit, int irq, struct irqaction *action, int ret)
 	line = line_of(action, irq, cpu);
 	if (!line) {
 		count(LOST, 1);
-	} else if (ret == IRQ_NONE) {
+		return 0;
+	}
+	if (ret == IRQ_NONE) {
 		/* All handlers of a line are called: most often this one for another's device. */
 		line->unhandled++;
 		line->unhandled_ns += ns;

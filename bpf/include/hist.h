@@ -16,6 +16,10 @@
 
 struct hist {
 	u64 sum_ns;
+	/* The extremes of an interval: user space empties them while nothing is added. The smallest
+	 * value is kept as its complement, so that 0 is none. */
+	u64 max_ns;
+	u64 min_complement_ns;
 	/* 32 bits suffice: user space subtracts modulo 2^32, and no interval has that many events.
 	 */
 	u32 buckets[HIST_BUCKETS];
@@ -51,7 +55,28 @@ __noinline int hist_bucket(u64 ns)
 	return (shift << HIST_SUB_BITS) + (u32)(ns >> shift);
 }
 
-static __always_inline void hist_add(struct hist *hist, u64 ns)
+/* So many others may come between, each with a larger value. */
+#define RAISES 8
+
+/*
+ * Raises *at to a value that may be larger, whoever else does the same. Where the kernel cannot
+ * compare and exchange (before 5.12), user space makes a plain store of it before loading
+ * (common/src/bpf/exchange.rs): of two processors at once the later one wins.
+ */
+static __always_inline void raise(u64 *at, u64 value)
+{
+	u64 now = *(volatile u64 *)at;
+
+	for (int i = 0; i < RAISES && value > now; i++) {
+		u64 found = __sync_val_compare_and_swap(at, now, value);
+
+		if (found == now)
+			break;
+		now = found;
+	}
+}
+
+static __always_inline void hist_count(struct hist *hist, u64 ns)
 {
 	u32 bucket = hist_bucket(ns);
 
@@ -59,6 +84,23 @@ static __always_inline void hist_add(struct hist *hist, u64 ns)
 	if (bucket < HIST_BUCKETS)
 		__sync_fetch_and_add(&hist->buckets[bucket], 1);
 	__sync_fetch_and_add(&hist->sum_ns, ns);
+}
+
+static __always_inline void hist_add(struct hist *hist, u64 ns)
+{
+	hist_count(hist, ns);
+	raise(&hist->max_ns, ns);
+	raise(&hist->min_complement_ns, ~ns);
+}
+
+/* For programs of their own for kernels that cannot compare and exchange. */
+static __always_inline void hist_add_by_store(struct hist *hist, u64 ns)
+{
+	hist_count(hist, ns);
+	if (ns > hist->max_ns)
+		hist->max_ns = ns;
+	if (~ns > hist->min_complement_ns)
+		hist->min_complement_ns = ~ns;
 }
 
 #endif

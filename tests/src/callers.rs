@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::kernel;
-use crate::quantiles::{FIELDS, RELATIVE, number, quantile, rank};
+use crate::quantiles::{FIELDS, number, quantile, rank, relative};
 use crate::records::{count, sum};
 use crate::tool::{Ended, Tool};
 
@@ -126,7 +126,8 @@ pub fn interval_off(
         // between the clocks of the two.
         let others = 1 + (stopped * exact.len() as f64).ceil() as usize;
         let least = rank(&exact, at).checked_sub(others).map_or(0.0, |rank| exact[rank]);
-        let bounds = [least * (1.0 - RELATIVE) - clocks_us(), quantile(&taken, at) * (1.0 + RELATIVE)];
+        let bounds =
+            [least * (1.0 - relative(field)) - clocks_us(), quantile(&taken, at) * (1.0 + relative(field))];
         let told = number(interval, field);
         if !(bounds[0]..=bounds[1]).contains(&told) {
             wrong.push(format!("{what} {field}: {told} not in {bounds:?}"));

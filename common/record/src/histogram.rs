@@ -1,6 +1,5 @@
 //! The latency histogram: the fixed bounds that all tools share, and what is read off it.
 
-use hdrhistogram::Histogram;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -17,13 +16,17 @@ pub const BUCKETS: usize = ((MAX_BITS - SUB_BITS + 1) << SUB_BITS) as usize;
 pub struct RawHist {
     /// Sum of all values, in nanoseconds.
     pub sum_ns: u64,
-    /// How many values fell in each bucket, modulo 2^32.
+    /// The largest value.
+    pub max_ns: u64,
+    /// The complement of the smallest value, so that 0 is none.
+    pub min_complement_ns: u64,
+    /// How many values fell in each bucket.
     pub buckets: [u32; BUCKETS],
 }
 
 impl RawHist {
     /// Without any value.
-    pub const EMPTY: Self = Self { sum_ns: 0, buckets: [0; BUCKETS] };
+    pub const EMPTY: Self = Self { sum_ns: 0, max_ns: 0, min_complement_ns: 0, buckets: [0; BUCKETS] };
 }
 
 /// The lower bound (inclusive) and the upper bound (exclusive) of a bucket, in nanoseconds.
@@ -55,27 +58,32 @@ fn middle_ns(bucket: usize) -> u64 {
 #[derive(Clone)]
 pub struct Hist {
     sum_ns: u64,
+    /// The largest value, and the complement of the smallest; 0 where none is known.
+    max_ns: u64,
+    min_complement_ns: u64,
     buckets: Vec<u64>,
 }
 
 impl Default for Hist {
     fn default() -> Self {
-        Self { sum_ns: 0, buckets: vec![0; BUCKETS] }
+        Self { sum_ns: 0, max_ns: 0, min_complement_ns: 0, buckets: vec![0; BUCKETS] }
     }
 }
 
 impl Hist {
-    /// Adds what came to one bank of the kernel's totals between two looks at it.
-    pub fn add_difference(&mut self, now: &RawHist, before: &RawHist) {
-        self.sum_ns += now.sum_ns.wrapping_sub(before.sum_ns);
-        for (bucket, (now, before)) in self.buckets.iter_mut().zip(now.buckets.iter().zip(&before.buckets)) {
-            *bucket += u64::from(now.wrapping_sub(*before));
-        }
+    /// Adds what one bank of the kernel's side holds.
+    pub fn add_raw(&mut self, raw: &RawHist) {
+        self.sum_ns += raw.sum_ns;
+        self.max_ns = self.max_ns.max(raw.max_ns);
+        self.min_complement_ns = self.min_complement_ns.max(raw.min_complement_ns);
+        self.buckets.iter_mut().zip(&raw.buckets).for_each(|(sum, more)| *sum += u64::from(*more));
     }
 
     /// Adds all values of another.
     pub fn add(&mut self, other: &Self) {
         self.sum_ns += other.sum_ns;
+        self.max_ns = self.max_ns.max(other.max_ns);
+        self.min_complement_ns = self.min_complement_ns.max(other.min_complement_ns);
         self.buckets.iter_mut().zip(&other.buckets).for_each(|(sum, more)| *sum += more);
     }
 
@@ -118,24 +126,43 @@ impl Hist {
         if count == 0 {
             return Summary::default();
         }
-        // Three digits cost 0.1 % on top of the buckets' 3.03 %. Only the bounds can fail, and they are constants.
-        let Ok(mut values) = Histogram::<u64>::new_with_bounds(1, 1 << MAX_BITS, 3) else {
-            return Summary::default();
+        let mean = round3(self.sum_ns as f64 / count as f64 / 1_000.0);
+        let (min, max) = self.extremes_us(mean);
+        let within = |value: Option<f64>| value.map(|value| value.clamp(min, max));
+        let [p50, p90, p99, p999] = self.quantiles([0.5, 0.9, 0.99, 0.999]).map(within);
+        Summary { count, min: Some(min), mean: Some(mean), p50, p90, p99, p999, max: Some(max) }
+    }
+
+    /// The smallest and the largest value, in microseconds, where there is any: exact where the kernel's side could keep
+    /// them. It keeps another one than it should where two processors came at once and it cannot compare and exchange:
+    /// then the middle of the bucket stands for it, and the mean lies between the two in any case.
+    fn extremes_us(&self, mean: f64) -> (f64, f64) {
+        let first = self.buckets.iter().position(|count| *count > 0).unwrap_or_default();
+        let last = self.buckets.iter().rposition(|count| *count > 0).unwrap_or_default();
+        let or_middle = |ns: u64, bucket| if bucket_of(ns) == bucket { ns } else { middle_ns(bucket) };
+        let min = match self.min_complement_ns {
+            0 => middle_ns(first),
+            complement => or_middle(!complement, first),
         };
-        for (bucket, count) in self.buckets.iter().enumerate().filter(|(_, count)| **count > 0) {
-            values.saturating_record_n(middle_ns(bucket).max(1), *count);
-        }
-        let at = |quantile| Some(micros(values.median_equivalent(values.value_at_quantile(quantile))));
-        Summary {
-            count,
-            min: at(0.0),
-            mean: Some(round3(self.sum_ns as f64 / count as f64 / 1_000.0)),
-            p50: at(0.5),
-            p90: at(0.9),
-            p99: at(0.99),
-            p999: at(0.999),
-            max: at(1.0),
-        }
+        let max = or_middle(self.max_ns, last);
+        (micros(min).min(mean), micros(max).max(mean))
+    }
+
+    /// The values that these shares (0 to 1, rising) of all values do not exceed, in microseconds: the middle of the bucket,
+    /// at most 3.03 % off. `None` where there are no values.
+    pub fn quantiles<const N: usize>(&self, shares: [f64; N]) -> [Option<f64>; N] {
+        let all = self.count();
+        let mut filled = self.buckets.iter().enumerate().filter(|(_, count)| **count > 0);
+        let (mut bucket, mut below) = (None, 0);
+        shares.map(|share| {
+            // The first value has rank 1.
+            let rank = ((share * all as f64).ceil() as u64).clamp(1, all.max(1));
+            while below < rank {
+                let (next, count) = filled.next()?;
+                (bucket, below) = (Some(next), below + count);
+            }
+            Some(micros(middle_ns(bucket?)))
+        })
     }
 }
 
@@ -160,24 +187,32 @@ pub struct Summary {
     pub max: Option<f64>,
 }
 
-/// The fields of every latency record. Percentiles, minimum and maximum are at most 3.2 % off.
+/// The fields of every latency record. Percentiles are at most 3.2 % off; all else is exact.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Latency {
     /// How many were measured.
+    #[schemars(extend("x-kind" = "counter"))]
     pub count: u64,
     /// The shortest, in microseconds; null where there was none.
+    #[schemars(extend("x-kind" = "minimum", "x-unit" = "microseconds"))]
     pub min_us: Option<f64>,
     /// The mean, in microseconds: exact.
+    #[schemars(extend("x-kind" = "mean", "x-unit" = "microseconds", "x-of" = "count"))]
     pub mean_us: Option<f64>,
     /// Half took at most this long, in microseconds.
+    #[schemars(extend("x-kind" = "percentile", "x-unit" = "microseconds", "x-quantile" = 0.5, "x-of" = "buckets", "x-min" = "min_us", "x-max" = "max_us"))]
     pub p50_us: Option<f64>,
     /// 90 % took at most this long, in microseconds.
+    #[schemars(extend("x-kind" = "percentile", "x-unit" = "microseconds", "x-quantile" = 0.9, "x-of" = "buckets", "x-min" = "min_us", "x-max" = "max_us"))]
     pub p90_us: Option<f64>,
     /// 99 % took at most this long, in microseconds.
+    #[schemars(extend("x-kind" = "percentile", "x-unit" = "microseconds", "x-quantile" = 0.99, "x-of" = "buckets", "x-min" = "min_us", "x-max" = "max_us"))]
     pub p99_us: Option<f64>,
     /// 99.9 % took at most this long, in microseconds.
+    #[schemars(extend("x-kind" = "percentile", "x-unit" = "microseconds", "x-quantile" = 0.999, "x-of" = "buckets", "x-min" = "min_us", "x-max" = "max_us"))]
     pub p999_us: Option<f64>,
     /// The longest, in microseconds.
+    #[schemars(extend("x-kind" = "maximum", "x-unit" = "microseconds"))]
     pub max_us: Option<f64>,
 }
 
@@ -211,10 +246,14 @@ mod tests {
     use super::*;
 
     fn hist_of(values: &[u64]) -> Hist {
-        let mut raw = RawHist { sum_ns: values.iter().sum(), buckets: [0; BUCKETS] };
-        values.iter().for_each(|value| raw.buckets[bucket_of(*value)] += 1);
+        let mut raw = RawHist { sum_ns: values.iter().sum(), ..RawHist::EMPTY };
+        for value in values {
+            raw.buckets[bucket_of(*value)] += 1;
+            raw.max_ns = raw.max_ns.max(*value);
+            raw.min_complement_ns = raw.min_complement_ns.max(!value);
+        }
         let mut hist = Hist::default();
-        hist.add_difference(&raw, &RawHist::EMPTY);
+        hist.add_raw(&raw);
         hist
     }
 
@@ -228,6 +267,31 @@ mod tests {
         for ns in (0..MAX_BITS).flat_map(|bit| [(1u64 << bit) - 1, 1 << bit, (1 << bit) + 1]) {
             let (low, high) = bounds_ns(bucket_of(ns));
             assert!(low <= ns && ns < high, "{ns} not in [{low}, {high})");
+        }
+    }
+
+    /// The grid is HdrHistogram's of one significant digit, so its files and libraries can hold these histograms as they are.
+    #[test]
+    fn the_grid_is_hdrhistograms() {
+        let hdr = hdrhistogram::Histogram::<u64>::new_with_bounds(1, 1 << MAX_BITS, 1).unwrap();
+        for bucket in 0..BUCKETS {
+            let (low, high) = bounds_ns(bucket);
+            for ns in [low, (low + high) / 2, high - 1] {
+                assert_eq!((hdr.lowest_equivalent(ns), hdr.next_non_equivalent(ns)), (low, high), "{ns}");
+            }
+        }
+    }
+
+    #[test]
+    fn quantiles_are_those_of_hdrhistogram() {
+        let values: Vec<u64> = (1..=10_007u64).map(|i| i * i % 9_973 * 1_009 + 1).collect();
+        let hist = hist_of(&values);
+        let mut hdr = hdrhistogram::Histogram::<u64>::new_with_bounds(1, 1 << MAX_BITS, 1).unwrap();
+        values.iter().for_each(|value| hdr.record(*value).unwrap());
+        let shares = [0.0, 0.001, 0.25, 0.5, 0.9, 0.99, 0.999, 1.0];
+        for (share, told) in shares.into_iter().zip(hist.quantiles(shares)) {
+            let bucket = bucket_of(hdr.value_at_quantile(share));
+            assert_eq!(told, Some(micros(middle_ns(bucket))), "{share}");
         }
     }
 
@@ -276,14 +340,33 @@ mod tests {
     }
 
     #[test]
-    fn totals_that_wrapped_still_subtract() {
-        let mut before = RawHist { sum_ns: u64::MAX, buckets: [0; BUCKETS] };
-        before.buckets[100] = u32::MAX;
-        let mut now = before;
-        now.sum_ns = 9;
-        now.buckets[100] = 2;
-        let mut hist = Hist::default();
-        hist.add_difference(&now, &before);
-        assert_eq!((hist.sum_ns, hist.count()), (10, 3));
+    fn one_value_is_told_exactly() {
+        for value in [0, 1, 17, 1_234_567, (1 << 40) + 12_345] {
+            let told = hist_of(&[value]).summary();
+            let exact = Some(micros(value));
+            let all = [told.min, told.mean, told.p50, told.p90, told.p99, told.p999, told.max];
+            assert_eq!(all, [exact; 7], "{value}");
+        }
+    }
+
+    #[test]
+    fn extremes_are_exact_and_all_else_lies_between() {
+        let values: Vec<u64> = (1..=1_009u64).map(|i| i * 7_919 % 1_009 * 1_013 + 5).collect();
+        let told = hist_of(&values).summary();
+        let (min, max) = (values.iter().min().unwrap(), values.iter().max().unwrap());
+        assert_eq!((told.min, told.max), (Some(micros(*min)), Some(micros(*max))));
+        let rising = [told.min, told.p50, told.p90, told.p99, told.p999, told.max];
+        assert!(rising.is_sorted() && told.min <= told.mean && told.mean <= told.max, "{told:?}");
+    }
+
+    /// As where two processors came at once, and the kernel cannot compare and exchange.
+    #[test]
+    fn extremes_that_got_lost_are_read_off_the_buckets() {
+        let mut hist = hist_of(&[1_000, 50_000, 1_000_000]);
+        (hist.max_ns, hist.min_complement_ns) = (50_000, !50_000);
+        let told = hist.summary();
+        let off = |told: Option<f64>, exact: f64| (told.unwrap() - exact).abs() / exact;
+        assert!(off(told.min, 1.0) <= 0.032 && off(told.max, 1_000.0) <= 0.032, "{told:?}");
+        assert!(told.min <= told.mean && told.mean <= told.max, "{told:?}");
     }
 }

@@ -12,6 +12,7 @@ pub struct Banks<T> {
     first: NonNull<T>,
     len: usize,
     stride: usize,
+    writable: bool,
 }
 
 /// Types that are valid whatever their bytes, with the layout of the C struct that they mirror.
@@ -28,6 +29,15 @@ unsafe impl<T: Plain, const N: usize> Plain for [T; N] {}
 impl<T: Plain> Banks<T> {
     /// Maps the entries of an array map. `T` must be the map's value type.
     pub fn map(map: &dyn MapCore) -> Result<Self> {
+        Self::mapped(map, ProtFlags::READ)
+    }
+
+    /// The same, to be emptied, too.
+    pub fn map_writable(map: &dyn MapCore) -> Result<Self> {
+        Self::mapped(map, ProtFlags::READ | ProtFlags::WRITE)
+    }
+
+    fn mapped(map: &dyn MapCore, access: ProtFlags) -> Result<Self> {
         // The kernel rounds each value up to 8 bytes (kernel/bpf/arraymap.c).
         let stride = (map.value_size() as usize).next_multiple_of(8);
         let len = map.max_entries() as usize;
@@ -39,11 +49,10 @@ impl<T: Plain> Banks<T> {
             )));
         }
         // SAFETY: a new mapping at an address that the kernel chooses.
-        let mapped = unsafe {
-            mmap(std::ptr::null_mut(), stride * len, ProtFlags::READ, MapFlags::SHARED, map.as_fd(), 0)
-        };
+        let mapped =
+            unsafe { mmap(std::ptr::null_mut(), stride * len, access, MapFlags::SHARED, map.as_fd(), 0) };
         match mapped.map(|at| NonNull::new(at.cast())) {
-            Ok(Some(first)) => Ok(Self { first, len, stride }),
+            Ok(Some(first)) => Ok(Self { first, len, stride, writable: access.contains(ProtFlags::WRITE) }),
             Ok(None) => Err(Failure::failed("cannot map a BPF array at address 0")),
             Err(error) => Err(Failure::failed(format!("cannot map a BPF array: {error}"))),
         }
@@ -65,6 +74,13 @@ impl<T: Plain> Banks<T> {
         assert!(index < self.len, "entry {index} of {}", self.len);
         // SAFETY: within the mapping, aligned to 8 as all of the map's values are, and any bytes are a T.
         unsafe { self.first.as_ptr().byte_add(index * self.stride).read_volatile() }
+    }
+
+    /// Makes all bytes of an entry 0. No program may add to it meanwhile.
+    pub fn clear(&mut self, index: usize) {
+        assert!(self.writable && index < self.len, "entry {index} of {}", self.len);
+        // SAFETY: within the mapping, which can be written to.
+        unsafe { self.first.as_ptr().cast::<u8>().add(index * self.stride).write_bytes(0, self.stride) }
     }
 
     /// A copy of the first words of an entry, to see cheaply whether it changed.

@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod bytes;
+pub mod exchange;
 pub mod globals;
 pub mod mmap;
 pub mod path;

@@ -69,9 +69,9 @@ impl<'a> Timed<'a> {
     /// # Errors
     /// When the kernel does not let it be read.
     pub fn since_last(&mut self) -> Result<Vec<Came<Measured>>> {
-        let mut came = self.kept.since_last(0..self.keys, |sum: &mut Measured, now, before| {
-            sum.errors += now.errors.wrapping_sub(before.errors);
-            sum.duration.add_difference(&now.duration, &before.duration);
+        let mut came = self.kept.since_last(0..self.keys, |sum: &mut Measured, total| {
+            sum.errors += total.errors;
+            sum.duration.add_raw(&total.duration);
         })?;
         came.retain(|came| !came.measured.is_empty());
         let merge = |sum: &mut Measured, more: &Measured| {

@@ -2,6 +2,7 @@
 
 pub mod counters;
 pub mod events;
+pub mod halves;
 pub mod latency;
 pub mod per_key;
 pub(crate) mod per_owner;

@@ -1,4 +1,4 @@
-//! Totals that the kernel's side keeps for each of several keys, in banks, and what came to them since the last look.
+//! Totals that the kernel's side keeps for each of several keys, in banks, and empties at each look.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use cli::exit::Result;
 use libbpf_rs::{MapCore, Object, num_possible_cpus};
 
+use super::halves::Halves;
 use super::per_owner::{Owned, Owners};
 use super::top;
 use crate::bpf::mmap::{Banks, Plain};
@@ -17,6 +18,11 @@ const MAX_BANKS: u32 = 8;
 /// How many banks, for the processors of this machine: a power of two.
 pub fn banks() -> u32 {
     banks_for(num_possible_cpus().unwrap_or(1) as u32)
+}
+
+/// How many entries a map of totals needs, for so many keys and banks: each has two halves.
+pub fn entries(keys: u32, banks: u32) -> u32 {
+    2 * keys * banks
 }
 
 fn banks_for(cpus: u32) -> u32 {
@@ -46,39 +52,57 @@ impl<const N: usize> Total for [u64; N] {
     }
 }
 
-/// An array map with the banks of a key beside each other, and what was seen there at the last look.
-pub struct Totals<T> {
-    now: Banks<T>,
-    seen: BTreeMap<usize, Box<T>>,
+/// An array map in two halves, with the banks of a key beside each other.
+pub struct Totals<'a, T> {
+    entries: Banks<T>,
+    halves: Halves<'a>,
     banks: usize,
 }
 
-impl<T: Total> Totals<T> {
-    /// Maps the totals, so many banks to a key.
-    pub fn map(map: &dyn MapCore, banks: u32) -> Result<Self> {
-        Ok(Self { now: Banks::map(map)?, seen: BTreeMap::new(), banks: banks as usize })
+impl<'a, T: Total> Totals<'a, T> {
+    /// Maps the totals of a loaded object, so many banks to a key.
+    ///
+    /// # Errors
+    /// A mistake in the tool itself: the object keeps none.
+    pub fn of(object: &'a Object, map: &dyn MapCore, banks: u32) -> Result<Self> {
+        let halves = Halves::of(object, "filled_half")?;
+        Ok(Self { entries: Banks::map_writable(map)?, halves, banks: banks as usize })
     }
 
-    /// Hands on what each bank of a key is now and what it was at the last look, of those that changed.
-    pub fn since_last(&mut self, key: usize, mut add: impl FnMut(&T, &T)) {
-        for entry in key * self.banks..(key + 1) * self.banks {
-            let before = self.seen.get(&entry).map_or(T::EMPTY, Box::as_ref);
-            // Of a bank that did not change, its first cache line is read, not all of its kilobytes.
-            if self.now.peek::<T::Head>(entry) == before.head() {
-                continue;
+    /// What came since the last call, until the next one.
+    pub fn take(&mut self) -> Taken<'_, T> {
+        let half = self.halves.flip();
+        Taken { entries: &mut self.entries, half, banks: self.banks }
+    }
+}
+
+/// What came in an interval, under each key.
+pub struct Taken<'a, T> {
+    entries: &'a mut Banks<T>,
+    /// Which half it is in.
+    pub half: usize,
+    banks: usize,
+}
+
+impl<T: Total> Taken<'_, T> {
+    /// Hands on what each bank of a key holds, of those that hold anything, and empties it.
+    pub fn each(&mut self, key: usize, mut add: impl FnMut(&T)) {
+        for bank in key * self.banks..(key + 1) * self.banks {
+            let entry = 2 * bank + self.half;
+            // Of a bank that holds nothing, its first cache line is read, not all of its kilobytes.
+            if self.entries.peek::<T::Head>(entry) != T::EMPTY.head() {
+                add(&self.entries.read(entry));
+                self.entries.clear(entry);
             }
-            let now = Box::new(self.now.read(entry));
-            add(&now, before);
-            self.seen.insert(entry, now);
         }
     }
 }
 
 /// What a tool measured, of the system or of each owner.
 pub enum Kept<'a, T> {
-    /// In totals that are never reset.
-    System(Totals<T>),
-    /// In banks that are emptied at each interval.
+    /// In totals of a fixed set of keys.
+    System(Totals<'a, T>),
+    /// In maps that have an entry for each.
     Owners(Owners<'a>),
 }
 
@@ -96,41 +120,42 @@ impl<'a, T: Total> Kept<'a, T> {
     /// What a loaded object keeps: in this map, so many banks to a key, or in its banks of owners.
     pub fn of(object: &'a Object, map: &dyn MapCore, banks: u32, options: &Options) -> Result<Self> {
         match options.by {
-            By::System => Ok(Self::System(Totals::map(map, banks)?)),
+            By::System => Ok(Self::System(Totals::of(object, map, banks)?)),
             _ => Ok(Self::Owners(Owners::of(object, options)?)),
         }
     }
 
-    /// What came since the last call under each of these keys, where anything did; of owners under all. `add` adds the
-    /// difference of two states of a total to a sum.
+    /// What came since the last call under each of these keys, where anything did; of owners under all. `add` adds a
+    /// total to a sum.
     ///
     /// # Errors
     /// When the kernel does not let it be read.
     pub fn since_last<M: Default>(
         &mut self,
         keys: impl Iterator<Item = usize>,
-        mut add: impl FnMut(&mut M, &T, &T),
+        mut add: impl FnMut(&mut M, &T),
     ) -> Result<Vec<Came<M>>> {
         let mut came = Vec::new();
         match self {
             Self::System(totals) => {
+                let mut taken = totals.take();
                 for key in keys {
                     let mut sum = None;
-                    totals.since_last(key, |now, before| add(sum.get_or_insert_default(), now, before));
+                    taken.each(key, |total| add(sum.get_or_insert_default(), total));
                     came.extend(sum.map(|measured| Came { owner: Owner::default(), key, measured }));
                 }
             }
             Self::Owners(owners) if owners.repeat() => {
                 let mut sums: HashMap<(Owner, usize), M> = HashMap::new();
                 for Owned { owner, key, total } in owners.take::<T>()? {
-                    add(sums.entry((owner, key)).or_default(), &total, T::EMPTY);
+                    add(sums.entry((owner, key)).or_default(), &total);
                 }
                 came.extend(sums.into_iter().map(|((owner, key), measured)| Came { owner, key, measured }));
             }
             Self::Owners(owners) => {
                 for Owned { owner, key, total } in owners.take::<T>()? {
                     let mut measured = M::default();
-                    add(&mut measured, &total, T::EMPTY);
+                    add(&mut measured, &total);
                     came.push(Came { owner, key, measured });
                 }
             }

@@ -2,16 +2,14 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use cli::exit::{Failure, Result};
 use libbpf_rs::{Map, Object, OpenObject};
-use rustix::thread::{MembarrierCommand, membarrier};
 
+use super::halves::Halves;
 use crate::bpf::batch;
 use crate::bpf::bytes::{text, u32_at, u64_at};
-use crate::bpf::globals::{map, set_constant, shared_u32};
+use crate::bpf::globals::{map, set_constant};
 use crate::bpf::mmap::Plain;
 use crate::kernel::running::kernel_names;
 use crate::owner::ancestry::{Lineage, Process};
@@ -24,8 +22,6 @@ const BANKS: [&str; 2] = ["owned_0", "owned_1"];
 const NO_PREALLOC: u32 = 1;
 /// The key of `struct owner`, and the name in `struct names` at the end of `struct owned`.
 const COMM_LEN: usize = 16;
-/// Longer than any program runs, where the kernel does not tell that all have ended.
-const PROGRAMS_END: Duration = Duration::from_millis(50);
 
 /// Sets up an object before it is loaded: whose work is kept apart, in banks of which size.
 ///
@@ -65,7 +61,7 @@ pub struct Owned<T> {
 /// The two banks.
 pub struct Owners<'a> {
     banks: [Map<'a>; 2],
-    filled: &'a AtomicU32,
+    halves: Halves<'a>,
     by: By,
     cgroups: Option<Cgroups>,
     lineage: Option<Box<Lineage>>,
@@ -79,7 +75,7 @@ impl<'a> Owners<'a> {
     pub fn of(object: &'a Object, options: &Options) -> Result<Self> {
         Ok(Self {
             banks: [map(object, BANKS[0])?, map(object, BANKS[1])?],
-            filled: shared_u32(object, "owned_bank")?,
+            halves: Halves::of(object, "owned_bank")?,
             by: options.by,
             cgroups: (options.by == By::Cgroup).then(Cgroups::new),
             lineage: options.apps.clone().map(|apps| Box::new(Lineage::new(apps))),
@@ -92,13 +88,11 @@ impl<'a> Owners<'a> {
     /// # Errors
     /// When the kernel does not let the banks be read.
     pub fn take<T: Plain>(&mut self) -> Result<Vec<Owned<T>>> {
-        let full = self.filled.load(Ordering::Relaxed);
-        self.filled.store(1 - full, Ordering::SeqCst);
-        until_programs_end();
+        let full = self.halves.flip();
         let mut taken = Vec::new();
         let mut active = HashMap::new();
         let Self { banks, by, cgroups, lineage, .. } = self;
-        batch::drain(&banks[full as usize], |key, value| {
+        batch::drain(&banks[full], |key, value| {
             taken.extend(decode(key, value, *by, cgroups));
             if *by == By::App {
                 active.extend(process(key, value.get(size_of::<T>()..).unwrap_or_default()));
@@ -155,12 +149,4 @@ fn owner(key: &[u8], names: &[u8], by: By, cgroups: &mut Option<Cgroups>) -> Opt
 fn process(key: &[u8], names: &[u8]) -> Option<(u32, Process)> {
     let comm = text(names.get(..COMM_LEN)?);
     Some((u64_at(key, 0)? as u32, Process { comm, ppid: u32_at(names, COMM_LEN)? }))
-}
-
-/// Waits until no program is still at work in the bank that was filled: programs run within RCU's read side, and this
-/// command waits for a grace period (`membarrier` of kernel/sched/membarrier.c). With nohz_full there is none.
-fn until_programs_end() {
-    if membarrier(MembarrierCommand::Global).is_err() {
-        std::thread::sleep(PROGRAMS_END);
-    }
 }

@@ -4,7 +4,7 @@
 use serde_json::Value;
 use tests::comparison::Comparison;
 use tests::disk::Disk;
-use tests::quantiles::{FIELDS, RELATIVE, number, quantile};
+use tests::quantiles::{FIELDS, number, quantile, relative};
 use tests::raw::{Collector, Request};
 use tests::records::{count, of_disk, sum};
 use tests::tool::Tool;
@@ -47,10 +47,10 @@ fn off(record: &Value, prefix: &str, mut exact: Vec<f64>, lost: u64) -> Vec<Stri
         }
     };
     for (field, at) in FIELDS {
-        let least = quantile(&exact, (at - stopped).max(0.0)) * (1.0 - RELATIVE);
+        let least = quantile(&exact, (at - stopped).max(0.0)) * (1.0 - relative(field));
         let most = match at + stopped {
             beyond if beyond > 1.0 => f64::INFINITY,
-            at => quantile(&exact, at) * (1.0 + RELATIVE),
+            at => quantile(&exact, at) * (1.0 + relative(field)),
         };
         compare(field, least, most);
     }

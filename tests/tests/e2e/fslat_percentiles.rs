@@ -6,7 +6,7 @@ use tests::cgroup::Cgroup;
 use tests::comparison::Comparison;
 use tests::disk::Disk;
 use tests::formatted::Formatted;
-use tests::quantiles::{FIELDS, RELATIVE, number, quantile, rank};
+use tests::quantiles::{FIELDS, number, quantile, rank, relative};
 use tests::records::{count, sum, with};
 use tests::tool::Tool;
 use tests::workload::Workload;
@@ -71,7 +71,7 @@ fn percentiles_off() -> Vec<String> {
         for (field, at) in FIELDS {
             let least = exact[rank(&exact, at).saturating_sub(others)];
             let most = exact[(rank(&exact, at) + missing).min(times - 1)];
-            compare(field, least * (1.0 - RELATIVE) - call, most * (1.0 + RELATIVE));
+            compare(field, least * (1.0 - relative(field)) - call, most * (1.0 + relative(field)));
         }
         // The sum is exact.
         let mean = exact.iter().sum::<f64>() / times as f64;

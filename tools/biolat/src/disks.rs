@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use cli::exit::Result;
 use common::bpf::mmap::Plain;
-use common::measure::per_key::{Came, Kept, Total, busiest};
+use common::measure::per_key::{self, Came, Kept, Total, busiest};
 use common::owner::{Options, Owner};
 use record::histogram::RawHist;
 
@@ -55,7 +55,7 @@ fn key_of(number: &str) -> Option<u64> {
 
 /// How many entries the map `stats` needs.
 pub fn entries(slots: u32, banks: u32) -> u32 {
-    slots * OPS.len() as u32 * banks
+    per_key::entries(slots * OPS.len() as u32, banks)
 }
 
 /// `struct stats` in `bpf/biolat.bpf.c`.
@@ -95,13 +95,13 @@ pub fn since_last(
 ) -> Result<Vec<Io>> {
     let present = names.iter().enumerate().filter(|(_, name)| name[0] != 0);
     let keys = present.flat_map(|(slot, _)| slot * OPS.len()..(slot + 1) * OPS.len());
-    let mut came = kept.since_last(keys, |sum: &mut Measured, now, before| {
-        sum.bytes += now.bytes.wrapping_sub(before.bytes);
-        sum.errors += now.errors.wrapping_sub(before.errors);
-        sum.device.add_difference(&now.device, &before.device);
-        sum.queue.add_difference(&now.queue, &before.queue);
+    let mut came = kept.since_last(keys, |sum: &mut Measured, total| {
+        sum.bytes += total.bytes;
+        sum.errors += total.errors;
+        sum.device.add_raw(&total.device);
+        sum.queue.add_raw(&total.queue);
     })?;
-    // Bytes may be there an instant before the rest: then they wait for the next interval's record.
+    // Of a request of which a part has completed, the bytes come before the rest.
     came.retain(|came| came.measured.device.count() > 0 || came.measured.bytes > 0);
     let came = busiest(came, options, |measured| measured.device.count(), Measured::add);
     let mut rows: Vec<_> = came.into_iter().filter_map(|came| row(came, names, buckets)).collect();
@@ -135,6 +135,6 @@ mod tests {
     #[test]
     fn the_table_of_disks_stays_at_most_half_full() {
         assert_eq!([0, 8, 9, 100, 5_000].map(slots), [32, 32, 32, 256, 1024]);
-        assert_eq!(entries(32, 2), 256);
+        assert_eq!(entries(32, 2), 512);
     }
 }

@@ -88,7 +88,8 @@ Examples:
   biolat --cgroup system.slice/postgresql.service 5
 
 Bounds:
-  Percentiles, minimum and maximum are at most 3.2 % off; the rest is exact.
+  Percentiles are at most 3.2 % off; the rest is exact. Before Linux 5.12 so are min and
+  max, if two processors complete a request of one disk in the same instant.
   Requests under way at the start are not counted, nor are drivers' own commands
   (passthrough).
   Only flushes that reach the device count; /proc/diskstats counts each empty

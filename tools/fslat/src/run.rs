@@ -2,10 +2,12 @@
 
 use cli::exit::Result;
 use cli::interval::Ticks;
+use common::bpf::exchange;
 use common::bpf::mmap::Counters;
 use common::hooks::Kind;
 use common::measure::events;
 use common::measure::latency::Timed;
+use common::measure::per_key;
 use common::options::Common;
 use common::output::Writer;
 use common::session::Session;
@@ -27,7 +29,7 @@ const RING_BYTES: u32 = 4 * events::RING_BYTES;
 /// Sets the constants and sizes that the kernel's side needs before it is loaded.
 pub fn configure(open: &mut OpenFslatSkel<'_>, args: &Args, banks: u32) -> libbpf_rs::Result<()> {
     let task_storage = common::kernel::running::tasks_hold_storage();
-    open.maps.stats.set_max_entries(KEYS as u32 * banks)?;
+    open.maps.stats.set_max_entries(per_key::entries(KEYS as u32, banks))?;
     if let Some(constants) = open.maps.rodata_data.as_deref_mut() {
         constants.send_events = args.events;
         constants.min_ns = u64::from(args.min_us) * 1_000;
@@ -38,6 +40,7 @@ pub fn configure(open: &mut OpenFslatSkel<'_>, args: &Args, banks: u32) -> libbp
     // What is not used is not made; the code that would use it is never reached.
     open.maps.calls_in_task.set_autocreate(task_storage)?;
     open.maps.calls_by_thread.set_autocreate(!task_storage)?;
+    exchange::store_where_missing(open.open_object_mut())?;
     events::configure(open.open_object_mut(), args.events.then_some(RING_BYTES))
 }
 

@@ -1,7 +1,7 @@
 //! Soft interrupts and vectors: a fixed set, whose totals the kernel's side keeps for each processor.
 
 use common::bpf::mmap::Plain;
-use common::measure::per_key::{Total, Totals};
+use common::measure::per_key::{self, Taken, Total};
 use record::histogram::RawHist;
 
 use crate::row::{Came, Key, Kind};
@@ -28,7 +28,7 @@ const KEYS: usize = 2 * SOFT.len() + VECTORS.len();
 
 /// How many entries the map `stats` needs.
 pub fn entries(banks: u32) -> u32 {
-    KEYS as u32 * banks
+    per_key::entries(KEYS as u32, banks)
 }
 
 /// `struct stats` in `bpf/irqlat.bpf.c`.
@@ -52,17 +52,17 @@ impl Total for Stats {
     }
 }
 
-/// Adds what came since the last look. `totals` has one bank for each of `banks` processors under each key.
-pub fn since_last(totals: &mut Totals<Stats>, banks: u32, per_cpu: bool, came: &mut Came) {
+/// Adds what came in an interval. There is one bank for each of `banks` processors under each key.
+pub fn add(taken: &mut Taken<'_, Stats>, banks: u32, per_cpu: bool, came: &mut Came) {
     let banks = banks as usize;
     for key in 0..KEYS {
         for cpu in 0..banks {
-            totals.since_last(key * banks + cpu, |now, before| {
+            taken.each(key * banks + cpu, |total| {
                 let (kind, name, waits) = named(key);
                 let cpu = per_cpu.then_some(cpu as u32);
                 let measured = came.entry(Key { kind, name: name.to_string(), irq: None, cpu }).or_default();
                 let hist = if waits { &mut measured.wait } else { &mut measured.time };
-                hist.add_difference(&now.time, &before.time);
+                hist.add_raw(&total.time);
             });
         }
     }

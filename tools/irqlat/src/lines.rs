@@ -1,6 +1,5 @@
 //! The handlers of lines: they come and go, and the kernel's side keeps those that it has seen, each by processor.
 
-use std::collections::HashMap;
 use std::fs;
 
 use cli::exit::{Failure, Result};
@@ -63,43 +62,26 @@ unsafe impl Plain for RawKey {}
 // SAFETY: as above.
 unsafe impl Plain for Line {}
 
-const EMPTY: Line =
-    Line { name: [0; NAME_LEN], named: 0, unhandled: 0, unhandled_ns: 0, time: RawHist::EMPTY };
-
-/// What was seen at the last look, of totals that are never reset.
-#[derive(Default)]
-pub struct Lines {
-    seen: HashMap<RawKey, Box<Line>>,
+/// Adds what came in an interval, and empties the map that it was kept in.
+///
+/// # Errors
+/// When the kernel does not let it be read.
+pub fn take(map: &Map<'_>, per_cpu: bool, came: &mut Came) -> Result<()> {
+    let read = batch::drain(map, |key, value| {
+        if let (Some(key), Some(line)) = (plain::<RawKey>(key), plain::<Line>(value)) {
+            add(key, &line, per_cpu, came);
+        }
+    });
+    read.map_err(|error| Failure::failed(format!("cannot read the map of interrupts: {error}")))
 }
 
-impl Lines {
-    /// Adds what came since the last call.
-    ///
-    /// # Errors
-    /// When the kernel does not let it be read.
-    pub fn since_last(&mut self, map: &Map<'_>, per_cpu: bool, came: &mut Came) -> Result<()> {
-        let read = batch::read(map, |key, value| {
-            if let (Some(key), Some(now)) = (plain::<RawKey>(key), plain::<Line>(value)) {
-                self.add(key, now, per_cpu, came);
-            }
-        });
-        read.map_err(|error| Failure::failed(format!("cannot read the map of interrupts: {error}")))
-    }
-
-    fn add(&mut self, raw: RawKey, now: Line, per_cpu: bool, came: &mut Came) {
-        // New an instant ago: it is told in the next interval.
-        if now.named == 0 {
-            return;
-        }
-        let before = self.seen.get(&raw).map_or(&EMPTY, Box::as_ref);
-        let name = text(&now.name);
-        let key = Key { kind: Kind::Hard, name, irq: Some(raw.irq), cpu: per_cpu.then_some(raw.cpu) };
-        let measured = came.entry(key).or_default();
-        measured.time.add_difference(&now.time, &before.time);
-        measured.unhandled += now.unhandled.wrapping_sub(before.unhandled);
-        measured.unhandled_ns += now.unhandled_ns.wrapping_sub(before.unhandled_ns);
-        self.seen.insert(raw, Box::new(now));
-    }
+fn add(raw: RawKey, line: &Line, per_cpu: bool, came: &mut Came) {
+    let name = text(&line.name);
+    let key = Key { kind: Kind::Hard, name, irq: Some(raw.irq), cpu: per_cpu.then_some(raw.cpu) };
+    let measured = came.entry(key).or_default();
+    measured.time.add_raw(&line.time);
+    measured.unhandled += line.unhandled;
+    measured.unhandled_ns += line.unhandled_ns;
 }
 
 /// From the bytes of the C struct, if they are so many.
@@ -129,7 +111,8 @@ mod tests {
     }
 
     fn line(name: &str, calls: u32, unhandled: u64) -> Line {
-        let mut line = Line { named: 1, unhandled, unhandled_ns: 10 * unhandled, ..EMPTY };
+        let (name_bytes, time) = ([0; NAME_LEN], RawHist::EMPTY);
+        let mut line = Line { name: name_bytes, named: 1, unhandled, unhandled_ns: 10 * unhandled, time };
         line.name[..name.len()].copy_from_slice(name.as_bytes());
         line.time.buckets[100] = calls;
         line.time.sum_ns = 7 * u64::from(calls);
@@ -137,18 +120,15 @@ mod tests {
     }
 
     #[test]
-    fn what_came_is_the_difference_and_processors_add_up() {
+    fn processors_add_up() {
         let key = |cpu| RawKey { action: 1, name: 2, irq: 9, cpu };
-        let mut lines = Lines::default();
         let mut came = Came::new();
-        lines.add(key(0), Line { named: 0, ..line("vi", 9, 9) }, false, &mut came);
-        assert!(came.is_empty());
-        lines.add(key(0), line("vio", 3, 1), false, &mut came);
-        lines.add(key(1), line("vio", 4, 2), false, &mut came);
+        add(key(0), &line("vio", 3, 1), false, &mut came);
+        add(key(1), &line("vio", 4, 2), false, &mut came);
         let (told, measured) = came.pop_first().unwrap();
         assert_eq!((told.name.as_str(), told.irq, told.cpu), ("vio", Some(9), None));
         assert_eq!((measured.time.count(), measured.time.sum_ns(), measured.unhandled), (7, 49, 3));
-        lines.add(key(1), line("vio", 9, 2), true, &mut came);
+        add(key(1), &line("vio", 5, 0), true, &mut came);
         let (told, measured) = came.pop_first().unwrap();
         assert_eq!((told.cpu, measured.time.count(), measured.unhandled), (Some(1), 5, 0));
     }

@@ -15,6 +15,7 @@ use common::measure::per_key::Totals;
 use common::output::Writer;
 use common::{options, output, session};
 use libbpf_rs::num_possible_cpus;
+use libbpf_rs::skel::Skel;
 
 // The module `skel`, generated from the BPF C.
 include!(concat!(env!("OUT_DIR"), "/skel.rs"));
@@ -74,7 +75,7 @@ What is measured:
   the same name on a line share a record.
 
 Bounds:
-  Percentiles, minimum and maximum are at most 3.2 % off; the rest is exact.
+  Percentiles are at most 3.2 % off; the rest is exact.
   Interrupts under way at the start are not counted. Time is from a handler's entry
   to its exit: the kernel's way there and back counts as that of what was
   interrupted, and so do interrupts without a tracepoint, such as NMI, MCE and HYP.
@@ -138,15 +139,17 @@ fn run() -> Result<()> {
         prove: None,
     };
     let mut session = session::start(&tool, &args.common)?;
-    let mut totals: Totals<fixed::Stats> = Totals::map(&session.skel.maps.stats, 1)?;
-    let mut lines = lines::Lines::default();
+    let mut totals: Totals<'_, fixed::Stats> =
+        Totals::of(session.skel.object(), &session.skel.maps.stats, 1)?;
+    let lines = [&session.skel.maps.lines_0, &session.skel.maps.lines_1];
     let mut counters: Counters<{ COUNTERS }> = Counters::map(&session.skel.maps.counters)?;
     let mut writer = Writer::new(TOOL, &args.common);
     let mut ticks = Ticks::new(args.common.interval, args.common.count, args.common.duration);
     while let Some(tick) = ticks.next(&session.stop) {
         let mut came = row::Came::new();
-        lines.since_last(&session.skel.maps.lines, args.per_cpu, &mut came)?;
-        fixed::since_last(&mut totals, banks, args.per_cpu, &mut came);
+        let mut taken = totals.take();
+        lines::take(lines[taken.half], args.per_cpu, &mut came)?;
+        fixed::add(&mut taken, banks, args.per_cpu, &mut came);
         let [lost, ..] = counters.since_last();
         let account = session.meter.account();
         let rows = row::Interrupts::of(came, args.per_cpu, args.buckets);
@@ -161,7 +164,8 @@ const COUNTERS: usize = 8;
 /// Sets the constants and sizes that depend on the machine.
 fn configure(open: &mut skel::OpenIrqlatSkel<'_>, cpus: usize, banks: u32) -> libbpf_rs::Result<()> {
     open.maps.processors.set_max_entries(cpus as u32)?;
-    open.maps.lines.set_max_entries(lines::entries(cpus))?;
+    open.maps.lines_0.set_max_entries(lines::entries(cpus))?;
+    open.maps.lines_1.set_max_entries(lines::entries(cpus))?;
     open.maps.stats.set_max_entries(fixed::entries(banks))?;
     if let Some(constants) = open.maps.rodata_data.as_deref_mut() {
         constants.bank_mask = banks - 1;

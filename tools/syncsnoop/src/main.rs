@@ -115,7 +115,8 @@ Examples:
 
 Bounds:
   --top ranks by all calls together.
-  Percentiles, minimum and maximum are at most 3.2 % off; the rest is exact. Times
+  Percentiles are at most 3.2 % off; the rest is exact. Before Linux 5.12 so are min and
+  max, if two processors end a call of one kind in the same instant. Times
   are those in the kernel, from a call's entry to its exit.
   System calls only: not the requests of io_uring, nor writes with O_SYNC, O_DSYNC
   or RWF_DSYNC. Calls under way at the start are not counted. Failed calls count,

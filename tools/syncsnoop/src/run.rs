@@ -2,9 +2,11 @@
 
 use cli::exit::Result;
 use cli::interval::Ticks;
+use common::bpf::exchange;
 use common::bpf::mmap::Counters;
 use common::measure::events;
 use common::measure::latency::Timed;
+use common::measure::per_key;
 use common::options::Common;
 use common::output::Writer;
 use common::session::Session;
@@ -20,7 +22,7 @@ const COUNTERS: usize = 8;
 /// Sets the constants and sizes that the kernel's side needs before it is loaded.
 pub fn configure(open: &mut OpenSyncsnoopSkel<'_>, args: &Args, banks: u32) -> libbpf_rs::Result<()> {
     let task_storage = common::kernel::running::tasks_hold_storage();
-    open.maps.stats.set_max_entries(CALLS.len() as u32 * banks)?;
+    open.maps.stats.set_max_entries(per_key::entries(CALLS.len() as u32, banks))?;
     if let Some(constants) = open.maps.rodata_data.as_deref_mut() {
         constants.send_events = args.events;
         constants.min_ns = u64::from(args.min_us) * 1_000;
@@ -30,6 +32,7 @@ pub fn configure(open: &mut OpenSyncsnoopSkel<'_>, args: &Args, banks: u32) -> l
     // What is not used is not made; the code that would use it is never reached.
     open.maps.under_way_in_task.set_autocreate(task_storage)?;
     open.maps.under_way.set_autocreate(!task_storage)?;
+    exchange::store_where_missing(open.open_object_mut())?;
     events::configure(open.open_object_mut(), args.events.then_some(events::RING_BYTES))
 }
 

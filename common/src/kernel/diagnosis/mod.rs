@@ -1,7 +1,7 @@
 //! Why the kernel refused, in one line that names the cause and the remedy.
 //!
-//! Facts are gathered elsewhere ([`super::restrictions`]); here is the judgement alone, so that every cause can be tested
-//! on any machine.
+//! Facts are gathered elsewhere ([`super::restrictions`]); here is the judgement alone, so that every cause can be tested on
+//! any machine.
 
 use std::fmt;
 
