@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::wait::{For, until_or};
-use crate::{programs, records};
+use crate::{programs, quantiles, records};
 
 /// A tool that runs and whose records are collected.
 pub struct Tool {
@@ -93,11 +93,20 @@ impl Stream {
     }
 }
 
-/// Whether a tool has attached: then it gives its rights up and listens for signals by a second thread, before its first
-/// interval begins. That shows on any kernel, as links do not.
+/// Whether a tool has attached and its first interval is under way: it listens for signals by a second thread, and its first
+/// one sleeps until something is to be done. That shows on any kernel, as links do not.
 pub fn is_attached(pid: u32) -> bool {
-    std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count) > 1
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    let call = std::fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
+    let number = call.split(' ').next().and_then(|number| number.parse::<i64>().ok());
+    threads > 1 && number.is_some_and(|number| POLLS.contains(&number))
 }
+
+/// The system calls by which a tool sleeps.
+#[cfg(target_arch = "x86_64")]
+const POLLS: [i64; 2] = [libc::SYS_poll, libc::SYS_ppoll];
+#[cfg(not(target_arch = "x86_64"))]
+const POLLS: [i64; 1] = [libc::SYS_ppoll];
 
 impl Tool {
     /// Starts a tool with JSON output and returns once it counts: it is attached, and the first interval is under way.
@@ -162,7 +171,9 @@ impl Tool {
     pub fn seen<T>(&self, look: impl FnOnce(&[Value]) -> T) -> T {
         let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
         let lines = self.out.lines_after(parsed.bytes);
-        parsed.records.extend(records::parse(&lines));
+        let more = records::parse(&lines);
+        more.iter().for_each(quantiles::are_in_order);
+        parsed.records.extend(more);
         parsed.bytes += lines.len();
         look(&parsed.records)
     }
@@ -234,7 +245,9 @@ impl Tool {
         let ended = || child.try_wait().expect("the tool can be waited for");
         let status = until_or(For::End, &*command, ended, || err.lines_after(0));
         let Parsed { mut records, bytes } = self.parsed.into_inner().unwrap_or_else(PoisonError::into_inner);
-        records.extend(records::parse(&self.out.all()[bytes..]));
+        let last = records::parse(&self.out.all()[bytes..]);
+        last.iter().for_each(quantiles::are_in_order);
+        records.extend(last);
         Ended { status, records, stderr: self.err.all() }
     }
 }
