@@ -68,6 +68,10 @@ pub struct Common {
     #[arg(long)]
     pub schema: bool,
 
+    /// Print the manual page, docs/tools' page or a shell's completions, and exit
+    #[arg(long, value_name = "FORM", hide = true)]
+    pub generate: Option<generate::Form>,
+
     /// Add what the tool's own programs cost: bpf_ns and bpf_runs
     #[arg(long)]
     pub overhead: bool,
@@ -120,10 +124,11 @@ fn parse_matches<A: Parser, T>(
     ask: impl Fn(&ArgMatches) -> T,
 ) -> Result<(A, T)> {
     let args: Vec<OsString> = args.into_iter().collect();
-    if generate::printed(A::command, &args)? {
+    let matches = A::command().try_get_matches_from(args);
+    if let Some(form) = matches.as_ref().ok().and_then(|matches| matches.get_one::<generate::Form>("generate")) {
+        generate::print(A::command(), *form)?;
         return Err(Failure::none());
     }
-    let matches = A::command().try_get_matches_from(args);
     let parsed = matches.and_then(|matches| Ok((A::from_arg_matches(&matches)?, ask(&matches))));
     parsed.map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => match error.print() {

@@ -22,6 +22,18 @@ pub enum Exit {
     CheckFailed = 5,
 }
 
+impl Exit {
+    /// All of them, each with its meaning, for manuals.
+    pub const ALL: [(Self, &'static str); 6] = [
+        (Self::Done, "Done; also after SIGINT, SIGTERM or SIGHUP, and when the reader of stdout has gone."),
+        (Self::Failed, "Failed at run time."),
+        (Self::Usage, "Bad usage: the command line, or a file named on it, is wrong."),
+        (Self::Unsupported, "This kernel lacks something that is needed; the message names it."),
+        (Self::NotPermitted, "Not permitted; the message names the capability or the setting."),
+        (Self::CheckFailed, "An --assert of ebpfmux does not hold."),
+    ];
+}
+
 /// Why a tool ends early: one line for a person, and the exit status for a script.
 #[derive(Debug)]
 pub struct Failure {

@@ -89,12 +89,16 @@ pub struct Field {
     pub unit: Unit,
     /// Its meaning, for a person: the first sentence of its description.
     pub meaning: String,
+    /// All of its description, on one line.
+    pub description: String,
 }
 
 /// The fields of one kind of record.
 #[derive(Clone, Debug, Default)]
 pub struct Schema {
     fields: HashMap<String, Field>,
+    /// Their names, as they come in a record.
+    order: Vec<String>,
 }
 
 impl Schema {
@@ -106,7 +110,7 @@ impl Schema {
         let schema: Value = serde_json::from_str(text).map_err(|error| format!("is not JSON: {error}"))?;
         let tool = schema["title"].as_str().ok_or("has no `title`, which names the tool")?;
         let properties = schema["properties"].as_object().ok_or("has no `properties`")?;
-        let mut fields = HashMap::new();
+        let (mut fields, mut order) = (HashMap::new(), Vec::new());
         for (name, property) in properties {
             let Some(word) = property.get("x-kind") else { continue };
             let kind = kind(word, property).ok_or_else(|| format!("`{name}`: no such kind: {word}"))?;
@@ -114,10 +118,12 @@ impl Schema {
                 None => Unit::None,
                 Some(word) => unit(word).ok_or_else(|| format!("`{name}`: no such unit: {word}"))?,
             };
-            let meaning = sentence(property["description"].as_str().unwrap_or_default());
-            fields.insert(name.clone(), Field { kind, unit, meaning });
+            let words = property["description"].as_str().unwrap_or_default().split_whitespace();
+            let description = words.collect::<Vec<_>>().join(" ");
+            fields.insert(name.clone(), Field { kind, unit, meaning: sentence(&description), description });
+            order.push(name.clone());
         }
-        Ok((tool.to_owned(), Self { fields }))
+        Ok((tool.to_owned(), Self { fields, order }))
     }
 
     /// What is declared of a field.
@@ -177,13 +183,23 @@ fn unit(word: &Value) -> Option<Unit> {
     })
 }
 
-/// The first sentence, on one line.
-fn sentence(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.find(". ") {
-        Some(end) => line[..=end].to_owned(),
-        None => line,
-    }
+/// The first sentence of a line.
+fn sentence(line: &str) -> String {
+    line[..line.find(". ").map_or(line.len(), |end| end + 1)].to_owned()
+}
+
+/// The forms of a tool's records, those of intervals first: whether it is of events, and the fields in their order.
+pub fn documents(tool: &str) -> Vec<(bool, Vec<(String, Field)>)> {
+    let parsed = TOOLS.iter().filter_map(|(_, text)| Schema::parse(text).ok()).filter(|(of, _)| of == tool);
+    let mut documents: Vec<_> = parsed
+        .map(|(_, mut schema)| {
+            let events = !schema.is_of_intervals();
+            let order = std::mem::take(&mut schema.order);
+            (events, order.into_iter().filter_map(|name| schema.fields.remove_entry(&name)).collect())
+        })
+        .collect();
+    documents.sort_by_key(|(events, _)| *events);
+    documents
 }
 
 /// What is declared of the fields of all records that may come.
@@ -232,7 +248,7 @@ impl Schemas {
         for (name, field) in keys.filter(|(_, field)| field.kind == Kind::Key) {
             fields.entry(name.clone()).or_insert_with(|| field.clone());
         }
-        Schema { fields }
+        Schema { fields, order: Vec::new() }
     }
 
     /// Whether all records of intervals have this field.

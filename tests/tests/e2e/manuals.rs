@@ -66,6 +66,17 @@ fn schemas() -> Vec<(String, String)> {
     schemas
 }
 
+/// What is checked in under docs/tools is what the programs say of themselves.
+#[test]
+fn the_pages_in_the_tree_are_the_tools_own() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/tools");
+    for tool in all() {
+        let printed = good(&format!("$BIN/{tool} --generate markdown"));
+        let kept = std::fs::read_to_string(folder.join(format!("{tool}.md"))).unwrap_or_default();
+        assert!(printed == kept, "docs/tools/{tool}.md is not current: scripts/schemas");
+    }
+}
+
 #[test]
 fn a_page_has_all_options_and_sections() {
     for tool in all() {
@@ -75,7 +86,16 @@ fn a_page_has_all_options_and_sections() {
             let option = option.replace('-', "\\-");
             assert!(page.contains(&option), "{tool}: {option} is not in {page}");
         }
-        assert!(page.contains("\n.SH EXAMPLES\n") && !page.contains(".SH EXTRA"), "{page}");
+        for section in ["EXAMPLES", "\"EXIT STATUS\"", "\"SEE ALSO\""] {
+            assert!(page.contains(&format!("\n.SH {section}\n")), "{tool}: no {section} in {page}");
+        }
+        assert!(!page.contains(".SH EXTRA"), "{page}");
+        for (_, options) in schemas().iter().filter(|(_, options)| options.split(' ').next() == Some(tool)) {
+            let schema: Value = serde_json::from_str(&good(&format!("$BIN/{options} --schema"))).expect("JSON");
+            for field in schema["properties"].as_object().expect("fields").keys() {
+                assert!(page.contains(&format!("\\fB{field}\\fR (")), "{tool}: {field} is not in {page}");
+            }
+        }
     }
 }
 

@@ -88,8 +88,11 @@ Examples:
   biolat --cgroup system.slice/postgresql.service 5
 
 Bounds:
-  Percentiles are at most 3.2 % off; the rest is exact. Before Linux 5.12 so are min and
-  max, if two processors complete a request of one disk in the same instant.
+  Percentiles are at most 3.2 % off; the rest is exact. Before Linux 5.12 so are
+  min and max, if two processors complete a request of one disk at the same instant.
+  Counts and bytes of reads, writes and discards equal those of /proc/diskstats.
+  Disks made of bios (dm, md, zram) have no queue: their queue_* are null.
+  Before Linux 5.12 requests of disks added after the start are counted as lost.
   Requests under way at the start are not counted, nor are drivers' own commands
   (passthrough).
   Only flushes that reach the device count; /proc/diskstats counts each empty
@@ -102,7 +105,8 @@ Bounds:
   the kernel creates are attributed to the task that issues them: flushes, and all
   requests of disks that keep no statistics.
   --top ranks by the requests of all disks and operations together. Each disk and
-  operation of an owner takes one entry of --map-size, some 5 KB.";
+  operation of an owner takes one entry of --map-size, some 5 KB.
+  Buckets: 16 in each power of two. They add up over intervals, disks and hosts.";
 
 /// How long do disks take? Device time, and time in the queue before it, per disk and operation.
 #[derive(Parser)]

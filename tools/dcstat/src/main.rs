@@ -67,8 +67,11 @@ What is counted:
   misses      look-ups that reached the file system. A name that is known not to
               exist is a hit, if the file system keeps that: tmpfs does not.
   hit_ratio   (references - misses) / references.
+So misses <= slow <= references, but for what is under way when an interval ends.
 
 Bounds:
+  /proc, like tmpfs, keeps no names that do not exist. The names that it looks up
+  while a directory of it is listed are no references.
   If a directory changed under a path walk, the kernel restarts the walk, and its
   names count again. So do those of an open by io_uring that could not be done at
   once.

@@ -150,6 +150,10 @@ pub struct Args {
     #[arg(long, value_name = "FILE", env = "EBPFMUX_SCHEMA", value_delimiter = ':', hide_env_values = true)]
     pub schema: Vec<PathBuf>,
 
+    /// Print the manual page, docs/tools' page or a shell's completions, and exit
+    #[arg(long, value_name = "FORM", hide = true)]
+    pub generate: Option<generate::Form>,
+
     /// Pass on only records for which this expression is true
     #[arg(long = "where", value_name = "EXPR")]
     pub keep: Option<String>,
@@ -249,10 +253,10 @@ pub enum Format {
 impl Args {
     /// Reads the process's command line. `None` if --help, --version or the like has been printed.
     pub fn read() -> Result<Option<Self>> {
-        if generate::printed(Self::command, &std::env::args_os().collect::<Vec<_>>())? {
-            return Ok(None);
-        }
         let error = match Self::try_parse() {
+            Ok(Self { generate: Some(form), .. }) => {
+                return generate::print(Self::command(), form).map(|()| None);
+            }
             Ok(args) => return args.check().map(Some),
             Err(error) => error,
         };

@@ -32,10 +32,11 @@ Examples:
 
 Bounds:
   --top ranks by all operations together.
-  Percentiles are at most 3.2 % off; the rest is exact. Before Linux 5.12 so are min and
-  max, if two processors end an operation of one kind in the same instant. Times
-  are those of the file system's own function, from its entry to its return. They
-  include waiting for pages, locks and disks, and not the rest of the system call.
+  Percentiles are at most 3.2 % off; the rest is exact. Before Linux 5.12 so are
+  min and max, if two processors end an operation of one kind at the same instant.
+  Times are those of the file system's own function, from its entry to its return.
+  They include waiting for pages, locks and disks, and not the rest of the system
+  call.
   All callers count: programs, the kernel's NFS server, loop devices, io_uring.
   A file system on another is two, with a record each: a read of an overlay is one
   of overlay and one of the file system beneath. A write with O_SYNC is a write and

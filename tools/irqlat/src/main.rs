@@ -74,7 +74,10 @@ What is measured:
   For each handler, count + unhandled are the interrupts of its line; handlers of
   the same name on a line share a record.
 
+The record with the most time comes first.
+
 Bounds:
+  Other architectures than x86 have lines for what are vectors there.
   Percentiles are at most 3.2 % off; the rest is exact.
   Interrupts under way at the start are not counted. Time is from a handler's entry
   to its exit: the kernel's way there and back counts as that of what was

@@ -53,6 +53,9 @@ Bounds:
   shares all of its memory (vfork, CLONE_VM without CLONE_THREAD).
   Kills by user space (systemd-oomd, earlyoom) are not seen. A kill requested by
   SysRq-f is global, its trigger a kworker.
+  -p, --cgroup and --by are about the victims.
+  The kernel's own message may have other sizes: it is printed later, and leaves out
+  up to max(32, 2 x CPUs) pages of each kind.
   rss_*: exact to the page if the victim has one thread, or from Linux 6.2 on (and
   up to 512 processors); else up to 64 pages per other thread off.
   limit_bytes, usage_bytes: of memory. With cgroup v1, also if the limit of memory

@@ -70,6 +70,9 @@ Examples:
   proclife -p 4321               what process 4321 starts, and the zombies it leaves
 
 Bounds:
+  A new thread is no fork: threads counts it.
+  Where failures cannot be seen, fork_errors or exec_errors are null, and one line
+  on stderr says so.
   Where functions cannot be attached to (--check: the rung of reaped is
   sched_process_free), reaped comes one RCU grace period (some 10 ms) after the
   wait, and may fall in the next interval.

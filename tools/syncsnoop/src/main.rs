@@ -115,9 +115,9 @@ Examples:
 
 Bounds:
   --top ranks by all calls together.
-  Percentiles are at most 3.2 % off; the rest is exact. Before Linux 5.12 so are min and
-  max, if two processors end a call of one kind in the same instant. Times
-  are those in the kernel, from a call's entry to its exit.
+  Percentiles are at most 3.2 % off; the rest is exact. Before Linux 5.12 so are
+  min and max, if two processors end a call of one kind at the same instant.
+  Times are those in the kernel, from a call's entry to its exit.
   System calls only: not the requests of io_uring, nor writes with O_SYNC, O_DSYNC
   or RWF_DSYNC. Calls under way at the start are not counted. Failed calls count,
   in the latencies too.
@@ -125,6 +125,7 @@ Bounds:
   tracefs, or with --attach kprobe, return probes are used: the kernel follows
   max(10, 2 x CPUs) concurrent calls, an old one (5.10) one per CPU, and these
   calls wait. From Linux 6.7 on, lost counts the calls missed.
+  --min-us filters in the kernel: shorter calls cost no record.
   path: as /proc/PID/fd shows it when the call returns, from the root of the
   process's mount namespace. With more than 1 KiB or 64 directories and mounts it
   begins with …/, and without a slash where the file is in no directory (memfd).

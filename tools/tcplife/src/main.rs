@@ -70,6 +70,7 @@ What is reported:
 Filters:
   --port matches either end, --cidr the remote address. -p and --cgroup match the
   process that connected or accepted; connections of no process are then left out.
+  All of them are applied in the kernel.
 
 Bounds:
   Open before the start: age_s is null. The connection is attributed to the process

@@ -122,6 +122,9 @@ Examples:
   vfsstat --check                which functions or system calls it attaches to here
 
 Bounds:
+  Each count includes the calls that failed, which its _errors field counts.
+  At the start the tool makes a few calls itself, to see that each hook is called:
+  a function that the compiler inlined can be attached to, and is never called.
   --top ranks by the calls of all kinds together.
   Reads and writes are those of descriptors of any kind (files, pipes, sockets) by
   read(2), write(2) and their variants; not mmap, sendfile, splice, io_uring.

@@ -1,0 +1,50 @@
+//! What is made of the definitions that parse a program's command line, and of those of its records: the manual page, the
+//! page in `docs/tools`, and the shells' completions.
+
+mod man;
+mod markdown;
+mod sections;
+
+use std::io::{self, Write};
+
+use clap::{Command, ValueEnum};
+use clap_complete::{Shell, generate};
+
+use crate::exit::{Failure, Result};
+
+/// What can be made: the values of the hidden option `--generate`, for whoever packages the tools.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// The manual page.
+    Man,
+    /// The page in `docs/tools`.
+    Markdown,
+    /// Completions for bash.
+    Bash,
+    /// Completions for zsh.
+    Zsh,
+    /// Completions for fish.
+    Fish,
+}
+
+/// Prints a form of a program's command line.
+///
+/// # Errors
+/// When stdout cannot be written to.
+pub fn print(mut command: Command, form: Form) -> Result<()> {
+    let name = command.get_name().to_string();
+    let mut text = Vec::new();
+    let shell = match form {
+        Form::Man => return out(man::page(command).map_err(Failure::stdout)?.as_bytes()),
+        Form::Markdown => return out(markdown::page(command).as_bytes()),
+        Form::Bash => Shell::Bash,
+        Form::Zsh => Shell::Zsh,
+        Form::Fish => Shell::Fish,
+    };
+    generate(shell, &mut command, name, &mut text);
+    out(&text)
+}
+
+fn out(text: &[u8]) -> Result<()> {
+    io::stdout().write_all(text).map_err(Failure::stdout)
+}
