@@ -1,8 +1,11 @@
 //! Records on stdout, in the one format that all tools share.
 
 mod csv;
+mod intervals;
 mod json;
 mod table;
+
+pub use intervals::intervals;
 
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 

@@ -47,10 +47,10 @@ pub struct Session<S> {
     pub stop: Stop,
     /// What the tool's own programs cost and miss.
     pub meter: Meter,
-    /// Whether these programs counted what proved the hooks, which is nobody's work.
+    /// Whether these programs counted what the self-test did, which is not to be reported.
     pub counted_proof: bool,
-    /// By the program's name. Dropping a link detaches.
-    links: BTreeMap<String, Link>,
+    /// The links of what was attached, by the program's name. Dropping a link detaches.
+    pub links: BTreeMap<String, Link>,
 }
 
 /// Plans, loads, attaches, and tries what it has: a rung that the kernel refuses, or that sees nothing, is passed
@@ -289,11 +289,4 @@ fn refused<S>(
     let program =
         program.ok_or_else(|| Failure::failed(format!("cannot {step}: {error:#}; {last} (-v shows all)")))?;
     Ok(Attempt::Refused(program.clone(), refusal))
-}
-
-impl<S> Session<S> {
-    /// The link of a program, if the plan took it.
-    pub fn link(&self, program: &str) -> Option<&Link> {
-        self.links.get(program)
-    }
 }

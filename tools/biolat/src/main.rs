@@ -7,12 +7,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cli::exit::{Failure, Result, report};
-use cli::interval::Ticks;
 use common::bpf::globals::map;
 use common::bpf::mmap::Counters;
 use common::hooks::{Hook, Rung};
 use common::measure::per_key::{self, Kept};
-use common::output::Writer;
 use common::owner::By;
 use common::{options, output, owner, session};
 use libbpf_rs::skel::Skel;
@@ -151,18 +149,14 @@ fn run() -> Result<()> {
     let stats = map(session.skel.object(), "stats")?;
     let mut kept: Kept<'_, disks::Stats> = Kept::of(session.skel.object(), &stats, banks, &args.owner)?;
     let mut counters: Counters<{ COUNTERS }> = Counters::map(&session.skel.maps.counters)?;
-    let mut writer = Writer::new(TOOL, &args.common);
-    let mut ticks = Ticks::new(args.common.interval, args.common.count, args.common.duration);
-    while let Some(tick) = ticks.next(&session.stop) {
+    output::intervals(TOOL, &args.common, &session.stop, || session.meter.account(), |_| {
         let Some(data) = session.skel.maps.bss_data.as_deref() else {
             return Err(Failure::failed("the object has no data"));
         };
         let rows = disks::since_last(&mut kept, &data.disk_name, &args.owner, args.buckets)?;
         let [lost, ..] = counters.since_last();
-        let account = session.meter.account();
-        writer.interval(&tick, &rows, lost, account)?;
-    }
-    Ok(())
+        Ok((rows, lost))
+    })
 }
 
 /// The size of a bank of counters, in words: the C struct is rounded up to whole cache lines.

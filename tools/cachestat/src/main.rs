@@ -8,10 +8,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cli::exit::{Result, report};
-use cli::interval::Ticks;
 use common::hooks::{Hook, Rung};
 use common::measure::counters::Counted;
-use common::output::Writer;
 use common::{options, output, owner, session};
 use libbpf_rs::skel::Skel;
 
@@ -145,15 +143,11 @@ fn run() -> Result<()> {
         trial.read_one_page();
     }
     counted.since_last()?;
-    let mut writer = Writer::new(TOOL, &args.common);
-    let mut ticks = Ticks::new(args.common.interval, args.common.count, args.common.duration);
     let mut reckoners = Reckoners::new(&args.owner, args.common.interval);
-    while let Some(tick) = ticks.next(&session.stop) {
+    output::intervals(TOOL, &args.common, &session.stop, || session.meter.account(), |last| {
         let (added, lost) = counted.since_last()?;
-        let account = session.meter.account();
-        writer.interval(&tick, &reckoners.records(added, ticks.is_over()), lost, account)?;
-    }
-    Ok(())
+        Ok((reckoners.records(added, last), lost))
+    })
 }
 
 fn configure(open: &mut skel::OpenCachestatSkel<'_>) -> libbpf_rs::Result<()> {

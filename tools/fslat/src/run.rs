@@ -1,7 +1,6 @@
 //! The two ways to run: latencies per interval, or a record for each operation.
 
 use cli::exit::Result;
-use cli::interval::Ticks;
 use common::bpf::exchange;
 use common::bpf::mmap::Counters;
 use common::hooks::Kind;
@@ -9,7 +8,7 @@ use common::measure::events;
 use common::measure::latency::Timed;
 use common::measure::per_key;
 use common::options::Common;
-use common::output::Writer;
+use common::output;
 use common::session::Session;
 use libbpf_rs::skel::{OpenSkel, Skel};
 
@@ -63,15 +62,11 @@ pub fn by_syscall(session: &mut Session<FslatSkel<'_>>) {
 pub fn intervals(session: &mut Session<FslatSkel<'_>>, args: &Args, banks: u32) -> Result<()> {
     let mut timed = Timed::of(session.skel.object(), KEYS, banks, &args.owner)?;
     let mut counters: Counters<COUNTERS> = Counters::map(&session.skel.maps.counters)?;
-    let mut writer = Writer::new(TOOL, &args.common);
-    let mut ticks = Ticks::new(args.common.interval, args.common.count, args.common.duration);
-    while let Some(tick) = ticks.next(&session.stop) {
+    output::intervals(TOOL, &args.common, &session.stop, || session.meter.account(), |_| {
         let rows = Ops::of(timed.since_last()?, args.owner.by, args.buckets);
         let [lost, ..] = counters.since_last();
-        let account = session.meter.account();
-        writer.interval(&tick, &rows, lost, account)?;
-    }
-    Ok(())
+        Ok((rows, lost))
+    })
 }
 
 /// A record for each operation, until asked to end.

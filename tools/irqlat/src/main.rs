@@ -8,11 +8,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cli::exit::{Failure, Result, report};
-use cli::interval::Ticks;
 use common::bpf::mmap::Counters;
 use common::hooks::{Hook, Rung};
 use common::measure::per_key::Totals;
-use common::output::Writer;
 use common::{options, output, session};
 use libbpf_rs::num_possible_cpus;
 use libbpf_rs::skel::Skel;
@@ -146,19 +144,14 @@ fn run() -> Result<()> {
         Totals::of(session.skel.object(), &session.skel.maps.stats, 1)?;
     let lines = [&session.skel.maps.lines_0, &session.skel.maps.lines_1];
     let mut counters: Counters<{ COUNTERS }> = Counters::map(&session.skel.maps.counters)?;
-    let mut writer = Writer::new(TOOL, &args.common);
-    let mut ticks = Ticks::new(args.common.interval, args.common.count, args.common.duration);
-    while let Some(tick) = ticks.next(&session.stop) {
+    output::intervals(TOOL, &args.common, &session.stop, || session.meter.account(), |_| {
         let mut came = row::Came::new();
         let mut taken = totals.take();
         lines::take(lines[taken.half], args.per_cpu, &mut came)?;
         fixed::add(&mut taken, banks, args.per_cpu, &mut came);
         let [lost, ..] = counters.since_last();
-        let account = session.meter.account();
-        let rows = row::Interrupts::of(came, args.per_cpu, args.buckets);
-        writer.interval(&tick, &rows, lost, account)?;
-    }
-    Ok(())
+        Ok((row::Interrupts::of(came, args.per_cpu, args.buckets), lost))
+    })
 }
 
 /// The size of a bank of counters, in words: the C struct is rounded up to whole cache lines.

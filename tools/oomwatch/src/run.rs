@@ -3,13 +3,12 @@
 use std::cell::RefCell;
 
 use cli::exit::{Failure, Result};
-use cli::interval::Ticks;
 use common::bpf::globals::map;
 use common::bpf::mmap::Counters;
 use common::measure::events;
 use common::options::Common;
-use common::output::Writer;
 use common::owner::Options;
+use common::output;
 use common::session::Session;
 use libbpf_rs::RingBufferBuilder;
 use libbpf_rs::skel::{OpenSkel, Skel};
@@ -72,14 +71,10 @@ pub fn intervals(session: &mut Session<OomwatchSkel<'_>>, common: &Common, owner
     };
     builder.add(&events, receive).map_err(unreadable)?;
     let ring = builder.build().map_err(unreadable)?;
-    let mut writer = Writer::new(TOOL, common);
-    let mut ticks = Ticks::new(common.interval, common.count, common.duration);
-    while let Some(tick) = ticks.next(&session.stop) {
+    output::intervals(TOOL, common, &session.stop, || session.meter.account(), |_| {
         ring.consume().map_err(unreadable)?;
         let (rows, no_room) = counts.borrow_mut().take();
         let [lost, ..] = counters.since_last();
-        let account = session.meter.account();
-        writer.interval(&tick, &rows, lost + no_room, account)?;
-    }
-    Ok(())
+        Ok((rows, lost + no_room))
+    })
 }

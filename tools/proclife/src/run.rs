@@ -1,12 +1,11 @@
 //! The two ways to run: counts per interval, or a record for each event.
 
 use cli::exit::Result;
-use cli::interval::Ticks;
 use common::bpf::mmap::Counters;
 use common::measure::counters::Counted;
 use common::measure::events;
 use common::options::Common;
-use common::output::Writer;
+use common::output;
 use common::session::Session;
 use libbpf_rs::skel::{OpenSkel, Skel};
 
@@ -36,16 +35,11 @@ pub fn intervals(session: &mut Session<ProclifeSkel<'_>>, args: &Args) -> Result
         counted.since_last()?;
     }
     let zombies = Zombies::new(object)?;
-    let mut writer = Writer::new(TOOL, &args.common);
-    let mut ticks = Ticks::new(args.common.interval, args.common.count, args.common.duration);
-    while let Some(tick) = ticks.next(&session.stop) {
+    output::intervals(TOOL, &args.common, &session.stop, || session.meter.account(), |_| {
         let (mut added, lost) = counted.since_last()?;
-        zombies.add(session.link("count_zombies"), &mut added, &mut counted)?;
-        let rows = Counts::of(added, &args.owner, sees);
-        let account = session.meter.account();
-        writer.interval(&tick, &rows, lost, account)?;
-    }
-    Ok(())
+        zombies.add(session.links.get("count_zombies"), &mut added, &mut counted)?;
+        Ok((Counts::of(added, &args.owner, sees), lost))
+    })
 }
 
 /// A record for each event, until asked to end.

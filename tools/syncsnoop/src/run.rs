@@ -1,14 +1,13 @@
 //! The two ways to run: latencies per interval, or a record for each call.
 
 use cli::exit::Result;
-use cli::interval::Ticks;
 use common::bpf::exchange;
 use common::bpf::mmap::Counters;
 use common::measure::events;
 use common::measure::latency::Timed;
 use common::measure::per_key;
 use common::options::Common;
-use common::output::Writer;
+use common::output;
 use common::session::Session;
 use libbpf_rs::skel::{OpenSkel, Skel};
 
@@ -40,15 +39,11 @@ pub fn configure(open: &mut OpenSyncsnoopSkel<'_>, args: &Args, banks: u32) -> l
 pub fn intervals(session: &mut Session<SyncsnoopSkel<'_>>, args: &Args, banks: u32) -> Result<()> {
     let mut timed = Timed::of(session.skel.object(), CALLS.len(), banks, &args.owner)?;
     let mut counters: Counters<COUNTERS> = Counters::map(&session.skel.maps.counters)?;
-    let mut writer = Writer::new(TOOL, &args.common);
-    let mut ticks = Ticks::new(args.common.interval, args.common.count, args.common.duration);
-    while let Some(tick) = ticks.next(&session.stop) {
+    output::intervals(TOOL, &args.common, &session.stop, || session.meter.account(), |_| {
         let rows = Calls::of(timed.since_last()?, args.owner.by, args.buckets);
         let [lost, ..] = counters.since_last();
-        let account = session.meter.account();
-        writer.interval(&tick, &rows, lost, account)?;
-    }
-    Ok(())
+        Ok((rows, lost))
+    })
 }
 
 /// A record for each call, until asked to end.

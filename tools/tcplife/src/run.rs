@@ -1,13 +1,12 @@
 //! The two ways to run: a record for each connection, or counts per interval.
 
 use cli::exit::Result;
-use cli::interval::Ticks;
 use common::bpf::mmap::Counters;
 use common::kernel::running::kernel_names;
 use common::measure::counters::Counted;
 use common::measure::events;
 use common::options::Common;
-use common::output::Writer;
+use common::output;
 use common::session::Session;
 use libbpf_rs::skel::{OpenSkel, Skel};
 
@@ -52,12 +51,8 @@ pub fn events(session: &mut Session<TcplifeSkel<'_>>, common: &Common) -> Result
 /// Records at the end of each interval.
 pub fn intervals(session: &mut Session<TcplifeSkel<'_>>, args: &Args) -> Result<()> {
     let mut counted: Counted<'_, COUNTERS> = Counted::of(session.skel.object(), &args.owner, LOST)?;
-    let mut writer = Writer::new(TOOL, &args.common);
-    let mut ticks = Ticks::new(args.common.interval, args.common.count, args.common.duration);
-    while let Some(tick) = ticks.next(&session.stop) {
+    output::intervals(TOOL, &args.common, &session.stop, || session.meter.account(), |_| {
         let (added, lost) = counted.since_last()?;
-        let account = session.meter.account();
-        writer.interval(&tick, &Connections::of(added, &args.owner), lost, account)?;
-    }
-    Ok(())
+        Ok((Connections::of(added, &args.owner), lost))
+    })
 }

@@ -7,10 +7,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cli::exit::{Result, report};
-use cli::interval::Ticks;
 use common::hooks::{Hook, Kind, Rung};
 use common::measure::counters::Counted;
-use common::output::Writer;
 use common::{options, output, owner, session};
 use libbpf_rs::skel::Skel;
 
@@ -174,13 +172,8 @@ fn run() -> Result<()> {
     if session.counted_proof {
         counted.since_last()?;
     }
-    let mut writer = Writer::new(TOOL, &args.common);
-    let mut ticks = Ticks::new(args.common.interval, args.common.count, args.common.duration);
-    while let Some(tick) = ticks.next(&session.stop) {
+    output::intervals(TOOL, &args.common, &session.stop, || session.meter.account(), |_| {
         let (added, lost) = counted.since_last()?;
-        let rows = row::Counts::of(added, &args.owner, sees_create_errors);
-        let account = session.meter.account();
-        writer.interval(&tick, &rows, lost, account)?;
-    }
-    Ok(())
+        Ok((row::Counts::of(added, &args.owner, sees_create_errors), lost))
+    })
 }
