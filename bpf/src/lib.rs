@@ -34,23 +34,22 @@ pub fn skeleton_as(name: &str, module: &str) {
 
 fn build(name: &str, module: &str) -> Result<()> {
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let (source, own) = (home.join(format!("{name}.bpf.c")), home.join(name));
+    let source = home.join(format!("{name}.bpf.c"));
     let include = home.join("include");
     let out =
         PathBuf::from(env::var_os("OUT_DIR").context("OUT_DIR is not set: call this from a build script")?);
     println!("cargo:rerun-if-changed={}", source.display());
-    println!("cargo:rerun-if-changed={}", include.display());
-    // Named though it is not there, it would have all of this done anew each time.
-    if own.is_dir() {
-        println!("cargo:rerun-if-changed={}", own.display());
-    }
     println!("cargo:rerun-if-env-changed=CLANG");
     let skeleton = out.join(format!("{name}.skel.rs"));
+    // Which headers it includes, as clang sees it.
+    let rules = out.join(format!("{name}.d"));
     SkeletonBuilder::new()
         .source(&source)
         .clang(clang()?)
-        .clang_args(["-I", &include.to_string_lossy()].into_iter().chain(CLANG_ARGS))
+        .clang_args(["-I", &include.to_string_lossy(), "-MMD", "-MF", &rules.to_string_lossy()].into_iter().chain(CLANG_ARGS))
         .build_and_generate(&skeleton)?;
+    let rules = fs::read_to_string(&rules).context("clang wrote no list of headers")?;
+    included(&rules, home).for_each(|header| println!("cargo:rerun-if-changed={header}"));
     // Generated code follows its generator's rules, not ours.
     let code = fs::read_to_string(&skeleton)?;
     fs::write(
@@ -58,6 +57,11 @@ fn build(name: &str, module: &str) -> Result<()> {
         format!("#[allow(warnings, clippy::all, clippy::restriction)]\nmod {module} {{\n{code}}}\n"),
     )
     .context("cannot write the skeleton")
+}
+
+/// The headers of this folder that clang's rules for make name.
+fn included<'a>(rules: &'a str, home: &'a Path) -> impl Iterator<Item = &'a str> {
+    rules.split_whitespace().filter(move |word| Path::new(word).starts_with(home))
 }
 
 /// `$CLANG`, or the newest clang in PATH that is new enough.

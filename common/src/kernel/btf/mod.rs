@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use memchr::memmem;
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use memmap2::{Mmap, MmapOptions};
 
 pub use index::{Index, essential};
 use layout::Tables;
@@ -87,41 +87,26 @@ fn has_name(names: &[u8], name: &str) -> bool {
 
 /// A file of the kernel's: mapped, which costs no memory, or read where it cannot be (before Linux 6.16).
 enum Blob {
-    Mapping(*mut u8, usize),
+    Mapping(Mmap),
     Copy(Vec<u8>),
 }
-
-// SAFETY: the mapping is read only and belongs to no thread.
-unsafe impl Send for Blob {}
-// SAFETY: as above.
-unsafe impl Sync for Blob {}
 
 impl Blob {
     fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let len = file.metadata()?.len() as usize;
-        // SAFETY: a new mapping at an address that the kernel chooses.
-        let mapped = unsafe { mmap(std::ptr::null_mut(), len, ProtFlags::READ, MapFlags::PRIVATE, &file, 0) };
-        match mapped {
-            Ok(at) => Ok(Self::Mapping(at.cast(), len)),
+        // Private, for the kernel refuses shared mappings of it.
+        // SAFETY: the file does not change while it is mapped: the kernel's types do not, and a module's go with it.
+        match unsafe { MmapOptions::new().len(len).map_copy_read_only(&file) } {
+            Ok(mapping) => Ok(Self::Mapping(mapping)),
             Err(_) => Ok(Self::Copy(fs::read(path)?)),
         }
     }
 
     fn bytes(&self) -> &[u8] {
         match self {
-            // SAFETY: the mapping that `open` made, of a file that does not change while it is in use.
-            Self::Mapping(at, len) => unsafe { std::slice::from_raw_parts(*at, *len) },
+            Self::Mapping(mapping) => mapping,
             Self::Copy(bytes) => bytes,
-        }
-    }
-}
-
-impl Drop for Blob {
-    fn drop(&mut self) {
-        if let Self::Mapping(at, len) = self {
-            // SAFETY: the mapping that `open` made; borrows of it have ended.
-            let _ = unsafe { munmap(at.cast(), *len) };
         }
     }
 }

@@ -16,6 +16,7 @@ use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
 use crate::metrics::{Metrics, Own};
@@ -148,7 +149,7 @@ impl Server {
             _ if path == ["healthz"] => None,
             Some(token) => {
                 let given = header(AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
-                match given.is_some_and(|given| same(given.as_bytes(), token.as_bytes())) {
+                match given.is_some_and(|given| given.as_bytes().ct_eq(token.as_bytes()).into()) {
                     true => None,
                     false => {
                         Some(text(StatusCode::UNAUTHORIZED, "needs the header `Authorization: Bearer TOKEN`"))
@@ -233,11 +234,6 @@ pub fn render(metrics: &Metrics, own: &Own<'_>, format: Format) -> Vec<u8> {
         Format::OpenMetrics => text::text(metrics, own, true).into_bytes(),
         Format::Protobuf => protobuf::protobuf(metrics, own),
     }
-}
-
-/// Whether two secrets are the same, in a time that does not tell where they differ.
-fn same(given: &[u8], secret: &[u8]) -> bool {
-    given.len() == secret.len() && given.iter().zip(secret).fold(0, |all, (a, b)| all | (a ^ b)) == 0
 }
 
 fn text(status: StatusCode, text: &str) -> Answer {
