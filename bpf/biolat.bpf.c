@@ -16,7 +16,7 @@ enum op { READ, WRITE, FLUSH, DISCARD, MAX_OPS };
 #define MAX_COUNTERS 1
 #define LOST 0
 
-/* Mirrored by tools/biolat/src/disks.rs. A key is a disk and an operation. */
+/* Mirrored by tools/biolat/src/disk_table.rs. A key is a disk and an operation. */
 struct stats {
 	u64 bytes;
 	u64 errors;
@@ -41,8 +41,8 @@ struct stats {
 /* Slots for disks, a power of two, less one. */
 const volatile u32 disk_mask = 0;
 
-/* Mirrored by tools/biolat/src/disks.rs, as is the name. A disk takes a slot when its first request
- * completes. */
+/* Mirrored by tools/biolat/src/disk_table.rs, as is the name. A disk takes a slot when its first
+ * request completes. */
 u64 disk_key[MAX_DISKS] = {};
 char disk_name[MAX_DISKS][DISK_NAME_LEN] = {};
 
@@ -59,7 +59,7 @@ static __always_inline u32 op_of(u32 flags)
 }
 
 /* Fibonacci hashing: minor numbers often come in steps of 16. Mirrored by
- * tools/biolat/src/disks.rs. */
+ * tools/biolat/src/disk_table.rs. */
 static __always_inline u32 disk_slot_of(u64 key)
 {
 	return key * 0x9e3779b97f4a7c15ULL >> 32;

@@ -6,7 +6,7 @@
 #define MAX_COUNTERS 1
 #define LOST 0
 
-/* Mirrored by tools/irqlat/src/fixed.rs. The count tells of times of 0 ns, too. */
+/* Mirrored by tools/irqlat/src/vectors.rs. The count tells of times of 0 ns, too. */
 struct stats {
 	u64 count;
 	struct hist time;
@@ -28,7 +28,7 @@ enum kind { HARD, VECTOR, SOFT, KINDS };
 /* Longer names are cut. */
 #define NAME_LEN 64
 
-/* The keys of totals, mirrored by tools/irqlat/src/fixed.rs. */
+/* The keys of totals, mirrored by tools/irqlat/src/vectors.rs. */
 enum key {
 	SOFT_TIME,
 	SOFT_WAIT = SOFT_TIME + SOFTIRQS,

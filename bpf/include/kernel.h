@@ -4,6 +4,11 @@
  * and preserve_access_index lets the loader find them in the running kernel's own layout (CO-RE).
  * Written by hand rather than generated, so that it is the same on every architecture and says what
  * matters.
+ *
+ * Names of programs end with how they attach: _b a tracepoint with typed arguments (tp_btf), _f the
+ * entry or exit of a function (fentry, fexit), _k the same by a breakpoint (kprobe, kretprobe), _t
+ * a tracepoint. An x after it is the exit, where the entry has a program, too. A number is the
+ * kernel's major version whose form of the function it is written for: _f7, _k5.
  */
 #ifndef EF_KERNEL_H
 #define EF_KERNEL_H

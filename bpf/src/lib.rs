@@ -46,7 +46,11 @@ fn build(name: &str, module: &str) -> Result<()> {
     SkeletonBuilder::new()
         .source(&source)
         .clang(clang()?)
-        .clang_args(["-I", &include.to_string_lossy(), "-MMD", "-MF", &rules.to_string_lossy()].into_iter().chain(CLANG_ARGS))
+        .clang_args(
+            ["-I", &include.to_string_lossy(), "-MMD", "-MF", &rules.to_string_lossy()]
+                .into_iter()
+                .chain(CLANG_ARGS),
+        )
         .build_and_generate(&skeleton)?;
     let rules = fs::read_to_string(&rules).context("clang wrote no list of headers")?;
     included(&rules, home).for_each(|header| println!("cargo:rerun-if-changed={header}"));

@@ -31,7 +31,7 @@ struct cidr {
 	u32 mask[4];
 };
 
-/* Set by tools/tcplife/src/ends.rs. */
+/* Set by tools/tcplife/src/endpoint_filter.rs. */
 struct asked {
 	u32 family; /* 4, 6; 0: any */
 	u32 ports;  /* how many of port[] are set; 0: any */

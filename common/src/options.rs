@@ -107,7 +107,7 @@ pub fn parse<A: Parser>() -> Result<A> {
 }
 
 /// The same, and whether the user gave one of these arguments: those that have a default are there either way.
-pub fn parse_told<A: Parser>(arguments: &[&str]) -> Result<(A, bool)> {
+pub fn parse_with_explicit<A: Parser>(arguments: &[&str]) -> Result<(A, bool)> {
     parse_matches(std::env::args_os(), |matches| {
         let given = |argument: &&str| matches.value_source(argument) == Some(ValueSource::CommandLine);
         arguments.iter().any(given)
@@ -125,7 +125,9 @@ fn parse_matches<A: Parser, T>(
 ) -> Result<(A, T)> {
     let args: Vec<OsString> = args.into_iter().collect();
     let matches = A::command().try_get_matches_from(args);
-    if let Some(form) = matches.as_ref().ok().and_then(|matches| matches.get_one::<generate::Form>("generate")) {
+    if let Some(form) =
+        matches.as_ref().ok().and_then(|matches| matches.get_one::<generate::Form>("generate"))
+    {
         generate::print(A::command(), *form)?;
         return Err(Failure::none());
     }

@@ -18,7 +18,7 @@ pub fn loaded() -> Vec<String> {
 
 /// Something of BPF's that the kernel keeps as long as somebody holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Held {
+pub struct BpfObject {
     /// `prog`, `map` or `link`.
     pub kind: &'static str,
     /// The kernel's number of it.
@@ -26,7 +26,7 @@ pub struct Held {
 }
 
 /// The programs, maps and links that a process holds descriptors of.
-pub fn held_by(pid: u32) -> Vec<Held> {
+pub fn held_by(pid: u32) -> Vec<BpfObject> {
     let mut held = Vec::new();
     for info in fdinfo(pid) {
         for kind in ["prog", "map", "link"] {
@@ -34,7 +34,7 @@ pub fn held_by(pid: u32) -> Vec<Held> {
             let line = info.lines().find_map(|line| line.strip_prefix(kind)?.strip_prefix("_id:"));
             let of_link = kind == "prog" && info.contains("link_id:");
             let id = line.filter(|_| !of_link).and_then(|id| id.trim().parse().ok());
-            held.extend(id.map(|id| Held { kind, id }));
+            held.extend(id.map(|id| BpfObject { kind, id }));
         }
     }
     held.sort_unstable();
@@ -43,12 +43,12 @@ pub fn held_by(pid: u32) -> Vec<Held> {
 }
 
 /// Whether it is still there.
-pub fn exists(held: &Held) -> bool {
+pub fn exists(held: &BpfObject) -> bool {
     open(held).is_some()
 }
 
 /// A descriptor of it; nothing where it is gone. By the system call itself: a test asks hundreds of times.
-fn open(held: &Held) -> Option<OwnedFd> {
+fn open(held: &BpfObject) -> Option<OwnedFd> {
     // SAFETY: they take numbers only.
     let fd = unsafe {
         match held.kind {
@@ -90,7 +90,7 @@ impl Programs {
 }
 
 /// The name of a program, of which the kernel keeps 15 bytes.
-pub fn name(program: &Held) -> String {
+pub fn name(program: &BpfObject) -> String {
     let info = info(&open(program).expect("it is held"));
     // SAFETY: the kernel ends it with a 0.
     unsafe { CStr::from_ptr(info.name.as_ptr()) }.to_string_lossy().into_owned()

@@ -32,9 +32,9 @@ pub type Source = (String, Option<u32>);
 
 /// How many there were.
 #[derive(Clone)]
-pub struct Ledger(BTreeMap<Source, u64>);
+pub struct InterruptCounts(BTreeMap<Source, u64>);
 
-impl Ledger {
+impl InterruptCounts {
     /// Those since the machine was booted.
     fn now(per_cpu: bool) -> Self {
         let mut counts = BTreeMap::new();
@@ -101,19 +101,19 @@ fn source(record: &Value) -> Option<(Source, String)> {
 /// irqlat at work, with what the kernel counts before and after its start.
 pub struct Watched {
     tool: Tool,
-    outer: Ledger,
-    inner: Ledger,
+    outer: InterruptCounts,
+    inner: InterruptCounts,
     per_cpu: bool,
     unobserved: Option<Tracer>,
     start: Instant,
 }
 
 /// What came of it.
-pub struct Measured {
+pub struct IrqlatRun {
     /// By the kernel's account, from before the tool's start until after its end.
-    pub outer: Ledger,
+    pub outer: InterruptCounts,
     /// The same, while it surely counted.
-    pub inner: Ledger,
+    pub inner: InterruptCounts,
     /// What it told.
     pub records: Vec<Value>,
     /// What no BPF program could see; see `tracer::threads_of_init`.
@@ -126,23 +126,23 @@ impl Watched {
     /// Starts it, to tell of each processor or of all together.
     pub fn start(per_cpu: bool) -> Self {
         let unobserved = kernel::of_guest().is_none().then(trace_unobserved);
-        let (start, outer) = (Instant::now(), Ledger::now(per_cpu));
+        let (start, outer) = (Instant::now(), InterruptCounts::now(per_cpu));
         let tool = Tool::start("irqlat", if per_cpu { &["0.2", "--per-cpu"] } else { &["0.2"] });
-        Self { tool, outer, inner: Ledger::now(per_cpu), per_cpu, unobserved, start }
+        Self { tool, outer, inner: InterruptCounts::now(per_cpu), per_cpu, unobserved, start }
     }
 
     /// Ends it.
-    pub fn end(self) -> Measured {
-        let inner = Ledger::now(self.per_cpu).since(&self.inner);
+    pub fn end(self) -> IrqlatRun {
+        let inner = InterruptCounts::now(self.per_cpu).since(&self.inner);
         let records = self.tool.interrupt().records;
-        let outer = Ledger::now(self.per_cpu).since(&self.outer);
+        let outer = InterruptCounts::now(self.per_cpu).since(&self.outer);
         let wall_us = self.start.elapsed().as_secs_f64() * 1e6;
         let unobserved = self.unobserved.map(|tracer| unobserved(&tracer, self.per_cpu)).unwrap_or_default();
-        Measured { outer, inner, records, unobserved, wall_us }
+        IrqlatRun { outer, inner, records, unobserved, wall_us }
     }
 }
 
-impl Measured {
+impl IrqlatRun {
     /// How many calls were told of each handler: of a line all that it was called, which is once for each interrupt.
     pub fn told(&self) -> BTreeMap<Source, BTreeMap<String, u64>> {
         let mut told: BTreeMap<Source, BTreeMap<String, u64>> = BTreeMap::new();

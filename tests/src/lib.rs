@@ -4,39 +4,39 @@
 //! They need root; see [`can_run`].
 #![allow(clippy::expect_used, reason = "whatever fails here fails the test that called it, and says why")]
 
+pub mod block_trace;
 pub mod bpf;
-pub mod callers;
+pub mod caller_timing;
 pub mod cgroup;
 pub mod comparison;
 pub mod disk;
+pub mod diskstats;
 pub mod exported;
 pub mod fio;
 pub mod formatted;
+pub mod freed_tasks;
 pub mod hog;
 pub mod interrupts;
 pub mod kernel;
-pub mod ledger;
 pub mod lock;
 pub mod memcg;
 pub mod mounted;
 pub mod mux;
 pub mod overlay;
 pub mod parallel;
+pub mod paused_child;
 pub mod perf;
 pub mod programs;
 pub mod prometheus;
 pub mod quantiles;
-pub mod raw;
-pub mod reaps;
 pub mod records;
 pub mod refusal;
-pub mod stopped;
+pub mod schema_check;
 pub mod stream;
+pub mod systemd_unit;
 pub mod timing;
-pub mod told;
 pub mod tool;
 pub mod tracer;
-pub mod unit;
 pub mod user;
 pub mod wait;
 pub mod workload;

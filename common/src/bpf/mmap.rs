@@ -8,7 +8,7 @@ use libbpf_rs::{MapCore, OpenObject, num_possible_cpus};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 /// A BPF array map (`BPF_F_MMAPABLE`) of plain old data, mapped read-only.
-pub struct Banks<T> {
+pub struct MappedArray<T> {
     first: NonNull<T>,
     len: usize,
     stride: usize,
@@ -26,7 +26,7 @@ unsafe impl Plain for u64 {}
 // SAFETY: as above.
 unsafe impl<T: Plain, const N: usize> Plain for [T; N] {}
 
-impl<T: Plain> Banks<T> {
+impl<T: Plain> MappedArray<T> {
     /// Maps the entries of an array map. `T` must be the map's value type.
     pub fn map(map: &dyn MapCore) -> Result<Self> {
         Self::mapped(map, ProtFlags::READ)
@@ -91,7 +91,7 @@ impl<T: Plain> Banks<T> {
     }
 }
 
-impl<const N: usize> Banks<[u64; N]> {
+impl<const N: usize> MappedArray<[u64; N]> {
     /// The totals over all banks.
     pub fn sum(&self) -> [u64; N] {
         let mut sum = [0u64; N];
@@ -104,7 +104,7 @@ impl<const N: usize> Banks<[u64; N]> {
     }
 }
 
-impl<T> Drop for Banks<T> {
+impl<T> Drop for MappedArray<T> {
     fn drop(&mut self) {
         // SAFETY: the mapping that `map` made; nothing borrows from it.
         let _ = unsafe { munmap(self.first.as_ptr().cast(), self.stride * self.len) };
@@ -118,15 +118,15 @@ pub(crate) fn size(object: &mut OpenObject) -> libbpf_rs::Result<()> {
 }
 
 /// Totals of a fixed set of counters, and what was added since the last look.
-pub struct Counters<const N: usize> {
-    banks: Banks<[u64; N]>,
+pub struct MappedCounters<const N: usize> {
+    banks: MappedArray<[u64; N]>,
     seen: [u64; N],
 }
 
-impl<const N: usize> Counters<N> {
+impl<const N: usize> MappedCounters<N> {
     /// The counters of the map `counters` of `bpf/include/counters.h`.
     pub fn map(map: &dyn MapCore) -> Result<Self> {
-        Ok(Self { banks: Banks::map(map)?, seen: [0; N] })
+        Ok(Self { banks: MappedArray::map(map)?, seen: [0; N] })
     }
 
     /// What was added since the last call.

@@ -18,13 +18,13 @@ pub struct Hook {
     /// Whether the tool is of use without it.
     pub optional: bool,
     /// Whether a kernel without it has nothing of the kind to be seen.
-    pub pointless: bool,
+    pub absent_is_fine: bool,
 }
 
 impl Hook {
     /// A hook that the tool needs.
     pub const fn new(name: &'static str, rungs: &'static [Rung]) -> Self {
-        Self { name, rungs, optional: false, pointless: false }
+        Self { name, rungs, optional: false, absent_is_fine: false }
     }
 
     /// The same, but the tool is of use without it.
@@ -34,7 +34,7 @@ impl Hook {
 
     /// The same, but a kernel without it has nothing of the kind to be seen: only `--check` tells.
     pub const fn if_present(self) -> Self {
-        Self { optional: true, pointless: true, ..self }
+        Self { optional: true, absent_is_fine: true, ..self }
     }
 }
 
@@ -44,25 +44,25 @@ pub struct Rung {
     /// Names of programs of the tool's object; their kind and target come from their own section.
     pub programs: &'static [&'static str],
     /// What this rung cannot see, for `--check` and a line on stderr; none for a full one.
-    pub bound: Option<&'static str>,
+    pub limitation: Option<&'static str>,
     /// How it differs from a rung on the same targets, for `--check`; empty where the targets tell.
-    pub way: &'static str,
+    pub variant: &'static str,
 }
 
 impl Rung {
     /// A rung that sees everything.
     pub const fn new(programs: &'static [&'static str]) -> Self {
-        Self { programs, bound: None, way: "" }
+        Self { programs, limitation: None, variant: "" }
     }
 
     /// The same, but with something that it cannot see.
-    pub const fn bound(self, bound: &'static str) -> Self {
-        Self { bound: Some(bound), ..self }
+    pub const fn limitation(self, limitation: &'static str) -> Self {
+        Self { limitation: Some(limitation), ..self }
     }
 
     /// The same, told from others on the same targets by this.
-    pub const fn way(self, way: &'static str) -> Self {
-        Self { way, ..self }
+    pub const fn variant(self, variant: &'static str) -> Self {
+        Self { variant, ..self }
     }
 }
 

@@ -10,23 +10,23 @@ use super::{Attach, Hook, Kernel, Kind, NOT_ASKED_FOR, Program, Refusal, Rung};
 pub struct Planned {
     /// The hook's name.
     pub hook: &'static str,
-    /// The programs of the rung taken; empty where there is none.
-    pub taken: Vec<Program>,
-    /// The rung taken, in a word.
+    /// The programs of the rung chosen; empty where there is none.
+    pub chosen: Vec<Program>,
+    /// The rung chosen, in a word.
     pub rung: Option<String>,
-    /// What the rung taken cannot see.
-    pub bound: Option<&'static str>,
-    /// The rungs passed over, each with the reason.
-    pub passed: Vec<(String, Refusal)>,
+    /// What the rung chosen cannot see.
+    pub limitation: Option<&'static str>,
+    /// The rungs rejected, each with the reason.
+    pub rejected: Vec<(String, Refusal)>,
     /// Whether the tool is of use without this hook.
     pub optional: bool,
     /// Whether a kernel without it has nothing of the kind to be seen.
-    pub pointless: bool,
+    pub absent_is_fine: bool,
 }
 
 impl Planned {
     fn watches_functions(&self) -> bool {
-        self.taken.iter().any(|program| matches!(program.kind, Kind::Fentry | Kind::Kprobe))
+        self.chosen.iter().any(|program| matches!(program.kind, Kind::Fentry | Kind::Kprobe))
     }
 }
 
@@ -40,7 +40,7 @@ pub struct Plan {
 impl Plan {
     /// All programs that are to be loaded.
     pub fn programs(&self) -> impl Iterator<Item = &Program> {
-        self.hooks.iter().flat_map(|hook| &hook.taken)
+        self.hooks.iter().flat_map(|hook| &hook.chosen)
     }
 
     /// Whether this program is to be loaded.
@@ -50,7 +50,7 @@ impl Plan {
 
     /// A program that is to be loaded.
     pub fn program(&self, name: &str) -> Option<&Program> {
-        self.programs().find(|taken| taken.name == name)
+        self.programs().find(|program| program.name == name)
     }
 
     /// Whether it relies on functions, which the compiler may have inlined here and there.
@@ -72,7 +72,7 @@ impl Plan {
 
     /// The hooks that the tool needs and cannot have.
     pub fn missing(&self) -> impl Iterator<Item = &Planned> {
-        self.hooks.iter().filter(|hook| hook.taken.is_empty() && !hook.optional)
+        self.hooks.iter().filter(|hook| hook.chosen.is_empty() && !hook.optional)
     }
 }
 
@@ -108,12 +108,12 @@ fn plan_hook(
 ) -> Result<Planned, String> {
     let mut planned = Planned {
         hook: hook.name,
-        taken: vec![],
+        chosen: vec![],
         rung: None,
-        bound: None,
-        passed: vec![],
+        limitation: None,
+        rejected: vec![],
         optional: hook.optional,
-        pointless: hook.pointless,
+        absent_is_fine: hook.absent_is_fine,
     };
     let rungs = hook
         .rungs
@@ -130,11 +130,11 @@ fn plan_hook(
             found.iter().find_map(|program| kernel.can_attach(program).err())
         };
         match refused {
-            Some(refusal) => planned.passed.push((describe(&found, rung.way), refusal)),
+            Some(refusal) => planned.rejected.push((describe(&found, rung.variant), refusal)),
             None => {
-                planned.rung = Some(describe(&found, rung.way));
-                planned.taken = found;
-                planned.bound = rung.bound;
+                planned.rung = Some(describe(&found, rung.variant));
+                planned.chosen = found;
+                planned.limitation = rung.limitation;
                 break;
             }
         }
@@ -148,7 +148,7 @@ fn find(rung: &Rung, programs: &[Program]) -> Result<Vec<Program>, String> {
 }
 
 /// The programs of a rung in one word: the kind once, then what each is attached to; and what tells it from others.
-pub fn describe(programs: &[Program], way: &str) -> String {
+pub fn describe(programs: &[Program], variant: &str) -> String {
     // The entry and the exit of a function have one target.
     let mut programs = programs.to_vec();
     programs.dedup_by(|a, b| (a.kind, &a.target) == (b.kind, &b.target));
@@ -160,7 +160,7 @@ pub fn describe(programs: &[Program], way: &str) -> String {
             false => word.push_str(&program.to_string()),
         }
     }
-    if way.is_empty() { word } else { format!("{word} ({way})") }
+    if variant.is_empty() { word } else { format!("{word} ({variant})") }
 }
 
 #[cfg(test)]
@@ -183,7 +183,7 @@ mod tests {
             &[
                 Rung::new(&["read_f", "readv_f"]),
                 Rung::new(&["read_k"]),
-                Rung::new(&["read_t"]).bound("no reads by the kernel"),
+                Rung::new(&["read_t"]).limitation("no reads by the kernel"),
             ],
         ),
         Hook::new("extra", &[Rung::new(&["extra"])]).optional(),
@@ -210,15 +210,15 @@ mod tests {
         let plan = planned(&[], Attach::Auto);
         let loaded: Vec<_> = programs().into_iter().filter(|p| plan.loads(&p.name)).map(|p| p.name).collect();
         assert_eq!(loaded, ["read_f", "readv_f", "extra"]);
-        assert!(plan.hooks[0].passed.is_empty());
+        assert!(plan.hooks[0].rejected.is_empty());
     }
 
     #[test]
     fn a_rung_falls_as_a_whole_and_says_why() {
         let plan = planned(&["vfs_readv"], Attach::Auto);
-        assert_eq!(describe(&plan.hooks[0].taken, ""), "kprobe:vfs_read_k");
+        assert_eq!(describe(&plan.hooks[0].chosen, ""), "kprobe:vfs_read_k");
         assert_eq!(
-            plan.hooks[0].passed,
+            plan.hooks[0].rejected,
             [("fentry:vfs_read+vfs_readv".to_string(), Refusal::missing("no vfs_readv"))]
         );
         assert!(!plan.loads("read_f"));
@@ -232,9 +232,9 @@ mod tests {
     }
 
     #[test]
-    fn a_degraded_rung_tells_its_bound() {
+    fn a_degraded_rung_tells_its_limitation() {
         let plan = planned(&["vfs_read", "vfs_read_k"], Attach::Auto);
-        assert_eq!(plan.hooks[0].bound, Some("no reads by the kernel"));
+        assert_eq!(plan.hooks[0].limitation, Some("no reads by the kernel"));
     }
 
     #[test]
@@ -257,8 +257,8 @@ mod tests {
     #[test]
     fn a_forced_kind_passes_better_rungs_but_leaves_other_hooks_alone() {
         let plan = planned(&[], Attach::Kprobe);
-        assert_eq!(describe(&plan.hooks[0].taken, ""), "kprobe:vfs_read_k");
-        assert_eq!(describe(&plan.hooks[1].taken, ""), "tp_btf:extra");
+        assert_eq!(describe(&plan.hooks[0].chosen, ""), "kprobe:vfs_read_k");
+        assert_eq!(describe(&plan.hooks[1].chosen, ""), "tp_btf:extra");
         let refused = planned(&["vfs_read_k"], Attach::Kprobe);
         assert_eq!(refused.missing().count(), 1);
     }

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use super::{Kernel, Kind, Program, Refusal};
 
 /// A kernel, and what it has refused so far when it was tried: the only judge of what it allows.
-pub struct Tried<K> {
+pub struct KnownRefusals<K> {
     kernel: K,
     programs: BTreeMap<String, Refusal>,
     kinds: Vec<(Kind, Refusal)>,
 }
 
-impl<K: Kernel> Tried<K> {
-    /// A kernel that has not been tried.
+impl<K: Kernel> KnownRefusals<K> {
+    /// A kernel that has refused nothing yet.
     pub fn new(kernel: K) -> Self {
         Self { kernel, programs: BTreeMap::new(), kinds: Vec::new() }
     }
@@ -31,7 +31,7 @@ impl<K: Kernel> Tried<K> {
     }
 }
 
-impl<K: Kernel> Kernel for Tried<K> {
+impl<K: Kernel> Kernel for KnownRefusals<K> {
     fn can_attach(&self, program: &Program) -> Result<(), Refusal> {
         let kind = self.kinds.iter().find(|(kind, _)| *kind == program.kind).map(|(_, refusal)| refusal);
         match self.programs.get(&program.name).or(kind) {
@@ -60,18 +60,18 @@ mod tests {
 
     #[test]
     fn what_was_refused_is_not_tried_again() {
-        let mut tried = Tried::new(Willing);
+        let mut kernel = KnownRefusals::new(Willing);
         let (first, second) = (program("a", "fentry/a"), program("b", "fentry/b"));
-        tried.refused(&first, Refusal::missing("attached, but never called"));
-        assert_eq!(tried.can_attach(&first).unwrap_err().reason, "attached, but never called");
-        assert!(tried.can_attach(&second).is_ok());
+        kernel.refused(&first, Refusal::missing("attached, but never called"));
+        assert_eq!(kernel.can_attach(&first).unwrap_err().reason, "attached, but never called");
+        assert!(kernel.can_attach(&second).is_ok());
     }
 
     #[test]
     fn a_kind_that_is_not_permitted_is_tried_once() {
-        let mut tried = Tried::new(Willing);
-        tried.refused(&program("a", "fentry/a"), Refusal::not_permitted("locked down"));
-        assert!(tried.can_attach(&program("b", "fexit/b")).unwrap_err().not_permitted);
-        assert!(tried.can_attach(&program("c", "kprobe/c")).is_ok());
+        let mut kernel = KnownRefusals::new(Willing);
+        kernel.refused(&program("a", "fentry/a"), Refusal::not_permitted("locked down"));
+        assert!(kernel.can_attach(&program("b", "fexit/b")).unwrap_err().not_permitted);
+        assert!(kernel.can_attach(&program("c", "kprobe/c")).is_ok());
     }
 }

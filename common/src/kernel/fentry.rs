@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use std::os::fd::{FromRawFd, OwnedFd};
 
 use super::diagnosis::{Step, diagnose};
-use super::restrictions::Facts;
+use super::restrictions::Restrictions;
 use crate::hooks::{Kind, Refusal};
 
 /// `return 0`: `r0 = 0; exit`, as `struct bpf_insn` of `linux/bpf.h` has it.
@@ -52,6 +52,6 @@ pub fn permitted(function: Option<u32>) -> Result<(), Refusal> {
     }
     let denied = std::io::Error::from_raw_os_error(-fd).kind() == std::io::ErrorKind::PermissionDenied;
     let cause =
-        denied.then(|| diagnose(Step::Load(Some(Kind::Fentry)), true, "", &Facts::gather())).flatten();
+        denied.then(|| diagnose(Step::Load(Some(Kind::Fentry)), true, "", &Restrictions::gather())).flatten();
     cause.map_or(Ok(()), |cause| Err(cause.into()))
 }

@@ -9,14 +9,14 @@ use super::btf::Types;
 use crate::hooks::{Kernel, Kind, Program, Refusal};
 
 /// A kernel by its types and symbols. Whether a function is really called there only the kernel itself can prove.
-pub struct Described {
+pub struct Offline {
     /// Of the kernel first, then of its modules.
     types: Vec<Types>,
     /// The names of `/proc/kallsyms`, one to a line, with a newline before the first.
     symbols: String,
 }
 
-impl Described {
+impl Offline {
     /// Reads a folder with a copy of `/sys/kernel/btf` and, in `symbols`, the names of `/proc/kallsyms`.
     ///
     /// # Errors
@@ -52,7 +52,7 @@ impl Described {
     }
 }
 
-impl Kernel for Described {
+impl Kernel for Offline {
     fn can_attach(&self, program: &Program) -> std::result::Result<(), Refusal> {
         let target = &program.target;
         let can = match program.kind {
@@ -93,12 +93,12 @@ mod tests {
     fn a_kernel_is_its_types_and_symbols() {
         let folder = tempfile::tempdir().unwrap();
         let write = |file: &str, text: &[u8]| fs::write(folder.path().join(file), text).unwrap();
-        assert!(Described::read(folder.path()).is_err_and(|failure| failure.message.contains("vmlinux")));
+        assert!(Offline::read(folder.path()).is_err_and(|failure| failure.message.contains("vmlinux")));
         write("vmlinux", b"\0btf_trace_sched_process_exec\0vfs_read\0inlined\0");
-        assert!(Described::read(folder.path()).is_err_and(|failure| failure.message.contains("symbols")));
+        assert!(Offline::read(folder.path()).is_err_and(|failure| failure.message.contains("symbols")));
         write("symbols", b"vfs_read\nno_type\n__tracepoint_sched_process_exec\next4_file_read_iter\t[ext4]");
         write("ext4", b"\0ext4_file_read_iter\0");
-        let kernel = Described::read(folder.path()).unwrap();
+        let kernel = Offline::read(folder.path()).unwrap();
         let can = |section: &str| kernel.can_attach(&Program::from_section("p", section).unwrap()).is_ok();
         let sections = [
             "tp_btf/sched_process_exec",

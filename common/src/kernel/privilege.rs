@@ -4,7 +4,7 @@ use caps::{CapSet, Capability, CapsHashSet};
 use cli::exit::{Failure, Result};
 
 use super::diagnosis::{Step, diagnose};
-use super::restrictions::{self, Facts};
+use super::restrictions::{self, Restrictions};
 
 /// Refuses early, and by name, what the kernel would refuse later with a bare "operation not permitted".
 pub fn check() -> Result<()> {
@@ -28,7 +28,7 @@ pub fn check() -> Result<()> {
 pub fn check_bpf() -> Result<()> {
     match restrictions::bpf() {
         None => Ok(()),
-        Some(_) => Err(diagnose(Step::Bpf, true, "", &Facts::gather())
+        Some(_) => Err(diagnose(Step::Bpf, true, "", &Restrictions::gather())
             .map_or_else(|| Failure::not_permitted("not permitted to use bpf(2)"), Failure::from)),
     }
 }

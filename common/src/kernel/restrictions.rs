@@ -15,7 +15,7 @@ const FIRST_USER_NAMESPACE: &str = "user:[4026531837]";
 
 /// What the system says of its restrictions, and what it answers to harmless calls.
 #[derive(Clone, Debug, Default)]
-pub struct Facts {
+pub struct Restrictions {
     /// How the kernel is locked down: `none`, `integrity` or `confidentiality`; nothing where it does not tell.
     pub lockdown: Option<String>,
     /// A seccomp filter is at work.
@@ -36,7 +36,7 @@ pub struct Facts {
     pub modules: Vec<String>,
 }
 
-impl Facts {
+impl Restrictions {
     /// Gathers what there is. To be called by a process of one thread, whose limit of locked memory is changed and
     /// changed back.
     pub fn gather() -> Self {
@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn the_limit_of_locked_memory_is_left_as_it_was() {
         let before = getrlimit(Resource::Memlock);
-        Facts::gather();
+        Restrictions::gather();
         assert_eq!(getrlimit(Resource::Memlock), before);
     }
 }

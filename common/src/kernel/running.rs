@@ -16,7 +16,7 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use super::btf::{FOLDER as BTF, Index, KERNEL, Modules, Types, target};
 use super::diagnosis::LOCKED_DOWN;
 use super::fentry;
-use super::restrictions::{self, Facts};
+use super::restrictions::{self, Restrictions};
 use crate::hooks::{Kernel, Kind, Program, Refusal};
 
 /// The names of all functions, those of modules included, whether they tell their types or not.
@@ -181,7 +181,7 @@ impl Running {
         if !is_there {
             let _ = unmount(place, UnmountFlags::DETACH);
         }
-        Err(Refusal::not_permitted(match Facts::gather().lockdown.as_deref() {
+        Err(Refusal::not_permitted(match Restrictions::gather().lockdown.as_deref() {
             Some("confidentiality") => format!("tracefs is empty: {LOCKED_DOWN}"),
             _ => "tracefs is empty: the kernel keeps it empty if locked down at boot".to_string(),
         }))

@@ -8,20 +8,20 @@ use libbpf_rs::Object;
 use super::per_owner::Owners;
 use super::top;
 use crate::bpf::globals::map;
-use crate::bpf::mmap::Counters;
+use crate::bpf::mmap::MappedCounters;
 use crate::owner::{By, Options, Owner};
 
 /// Whose counters, and what was added to each.
-pub type Added<const N: usize> = Vec<(Owner, [u64; N])>;
+pub type Delta<const N: usize> = Vec<(Owner, [u64; N])>;
 
 /// What a tool with `bpf/include/owned_counters.h` counts.
-pub struct Counted<'a, const N: usize> {
-    system: Counters<N>,
+pub struct Counters<'a, const N: usize> {
+    system: MappedCounters<N>,
     owners: Option<Owners<'a>>,
     lost: usize,
 }
 
-impl<'a, const N: usize> Counted<'a, N> {
+impl<'a, const N: usize> Counters<'a, N> {
     /// The counters of a loaded object, of which the one at this place counts what was lost.
     ///
     /// # Errors
@@ -31,7 +31,7 @@ impl<'a, const N: usize> Counted<'a, N> {
             By::System => None,
             _ => Some(Owners::of(object, options)?),
         };
-        Ok(Self { system: Counters::map(&map(object, "counters")?)?, owners, lost })
+        Ok(Self { system: MappedCounters::map(&map(object, "counters")?)?, owners, lost })
     }
 
     /// Whether owners are kept apart.
@@ -49,13 +49,14 @@ impl<'a, const N: usize> Counted<'a, N> {
     ///
     /// # Errors
     /// When the kernel does not let it be read.
-    pub fn since_last(&mut self) -> Result<(Added<N>, u64)> {
+    pub fn since_last(&mut self) -> Result<(Delta<N>, u64)> {
         let added = self.system.since_last();
         let lost = added[self.lost];
         match &mut self.owners {
             None => Ok((vec![(Owner::default(), added)], lost)),
             Some(owners) => {
-                let taken = owners.take::<[u64; N]>()?.into_iter().map(|owned| (owned.owner, owned.total));
+                let taken =
+                    owners.flip_and_drain::<[u64; N]>()?.into_iter().map(|owned| (owned.owner, owned.total));
                 if !owners.repeat() {
                     return Ok((taken.collect(), lost));
                 }
@@ -71,10 +72,10 @@ impl<'a, const N: usize> Counted<'a, N> {
 
 /// The busiest owner first; with --top all others at the end, as one; nobody, who did nothing, where there are none.
 pub fn busiest<const N: usize>(
-    mut added: Added<N>,
+    mut added: Delta<N>,
     options: &Options,
     size: impl Fn(&[u64; N]) -> u64,
-) -> Added<N> {
+) -> Delta<N> {
     top::keep_largest(
         &mut added,
         options.top,

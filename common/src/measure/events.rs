@@ -89,24 +89,24 @@ pub fn write<E: Row>(
 }
 
 /// An event and its time by the kernel's monotonic clock.
-struct Timed<E> {
+struct PendingEvent<E> {
     ns: u64,
     place: u64,
     event: E,
 }
 
-impl<E> PartialEq for Timed<E> {
+impl<E> PartialEq for PendingEvent<E> {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
-impl<E> Eq for Timed<E> {}
-impl<E> PartialOrd for Timed<E> {
+impl<E> Eq for PendingEvent<E> {}
+impl<E> PartialOrd for PendingEvent<E> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
-impl<E> Ord for Timed<E> {
+impl<E> Ord for PendingEvent<E> {
     /// The earliest is the greatest, for it leaves the heap first.
     fn cmp(&self, other: &Self) -> Ordering {
         (other.ns, other.place).cmp(&(self.ns, self.place))
@@ -136,7 +136,7 @@ fn read<E>(
         if let Some((ns, event)) = decode(record) {
             let (place, heap) = &mut *held.borrow_mut();
             *place += 1;
-            heap.push(Timed { ns, place: *place, event });
+            heap.push(PendingEvent { ns, place: *place, event });
         }
         0
     };

@@ -4,7 +4,7 @@ use cli::exit::Result;
 use libbpf_rs::Object;
 use record::histogram::{Hist, RawHist};
 
-use super::per_key::{self, Came, Kept, Total};
+use super::per_key::{self, KeyDelta, PerKey, Total};
 use crate::bpf::globals::map;
 use crate::bpf::mmap::Plain;
 use crate::owner::Options;
@@ -33,14 +33,14 @@ impl Total for Stats {
 
 /// What came under a key.
 #[derive(Default)]
-pub struct Measured {
+pub struct CallStats {
     /// Calls that failed.
     pub errors: u64,
     /// How long all took.
     pub duration: Hist,
 }
 
-impl Measured {
+impl CallStats {
     /// Whether anything came.
     pub fn is_empty(&self) -> bool {
         // An error may be there an instant before its call.
@@ -49,32 +49,32 @@ impl Measured {
 }
 
 /// What is measured of so many keys.
-pub struct Timed<'a> {
-    kept: Kept<'a, Stats>,
+pub struct CallLatencies<'a> {
+    totals: PerKey<'a, Stats>,
     keys: usize,
     options: &'a Options,
 }
 
-impl<'a> Timed<'a> {
+impl<'a> CallLatencies<'a> {
     /// What a loaded object keeps, with so many banks to a key.
     ///
     /// # Errors
     /// A mistake in the tool itself: the object keeps none.
     pub fn of(object: &'a Object, keys: usize, banks: u32, options: &'a Options) -> Result<Self> {
-        Ok(Self { kept: Kept::of(object, &map(object, "stats")?, banks, options)?, keys, options })
+        Ok(Self { totals: PerKey::of(object, &map(object, "stats")?, banks, options)?, keys, options })
     }
 
     /// What came since the last call: by key, and under each key the busiest owner first; with --top, the others last.
     ///
     /// # Errors
     /// When the kernel does not let it be read.
-    pub fn since_last(&mut self) -> Result<Vec<Came<Measured>>> {
-        let mut came = self.kept.since_last(0..self.keys, |sum: &mut Measured, total| {
+    pub fn since_last(&mut self) -> Result<Vec<KeyDelta<CallStats>>> {
+        let mut came = self.totals.since_last(0..self.keys, |sum: &mut CallStats, total| {
             sum.errors += total.errors;
             sum.duration.add_raw(&total.duration);
         })?;
         came.retain(|came| !came.measured.is_empty());
-        let merge = |sum: &mut Measured, more: &Measured| {
+        let merge = |sum: &mut CallStats, more: &CallStats| {
             sum.errors += more.errors;
             sum.duration.add(&more.duration);
         };

@@ -9,7 +9,7 @@ use libbpf_rs::{MapCore, Object, num_possible_cpus};
 use super::halves::Halves;
 use super::per_owner::{Owned, Owners};
 use super::top;
-use crate::bpf::mmap::{Banks, Plain};
+use crate::bpf::mmap::{MappedArray, Plain};
 use crate::owner::{By, Options, Owner};
 
 /// More banks than this spare no more contention, only cost memory.
@@ -54,7 +54,7 @@ impl<const N: usize> Total for [u64; N] {
 
 /// An array map in two halves, with the banks of a key beside each other.
 pub struct Totals<'a, T> {
-    entries: Banks<T>,
+    entries: MappedArray<T>,
     halves: Halves<'a>,
     banks: usize,
 }
@@ -66,7 +66,7 @@ impl<'a, T: Total> Totals<'a, T> {
     /// A mistake in the tool itself: the object keeps none.
     pub fn of(object: &'a Object, map: &dyn MapCore, banks: u32) -> Result<Self> {
         let halves = Halves::of(object, "filled_half")?;
-        Ok(Self { entries: Banks::map_writable(map)?, halves, banks: banks as usize })
+        Ok(Self { entries: MappedArray::map_writable(map)?, halves, banks: banks as usize })
     }
 
     /// What came since the last call, until the next one.
@@ -78,7 +78,7 @@ impl<'a, T: Total> Totals<'a, T> {
 
 /// What came in an interval, under each key.
 pub struct Taken<'a, T> {
-    entries: &'a mut Banks<T>,
+    entries: &'a mut MappedArray<T>,
     /// Which half it is in.
     pub half: usize,
     banks: usize,
@@ -99,7 +99,7 @@ impl<T: Total> Taken<'_, T> {
 }
 
 /// What a tool measured, of the system or of each owner.
-pub enum Kept<'a, T> {
+pub enum PerKey<'a, T> {
     /// In totals of a fixed set of keys.
     System(Totals<'a, T>),
     /// In maps that have an entry for each.
@@ -107,7 +107,7 @@ pub enum Kept<'a, T> {
 }
 
 /// What came of one key, and whose it was.
-pub struct Came<M> {
+pub struct KeyDelta<M> {
     /// Whose.
     pub owner: Owner,
     /// The tool's own number for what was done.
@@ -116,7 +116,7 @@ pub struct Came<M> {
     pub measured: M,
 }
 
-impl<'a, T: Total> Kept<'a, T> {
+impl<'a, T: Total> PerKey<'a, T> {
     /// What a loaded object keeps: in this map, so many banks to a key, or in its banks of owners.
     pub fn of(object: &'a Object, map: &dyn MapCore, banks: u32, options: &Options) -> Result<Self> {
         match options.by {
@@ -134,7 +134,7 @@ impl<'a, T: Total> Kept<'a, T> {
         &mut self,
         keys: impl Iterator<Item = usize>,
         mut add: impl FnMut(&mut M, &T),
-    ) -> Result<Vec<Came<M>>> {
+    ) -> Result<Vec<KeyDelta<M>>> {
         let mut came = Vec::new();
         match self {
             Self::System(totals) => {
@@ -142,21 +142,25 @@ impl<'a, T: Total> Kept<'a, T> {
                 for key in keys {
                     let mut sum = None;
                     taken.each(key, |total| add(sum.get_or_insert_default(), total));
-                    came.extend(sum.map(|measured| Came { owner: Owner::default(), key, measured }));
+                    came.extend(sum.map(|measured| KeyDelta { owner: Owner::default(), key, measured }));
                 }
             }
             Self::Owners(owners) if owners.repeat() => {
                 let mut sums: HashMap<(Owner, usize), M> = HashMap::new();
-                for Owned { owner, key, total } in owners.take::<T>()? {
+                for Owned { owner, key, total } in owners.flip_and_drain::<T>()? {
                     add(sums.entry((owner, key)).or_default(), &total);
                 }
-                came.extend(sums.into_iter().map(|((owner, key), measured)| Came { owner, key, measured }));
+                came.extend(sums.into_iter().map(|((owner, key), measured)| KeyDelta {
+                    owner,
+                    key,
+                    measured,
+                }));
             }
             Self::Owners(owners) => {
-                for Owned { owner, key, total } in owners.take::<T>()? {
+                for Owned { owner, key, total } in owners.flip_and_drain::<T>()? {
                     let mut measured = M::default();
                     add(&mut measured, &total);
-                    came.push(Came { owner, key, measured });
+                    came.push(KeyDelta { owner, key, measured });
                 }
             }
         }
@@ -167,11 +171,11 @@ impl<'a, T: Total> Kept<'a, T> {
 /// By key, and under each key the busiest owner first. With --top only those owners that have the most under all keys
 /// together; under each key the others come last, as one. `merge` adds one sum to another.
 pub fn busiest<M: Default>(
-    came: Vec<Came<M>>,
+    came: Vec<KeyDelta<M>>,
     options: &Options,
     size: impl Fn(&M) -> u64,
     mut merge: impl FnMut(&mut M, &M),
-) -> Vec<Came<M>> {
+) -> Vec<KeyDelta<M>> {
     let mut sizes: HashMap<Owner, u64> = HashMap::new();
     if options.top.is_some() {
         came.iter().for_each(|one| *sizes.entry(one.owner.clone()).or_default() += size(&one.measured));
@@ -190,7 +194,7 @@ pub fn busiest<M: Default>(
     }
     kept.sort_by_cached_key(|one| (one.key, Reverse(size(&one.measured))));
     let owner = Owner::others(options.by);
-    kept.extend(together.into_iter().map(|(key, measured)| Came { owner: owner.clone(), key, measured }));
+    kept.extend(together.into_iter().map(|(key, measured)| KeyDelta { owner: owner.clone(), key, measured }));
     // It leaves those of a key in their order.
     kept.sort_by_key(|one| one.key);
     kept
@@ -202,7 +206,8 @@ mod tests {
 
     #[test]
     fn the_busiest_owners_of_all_keys_stay_and_the_others_are_added_up_under_each() {
-        let came = |comm: &str, key, measured: u64| Came { owner: Owner::comm(comm.into()), key, measured };
+        let came =
+            |comm: &str, key, measured: u64| KeyDelta { owner: Owner::comm(comm.into()), key, measured };
         let all =
             || vec![came("c", 1, 2), came("a", 0, 3), came("b", 1, 9), came("b", 0, 1), came("c", 0, 4)];
         let told = |top| {

@@ -12,7 +12,7 @@ use crate::bpf::bytes::{text, u32_at, u64_at};
 use crate::bpf::globals::{map, set_constant};
 use crate::bpf::mmap::Plain;
 use crate::kernel::running::kernel_names;
-use crate::owner::ancestry::{Lineage, Process};
+use crate::owner::ancestry::{Ancestry, Process};
 use crate::owner::cgroups::Cgroups;
 use crate::owner::{By, Options, Owner};
 
@@ -64,7 +64,7 @@ pub struct Owners<'a> {
     halves: Halves<'a>,
     by: By,
     cgroups: Option<Cgroups>,
-    lineage: Option<Box<Lineage>>,
+    ancestry: Option<Box<Ancestry>>,
 }
 
 impl<'a> Owners<'a> {
@@ -78,7 +78,7 @@ impl<'a> Owners<'a> {
             halves: Halves::of(object, "owned_bank")?,
             by: options.by,
             cgroups: (options.by == By::Cgroup).then(Cgroups::new),
-            lineage: options.apps.clone().map(|apps| Box::new(Lineage::new(apps))),
+            ancestry: options.apps.clone().map(|apps| Box::new(Ancestry::new(apps))),
         })
     }
 
@@ -87,11 +87,11 @@ impl<'a> Owners<'a> {
     ///
     /// # Errors
     /// When the kernel does not let the banks be read.
-    pub fn take<T: Plain>(&mut self) -> Result<Vec<Owned<T>>> {
+    pub fn flip_and_drain<T: Plain>(&mut self) -> Result<Vec<Owned<T>>> {
         let full = self.halves.flip();
         let mut taken = Vec::new();
         let mut active = HashMap::new();
-        let Self { banks, by, cgroups, lineage, .. } = self;
+        let Self { banks, by, cgroups, ancestry, .. } = self;
         batch::drain(&banks[full], |key, value| {
             taken.extend(decode(key, value, *by, cgroups));
             if *by == By::App {
@@ -99,12 +99,12 @@ impl<'a> Owners<'a> {
             }
         })
         .map_err(|error| Failure::failed(format!("cannot read the map of --by: {error}")))?;
-        if let Some(lineage) = lineage {
-            lineage.next(active);
+        if let Some(ancestry) = ancestry {
+            ancestry.next(active);
             // Only now are all parents known.
             for owned in &mut taken {
                 let pid = owned.owner.pid.flatten().unwrap_or_default();
-                owned.owner = Owner::app(lineage.group_of_active(pid));
+                owned.owner = Owner::app(ancestry.group_of_active(pid));
             }
         }
         Ok(taken)
@@ -112,8 +112,8 @@ impl<'a> Owners<'a> {
 
     /// The owner that a `struct owner` and a `struct names` tell of.
     pub(crate) fn owner(&mut self, key: &[u8], names: &[u8]) -> Option<Owner> {
-        match &mut self.lineage {
-            Some(lineage) => process(key, names).map(|(_, process)| Owner::app(lineage.group(&process))),
+        match &mut self.ancestry {
+            Some(ancestry) => process(key, names).map(|(_, process)| Owner::app(ancestry.group(&process))),
             None => owner(key, names, self.by, &mut self.cgroups),
         }
     }

@@ -17,7 +17,7 @@ pub struct Process {
 }
 
 /// Who is whose child, of the processes that were active and those that are there.
-pub struct Lineage {
+pub struct Ancestry {
     apps: Apps,
     /// Those that were active in this interval, and in the one before: a parent may be gone by the time that its child
     /// is told of.
@@ -28,7 +28,7 @@ pub struct Lineage {
     read: fn(u32) -> Option<Process>,
 }
 
-impl Lineage {
+impl Ancestry {
     /// Nobody is known yet.
     pub fn new(apps: Apps) -> Self {
         Self { apps, active: Default::default(), found: HashMap::new(), read }
@@ -101,7 +101,7 @@ mod tests {
         Process { comm: comm.to_string(), ppid }
     }
 
-    fn lineage(name: &str, text: &str) -> Lineage {
+    fn ancestry(name: &str, text: &str) -> Ancestry {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join(name);
         std::fs::write(&file, text).unwrap();
@@ -115,28 +115,28 @@ mod tests {
             30 => Some(process("sh", 1)),
             _ => None,
         };
-        Lineage { read, ..Lineage::new(apps) }
+        Ancestry { read, ..Ancestry::new(apps) }
     }
 
     #[test]
     fn a_process_without_a_group_has_its_nearest_ancestors() {
-        let mut lineage = lineage("groups", "build: make cc\nsystemd: systemd\n");
+        let mut ancestry = ancestry("groups", "build: make cc\nsystemd: systemd\n");
         let active = [("cc", 0), ("x", 20), ("x", 30), ("systemd", 0), ("x", 9), ("x", 77)];
         let pids = [100, 101, 102, 103, 104, 105];
-        lineage.next(pids.into_iter().zip(active.map(|(comm, ppid)| process(comm, ppid))).collect());
-        let told = pids.map(|pid| lineage.group_of_active(pid));
+        ancestry.next(pids.into_iter().zip(active.map(|(comm, ppid)| process(comm, ppid))).collect());
+        let told = pids.map(|pid| ancestry.group_of_active(pid));
         assert_eq!(told, ["build", "build", "other", "systemd", "other", "other"]);
     }
 
     #[test]
     fn parents_that_have_gone_are_known_if_they_were_active() {
-        let mut lineage = lineage("groups", "build: make cc\n");
+        let mut ancestry = ancestry("groups", "build: make cc\n");
         let child = || HashMap::from([(78, process("x", 77))]);
         let mut both = child();
         both.insert(77, process("sh", 10));
         let told = [both, child(), child()].map(|active| {
-            lineage.next(active);
-            lineage.group_of_active(78)
+            ancestry.next(active);
+            ancestry.group_of_active(78)
         });
         assert_eq!(told, ["build", "build", "other"]);
     }

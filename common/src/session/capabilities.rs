@@ -11,7 +11,7 @@ use crate::kernel::restrictions;
 use crate::kernel::running::Running;
 
 /// A capability that a tool needs for something of its own, and what for.
-pub type Also = (Capability, &'static str);
+pub type ExtraCapability = (Capability, &'static str);
 
 /// Why all tools need the two that they need everywhere.
 const PROGRAMS: &str = "BPF programs and maps";
@@ -19,7 +19,7 @@ const MEMORY: &str = "tracing programs, which read the kernel's memory";
 
 /// A capability that a tool needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Need {
+pub struct NeededCapability {
     /// By its name, `CAP_BPF`.
     pub capability: String,
     /// What for, and what does instead of it.
@@ -29,15 +29,15 @@ pub struct Need {
 }
 
 /// What there is to be known before anything is loaded: libbpf then changes it.
-pub struct Rights {
+pub struct CallerCapabilities {
     /// The kernel counts BPF's memory against a limit that only a right raises.
     memory_is_limited: bool,
     effective: CapsHashSet,
 }
 
-impl Rights {
+impl CallerCapabilities {
     /// Of this process.
-    pub fn of_caller() -> Self {
+    pub fn current() -> Self {
         let may_not_be_raised = getrlimit(Resource::Memlock).maximum.is_some();
         Self {
             memory_is_limited: may_not_be_raised && restrictions::memlock().is_some(),
@@ -46,56 +46,63 @@ impl Rights {
     }
 
     /// What every tool needs, whatever it attaches to.
-    pub fn least(&self) -> Vec<Need> {
-        let mut needs = Needs { rights: self, all: Vec::new() };
+    pub fn least(&self) -> Vec<NeededCapability> {
+        let mut needs = NeededCapabilities { caller: self, all: Vec::new() };
         needs.least();
         needs.all
     }
 
     /// What a tool needs to attach so, or better where it was a capability for want of which it does not; and what it
-    /// needs `also`.
-    pub fn needed(&self, plan: &Plan, kernel: &Running, overhead: bool, also: &[Also]) -> Vec<Need> {
-        let mut needs = Needs { rights: self, all: Vec::new() };
+    /// needs as `extra`.
+    pub fn needed(
+        &self,
+        plan: &Plan,
+        kernel: &Running,
+        overhead: bool,
+        extra: &[ExtraCapability],
+    ) -> Vec<NeededCapability> {
+        let mut needs = NeededCapabilities { caller: self, all: Vec::new() };
         needs.least();
-        let taken = |kind: Kind| plan.programs().filter(move |program| program.kind == kind);
-        // Rungs by how they begin, for want of a capability passed over.
+        let chosen = |kind: Kind| plan.programs().filter(move |program| program.kind == kind);
+        // Rungs by how they begin, for want of a capability rejected.
         let lacks = |capability: Capability, begin: &str| {
-            let mut passed = plan.hooks.iter().flat_map(|hook| &hook.passed);
-            passed.any(|(rung, refusal)| refusal.lacks == Some(capability) && rung.starts_with(begin))
+            let mut rejected = plan.hooks.iter().flat_map(|hook| &hook.rejected);
+            rejected.any(|(rung, refusal)| refusal.lacks == Some(capability) && rung.starts_with(begin))
         };
         let admin = Capability::CAP_SYS_ADMIN;
         let unreadable = lacks(Capability::CAP_DAC_READ_SEARCH, "");
-        let by_tracepoints = unreadable || lacks(admin, "tracepoint:") || taken(Kind::Tracepoint).count() > 0;
+        let by_tracepoints =
+            unreadable || lacks(admin, "tracepoint:") || chosen(Kind::Tracepoint).count() > 0;
         if by_tracepoints && (unreadable || kernel.tracefs_is_closed()) {
             needs.add(Capability::CAP_DAC_READ_SEARCH, "tracepoints in tracefs, which only root can read");
         }
-        let by_perf = by_tracepoints || lacks(admin, "kprobe:") || taken(Kind::Kprobe).count() > 0;
+        let by_perf = by_tracepoints || lacks(admin, "kprobe:") || chosen(Kind::Kprobe).count() > 0;
         if by_perf && restrictions::perf_asks_for_admin() {
             let reason = "kernel.perf_event_paranoid is above 2: or sysctl kernel.perf_event_paranoid=2";
             needs.add(admin, reason);
         }
-        let of_modules = taken(Kind::Fentry).any(|program| !kernel.types_have(program));
+        let of_modules = chosen(Kind::Fentry).any(|program| !kernel.types_have(program));
         if of_modules || lacks(admin, "fentry:") {
             needs.add(admin, "fentry on functions of modules");
         }
         if overhead {
             needs.add(admin, "--overhead: the kernel's statistics of BPF programs");
         }
-        also.iter().for_each(|(capability, reason)| needs.add(*capability, reason));
+        extra.iter().for_each(|(capability, reason)| needs.add(*capability, reason));
         needs.all
     }
 }
 
-struct Needs<'a> {
-    rights: &'a Rights,
-    all: Vec<Need>,
+struct NeededCapabilities<'a> {
+    caller: &'a CallerCapabilities,
+    all: Vec<NeededCapability>,
 }
 
-impl Needs<'_> {
+impl NeededCapabilities<'_> {
     fn least(&mut self) {
         self.add(Capability::CAP_BPF, PROGRAMS);
         self.add(Capability::CAP_PERFMON, MEMORY);
-        if self.rights.memory_is_limited {
+        if self.caller.memory_is_limited {
             let reason =
                 "this kernel counts BPF's memory against RLIMIT_MEMLOCK: or a unit's LimitMEMLOCK=infinity";
             self.add(Capability::CAP_SYS_RESOURCE, reason);
@@ -109,12 +116,12 @@ impl Needs<'_> {
             need.reason = format!("{}; {reason}", need.reason);
             return;
         }
-        let missing = !self.rights.covers(capability);
-        self.all.push(Need { capability: name, reason: reason.to_string(), missing });
+        let missing = !self.caller.covers(capability);
+        self.all.push(NeededCapability { capability: name, reason: reason.to_string(), missing });
     }
 }
 
-impl Rights {
+impl CallerCapabilities {
     /// The kernel takes CAP_SYS_ADMIN for the two that were split off from it (`bpf_capable` and `perfmon_capable` of
     /// `linux/capability.h`); what is root's root may read.
     fn covers(&self, capability: Capability) -> bool {
@@ -137,11 +144,11 @@ mod tests {
 
     #[test]
     fn a_capability_is_told_once_with_all_reasons() {
-        let rights = Rights {
+        let caller = CallerCapabilities {
             memory_is_limited: true,
             effective: CapsHashSet::from([Capability::CAP_BPF, Capability::CAP_SYS_RESOURCE]),
         };
-        let mut needs = Needs { rights: &rights, all: Vec::new() };
+        let mut needs = NeededCapabilities { caller: &caller, all: Vec::new() };
         needs.least();
         needs.add(Capability::CAP_SYS_RESOURCE, "something else");
         let told: Vec<_> = needs.all.iter().map(|need| (need.capability.as_str(), need.missing)).collect();
@@ -152,7 +159,7 @@ mod tests {
     #[test]
     fn the_old_right_to_all_covers_those_split_off() {
         let effective = CapsHashSet::from([Capability::CAP_SYS_ADMIN]);
-        let rights = Rights { memory_is_limited: false, effective };
-        assert!(rights.least().iter().all(|need| !need.missing));
+        let caller = CallerCapabilities { memory_is_limited: false, effective };
+        assert!(caller.least().iter().all(|need| !need.missing));
     }
 }

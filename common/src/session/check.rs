@@ -1,4 +1,4 @@
-//! `--check`: which rung each hook took, which were passed over, and why.
+//! `--check`: which rung each hook took, which were rejected, and why.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use cli::exit::{Failure, Result};
 use serde::Serialize;
 
-use super::capabilities::Need;
+use super::capabilities::NeededCapability;
 use crate::hooks::plan::{Plan, Planned};
 use crate::options::Output;
 
@@ -21,31 +21,31 @@ struct Row<'a> {
     programs: usize,
     optional: bool,
     bound: Option<&'a str>,
-    passed: Vec<Passed<'a>>,
+    passed: Vec<Rejected<'a>>,
 }
 
 #[derive(Serialize)]
-struct Passed<'a> {
+struct Rejected<'a> {
     rung: &'a str,
     reason: &'a str,
 }
 
 impl<'a> From<&'a Planned> for Row<'a> {
     fn from(hook: &'a Planned) -> Self {
-        let passed = hook.passed.iter().map(|(rung, refusal)| Passed { rung, reason: &refusal.reason });
+        let passed = hook.rejected.iter().map(|(rung, refusal)| Rejected { rung, reason: &refusal.reason });
         Self {
             hook: hook.hook,
             rung: hook.rung.clone(),
-            programs: hook.taken.len(),
+            programs: hook.chosen.len(),
             optional: hook.optional,
-            bound: hook.bound,
+            bound: hook.limitation,
             passed: passed.collect(),
         }
     }
 }
 
 /// Prints a row per hook, and what rights that takes: JSON where asked for, else text.
-pub fn print(plan: &Plan, needs: &[Need], output: Option<Output>) -> Result<()> {
+pub fn print(plan: &Plan, needs: &[NeededCapability], output: Option<Output>) -> Result<()> {
     let mut out = io::stdout().lock();
     let written = write(&mut out, plan, output).and_then(|()| write_needs(&mut out, plan, needs, output));
     written.and_then(|()| out.flush()).map_err(Failure::stdout)
@@ -54,7 +54,7 @@ pub fn print(plan: &Plan, needs: &[Need], output: Option<Output>) -> Result<()> 
 /// Says on stderr what is attached: each hook's rung, and the programs that this is.
 pub fn tell(plan: &Plan) {
     for (hook, rung) in plan.hooks.iter().filter_map(|hook| Some((hook, hook.rung.as_ref()?))) {
-        let programs: Vec<_> = hook.taken.iter().map(|program| program.name.as_str()).collect();
+        let programs: Vec<_> = hook.chosen.iter().map(|program| program.name.as_str()).collect();
         eprintln!("attached for {} by {rung}: {}", hook.hook, programs.join(" "));
     }
 }
@@ -84,7 +84,12 @@ fn write(out: &mut impl Write, plan: &Plan, output: Option<Output>) -> io::Resul
 }
 
 /// What rights it takes: a row for each capability, in text a line and what there is to say about some.
-fn write_needs(out: &mut impl Write, plan: &Plan, needs: &[Need], output: Option<Output>) -> io::Result<()> {
+fn write_needs(
+    out: &mut impl Write,
+    plan: &Plan,
+    needs: &[NeededCapability],
+    output: Option<Output>,
+) -> io::Result<()> {
     if output == Some(Output::Json) {
         return needs.iter().try_for_each(|need| writeln!(out, "{}", serde_json::to_string(need)?));
     }
@@ -104,29 +109,29 @@ fn write_needs(out: &mut impl Write, plan: &Plan, needs: &[Need], output: Option
     Ok(())
 }
 
-/// Says once what the rungs taken cannot see, and which optional hooks are not there.
-pub fn warn_of_bounds(plan: &Plan) {
-    let mut bounds: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+/// Says once what the rungs chosen cannot see, and which optional hooks are not there.
+pub fn warn_of_limitations(plan: &Plan) {
+    let mut limitations: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for hook in &plan.hooks {
-        if let Some(bound) = hook.bound {
-            bounds.entry(bound).or_default().push(hook.hook);
+        if let Some(limitation) = hook.limitation {
+            limitations.entry(limitation).or_default().push(hook.hook);
         }
         // Of the best way: what comes after it is a makeshift, and mostly for other kernels.
-        let first = hook.passed.iter().find(|(_, refusal)| refusal.was_tried());
-        let lacks = hook.taken.is_empty() && !hook.pointless;
+        let first = hook.rejected.iter().find(|(_, refusal)| refusal.was_tried());
+        let lacks = hook.chosen.is_empty() && !hook.absent_is_fine;
         if let (true, Some((rung, refusal))) = (lacks, first) {
             eprintln!("note: skips optional hook {}: {rung}: {}", hook.hook, refusal.reason);
         }
     }
-    for (bound, hooks) in bounds {
-        eprintln!("note: {}: {bound} (--check shows why)", hooks.join(", "));
+    for (limitation, hooks) in limitations {
+        eprintln!("note: {}: {limitation} (--check shows why)", hooks.join(", "));
     }
 }
 
 /// The end of a tool that cannot have a hook that it needs. The reason is that of the last rung that was tried, of
 /// those that were not permitted if there is one: what can be remedied comes first.
 pub fn failure(missing: &Planned) -> Failure {
-    let tried: Vec<_> = missing.passed.iter().filter(|(_, refusal)| refusal.was_tried()).collect();
+    let tried: Vec<_> = missing.rejected.iter().filter(|(_, refusal)| refusal.was_tried()).collect();
     let rungs: Vec<_> = tried.iter().map(|(rung, _)| rung.as_str()).collect();
     let forbidden = tried.iter().rfind(|(_, refusal)| refusal.not_permitted);
     let reason = forbidden.or(tried.last()).map_or("no rung", |(_, refusal)| refusal.reason.as_str());
@@ -145,15 +150,15 @@ mod tests {
     use crate::hooks::{Program, Refusal};
     use cli::exit::Exit;
 
-    fn planned(taken: Vec<Program>, refusal: Refusal) -> Planned {
+    fn planned(chosen: Vec<Program>, refusal: Refusal) -> Planned {
         Planned {
             hook: "reads",
-            rung: (!taken.is_empty()).then(|| describe(&taken, "")),
-            taken,
-            bound: Some("no io_uring"),
-            passed: vec![("fentry:vfs_read".to_string(), refusal)],
+            rung: (!chosen.is_empty()).then(|| describe(&chosen, "")),
+            chosen,
+            limitation: Some("no io_uring"),
+            rejected: vec![("fentry:vfs_read".to_string(), refusal)],
             optional: false,
-            pointless: false,
+            absent_is_fine: false,
         }
     }
 
@@ -168,7 +173,7 @@ mod tests {
             "reads         kprobe:vfs_read\n                bound: no io_uring\n                \
              rejected fentry:vfs_read: not in this kernel\n"
         );
-        let need = |capability: &str, missing| Need {
+        let need = |capability: &str, missing| NeededCapability {
             capability: capability.to_string(),
             reason: "it".to_string(),
             missing,

@@ -5,15 +5,15 @@ use std::sync::Mutex;
 
 use libbpf_rs::{PrintLevel, set_print};
 
-static SAID: Mutex<String> = Mutex::new(String::new());
+static LOG: Mutex<String> = Mutex::new(String::new());
 
 /// Has libbpf's words kept, and shown on stderr if they are to be.
-pub fn listen(show: bool) {
+pub fn capture(show: bool) {
     set_print(Some((PrintLevel::Info, if show { print } else { keep })));
 }
 
 fn keep(_: PrintLevel, message: String) {
-    if let Ok(mut said) = SAID.lock() {
+    if let Ok(mut said) = LOG.lock() {
         said.push_str(&message);
     }
 }
@@ -24,15 +24,15 @@ fn print(level: PrintLevel, message: String) {
 }
 
 /// Forgets what was said before.
-pub fn forget() {
-    if let Ok(mut said) = SAID.lock() {
+pub fn clear() {
+    if let Ok(mut said) = LOG.lock() {
         said.clear();
     }
 }
 
 /// What was said since.
-pub fn said() -> String {
-    SAID.lock().map(|said| said.clone()).unwrap_or_default()
+pub fn captured() -> String {
+    LOG.lock().map(|said| said.clone()).unwrap_or_default()
 }
 
 /// The names of the programs that the kernel would not load.

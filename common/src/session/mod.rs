@@ -19,42 +19,42 @@ use libbpf_rs::{Link, MapCore, MapFlags};
 
 use crate::bpf::globals::{map, set_constant};
 use crate::hooks::plan::{Plan, plan};
-use crate::hooks::refused::Tried;
+use crate::hooks::refused::KnownRefusals;
 use crate::hooks::{Kind, Program, Refusal};
 use crate::kernel::btf::Types;
 use crate::kernel::diagnosis::{Scope, Step, diagnose};
-use crate::kernel::offline::Described;
+use crate::kernel::offline::Offline;
 use crate::kernel::privilege;
-use crate::kernel::restrictions::Facts;
+use crate::kernel::restrictions::Restrictions;
 use crate::kernel::running::Running;
 use crate::measure::per_owner;
 use crate::options::Common;
 use crate::owner::filter::Filter;
 use crate::owner::{self, By};
 use attach_target::Resolver;
-use capabilities::{Also, Rights};
+use capabilities::{CallerCapabilities, ExtraCapability};
 use open::{first_opened, opened, programs, unusable};
-use prog_stats::Meter;
-pub use tool::{Prove, Tool};
+use prog_stats::ProgStats;
+pub use tool::{Selftest, Tool};
 
 /// A tool at work: loaded, attached, without rights.
 pub struct Session<S> {
     /// The tool's loaded skeleton.
     pub skel: S,
-    /// What was attached, and what was passed over.
+    /// What was attached, and what was rejected.
     pub plan: Plan,
     /// Becomes readable when the tool is asked to end.
     pub stop: Stop,
     /// What the tool's own programs cost and miss.
-    pub meter: Meter,
+    pub prog_stats: ProgStats,
     /// Whether these programs counted what the self-test did, which is not to be reported.
-    pub counted_proof: bool,
+    pub selftest_counted: bool,
     /// The links of what was attached, by the program's name. Dropping a link detaches.
     pub links: BTreeMap<String, Link>,
 }
 
-/// Plans, loads, attaches, and tries what it has: a rung that the kernel refuses, or that sees nothing, is passed
-/// over for the next.
+/// Plans, loads, attaches, and tries what it has: a rung that the kernel refuses, or that sees nothing, is rejected
+/// for the next one.
 ///
 /// With `--check` it prints what came of that, and ends.
 ///
@@ -79,7 +79,7 @@ where
 pub fn start_with<B>(
     tool: &Tool<'_, B, B::Output, <B::Output as OpenSkel<'static>>::Output>,
     common: &Common,
-    also: &[Also],
+    extra: &[ExtraCapability],
     last: impl FnOnce(),
 ) -> Result<Session<<B::Output as OpenSkel<'static>>::Output>>
 where
@@ -92,40 +92,41 @@ where
         owner.check()?;
     }
     let filter = Filter::of(common)?;
-    let rights = common.check.then(Rights::of_caller);
+    let caller = common.check.then(CallerCapabilities::current);
     privilege::check().inspect_err(|_| {
         // As much as there is to be said without trying.
         let plan = Plan { hooks: Vec::new() };
-        if let Some(rights) = &rights {
-            let _ = check::print(&plan, &rights.least(), common.output);
+        if let Some(caller) = &caller {
+            let _ = check::print(&plan, &caller.least(), common.output);
         }
     })?;
     privilege::check_bpf()?;
     Running::check()?;
-    libbpf_log::listen(common.verbose);
+    libbpf_log::capture(common.verbose);
     let statistics = common.overhead.then(prog_stats::enable).transpose()?;
     let (first, target) = first_opened(tool)?;
-    let mut kernel = Tried::new(Running::of(target.index, &programs(first.open_object())));
+    let mut kernel = KnownRefusals::new(Running::of(target.index, &programs(first.open_object())));
     let mut first = Some(first);
-    // What a hook sees is proven once, by work of this process: without the user's filter, and whoever does it.
+    // What a hook sees is tested once, by work of this process: without the user's filter, and whoever does it.
     let asks = filter.is_set() || tool.owner.is_some_and(|owner| owner.by != By::System);
-    let mut proven = tool.prove.is_none();
-    let (skel, plan, links, counted_proof) = loop {
+    let mut selftest_done = tool.selftest.is_none();
+    let (skel, plan, links, selftest_counted) = loop {
         let open = first.take().map_or_else(|| opened(tool, target.btf.as_ref()), Ok)?;
         let (program, refusal) =
-            match attempt(tool, open, common, &kernel, rights.as_ref(), &filter, !proven)? {
-                Attempt::Attached { skel, plan, links, proves: false } => {
+            match attempt(tool, open, common, &kernel, caller.as_ref(), &filter, !selftest_done)? {
+                Attempt::Attached { skel, plan, links, to_selftest: false } => {
                     break (skel, plan, links, false);
                 }
-                Attempt::Attached { skel, plan, links, proves: true } => {
-                    let blind = tool.prove.map(|prove| prove(&skel, &plan)).transpose()?.unwrap_or_default();
-                    match first_blind(&plan, &blind) {
-                        Some(blind) => (
-                            blind,
+                Attempt::Attached { skel, plan, links, to_selftest: true } => {
+                    let unseen =
+                        tool.selftest.map(|selftest| selftest(&skel, &plan)).transpose()?.unwrap_or_default();
+                    match first_unseen(&plan, &unseen) {
+                        Some(unseen) => (
+                            unseen,
                             Refusal::missing("attached, but not called every time: inlined by the compiler"),
                         ),
                         None if asks => {
-                            proven = true;
+                            selftest_done = true;
                             continue;
                         }
                         None => break (skel, plan, links, true),
@@ -140,8 +141,8 @@ where
     for note in kernel.kernel().take_notes().iter().filter(|_| !common.quiet) {
         eprintln!("note: {note}");
     }
-    if let Some(rights) = rights {
-        let needs = rights.needed(&plan, kernel.kernel(), common.overhead, also);
+    if let Some(caller) = caller {
+        let needs = caller.needed(&plan, kernel.kernel(), common.overhead, extra);
         check::print(&plan, &needs, common.output)?;
         return Err(Failure::none());
     }
@@ -149,20 +150,20 @@ where
         check::tell(&plan);
     }
     if !common.quiet {
-        check::warn_of_bounds(&plan);
+        check::warn_of_limitations(&plan);
     }
     let probes = plan.programs().filter(|program| program.kind == Kind::Kprobe);
     let probes = probes.filter_map(|program| links.get(&program.name));
-    let mut meter = Meter::new(skel.object(), probes, statistics)?;
+    let mut prog_stats = ProgStats::new(skel.object(), probes, statistics)?;
     last();
     // Rights belong to a thread: they are given up before there is a second one, the one that waits for signals.
-    if let Err(error) = privilege::drop_all(|| meter.works())
+    if let Err(error) = privilege::drop_all(|| prog_stats.works())
         && !common.quiet
     {
         eprintln!("note: could not drop capabilities: {error}");
     }
-    meter.account();
-    Ok(Session { skel, plan, stop: Stop::on_signals()?, meter, counted_proof, links })
+    prog_stats.account();
+    Ok(Session { skel, plan, stop: Stop::on_signals()?, prog_stats, selftest_counted, links })
 }
 
 /// Plans for a kernel that is not running here, prints that, and ends: status 3 where a needed hook has no rung.
@@ -175,7 +176,7 @@ where
     B: SkelBuilder<'static>,
 {
     let planned = || {
-        let kernel = Described::read(folder)?;
+        let kernel = Offline::read(folder)?;
         let open = opened(tool, None)?;
         let plan = plan(tool.hooks, tool.wanted, &programs(open.open_object()), &kernel, common.attach);
         let plan = plan.map_err(Failure::failed)?;
@@ -187,8 +188,8 @@ where
 
 /// What became of a plan when it was tried.
 enum Attempt<S> {
-    /// All is attached; where it `proves`, without the user's filter, and what it sees is to be proven.
-    Attached { skel: S, plan: Plan, links: BTreeMap<String, Link>, proves: bool },
+    /// All is attached; where it is `to_selftest`, without the user's filter, and what it sees is to be tested.
+    Attached { skel: S, plan: Plan, links: BTreeMap<String, Link>, to_selftest: bool },
     /// The kernel refused this program, for which there may be another rung.
     Refused(Program, Refusal),
 }
@@ -197,10 +198,10 @@ fn attempt<B>(
     tool: &Tool<'_, B, B::Output, <B::Output as OpenSkel<'static>>::Output>,
     mut open: B::Output,
     common: &Common,
-    kernel: &Tried<Running>,
-    rights: Option<&Rights>,
+    kernel: &KnownRefusals<Running>,
+    caller: Option<&CallerCapabilities>,
     filter: &Filter,
-    may_prove: bool,
+    may_selftest: bool,
 ) -> Result<Attempt<<B::Output as OpenSkel<'static>>::Output>>
 where
     B: SkelBuilder<'static>,
@@ -208,21 +209,21 @@ where
     let plan = plan(tool.hooks, tool.wanted, &programs(open.open_object()), kernel, common.attach);
     let plan = plan.map_err(Failure::failed)?;
     if let Some(missing) = plan.failing() {
-        if let Some(rights) = rights {
-            let needs = rights.needed(&plan, kernel.kernel(), common.overhead, &[]);
+        if let Some(caller) = caller {
+            let needs = caller.needed(&plan, kernel.kernel(), common.overhead, &[]);
             check::print(&plan, &needs, common.output)?;
         }
         return Err(check::failure(missing));
     }
     // A tracepoint stands where its event happens: only functions can be inlined.
-    let proves = may_prove && plan.watches_functions();
+    let to_selftest = may_selftest && plan.watches_functions();
     let no_filter = Filter::default();
-    let filter = if proves { &no_filter } else { filter };
+    let filter = if to_selftest { &no_filter } else { filter };
     if let Some(owner) = tool.owner {
-        let owner = if proves { owner::Options::SYSTEM } else { owner };
+        let owner = if to_selftest { owner::Options::SYSTEM } else { owner };
         per_owner::configure(open.open_object_mut(), owner).map_err(|error| unusable("set up", &error))?;
     }
-    libbpf_log::forget();
+    libbpf_log::clear();
     let mut targets = Resolver::default();
     for mut program in open.open_object_mut().progs_mut() {
         let planned = plan.program(&program.name().to_string_lossy());
@@ -240,7 +241,7 @@ where
         Ok(skel) => skel,
         Err(error) => {
             let program =
-                libbpf_log::not_loaded(&libbpf_log::said()).find_map(|name| plan.program(name).cloned());
+                libbpf_log::not_loaded(&libbpf_log::captured()).find_map(|name| plan.program(name).cloned());
             return refused(program.as_ref(), Step::Load, &error);
         }
     };
@@ -262,13 +263,13 @@ where
         };
     }
     drop(loaded);
-    Ok(Attempt::Attached { skel, plan, links, proves })
+    Ok(Attempt::Attached { skel, plan, links, to_selftest })
 }
 
 /// A program of the first hook, of those that saw nothing, that has been given one.
-fn first_blind(plan: &Plan, blind: &[&'static str]) -> Option<Program> {
-    let hook = plan.hooks.iter().find(|hook| blind.contains(&hook.hook) && !hook.taken.is_empty())?;
-    hook.taken.first().cloned()
+fn first_unseen(plan: &Plan, unseen: &[&'static str]) -> Option<Program> {
+    let hook = plan.hooks.iter().find(|hook| unseen.contains(&hook.hook) && !hook.chosen.is_empty())?;
+    hook.chosen.first().cloned()
 }
 
 /// What a refusal means: for the program, if it is known which it was, and maybe for all that could be tried.
@@ -278,9 +279,9 @@ fn refused<S>(
     error: &libbpf_rs::Error,
 ) -> Result<Attempt<S>> {
     let step = step(program.map(|program| program.kind));
-    let said = libbpf_log::said();
+    let said = libbpf_log::captured();
     let denied = error.kind() == libbpf_rs::ErrorKind::PermissionDenied;
-    let refusal = match diagnose(step, denied, &said, &Facts::gather()) {
+    let refusal = match diagnose(step, denied, &said, &Restrictions::gather()) {
         Some(diagnosis) if program.is_none() || diagnosis.scope == Scope::All => return Err(diagnosis.into()),
         Some(diagnosis) => diagnosis.into(),
         None => Refusal::missing(format!("this kernel does not {step} it: {error:#} (-v shows why)")),

@@ -8,11 +8,11 @@ use cli::interval::Account;
 use libbpf_rs::{Link, Object};
 
 use crate::kernel::diagnosis::{Step, diagnose};
-use crate::kernel::restrictions::Facts;
+use crate::kernel::restrictions::Restrictions;
 
 /// What the kernel accounts to a set of programs, since they were loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cost {
+pub struct RunStats {
     /// Nanoseconds spent in the programs; 0 unless statistics are on.
     pub ns: u64,
     /// How often they ran; 0 unless statistics are on.
@@ -22,7 +22,7 @@ pub struct Cost {
     pub missed: u64,
 }
 
-impl Cost {
+impl RunStats {
     /// What came since an earlier account.
     pub fn since(self, before: Self) -> Self {
         Self {
@@ -34,15 +34,15 @@ impl Cost {
 }
 
 /// Reads the kernel's account of the tool's own programs.
-pub struct Meter {
+pub struct ProgStats {
     programs: Vec<OwnedFd>,
     links: Vec<OwnedFd>,
-    seen: Cost,
+    seen: RunStats,
     /// Held for as long as the kernel shall keep statistics.
     statistics: Option<OwnedFd>,
 }
 
-impl Meter {
+impl ProgStats {
     /// Keeps descriptors of an object's loaded programs and of the links of its probes; `statistics` is held for as
     /// long as the kernel shall keep them.
     pub(crate) fn new<'a>(
@@ -56,7 +56,7 @@ impl Meter {
         let programs = programs.collect::<std::io::Result<_>>().map_err(unkept)?;
         let links = links.map(|link| link.as_fd().try_clone_to_owned());
         let links = links.collect::<std::io::Result<_>>().map_err(unkept)?;
-        Ok(Self { programs, links, seen: Cost::default(), statistics })
+        Ok(Self { programs, links, seen: RunStats::default(), statistics })
     }
 
     /// Whether the kernel tells, with the rights that are left.
@@ -81,7 +81,7 @@ pub fn enable() -> Result<OwnedFd> {
     if fd < 0 {
         let error = Error::from_raw_os_error(-fd);
         let denied = error.kind() == ErrorKind::PermissionDenied;
-        return Err(match diagnose(Step::Statistics, denied, "", &Facts::gather()) {
+        return Err(match diagnose(Step::Statistics, denied, "", &Restrictions::gather()) {
             Some(diagnosis) => diagnosis.into(),
             None => Failure::unsupported(format!(
                 "--overhead: this kernel does not account for BPF programs ({error}): needs Linux 5.8"
@@ -93,8 +93,8 @@ pub fn enable() -> Result<OwnedFd> {
 }
 
 /// The kernel's account of these programs; `None` where it does not tell.
-pub fn account<F: AsFd>(programs: &[F]) -> Option<Cost> {
-    let mut cost = Cost::default();
+pub fn account<F: AsFd>(programs: &[F]) -> Option<RunStats> {
+    let mut cost = RunStats::default();
     for program in programs {
         let info = info(program.as_fd())?;
         cost.ns += info.run_time_ns;

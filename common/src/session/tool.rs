@@ -20,8 +20,8 @@ pub struct Tool<'a, B, O, S> {
     pub owner: Option<&'a owner::Options>,
     /// Does a little of what each hook shall see, and names the hooks that did not see it: functions can be
     /// attached to and never be called, because the compiler inlined them.
-    pub prove: Option<Prove<S>>,
+    pub selftest: Option<Selftest<S>>,
 }
 
 /// Works a little, and names the hooks that did not see it.
-pub type Prove<S> = fn(&S, &Plan) -> Result<Vec<&'static str>>;
+pub type Selftest<S> = fn(&S, &Plan) -> Result<Vec<&'static str>>;

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 use tempfile::NamedTempFile;
+use tests::block_trace::{Collector, EmptyFlushes};
 use tests::cgroup::Cgroup;
 use tests::comparison::Comparison;
 use tests::disk::{Disk, below};
-use tests::ledger::{Ledger, Measured, Watched};
-use tests::raw::{Collector, EmptyFlushes};
+use tests::diskstats::{DiskPart, DiskStats, Watched};
 use tests::records::{count, of_disk, sum};
 use tests::tool::Tool;
 use tests::workload::Workload;
@@ -37,8 +37,8 @@ fn a_loop_devices_reads_and_writes() {
         let job = fio::run(&disk.path(), &[&MIXED, way].concat());
         let measured = watched.part();
         measured.agrees(&format!("{way:?}"));
-        let Measured { ledger, records, .. } = measured;
-        for (op, done) in [("read", ledger.reads), ("write", ledger.writes)] {
+        let DiskPart { diskstats, records, .. } = measured;
+        for (op, done) in [("read", diskstats.reads), ("write", diskstats.writes)] {
             let asked = fio::done(&job, op);
             assert_eq!(done[1], asked[1], "bytes by fio's account, {op}, {way:?}");
             if !way.contains(&"--bs=8m") {
@@ -62,9 +62,9 @@ fn a_known_number_of_direct_reads_and_writes() {
     let disk = Disk::over_file(16);
     let work = ["io", "--file", &disk.path(), "--reads", "1511", "--writes", "1009", "--bytes", "4096"];
     let mut watched = Watched::start(&disk.name);
-    let (_, Measured { ledger, told, .. }) = watched.without_losses(|| Workload::run(&work));
+    let (_, DiskPart { diskstats, told, .. }) = watched.without_losses(|| Workload::run(&work));
     assert_eq!((told.reads, told.writes), ([1_511, 1_511 * 4_096], [1_009, 1_009 * 4_096]));
-    assert_eq!(told, ledger);
+    assert_eq!(told, diskstats);
     watched.end();
 }
 
@@ -77,18 +77,18 @@ fn flushes_and_discards() {
     let disk = Disk::over_file(64);
     let options = ["--rw=randwrite", "--ioengine=psync", "--bs=4k", "--number_ios=257", "--fsync=1"];
     let mut watched = Watched::start(&disk.name);
-    let (job, Measured { ledger, told, .. }) = watched.without_losses(|| fio::run(&disk.path(), &options));
+    let (job, DiskPart { diskstats, told, .. }) = watched.without_losses(|| fio::run(&disk.path(), &options));
     assert_eq!(told.writes, [257, 257 * 4_096]);
     // One after the other, so the kernel has none to join: each empty flush is a flush of the device, and in the
     // kernel's account an empty write as well.
-    assert_eq!(told.flushes, ledger.flushes);
+    assert_eq!(told.flushes, diskstats.flushes);
     assert_eq!(Some(told.flushes), job["sync"]["total_ios"].as_u64());
-    assert_eq!([told.writes[0] + told.flushes, told.writes[1]], ledger.writes);
+    assert_eq!([told.writes[0] + told.flushes, told.writes[1]], diskstats.writes);
 
-    let (_, Measured { ledger, told, .. }) = watched.without_losses(|| {
+    let (_, DiskPart { diskstats, told, .. }) = watched.without_losses(|| {
         programs::succeed("blkdiscard", &["--length", "48M", "--step", "1M", &disk.path()])
     });
-    assert_eq!(told.discards, ledger.discards);
+    assert_eq!(told.discards, diskstats.discards);
     assert_eq!(told.discards, [48, 48 << 20]);
     watched.end();
 }
@@ -114,9 +114,9 @@ fn the_real_disk() {
     let job = fio::run(&path, &[&MIXED[..], &options].concat());
     let mut measured = watched.part();
     // In the kernel's account a write each.
-    measured.ledger.writes[0] -= flushes.end(&measured.span);
+    measured.diskstats.writes[0] -= flushes.end(&measured.span);
     measured.agrees("fio's requests and all others of the disk");
-    for (op, done) in [("read", measured.ledger.reads), ("write", measured.ledger.writes)] {
+    for (op, done) in [("read", measured.diskstats.reads), ("write", measured.diskstats.writes)] {
         assert!(done[1] >= fio::done(&job, op)[1], "{op}: fewer bytes than fio asked for");
     }
     watched.end();
@@ -135,9 +135,9 @@ fn a_disk_made_of_bios() {
         ["--rw=randread", "--ioengine=libaio", "--bs=4k", "--number_ios=1511"],
         ["--rw=randrw", "--ioengine=psync", "--bs=64k", "--number_ios=503"],
     ] {
-        let (job, Measured { ledger, told, records, .. }) =
+        let (job, DiskPart { diskstats, told, records, .. }) =
             watched.without_losses(|| fio::run(&disk.path(), &options));
-        assert_eq!((told.reads, told.writes), (ledger.reads, ledger.writes), "{options:?}");
+        assert_eq!((told.reads, told.writes), (diskstats.reads, diskstats.writes), "{options:?}");
         let asked = ["read", "write"].map(|op| fio::done(&job, op));
         assert_eq!([told.reads, told.writes], asked, "{options:?}");
         assert_eq!(sum(of_disk(&records, &disk.name, "read"), "queue_count"), 0, "it has no queue");
@@ -194,7 +194,7 @@ fn only_what_is_asked_for() {
         .collect();
     for (filter, records) in told {
         let made = requests.iter().filter(|request| request.is_made_by(id));
-        let told = Ledger::of_records(&records, &disk.name).with_unobserved(made);
+        let told = DiskStats::of_records(&records, &disk.name).with_unobserved(made);
         let comparison = Comparison::of("biolat", &[]).part(filter.join(" ")).lost(sum(&records, "lost"));
         let comparison = comparison.field("reads", told.reads[0], 1_009).field("writes", told.writes[0], 503);
         comparison.equal_minus_lost();

@@ -2,10 +2,10 @@
 #![allow(clippy::expect_used, reason = "tests")]
 
 use serde_json::Value;
+use tests::block_trace::{Collector, Request};
 use tests::comparison::Comparison;
 use tests::disk::Disk;
 use tests::quantiles::{FIELDS, number, quantile, relative};
-use tests::raw::{Collector, Request};
 use tests::records::{count, of_disk, sum};
 use tests::tool::Tool;
 use tests::{can_run, fio, kernel, lock, timing};

@@ -11,7 +11,7 @@ use tests::cgroup::Cgroup;
 use tests::parallel::in_parallel;
 use tests::programs::{TOOLS, built};
 use tests::refusal::refuses;
-use tests::told::{FIRST, LAST, Told};
+use tests::schema_check::{FIRST, LAST, ToolSchema};
 use tests::tool::{Tool, is_attached};
 use tests::user::Programs;
 use tests::wait::{For, until};
@@ -26,7 +26,7 @@ fn moments(all: &[Value]) -> Vec<&str> {
 }
 
 /// Whether this kernel lets the tool run.
-fn json_is_as_the_schema_says(told: &Told) -> bool {
+fn json_is_as_the_schema_says(told: &ToolSchema) -> bool {
     let mut options = vec!["-q", "-o", "json", "--overhead", "0.2", "3"];
     if told.has("--buckets") {
         options.push("--buckets");
@@ -44,7 +44,7 @@ fn json_is_as_the_schema_says(told: &Told) -> bool {
 }
 
 /// Whether this kernel lets the tool run.
-fn csv_has_the_same_fields_until_the_duration_is_over(told: &Told) -> bool {
+fn csv_has_the_same_fields_until_the_duration_is_over(told: &ToolSchema) -> bool {
     let Some(out) = told.run_by("kprobe", &["-q", "-o", "csv", "-d", "0.5", "0.2"], told.by(1)) else {
         return false;
     };
@@ -63,7 +63,7 @@ fn csv_has_the_same_fields_until_the_duration_is_over(told: &Told) -> bool {
     true
 }
 
-fn a_table_is_for_people(told: &Told) {
+fn a_table_is_for_people(told: &ToolSchema) {
     let Some(out) = told.run_by("tracepoint", &["-o", "table", "0.2", "2"], told.by(2)) else { return };
     let heading = out.lines().find(|line| line.starts_with("time")).expect("a heading");
     assert!(heading.contains("lost") && !out.contains(['{', '"']), "{}: {out}", told.tool);
@@ -72,7 +72,7 @@ fn a_table_is_for_people(told: &Told) {
 }
 
 /// An interval in which nothing happens has a record, with nulls and zeros, and so has one that a signal cuts short.
-fn idle_and_asked_to_end(told: &Told, signal: Signal, cgroup: &Cgroup) {
+fn idle_and_asked_to_end(told: &ToolSchema, signal: Signal, cgroup: &Cgroup) {
     let filters = told.has("--cgroup");
     let mut options = vec!["-q", "-o", "json", "600"];
     if filters {
@@ -104,7 +104,7 @@ fn idle_and_asked_to_end(told: &Told, signal: Signal, cgroup: &Cgroup) {
     }
 }
 
-fn a_reader_that_goes_is_a_good_end(told: &Told) {
+fn a_reader_that_goes_is_a_good_end(told: &ToolSchema) {
     let mut options = vec!["-q", "-o", "json", "600"];
     let own = std::process::id().to_string();
     if told.has("--pid") {
@@ -133,7 +133,7 @@ fn records_are_as_the_schema_says_and_idle_intervals_are_empty() {
     let _machine = lock::machine();
     let cgroup = Cgroup::new();
     in_parallel(TOOLS, |tool| {
-        let told = Told::of(tool);
+        let told = ToolSchema::of(tool);
         if !json_is_as_the_schema_says(&told) {
             return;
         }
@@ -149,7 +149,7 @@ fn every_form_has_the_same_fields_and_a_reader_may_go() {
     }
     let _machine = lock::machine();
     in_parallel(TOOLS, |tool| {
-        let told = Told::of(tool);
+        let told = ToolSchema::of(tool);
         if csv_has_the_same_fields_until_the_duration_is_over(&told) {
             a_table_is_for_people(&told);
             a_reader_that_goes_is_a_good_end(&told);

@@ -12,8 +12,8 @@ use tests::cgroup::Cgroup;
 use tests::comparison::Comparison;
 use tests::kernel::{self, Allows};
 use tests::overlay::Overlay;
+use tests::paused_child::PausedChild;
 use tests::records::sum;
-use tests::stopped::Stopped;
 use tests::tool::Tool;
 use tests::{can_run, lock, programs};
 
@@ -132,7 +132,7 @@ impl Bench {
 
 fn counted(bench: &Bench, place: &str, directory: &Path, expected: impl Fn(Part) -> Part) {
     let Bench { kind, cgroup, tool, tells_who_waits } = bench;
-    let work = Stopped::start("lookwork", &[directory], cgroup);
+    let work = PausedChild::start("lookwork", &[directory], cgroup);
     let mut before = tool.until_interval_after(Timestamp::now());
     for (part, mut should) in EXPECTED.map(|part| on_this_kernel(expected(part))) {
         if part == ABSOLUTE {
@@ -218,7 +218,7 @@ fn a_process_is_counted_alone() {
     let _machine = lock::machine();
     let scratch = tempfile::tempdir_in(programs::scratch()).expect("a directory on a disk");
     let cgroup = Cgroup::new();
-    let work = Stopped::start("lookwork", &[scratch.path()], &cgroup);
+    let work = PausedChild::start("lookwork", &[scratch.path()], &cgroup);
     let tool = Tool::start("dcstat", &["-p", &work.id().to_string(), "0.1"]);
     // Another's, meanwhile.
     (0..1_000).for_each(|_| drop(fs::metadata("/proc/self/stat")));

@@ -6,12 +6,12 @@ use std::fs::File;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
+use tests::block_trace::Collector;
 use tests::cgroup::Cgroup;
 use tests::disk::Disk;
 use tests::mux::Streams;
 use tests::programs::{built, succeed};
 use tests::prometheus::Prometheus;
-use tests::raw::Collector;
 use tests::wait::{For, until};
 use tests::workload::Workload;
 use tests::{can_run, kernel, lock};
@@ -166,7 +166,9 @@ fn one_prometheus_has_the_numbers_of_each_host() {
     drop(network);
     for number in 1..=WORK.len() {
         let said = std::fs::read_to_string(streams.path(&format!("said{number}"))).expect("UTF-8");
-        assert_eq!(said.lines().count(), 1, "{said}");
+        // On a machine under load a record may come late, which is told.
+        let lines = said.lines().filter(|line| !line.contains(" late record"));
+        assert_eq!(lines.count(), 1, "{said}");
         assert!(said.contains(&format!("serving on http://198.18.77.{number}:9435")), "{said}");
     }
 }

@@ -2,7 +2,9 @@
 #![allow(clippy::expect_used, reason = "tests")]
 
 use serde_json::Value;
-use tests::callers::{Told, by_thread, durations_off, interval_off, pairs, slow_ones_off, stopped, told_by};
+use tests::caller_timing::{
+    Reported, by_thread, durations_off, interval_off, pairs, reported_by, slow_ones_off, stopped,
+};
 use tests::cgroup::Cgroup;
 use tests::comparison::Comparison;
 use tests::mounted::Mounted;
@@ -17,7 +19,7 @@ const THREADS: &str = "5";
 
 /// Runs the workload on a file system of its own, in a cgroup under several fslats: its process, what it said, and what
 /// each told.
-fn watched(options: &[&[&str]], threads: &str) -> (u32, Vec<Value>, Vec<Told>) {
+fn watched(options: &[&[&str]], threads: &str) -> (u32, Vec<Value>, Vec<Reported>) {
     let mounted = Mounted::new("ext4");
     let directory = mounted.path().canonicalize().expect("a path");
     let cgroup = Cgroup::new();
@@ -36,7 +38,7 @@ fn watched(options: &[&[&str]], threads: &str) -> (u32, Vec<Value>, Vec<Told>) {
     (
         pid,
         said.into_iter().filter(seen).collect(),
-        tools.into_iter().map(|tool| told_by("fslat", tool)).collect(),
+        tools.into_iter().map(|tool| reported_by("fslat", tool)).collect(),
     )
 }
 

@@ -1,7 +1,7 @@
 //! fslat's latencies of a disk against the clock of the program that read and wrote: each percentile.
 #![allow(clippy::expect_used, reason = "tests")]
 
-use tests::callers::{SLICE_US, stopped, took_us};
+use tests::caller_timing::{SLICE_US, stopped, took_us};
 use tests::cgroup::Cgroup;
 use tests::comparison::Comparison;
 use tests::disk::Disk;

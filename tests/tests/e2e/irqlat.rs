@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::thread::{CpuSet, sched_setaffinity};
 use serde_json::Value;
 use tempfile::NamedTempFile;
-use tests::interrupts::{Ledger, Measured, Watched, line_of};
+use tests::interrupts::{InterruptCounts, IrqlatRun, Watched, line_of};
 use tests::perf::CpuEvent;
 use tests::quantiles::number;
 use tests::records::{count, sum};
@@ -82,7 +82,7 @@ fn work() {
 }
 
 /// Each nanosecond of a processor's is told once at most, so never more than went by.
-fn no_time_is_told_twice(measured: &Measured, per_cpu: bool) {
+fn no_time_is_told_twice(measured: &IrqlatRun, per_cpu: bool) {
     let all = if per_cpu { 1.0 } else { processors() as f64 };
     let cpus: BTreeSet<Option<u64>> = measured.records.iter().map(|record| record["cpu"].as_u64()).collect();
     for cpu in cpus {
@@ -166,7 +166,7 @@ fn reads(disk: &str, count: &str) -> Workload {
 }
 
 /// The counts and the calls in vain of a handler.
-fn handled(measured: &Measured, handler: &str) -> [u64; 2] {
+fn handled(measured: &IrqlatRun, handler: &str) -> [u64; 2] {
     let of = measured.of("hard", handler);
     ["count", "unhandled"].map(|field| sum(of.iter().copied(), field))
 }
@@ -185,7 +185,7 @@ fn a_disks_requests_interrupt_once_each() {
     // It has a line for each processor's queue.
     let handlers: Vec<String> = (0..processors()).map(|queue| format!("{device}-req.{queue}")).collect();
     let told: u64 = handlers.iter().map(|handler| handled(&measured, handler)[0]).sum();
-    let by_kernel = |ledger: &Ledger| -> u64 {
+    let by_kernel = |ledger: &InterruptCounts| -> u64 {
         handlers.iter().map(|handler| ledger.sum(&line_of(handler).to_string())).sum()
     };
     assert_eq!([told, by_kernel(&measured.inner), by_kernel(&measured.outer)], [1_009; 3]);

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use jiff::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value;
-use tests::callers::clocks_us;
+use tests::caller_timing::clocks_us;
 use tests::comparison::Comparison;
 use tests::quantiles::number;
 use tests::records::{count, sum};

@@ -2,7 +2,7 @@
 #![allow(clippy::expect_used, reason = "tests")]
 
 use rustix::process::Signal;
-use tests::bpf::Held;
+use tests::bpf::BpfObject;
 use tests::kernel::{self, Allows};
 use tests::parallel::in_parallel;
 use tests::programs::TOOLS;
@@ -104,7 +104,7 @@ fn told(tool: &Tool) -> (Vec<String>, Vec<String>) {
 }
 
 /// By the kernel's own list: the programs of the rungs that were taken, and no others; of a hook one rung.
-fn no_two_rungs_are_attached(tool: &Tool, what: &str, held: &[Held]) {
+fn no_two_rungs_are_attached(tool: &Tool, what: &str, held: &[BpfObject]) {
     let mut programs: Vec<String> = held.iter().filter(|held| held.kind == "prog").map(bpf::name).collect();
     programs.sort_unstable();
     let all_told = || {
@@ -119,7 +119,7 @@ fn no_two_rungs_are_attached(tool: &Tool, what: &str, held: &[Held]) {
 }
 
 /// Waits until nothing is left of what a tool held: it is freed after an RCU grace period.
-fn nothing_stays(what: &str, held: &[Held]) {
+fn nothing_stays(what: &str, held: &[BpfObject]) {
     let left = || held.iter().filter(|held| bpf::exists(held)).collect::<Vec<_>>();
     until_or(For::Freed, what, || left().is_empty().then_some(()), || format!("{:?} are left", left()));
 }

@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
 use serde_json::Value;
-use tests::callers::told_by;
+use tests::caller_timing::reported_by;
 use tests::records::sum;
 use tests::refusal::{refuses, run};
 use tests::tool::Tool;
@@ -84,7 +84,7 @@ fn a_kernel_that_lets_no_program_read_its_memory() {
     });
     assert_eq!([sum(&ends, "tx_bytes"), sum(&ends, "rx_bytes")], [6, 6], "{ends:?}");
     assert!(ends.iter().all(|end| end["pid"] == std::process::id()), "{ends:?}");
-    told_by("tcplife", tool);
+    reported_by("tcplife", tool);
     // What the system does not show, the verifier's words tell.
     let line = format!("unshare --mount bash -c 'umount {} && exec '\"$BIN/biolat\"", "/sys/kernel/security");
     refuses(&line, 4, &parts);

@@ -91,7 +91,8 @@ fn a_page_has_all_options_and_sections() {
         }
         assert!(!page.contains(".SH EXTRA"), "{page}");
         for (_, options) in schemas().iter().filter(|(_, options)| options.split(' ').next() == Some(tool)) {
-            let schema: Value = serde_json::from_str(&good(&format!("$BIN/{options} --schema"))).expect("JSON");
+            let schema: Value =
+                serde_json::from_str(&good(&format!("$BIN/{options} --schema"))).expect("JSON");
             for field in schema["properties"].as_object().expect("fields").keys() {
                 assert!(page.contains(&format!("\\fB{field}\\fR (")), "{tool}: {field} is not in {page}");
             }
@@ -138,5 +139,8 @@ fn another_shell_is_refused() {
     let output = shell("$BIN/vfsstat --generate tcsh");
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2));
-    assert_eq!(said, "vfsstat: --generate tcsh: not one of man, bash, zsh, fish\n");
+    assert_eq!(
+        said,
+        "vfsstat: invalid value 'tcsh' for '--generate <FORM>' [possible values: man, markdown, bash, zsh, fish] (see --help)\n"
+    );
 }

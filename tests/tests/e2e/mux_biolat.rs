@@ -3,12 +3,13 @@
 
 use jiff::Timestamp;
 use serde_json::Value;
+use tests::block_trace::Collector;
 use tests::disk::Disk;
 use tests::mux::Streams;
-use tests::raw::Collector;
 use tests::records::{of_disk, parse};
 use tests::tool::Tool;
 use tests::wait::until_moment;
+use tests::wait::{For, until};
 use tests::workload::Workload;
 use tests::{can_run, lock};
 
@@ -21,7 +22,7 @@ const OFF: i64 = 250;
 const WORK: [[u64; 2]; 3] = [[211, 53], [101, 0], [53, 37]];
 
 /// What was measured.
-struct Measured {
+struct WindowRecords {
     long: Vec<Value>,
     short: Vec<Value>,
     /// When the window ends that has the last of the work.
@@ -31,7 +32,7 @@ struct Measured {
 }
 
 /// `None` if the machine was too slow for the work to be done far from the windows' ends.
-fn measured(disk: &Disk) -> Option<Measured> {
+fn measured(disk: &Disk) -> Option<WindowRecords> {
     let collector = Collector::start(&disk.name);
     let mut workers = Vec::new();
     // What the tool takes to attach is well within what the intervals may be off.
@@ -69,7 +70,7 @@ fn measured(disk: &Disk) -> Option<Measured> {
         let of = requests.iter().filter(|request| request.unobserved && request.op == op);
         of.filter(|request| workers.iter().any(|id| request.is_made_by(*id))).count() as u64
     });
-    in_time.then_some(Measured { long, short, last, unobserved })
+    in_time.then_some(WindowRecords { long, short, last, unobserved })
 }
 
 fn now() -> i64 {
@@ -110,8 +111,9 @@ fn windows_of_a_real_disk_are_the_longer_intervals() {
     let _machine = lock::machine();
     let disk = Disk::over_file(16);
     for attempt in 1.. {
+        let measured = until(For::WorkloadEnd, "work far from the windows' ends", || measured(&disk));
         // The clock is asked twice for each request, once by each tool: on a busy machine much may lie between.
-        match compare(&disk) {
+        match compare(measured, &disk) {
             Ok(()) => return,
             Err(why) if attempt == 5 => panic!("{why}"),
             Err(_) => {}
@@ -120,9 +122,8 @@ fn windows_of_a_real_disk_are_the_longer_intervals() {
 }
 
 /// Counts must agree, but for what was unobserved; times that do not are told.
-fn compare(disk: &Disk) -> Result<(), String> {
-    let Measured { long, short, last, unobserved } =
-        measured(disk).ok_or("the machine is too busy to work in time")?;
+fn compare(measured: WindowRecords, disk: &Disk) -> Result<(), String> {
+    let WindowRecords { long, short, last, unobserved } = measured;
     let lines = |records: &[Value]| records.iter().map(|record| format!("{record}\n")).collect::<String>();
     let streams = Streams::default();
     streams

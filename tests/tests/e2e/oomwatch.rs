@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tests::callers::told_by;
+use tests::caller_timing::reported_by;
 use tests::hog::{Known, PAGE, Place, of_victim};
 use tests::kernel;
 use tests::records::{count, parse, sum};
@@ -37,7 +37,7 @@ fn watch(options: &[&str]) -> Tool {
 /// Waits for the records of so many kills; ends the tool; all that it told.
 fn told(tool: Tool, kills: usize) -> Vec<Value> {
     tool.until("the kills", |records| records.len() >= kills);
-    let (records, lost) = told_by("oomwatch", tool);
+    let (records, lost) = reported_by("oomwatch", tool);
     // Where programs are preempted, others' kills, and what is no kill of its own, may be lost: all kills are here.
     assert!(lost == 0 || kernel::preempts_programs(), "{lost} lost on {}", kernel::name());
     assert_eq!(records.len(), kills, "{records:?}");

@@ -13,14 +13,14 @@ use cases::{CASES, Case};
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
+use tests::block_trace::Collector;
 use tests::bpf::Programs;
 use tests::cgroup::{self, Cgroup};
 use tests::comparison::Comparison;
 use tests::disk::Disk;
+use tests::freed_tasks::FreedTasks;
 use tests::kernel::{self, Allows};
 use tests::mounted::Mounted;
-use tests::raw::Collector;
-use tests::reaps::Reaps;
 use tests::records::{count, sum};
 use tests::tool::Tool;
 use tests::workload::Workload;
@@ -472,17 +472,17 @@ fn a_thousand_processes_in_room_for_sixteen() {
     let cgroup = Cgroup::new();
     let options = ["--cgroup", cgroup.path(), "--by", "process", "--map-size", "16", "-q", "600"];
     let tool = Tool::start("proclife", &options);
-    let (reaps, programs) = (Reaps::follow(), Programs::of(tool.pid()));
+    let (freed_tasks, programs) = (FreedTasks::follow(), Programs::of(tool.pid()));
     let workload = Workload::start(&["processes", "--forks", "1000", "--cgroup", cgroup.path()]);
     let id = workload.id();
     workload.finish();
-    reaps.until_freed(&[id], 1_001);
+    freed_tasks.until_freed(&[id], 1_001);
     let records = tool.interrupt().records;
     let told: u64 = ["forks", "exits", "reaped"].iter().map(|field| sum(&records, field)).sum();
     let lost = sum(&records, "lost");
     // It and its children end and are reaped; of some kernels see `proclife.rs`.
     let all = 1_000 + 2 * 1_001;
-    adds_up("proclife", told + lost, all, reaps.unobserved(&[id]), &programs);
+    adds_up("proclife", told + lost, all, freed_tasks.unobserved(&[id]), &programs);
     assert_eq!(records.len(), 16, "{records:?}");
     assert!(lost > 0);
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use tests::callers::told_by;
+use tests::caller_timing::reported_by;
 use tests::cgroup::Cgroup;
 use tests::comparison::Comparison;
 use tests::records::{count, with};
@@ -48,7 +48,7 @@ fn watched_once(options: &[&str], workload: &[&str]) -> Watched {
     let cgroup = Cgroup::new();
     let tool = Tool::start("proclife", &[&["--events", "--cgroup", cgroup.path()], options].concat());
     let said = Workload::run(&[workload, &["--cgroup", cgroup.path()]].concat());
-    let (records, lost) = told_by("proclife", tool);
+    let (records, lost) = reported_by("proclife", tool);
     assert!(lost == 0 || kernel::preempts_programs(), "{lost} lost on {}", kernel::name());
     Watched { records, lost, said }
 }

@@ -9,8 +9,8 @@ use std::sync::Mutex;
 use serde_json::Value;
 use tests::parallel::in_parallel;
 use tests::programs::{TOOLS, built, run};
+use tests::systemd_unit::{CONFIGURATION, UNIT, setting};
 use tests::tool::Tool;
-use tests::unit::{CONFIGURATION, UNIT, setting};
 use tests::user::Programs;
 use tests::{bpf, can_run, lock, records};
 

@@ -10,7 +10,9 @@ use rustix::fs::{MemfdFlags, fsync, memfd_create};
 use rustix::process::Signal;
 use serde_json::Value;
 use tests::bpf::Programs;
-use tests::callers::{Told, by_thread, durations_off, interval_off, pairs, slow_ones_off, told_by};
+use tests::caller_timing::{
+    Reported, by_thread, durations_off, interval_off, pairs, reported_by, slow_ones_off,
+};
 use tests::cgroup::Cgroup;
 use tests::comparison::Comparison;
 use tests::overlay::Overlay;
@@ -25,7 +27,7 @@ const CALLS: [&str; 6] = ["sync", "syncfs", "fsync", "fdatasync", "msync", "sync
 const THREADS: &str = "5";
 
 /// Runs the workload in a cgroup under several syncsnoops: the workload's process, what it said, and what each told.
-fn watched(options: &[&[&str]], threads: &str) -> (u32, Vec<Value>, Vec<Told>) {
+fn watched(options: &[&[&str]], threads: &str) -> (u32, Vec<Value>, Vec<Reported>) {
     let scratch = tempfile::tempdir_in(programs::scratch()).expect("a directory on a disk");
     let directory = scratch.path().canonicalize().expect("a path");
     let directory = directory.to_str().expect("UTF-8");
@@ -42,7 +44,7 @@ fn watched(options: &[&[&str]], threads: &str) -> (u32, Vec<Value>, Vec<Told>) {
         cgroup.path(),
     ]);
     let (pid, said) = (workload.id(), workload.finish());
-    (pid, said, tools.into_iter().map(|tool| told_by("syncsnoop", tool)).collect())
+    (pid, said, tools.into_iter().map(|tool| reported_by("syncsnoop", tool)).collect())
 }
 
 /// What an interval counts of a call.
@@ -188,7 +190,7 @@ fn paths_are_those_that_the_kernel_shows() {
         }
         (tool.seen(paths).len() >= files.len()).then_some(())
     });
-    let (records, _) = told_by("syncsnoop", tool);
+    let (records, _) = reported_by("syncsnoop", tool);
     let (cut, whole): (BTreeSet<String>, BTreeSet<String>) =
         paths(&records).into_iter().partition(|path| path.starts_with('…'));
     assert_eq!(whole, expected.into_iter().collect());
@@ -223,7 +225,7 @@ fn what_finds_no_room_is_counted_as_lost() {
         sync();
         tool.seen(|records| sum(records, "lost") > 0).then_some(())
     });
-    let (records, lost) = told_by("syncsnoop", tool);
+    let (records, lost) = reported_by("syncsnoop", tool);
     // What is left out of others' calls where programs are preempted is lost, too: the kernel keeps account of it.
     let (told, most) = (records.len() as u64, made.get() + programs.left_out());
     let comparison = Comparison::of("syncsnoop", &["--events"]).part("a burst");

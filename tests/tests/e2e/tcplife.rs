@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::Value;
 use tests::bpf::Programs;
-use tests::callers::told_by;
+use tests::caller_timing::reported_by;
 use tests::cgroup::Cgroup;
 use tests::comparison::Comparison;
 use tests::kernel::{self, Allows};
@@ -115,7 +115,7 @@ fn told(tool: Tool, ends: usize) -> (Vec<Value>, u64) {
         let all = records.len() + sum(records, "lost") as usize >= ends;
         all || last.get().1.elapsed() > NO_MORE && records.len() + programs.left_out() as usize >= ends
     });
-    told_by("tcplife", tool)
+    reported_by("tcplife", tool)
 }
 
 /// Asserts that there are so many ends of connections.

@@ -4,7 +4,7 @@
 use tests::can_run;
 use tests::programs::TOOLS;
 use tests::refusal::{refuses, run};
-use tests::told::{FIRST, LAST, Told};
+use tests::schema_check::{FIRST, LAST, ToolSchema};
 use tests::user::Programs;
 
 #[test]
@@ -14,7 +14,7 @@ fn what_a_tool_says_of_itself_needs_no_rights() {
     }
     let programs = Programs::new();
     for tool in TOOLS {
-        let told = Told::of(tool);
+        let told = ToolSchema::of(tool);
         assert_eq!(told.schema["title"], tool);
         let fields = told.fields();
         assert_eq!((&fields[..4], &fields[fields.len() - 3..]), (&FIRST[..], &LAST[..]), "{tool}");
@@ -52,7 +52,7 @@ fn bad_usage_is_one_line_and_status_2() {
         ] {
             refuses(&format!("$BIN/{tool} {options}"), 2, &[tool, part, "--help"]);
         }
-        if Told::of(tool).has("--buckets") {
+        if ToolSchema::of(tool).has("--buckets") {
             refuses(&format!("$BIN/{tool} --buckets -o csv 0.1 1"), 2, &["--buckets has no CSV form"]);
         }
     }

@@ -10,8 +10,8 @@ use tests::cgroup::Cgroup;
 use tests::comparison::Comparison;
 use tests::kernel::{self, Allows};
 use tests::overlay::Overlay;
+use tests::paused_child::PausedChild;
 use tests::records::sum;
-use tests::stopped::Stopped;
 use tests::tool::Tool;
 use tests::{can_run, lock, programs};
 
@@ -55,7 +55,7 @@ fn counted_on_both(kind: &str) -> Option<String> {
     let sees_create_errors = tool.rung("opens").starts_with("fentry:");
     let mut from = 0;
     for (place, directory) in [("a file system", scratch.path()), ("an overlay", overlay.path())] {
-        Stopped::start("filework", &[directory], &cgroup).finish();
+        PausedChild::start("filework", &[directory], &cgroup).finish();
         let end = tool.until_interval_after(Timestamp::now());
         let records = tool.seen(|records| records[from..end].to_vec());
         from = end;

@@ -1,6 +1,6 @@
 //! biolat: how long do disks take?
 
-mod disks;
+mod disk_table;
 mod row;
 
 use std::process::ExitCode;
@@ -8,9 +8,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use cli::exit::{Failure, Result, report};
 use common::bpf::globals::map;
-use common::bpf::mmap::Counters;
+use common::bpf::mmap::MappedCounters;
 use common::hooks::{Hook, Rung};
-use common::measure::per_key::{self, Kept};
+use common::measure::per_key::{self, PerKey};
 use common::owner::By;
 use common::{options, output, owner, session};
 use libbpf_rs::skel::Skel;
@@ -40,8 +40,8 @@ const HOOKS: &[Hook] = &[
                 "on_bio_queue_hash",
                 "on_bio_complete_hash",
             ])
-            .way(HASH)
-            .bound(KNOWN_DISKS),
+            .variant(HASH)
+            .limitation(KNOWN_DISKS),
         ],
     ),
     Hook::new(
@@ -70,8 +70,8 @@ const HOOKS: &[Hook] = &[
                 "on_bio_queue_marked_hash",
                 "on_bio_complete_hash",
             ])
-            .way(HASH)
-            .bound(KNOWN_DISKS),
+            .variant(HASH)
+            .limitation(KNOWN_DISKS),
         ],
     ),
 ];
@@ -131,7 +131,7 @@ fn run() -> Result<()> {
         return output::print_schema::<row::Io>(TOOL);
     }
     output::check_buckets(&args.common, args.buckets)?;
-    let (banks, slots) = (per_key::banks(), disks::slots(disks::present()));
+    let (banks, slots) = (per_key::banks(), disk_table::slots(disk_table::present()));
     // Else it does not matter who makes a request.
     let by_task = args.common.filters() || args.owner.by != By::System;
     let tool = session::Tool {
@@ -143,20 +143,27 @@ fn run() -> Result<()> {
             _ => by_task,
         },
         owner: Some(&args.owner),
-        prove: None,
+        selftest: None,
     };
     let mut session = session::start(&tool, &args.common)?;
     let stats = map(session.skel.object(), "stats")?;
-    let mut kept: Kept<'_, disks::Stats> = Kept::of(session.skel.object(), &stats, banks, &args.owner)?;
-    let mut counters: Counters<{ COUNTERS }> = Counters::map(&session.skel.maps.counters)?;
-    output::intervals(TOOL, &args.common, &session.stop, || session.meter.account(), |_| {
-        let Some(data) = session.skel.maps.bss_data.as_deref() else {
-            return Err(Failure::failed("the object has no data"));
-        };
-        let rows = disks::since_last(&mut kept, &data.disk_name, &args.owner, args.buckets)?;
-        let [lost, ..] = counters.since_last();
-        Ok((rows, lost))
-    })
+    let mut totals: PerKey<'_, disk_table::Stats> =
+        PerKey::of(session.skel.object(), &stats, banks, &args.owner)?;
+    let mut counters: MappedCounters<{ COUNTERS }> = MappedCounters::map(&session.skel.maps.counters)?;
+    output::intervals(
+        TOOL,
+        &args.common,
+        &session.stop,
+        || session.prog_stats.account(),
+        |_| {
+            let Some(data) = session.skel.maps.bss_data.as_deref() else {
+                return Err(Failure::failed("the object has no data"));
+            };
+            let rows = disk_table::since_last(&mut totals, &data.disk_name, &args.owner, args.buckets)?;
+            let [lost, ..] = counters.since_last();
+            Ok((rows, lost))
+        },
+    )
 }
 
 /// The size of a bank of counters, in words: the C struct is rounded up to whole cache lines.
@@ -170,9 +177,9 @@ fn configure(
     slots: u32,
 ) -> libbpf_rs::Result<()> {
     open.maps.issuers.set_autocreate(owner.by != By::System)?;
-    open.maps.stats.set_max_entries(disks::entries(slots, banks))?;
+    open.maps.stats.set_max_entries(disk_table::entries(slots, banks))?;
     if let Some(data) = open.maps.bss_data.as_deref_mut() {
-        disks::enter_present(&mut data.disk_key[..slots as usize]);
+        disk_table::enter_present(&mut data.disk_key[..slots as usize]);
     }
     if let Some(constants) = open.maps.rodata_data.as_deref_mut() {
         constants.bank_mask = banks - 1;

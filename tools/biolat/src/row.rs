@@ -92,14 +92,14 @@ impl From<Summary> for Queue {
 
 /// What was measured in an interval for one disk and operation.
 #[derive(Default)]
-pub struct Measured {
+pub struct IoStats {
     pub bytes: u64,
     pub errors: u64,
     pub device: Hist,
     pub queue: Hist,
 }
 
-impl Measured {
+impl IoStats {
     /// Adds what others did.
     pub fn add(&mut self, more: &Self) {
         self.bytes += more.bytes;
@@ -111,7 +111,7 @@ impl Measured {
 
 impl Io {
     /// The record of a disk and operation that did something.
-    pub fn new(disk: String, op: &'static str, owner: Owner, measured: &Measured, buckets: bool) -> Self {
+    pub fn new(disk: String, op: &'static str, owner: Owner, measured: &IoStats, buckets: bool) -> Self {
         Self {
             disk: Some(disk),
             op: Some(op),

@@ -1,19 +1,19 @@
 //! cachestat: does the page cache serve the reads?
 
-mod prove;
-mod reckoner;
+mod attribution;
 mod row;
+mod selftest;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use cli::exit::{Result, report};
 use common::hooks::{Hook, Rung};
-use common::measure::counters::Counted;
+use common::measure::counters::Counters;
 use common::{options, output, owner, session};
 use libbpf_rs::skel::Skel;
 
-use crate::reckoner::Reckoners;
+use crate::attribution::Attributions;
 
 // The module `skel`, generated from the BPF C.
 include!(concat!(env!("OUT_DIR"), "/skel.rs"));
@@ -42,10 +42,10 @@ const HOOKS: &[Hook] = &[
             // Before 6.5 there is one function for both.
             Rung::new(&["read_f"]),
             Rung::new(&["read_f5"]),
-            Rung::new(&["read_b"]).bound(BATCHES),
-            Rung::new(&["read_k", "splice_k"]).bound(BEGINS),
-            Rung::new(&["read_k"]).bound(BEGINS),
-            Rung::new(&["read_k5"]).bound(BEGINS),
+            Rung::new(&["read_b"]).limitation(BATCHES),
+            Rung::new(&["read_k", "splice_k"]).limitation(BEGINS),
+            Rung::new(&["read_k"]).limitation(BEGINS),
+            Rung::new(&["read_k5"]).limitation(BEGINS),
         ],
     ),
     Hook::new(
@@ -54,7 +54,7 @@ const HOOKS: &[Hook] = &[
             Rung::new(&["fault_f", "map_f", "map_huge_f"]),
             Rung::new(&["fault_f", "map_range_f"]),
             Rung::new(&["fault_f", "map_page_f"]),
-            Rung::new(&["fault_b", "around_b"]).bound(WINDOWS),
+            Rung::new(&["fault_b", "around_b"]).limitation(WINDOWS),
             Rung::new(&["fault_k", "map_k", "map_huge_k"]),
             Rung::new(&["fault_k", "map_range_k"]),
             Rung::new(&["fault_k", "map_page_k"]),
@@ -124,7 +124,7 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let args: Args = options::parse()?;
     if args.common.schema {
-        return output::print_schema::<row::Counts>(TOOL);
+        return output::print_schema::<row::Accesses>(TOOL);
     }
     let tool = session::Tool {
         builder: skel::CachestatSkelBuilder::default,
@@ -132,22 +132,28 @@ fn run() -> Result<()> {
         hooks: HOOKS,
         wanted: &|_| true,
         owner: Some(&args.owner),
-        prove: Some(prove::prove),
+        selftest: Some(selftest::run),
     };
     // While there are rights to make it.
-    let trial = prove::Trial::new();
+    let trial = selftest::Trial::new();
     let mut session = session::start(&tool, &args.common)?;
-    let mut counted: Counted<'_, { row::COUNTERS }> =
-        Counted::of(session.skel.object(), &args.owner, row::LOST)?;
+    let mut counters: Counters<'_, { row::COUNTERS }> =
+        Counters::of(session.skel.object(), &args.owner, row::LOST)?;
     if let Ok(trial) = &trial {
         trial.read_one_page();
     }
-    counted.since_last()?;
-    let mut reckoners = Reckoners::new(&args.owner, args.common.interval);
-    output::intervals(TOOL, &args.common, &session.stop, || session.meter.account(), |last| {
-        let (added, lost) = counted.since_last()?;
-        Ok((reckoners.records(added, last), lost))
-    })
+    counters.since_last()?;
+    let mut attributions = Attributions::new(&args.owner, args.common.interval);
+    output::intervals(
+        TOOL,
+        &args.common,
+        &session.stop,
+        || session.prog_stats.account(),
+        |last| {
+            let (added, lost) = counters.since_last()?;
+            Ok((attributions.records(added, last), lost))
+        },
+    )
 }
 
 fn configure(open: &mut skel::OpenCachestatSkel<'_>) -> libbpf_rs::Result<()> {

@@ -12,7 +12,7 @@ pub const LOST: usize = 8;
 
 /// What the page cache was asked for in an interval, and what was fetched into it. All in pages.
 #[derive(Debug, Default, PartialEq, Serialize, JsonSchema)]
-pub struct Counts {
+pub struct Accesses {
     /// Whose accesses they were, with --by.
     #[serde(flatten)]
     pub owner: Owner,
@@ -51,7 +51,7 @@ pub struct Counts {
     pub dirtied: u64,
 }
 
-impl Counts {
+impl Accesses {
     /// Without any page.
     pub fn none(owner: Owner) -> Self {
         Self { owner, ..Self::default() }
@@ -82,7 +82,7 @@ pub fn hit_ratio(hits: u64, accesses: u64) -> Option<f64> {
     (accesses > 0).then(|| hits as f64 / accesses as f64)
 }
 
-impl Row for Counts {
+impl Row for Accesses {
     const TABLE: &'static [&'static str] = &[
         Owner::COLUMN,
         "accesses",

@@ -1,14 +1,14 @@
 //! dcstat: are path look-ups served from the directory cache?
 
-mod prove;
 mod row;
+mod selftest;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use cli::exit::{Result, report};
 use common::hooks::{Hook, Rung};
-use common::measure::counters::Counted;
+use common::measure::counters::Counters;
 use common::{options, output, owner, session};
 use libbpf_rs::skel::Skel;
 
@@ -30,9 +30,9 @@ const HOOKS: &[Hook] = &[
         &[
             // The one with more arguments first: a kernel whose function has fewer refuses it, while the other would
             // take an argument for what is returned.
-            Rung::new(&["search_f"]).way("three arguments"),
-            Rung::new(&["search_f7"]).way("two arguments"),
-            Rung::new(&["search_k"]).bound(ENTRIES),
+            Rung::new(&["search_f"]).variant("three arguments"),
+            Rung::new(&["search_f7"]).variant("two arguments"),
+            Rung::new(&["search_k"]).limitation(ENTRIES),
         ],
     ),
     Hook::new(
@@ -103,22 +103,28 @@ fn run() -> Result<()> {
     let tool = session::Tool {
         builder: skel::DcstatSkelBuilder::default,
         configure: &|open| {
-            prove::teach(open);
+            selftest::teach(open);
             Ok(())
         },
         hooks: HOOKS,
         wanted: &|_| true,
         owner: Some(&args.owner),
-        prove: Some(prove::prove),
+        selftest: Some(selftest::run),
     };
     let mut session = session::start(&tool, &args.common)?;
-    let mut counted: Counted<'_, { row::COUNTERS }> =
-        Counted::of(session.skel.object(), &args.owner, row::LOST)?;
-    if session.counted_proof {
-        counted.since_last()?;
+    let mut counters: Counters<'_, { row::COUNTERS }> =
+        Counters::of(session.skel.object(), &args.owner, row::LOST)?;
+    if session.selftest_counted {
+        counters.since_last()?;
     }
-    output::intervals(TOOL, &args.common, &session.stop, || session.meter.account(), |_| {
-        let (added, lost) = counted.since_last()?;
-        Ok((row::Lookups::of(added, &args.owner), lost))
-    })
+    output::intervals(
+        TOOL,
+        &args.common,
+        &session.stop,
+        || session.prog_stats.account(),
+        |_| {
+            let (added, lost) = counters.since_last()?;
+            Ok((row::Lookups::of(added, &args.owner), lost))
+        },
+    )
 }

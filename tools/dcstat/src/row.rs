@@ -1,6 +1,6 @@
 //! The record of dcstat.
 
-use common::measure::counters::{Added, busiest};
+use common::measure::counters::{Delta, busiest};
 use common::output::Row;
 use common::owner::{Options, Owner};
 use schemars::JsonSchema;
@@ -43,7 +43,7 @@ pub struct Lookups {
 
 impl Lookups {
     /// A record for each owner, the busiest first; one without any look-up where there were none.
-    pub fn of(added: Added<COUNTERS>, options: &Options) -> Vec<Self> {
+    pub fn of(added: Delta<COUNTERS>, options: &Options) -> Vec<Self> {
         let added = busiest(added, options, |added| added[REFERENCES]);
         added.into_iter().map(|(owner, added)| Self::new(owner, &added)).collect()
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::filter::condition::Condition;
 use crate::filter::expression::Outcome;
-use crate::filter::resolve::Subject;
+use crate::filter::resolve::Resolver;
 use crate::filter::select::Select;
 use crate::join::Join;
 use crate::metrics::Metrics;
@@ -87,9 +87,9 @@ pub fn expression(bytes: &[u8]) {
     };
     for line in records.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         let Ok(fields) = record::from_json(line) else { continue };
-        let subject = Subject::new(&fields);
+        let record = Resolver::new(&fields);
         for first in [Outcome::True, Outcome::False] {
-            if let Err(failure) = condition.judge(&subject, first) {
+            if let Err(failure) = condition.judge(&record, first) {
                 assert!(!failure.message.is_empty(), "{text}");
             }
         }

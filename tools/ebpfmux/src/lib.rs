@@ -29,7 +29,7 @@ use cli::exit::{Exit, Failure, Result, report};
 use cli::signals::Stop;
 
 use crate::args::{Args, Format};
-use crate::filter::Judge;
+use crate::filter::Filter;
 use crate::filter::condition::Condition;
 use crate::filter::select::Select;
 use crate::join::Join;
@@ -136,7 +136,7 @@ fn sink(args: &Args, totals: Option<Totals>) -> Result<Sink> {
     };
     let rotation = Rotation { bytes: args.record_size << 20, age: args.record_age, keep: args.record_keep };
     let recorder = args.record.as_deref().map(|folder| Recorder::new(folder, rotation)).transpose()?;
-    Ok(Sink::new(recorder, totals, Stages { window, join }, End::new(Judge { keep, asserts }, select, form)))
+    Ok(Sink::new(recorder, totals, Stages { window, join }, End::new(Filter { keep, asserts }, select, form)))
 }
 
 /// Sends the metrics, if that is asked for.

@@ -60,8 +60,8 @@ pub const HOOKS: &[Hook] = &[
         "ext4 read",
         &[
             Rung::new(&["ext4_read_f", "ext4_read_fx"]),
-            Rung::new(READS).bound(SYSCALLS),
-            Rung::new(&["ext4_read_k", "ext4_read_kx"]).bound(PROBED),
+            Rung::new(READS).limitation(SYSCALLS),
+            Rung::new(&["ext4_read_k", "ext4_read_kx"]).limitation(PROBED),
         ],
     )
     .optional(),
@@ -69,8 +69,8 @@ pub const HOOKS: &[Hook] = &[
         "ext4 write",
         &[
             Rung::new(&["ext4_write_f", "ext4_write_fx"]),
-            Rung::new(WRITES).bound(SYSCALLS),
-            Rung::new(&["ext4_write_k", "ext4_write_kx"]).bound(PROBED),
+            Rung::new(WRITES).limitation(SYSCALLS),
+            Rung::new(&["ext4_write_k", "ext4_write_kx"]).limitation(PROBED),
         ],
     )
     .optional(),
@@ -78,9 +78,9 @@ pub const HOOKS: &[Hook] = &[
         "ext4 open",
         &[
             Rung::new(&["ext4_open_f", "ext4_open_fx"]),
-            Rung::new(OPENS).bound(OPENED),
-            Rung::new(NEW_OPENS).bound(OPENED),
-            Rung::new(&["ext4_open_k", "ext4_open_kx"]).bound(PROBED),
+            Rung::new(OPENS).limitation(OPENED),
+            Rung::new(NEW_OPENS).limitation(OPENED),
+            Rung::new(&["ext4_open_k", "ext4_open_kx"]).limitation(PROBED),
         ],
     )
     .optional(),
@@ -88,8 +88,8 @@ pub const HOOKS: &[Hook] = &[
         "ext4 sync",
         &[
             Rung::new(&["ext4_sync_f", "ext4_sync_fx"]),
-            Rung::new(SYNCS).bound(SYSCALLS),
-            Rung::new(&["ext4_sync_k", "ext4_sync_kx"]).bound(PROBED),
+            Rung::new(SYNCS).limitation(SYSCALLS),
+            Rung::new(&["ext4_sync_k", "ext4_sync_kx"]).limitation(PROBED),
         ],
     )
     .optional(),
@@ -97,8 +97,8 @@ pub const HOOKS: &[Hook] = &[
         "xfs read",
         &[
             Rung::new(&["xfs_read_f", "xfs_read_fx"]),
-            Rung::new(READS).bound(SYSCALLS),
-            Rung::new(&["xfs_read_k", "xfs_read_kx"]).bound(PROBED),
+            Rung::new(READS).limitation(SYSCALLS),
+            Rung::new(&["xfs_read_k", "xfs_read_kx"]).limitation(PROBED),
         ],
     )
     .optional(),
@@ -106,8 +106,8 @@ pub const HOOKS: &[Hook] = &[
         "xfs write",
         &[
             Rung::new(&["xfs_write_f", "xfs_write_fx"]),
-            Rung::new(WRITES).bound(SYSCALLS),
-            Rung::new(&["xfs_write_k", "xfs_write_kx"]).bound(PROBED),
+            Rung::new(WRITES).limitation(SYSCALLS),
+            Rung::new(&["xfs_write_k", "xfs_write_kx"]).limitation(PROBED),
         ],
     )
     .optional(),
@@ -115,9 +115,9 @@ pub const HOOKS: &[Hook] = &[
         "xfs open",
         &[
             Rung::new(&["xfs_open_f", "xfs_open_fx"]),
-            Rung::new(OPENS).bound(OPENED),
-            Rung::new(NEW_OPENS).bound(OPENED),
-            Rung::new(&["xfs_open_k", "xfs_open_kx"]).bound(PROBED),
+            Rung::new(OPENS).limitation(OPENED),
+            Rung::new(NEW_OPENS).limitation(OPENED),
+            Rung::new(&["xfs_open_k", "xfs_open_kx"]).limitation(PROBED),
         ],
     )
     .optional(),
@@ -125,8 +125,8 @@ pub const HOOKS: &[Hook] = &[
         "xfs sync",
         &[
             Rung::new(&["xfs_sync_f", "xfs_sync_fx", "xfs_sync_dir_f", "xfs_sync_dir_fx"]),
-            Rung::new(SYNCS).bound(SYSCALLS),
-            Rung::new(&["xfs_sync_k", "xfs_sync_kx", "xfs_sync_dir_k", "xfs_sync_dir_kx"]).bound(PROBED),
+            Rung::new(SYNCS).limitation(SYSCALLS),
+            Rung::new(&["xfs_sync_k", "xfs_sync_kx", "xfs_sync_dir_k", "xfs_sync_dir_kx"]).limitation(PROBED),
         ],
     )
     .optional(),
@@ -134,8 +134,8 @@ pub const HOOKS: &[Hook] = &[
         "btrfs read",
         &[
             Rung::new(&["btrfs_read_f", "btrfs_read_fx"]),
-            Rung::new(READS).bound(SYSCALLS),
-            Rung::new(&["btrfs_read_k", "btrfs_read_kx"]).bound(PROBED),
+            Rung::new(READS).limitation(SYSCALLS),
+            Rung::new(&["btrfs_read_k", "btrfs_read_kx"]).limitation(PROBED),
         ],
     )
     .optional(),
@@ -143,8 +143,8 @@ pub const HOOKS: &[Hook] = &[
         "btrfs write",
         &[
             Rung::new(&["btrfs_write_f", "btrfs_write_fx"]),
-            Rung::new(WRITES).bound(SYSCALLS),
-            Rung::new(&["btrfs_write_k", "btrfs_write_kx"]).bound(PROBED),
+            Rung::new(WRITES).limitation(SYSCALLS),
+            Rung::new(&["btrfs_write_k", "btrfs_write_kx"]).limitation(PROBED),
         ],
     )
     .optional(),
@@ -152,9 +152,9 @@ pub const HOOKS: &[Hook] = &[
         "btrfs open",
         &[
             Rung::new(&["btrfs_open_f", "btrfs_open_fx"]),
-            Rung::new(OPENS).bound(OPENED),
-            Rung::new(NEW_OPENS).bound(OPENED),
-            Rung::new(&["btrfs_open_k", "btrfs_open_kx"]).bound(PROBED),
+            Rung::new(OPENS).limitation(OPENED),
+            Rung::new(NEW_OPENS).limitation(OPENED),
+            Rung::new(&["btrfs_open_k", "btrfs_open_kx"]).limitation(PROBED),
         ],
     )
     .optional(),
@@ -162,8 +162,8 @@ pub const HOOKS: &[Hook] = &[
         "btrfs sync",
         &[
             Rung::new(&["btrfs_sync_f", "btrfs_sync_fx"]),
-            Rung::new(SYNCS).bound(SYSCALLS),
-            Rung::new(&["btrfs_sync_k", "btrfs_sync_kx"]).bound(PROBED),
+            Rung::new(SYNCS).limitation(SYSCALLS),
+            Rung::new(&["btrfs_sync_k", "btrfs_sync_kx"]).limitation(PROBED),
         ],
     )
     .optional(),
@@ -171,8 +171,8 @@ pub const HOOKS: &[Hook] = &[
         "nfs read",
         &[
             Rung::new(&["nfs_read_f", "nfs_read_fx"]),
-            Rung::new(READS).bound(SYSCALLS),
-            Rung::new(&["nfs_read_k", "nfs_read_kx"]).bound(PROBED),
+            Rung::new(READS).limitation(SYSCALLS),
+            Rung::new(&["nfs_read_k", "nfs_read_kx"]).limitation(PROBED),
         ],
     )
     .optional(),
@@ -180,8 +180,8 @@ pub const HOOKS: &[Hook] = &[
         "nfs write",
         &[
             Rung::new(&["nfs_write_f", "nfs_write_fx"]),
-            Rung::new(WRITES).bound(SYSCALLS),
-            Rung::new(&["nfs_write_k", "nfs_write_kx"]).bound(PROBED),
+            Rung::new(WRITES).limitation(SYSCALLS),
+            Rung::new(&["nfs_write_k", "nfs_write_kx"]).limitation(PROBED),
         ],
     )
     .optional(),
@@ -196,9 +196,9 @@ pub const HOOKS: &[Hook] = &[
                 "nfs4_open_f",
                 "nfs4_open_fx",
             ]),
-            Rung::new(&["nfs_open_f", "nfs_open_fx"]).bound(V3),
-            Rung::new(OPENS).bound(OPENED),
-            Rung::new(NEW_OPENS).bound(OPENED),
+            Rung::new(&["nfs_open_f", "nfs_open_fx"]).limitation(V3),
+            Rung::new(OPENS).limitation(OPENED),
+            Rung::new(NEW_OPENS).limitation(OPENED),
             Rung::new(&[
                 "nfs_open_k",
                 "nfs_open_kx",
@@ -207,8 +207,8 @@ pub const HOOKS: &[Hook] = &[
                 "nfs4_open_k",
                 "nfs4_open_kx",
             ])
-            .bound(PROBED),
-            Rung::new(&["nfs_open_k", "nfs_open_kx"]).bound(V3_PROBED),
+            .limitation(PROBED),
+            Rung::new(&["nfs_open_k", "nfs_open_kx"]).limitation(V3_PROBED),
         ],
     )
     .optional(),
@@ -216,8 +216,8 @@ pub const HOOKS: &[Hook] = &[
         "nfs sync",
         &[
             Rung::new(&["nfs_sync_f", "nfs_sync_fx"]),
-            Rung::new(SYNCS).bound(SYSCALLS),
-            Rung::new(&["nfs_sync_k", "nfs_sync_kx"]).bound(PROBED),
+            Rung::new(SYNCS).limitation(SYSCALLS),
+            Rung::new(&["nfs_sync_k", "nfs_sync_kx"]).limitation(PROBED),
         ],
     )
     .optional(),
@@ -225,7 +225,7 @@ pub const HOOKS: &[Hook] = &[
         "nfs getattr",
         &[
             Rung::new(&["nfs_getattr_f", "nfs_getattr_fx"]),
-            Rung::new(&["nfs_getattr_k", "nfs_getattr_kx"]).bound(PROBED),
+            Rung::new(&["nfs_getattr_k", "nfs_getattr_kx"]).limitation(PROBED),
         ],
     )
     .optional(),
@@ -233,8 +233,8 @@ pub const HOOKS: &[Hook] = &[
         "overlay read",
         &[
             Rung::new(&["overlay_read_f", "overlay_read_fx"]),
-            Rung::new(READS).bound(SYSCALLS),
-            Rung::new(&["overlay_read_k", "overlay_read_kx"]).bound(PROBED),
+            Rung::new(READS).limitation(SYSCALLS),
+            Rung::new(&["overlay_read_k", "overlay_read_kx"]).limitation(PROBED),
         ],
     )
     .optional(),
@@ -242,8 +242,8 @@ pub const HOOKS: &[Hook] = &[
         "overlay write",
         &[
             Rung::new(&["overlay_write_f", "overlay_write_fx"]),
-            Rung::new(WRITES).bound(SYSCALLS),
-            Rung::new(&["overlay_write_k", "overlay_write_kx"]).bound(PROBED),
+            Rung::new(WRITES).limitation(SYSCALLS),
+            Rung::new(&["overlay_write_k", "overlay_write_kx"]).limitation(PROBED),
         ],
     )
     .optional(),
@@ -251,9 +251,9 @@ pub const HOOKS: &[Hook] = &[
         "overlay open",
         &[
             Rung::new(&["overlay_open_f", "overlay_open_fx"]),
-            Rung::new(OPENS).bound(OPENED),
-            Rung::new(NEW_OPENS).bound(OPENED),
-            Rung::new(&["overlay_open_k", "overlay_open_kx"]).bound(PROBED),
+            Rung::new(OPENS).limitation(OPENED),
+            Rung::new(NEW_OPENS).limitation(OPENED),
+            Rung::new(&["overlay_open_k", "overlay_open_kx"]).limitation(PROBED),
         ],
     )
     .optional(),
@@ -261,9 +261,9 @@ pub const HOOKS: &[Hook] = &[
         "overlay sync",
         &[
             Rung::new(&["overlay_sync_f", "overlay_sync_fx", "overlay_sync_dir_f", "overlay_sync_dir_fx"]),
-            Rung::new(SYNCS).bound(SYSCALLS),
+            Rung::new(SYNCS).limitation(SYSCALLS),
             Rung::new(&["overlay_sync_k", "overlay_sync_kx", "overlay_sync_dir_k", "overlay_sync_dir_kx"])
-                .bound(PROBED),
+                .limitation(PROBED),
         ],
     )
     .optional(),
@@ -271,8 +271,8 @@ pub const HOOKS: &[Hook] = &[
         "tmpfs read",
         &[
             Rung::new(&["tmpfs_read_f", "tmpfs_read_fx"]),
-            Rung::new(READS).bound(SYSCALLS),
-            Rung::new(&["tmpfs_read_k", "tmpfs_read_kx"]).bound(PROBED),
+            Rung::new(READS).limitation(SYSCALLS),
+            Rung::new(&["tmpfs_read_k", "tmpfs_read_kx"]).limitation(PROBED),
         ],
     )
     .optional(),
@@ -281,9 +281,9 @@ pub const HOOKS: &[Hook] = &[
         &[
             Rung::new(&["tmpfs_write_f", "tmpfs_write_fx"]),
             Rung::new(&["tmpfs_write_any_f", "tmpfs_write_any_fx"]),
-            Rung::new(WRITES).bound(SYSCALLS),
-            Rung::new(&["tmpfs_write_k", "tmpfs_write_kx"]).bound(PROBED),
-            Rung::new(&["tmpfs_write_any_k", "tmpfs_write_any_kx"]).bound(PROBED),
+            Rung::new(WRITES).limitation(SYSCALLS),
+            Rung::new(&["tmpfs_write_k", "tmpfs_write_kx"]).limitation(PROBED),
+            Rung::new(&["tmpfs_write_any_k", "tmpfs_write_any_kx"]).limitation(PROBED),
         ],
     )
     .optional(),
@@ -291,9 +291,9 @@ pub const HOOKS: &[Hook] = &[
         "tmpfs open",
         &[
             Rung::new(&["tmpfs_open_f", "tmpfs_open_fx"]),
-            Rung::new(OPENS).bound(OPENED),
-            Rung::new(NEW_OPENS).bound(OPENED),
-            Rung::new(&["tmpfs_open_k", "tmpfs_open_kx"]).bound(PROBED),
+            Rung::new(OPENS).limitation(OPENED),
+            Rung::new(NEW_OPENS).limitation(OPENED),
+            Rung::new(&["tmpfs_open_k", "tmpfs_open_kx"]).limitation(PROBED),
         ],
     )
     .optional(),
@@ -301,8 +301,8 @@ pub const HOOKS: &[Hook] = &[
         "tmpfs sync",
         &[
             Rung::new(&["tmpfs_sync_f", "tmpfs_sync_fx"]),
-            Rung::new(SYNCS).bound(SYSCALLS),
-            Rung::new(&["tmpfs_sync_k", "tmpfs_sync_kx"]).bound(PROBED),
+            Rung::new(SYNCS).limitation(SYSCALLS),
+            Rung::new(&["tmpfs_sync_k", "tmpfs_sync_kx"]).limitation(PROBED),
         ],
     )
     .optional(),
@@ -310,8 +310,8 @@ pub const HOOKS: &[Hook] = &[
         "zfs read",
         &[
             Rung::new(&["zfs_read_f", "zfs_read_fx"]),
-            Rung::new(READS).bound(SYSCALLS),
-            Rung::new(&["zfs_read_k", "zfs_read_kx"]).bound(PROBED),
+            Rung::new(READS).limitation(SYSCALLS),
+            Rung::new(&["zfs_read_k", "zfs_read_kx"]).limitation(PROBED),
         ],
     )
     .optional(),
@@ -319,8 +319,8 @@ pub const HOOKS: &[Hook] = &[
         "zfs write",
         &[
             Rung::new(&["zfs_write_f", "zfs_write_fx"]),
-            Rung::new(WRITES).bound(SYSCALLS),
-            Rung::new(&["zfs_write_k", "zfs_write_kx"]).bound(PROBED),
+            Rung::new(WRITES).limitation(SYSCALLS),
+            Rung::new(&["zfs_write_k", "zfs_write_kx"]).limitation(PROBED),
         ],
     )
     .optional(),
@@ -328,9 +328,9 @@ pub const HOOKS: &[Hook] = &[
         "zfs open",
         &[
             Rung::new(&["zfs_open_f", "zfs_open_fx"]),
-            Rung::new(OPENS).bound(OPENED),
-            Rung::new(NEW_OPENS).bound(OPENED),
-            Rung::new(&["zfs_open_k", "zfs_open_kx"]).bound(PROBED),
+            Rung::new(OPENS).limitation(OPENED),
+            Rung::new(NEW_OPENS).limitation(OPENED),
+            Rung::new(&["zfs_open_k", "zfs_open_kx"]).limitation(PROBED),
         ],
     )
     .optional(),
@@ -338,8 +338,8 @@ pub const HOOKS: &[Hook] = &[
         "zfs sync",
         &[
             Rung::new(&["zfs_sync_f", "zfs_sync_fx"]),
-            Rung::new(SYNCS).bound(SYSCALLS),
-            Rung::new(&["zfs_sync_k", "zfs_sync_kx"]).bound(PROBED),
+            Rung::new(SYNCS).limitation(SYSCALLS),
+            Rung::new(&["zfs_sync_k", "zfs_sync_kx"]).limitation(PROBED),
         ],
     )
     .optional(),

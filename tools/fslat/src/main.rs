@@ -1,8 +1,8 @@
 //! fslat: how long do file systems take?
 
 mod event;
+mod hook_names;
 mod hooks;
-mod places;
 mod row;
 mod run;
 
@@ -121,14 +121,14 @@ fn run() -> Result<()> {
     }
     output::check_buckets(&args.common, args.buckets)?;
     let banks = per_key::banks();
-    let places = places::Places::new(&args.fs, &args.op, args.common.kernel.is_some());
+    let selection = hook_names::Selection::new(&args.fs, &args.op, args.common.kernel.is_some());
     let tool = session::Tool {
         builder: skel::FslatSkelBuilder::default,
         configure: &|open| run::configure(open, &args, banks),
         hooks: hooks::HOOKS,
-        wanted: &|hook| places.wants(hook.name),
+        wanted: &|hook| selection.wants(hook.name),
         owner: Some(&args.owner),
-        prove: None,
+        selftest: None,
     };
     let mut session = session::start(&tool, &args.common)?;
     run::by_syscall(&mut session);

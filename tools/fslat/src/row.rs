@@ -1,7 +1,7 @@
 //! The records of fslat.
 
-use common::measure::latency::Measured;
-use common::measure::per_key::Came;
+use common::measure::latency::CallStats;
+use common::measure::per_key::KeyDelta;
 use common::output::Row;
 use common::owner::{By, Owner};
 use record::histogram::Latency;
@@ -47,14 +47,14 @@ pub struct Ops {
 impl Ops {
     /// The records of an interval: one per file system and operation that was done, and per owner where they are kept
     /// apart; else one that says that none was.
-    pub fn of(came: Vec<Came<Measured>>, by: By, buckets: bool) -> Vec<Self> {
+    pub fn of(came: Vec<KeyDelta<CallStats>>, by: By, buckets: bool) -> Vec<Self> {
         let rows = came.into_iter().filter_map(|came| Self::new(came, buckets));
         let rows: Vec<_> = rows.collect();
         if rows.is_empty() { vec![Self::idle(Owner::nobody(by), buckets)] } else { rows }
     }
 
-    fn new(came: Came<Measured>, buckets: bool) -> Option<Self> {
-        let Came { owner, key, measured } = came;
+    fn new(came: KeyDelta<CallStats>, buckets: bool) -> Option<Self> {
+        let KeyDelta { owner, key, measured } = came;
         Some(Self {
             fs: Some(*FILE_SYSTEMS.get(key / OPS.len())?),
             op: Some(OPS[key % OPS.len()]),
@@ -137,18 +137,18 @@ mod tests {
 
     use super::*;
 
-    fn measured(calls: u32, errors: u64) -> Measured {
+    fn measured(calls: u32, errors: u64) -> CallStats {
         let mut now = RawHist { sum_ns: 100_000 * u64::from(calls), ..RawHist::EMPTY };
         // 2^16 ns, and its upper half: from 98 304 to 102 400 ns.
         now.buckets[(12 << 4) + 24] = calls;
         let mut duration = Hist::default();
         duration.add_raw(&now);
-        Measured { errors, duration }
+        CallStats { errors, duration }
     }
 
     #[test]
     fn an_operation_has_a_record_where_it_was_done() {
-        let came = Came { owner: Owner::default(), key: OPS.len(), measured: measured(3, 1) };
+        let came = KeyDelta { owner: Owner::default(), key: OPS.len(), measured: measured(3, 1) };
         let row = &Ops::of(vec![came], By::System, true)[0];
         assert_eq!((row.fs, row.op, row.duration.count, row.errors), (Some("xfs"), Some("read"), 3, 1));
         assert_eq!((row.duration.mean_us, row.buckets.clone()), (Some(100.0), Some(vec![(102.4, 3)])));

@@ -2,10 +2,10 @@
 
 use cli::exit::Result;
 use common::bpf::exchange;
-use common::bpf::mmap::Counters;
+use common::bpf::mmap::MappedCounters;
 use common::hooks::Kind;
 use common::measure::events;
-use common::measure::latency::Timed;
+use common::measure::latency::CallLatencies;
 use common::measure::per_key;
 use common::options::Common;
 use common::output;
@@ -14,7 +14,7 @@ use libbpf_rs::skel::{OpenSkel, Skel};
 
 use crate::row::{FILE_SYSTEMS, OPS, Ops};
 use crate::skel::{FslatSkel, OpenFslatSkel};
-use crate::{Args, TOOL, event, places};
+use crate::{Args, TOOL, event, hook_names};
 
 /// The size of a bank of counters, in words: the C struct is rounded up to whole cache lines.
 const COUNTERS: usize = 8;
@@ -47,8 +47,8 @@ pub fn configure(open: &mut OpenFslatSkel<'_>, args: &Args, banks: u32) -> libbp
 pub fn by_syscall(session: &mut Session<FslatSkel<'_>>) {
     let mut seen = [0u32; OPS.len()];
     for hook in &session.plan.hooks {
-        let by_calls = hook.taken.iter().any(|program| program.kind == Kind::Tracepoint);
-        if let (true, Some((fs, op))) = (by_calls, places::parts(hook.hook)) {
+        let by_calls = hook.chosen.iter().any(|program| program.kind == Kind::Tracepoint);
+        if let (true, Some((fs, op))) = (by_calls, hook_names::parts(hook.hook)) {
             seen[op] |= 1 << fs;
         }
     }
@@ -60,23 +60,29 @@ pub fn by_syscall(session: &mut Session<FslatSkel<'_>>) {
 
 /// Records at the end of each interval.
 pub fn intervals(session: &mut Session<FslatSkel<'_>>, args: &Args, banks: u32) -> Result<()> {
-    let mut timed = Timed::of(session.skel.object(), KEYS, banks, &args.owner)?;
-    let mut counters: Counters<COUNTERS> = Counters::map(&session.skel.maps.counters)?;
-    output::intervals(TOOL, &args.common, &session.stop, || session.meter.account(), |_| {
-        let rows = Ops::of(timed.since_last()?, args.owner.by, args.buckets);
-        let [lost, ..] = counters.since_last();
-        Ok((rows, lost))
-    })
+    let mut latencies = CallLatencies::of(session.skel.object(), KEYS, banks, &args.owner)?;
+    let mut counters: MappedCounters<COUNTERS> = MappedCounters::map(&session.skel.maps.counters)?;
+    output::intervals(
+        TOOL,
+        &args.common,
+        &session.stop,
+        || session.prog_stats.account(),
+        |_| {
+            let rows = Ops::of(latencies.since_last()?, args.owner.by, args.buckets);
+            let [lost, ..] = counters.since_last();
+            Ok((rows, lost))
+        },
+    )
 }
 
 /// A record for each operation, until asked to end.
 pub fn events(session: &mut Session<FslatSkel<'_>>, common: &Common) -> Result<()> {
-    let mut counters: Counters<COUNTERS> = Counters::map(&session.skel.maps.counters)?;
+    let mut counters: MappedCounters<COUNTERS> = MappedCounters::map(&session.skel.maps.counters)?;
     let source = events::Source {
         object: session.skel.object(),
         lost: &mut || {
             let [lost, ..] = counters.since_last();
-            lost + session.meter.account().missed
+            lost + session.prog_stats.account().missed
         },
     };
     events::write(TOOL, common, &session.stop, source, event::decode, |_| true)

@@ -9,7 +9,7 @@ use common::bpf::mmap::Plain;
 use libbpf_rs::Map;
 use record::histogram::RawHist;
 
-use crate::row::{Came, Key, Kind};
+use crate::row::{Deltas, Key, Kind};
 
 /// For handlers that come later, and few processors.
 const MORE: usize = 64;
@@ -66,7 +66,7 @@ unsafe impl Plain for Line {}
 ///
 /// # Errors
 /// When the kernel does not let it be read.
-pub fn take(map: &Map<'_>, per_cpu: bool, came: &mut Came) -> Result<()> {
+pub fn take(map: &Map<'_>, per_cpu: bool, came: &mut Deltas) -> Result<()> {
     let read = batch::drain(map, |key, value| {
         if let (Some(key), Some(line)) = (plain::<RawKey>(key), plain::<Line>(value)) {
             add(key, &line, per_cpu, came);
@@ -75,7 +75,7 @@ pub fn take(map: &Map<'_>, per_cpu: bool, came: &mut Came) -> Result<()> {
     read.map_err(|error| Failure::failed(format!("cannot read the map of interrupts: {error}")))
 }
 
-fn add(raw: RawKey, line: &Line, per_cpu: bool, came: &mut Came) {
+fn add(raw: RawKey, line: &Line, per_cpu: bool, came: &mut Deltas) {
     let name = text(&line.name);
     let key = Key { kind: Kind::Hard, name, irq: Some(raw.irq), cpu: per_cpu.then_some(raw.cpu) };
     let measured = came.entry(key).or_default();
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn processors_add_up() {
         let key = |cpu| RawKey { action: 1, name: 2, irq: 9, cpu };
-        let mut came = Came::new();
+        let mut came = Deltas::new();
         add(key(0), &line("vio", 3, 1), false, &mut came);
         add(key(1), &line("vio", 4, 2), false, &mut came);
         let (told, measured) = came.pop_first().unwrap();

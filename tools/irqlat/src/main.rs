@@ -1,14 +1,14 @@
 //! irqlat: which interrupts take time?
 
-mod fixed;
 mod lines;
 mod row;
+mod vectors;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use cli::exit::{Failure, Result, report};
-use common::bpf::mmap::Counters;
+use common::bpf::mmap::MappedCounters;
 use common::hooks::{Hook, Rung};
 use common::measure::per_key::Totals;
 use common::{options, output, session};
@@ -137,21 +137,27 @@ fn run() -> Result<()> {
         hooks: HOOKS,
         wanted: &|_| true,
         owner: None,
-        prove: None,
+        selftest: None,
     };
     let mut session = session::start(&tool, &args.common)?;
-    let mut totals: Totals<'_, fixed::Stats> =
+    let mut totals: Totals<'_, vectors::Stats> =
         Totals::of(session.skel.object(), &session.skel.maps.stats, 1)?;
     let lines = [&session.skel.maps.lines_0, &session.skel.maps.lines_1];
-    let mut counters: Counters<{ COUNTERS }> = Counters::map(&session.skel.maps.counters)?;
-    output::intervals(TOOL, &args.common, &session.stop, || session.meter.account(), |_| {
-        let mut came = row::Came::new();
-        let mut taken = totals.take();
-        lines::take(lines[taken.half], args.per_cpu, &mut came)?;
-        fixed::add(&mut taken, banks, args.per_cpu, &mut came);
-        let [lost, ..] = counters.since_last();
-        Ok((row::Interrupts::of(came, args.per_cpu, args.buckets), lost))
-    })
+    let mut counters: MappedCounters<{ COUNTERS }> = MappedCounters::map(&session.skel.maps.counters)?;
+    output::intervals(
+        TOOL,
+        &args.common,
+        &session.stop,
+        || session.prog_stats.account(),
+        |_| {
+            let mut came = row::Deltas::new();
+            let mut taken = totals.take();
+            lines::take(lines[taken.half], args.per_cpu, &mut came)?;
+            vectors::add(&mut taken, banks, args.per_cpu, &mut came);
+            let [lost, ..] = counters.since_last();
+            Ok((row::Interrupts::of(came, args.per_cpu, args.buckets), lost))
+        },
+    )
 }
 
 /// The size of a bank of counters, in words: the C struct is rounded up to whole cache lines.
@@ -162,7 +168,7 @@ fn configure(open: &mut skel::OpenIrqlatSkel<'_>, cpus: usize, banks: u32) -> li
     open.maps.processors.set_max_entries(cpus as u32)?;
     open.maps.lines_0.set_max_entries(lines::entries(cpus))?;
     open.maps.lines_1.set_max_entries(lines::entries(cpus))?;
-    open.maps.stats.set_max_entries(fixed::entries(banks))?;
+    open.maps.stats.set_max_entries(vectors::entries(banks))?;
     if let Some(constants) = open.maps.rodata_data.as_deref_mut() {
         constants.bank_mask = banks - 1;
     }

@@ -134,7 +134,7 @@ pub struct Key {
 
 /// What was measured in an interval of one key.
 #[derive(Default)]
-pub struct Measured {
+pub struct HandlerStats {
     /// Of the handler.
     pub time: Hist,
     /// From raise to entry.
@@ -145,7 +145,7 @@ pub struct Measured {
     pub unhandled_ns: u64,
 }
 
-impl Measured {
+impl HandlerStats {
     fn is_empty(&self) -> bool {
         self.time.count() == 0 && self.wait.count() == 0 && self.unhandled == 0
     }
@@ -156,11 +156,11 @@ impl Measured {
 }
 
 /// What came in an interval.
-pub type Came = BTreeMap<Key, Measured>;
+pub type Deltas = BTreeMap<Key, HandlerStats>;
 
 impl Interrupts {
     /// The records of an interval, the most time first; where nothing came, one that says so.
-    pub fn of(came: Came, per_cpu: bool, buckets: bool) -> Vec<Self> {
+    pub fn of(came: Deltas, per_cpu: bool, buckets: bool) -> Vec<Self> {
         let mut came: Vec<_> = came.into_iter().filter(|(_, measured)| !measured.is_empty()).collect();
         came.sort_by_key(|(_, measured)| Reverse(measured.total_ns()));
         let rows: Vec<_> =
@@ -168,7 +168,7 @@ impl Interrupts {
         if rows.is_empty() { vec![Self::idle(per_cpu, buckets)] } else { rows }
     }
 
-    fn new(key: Key, measured: &Measured, buckets: bool) -> Self {
+    fn new(key: Key, measured: &HandlerStats, buckets: bool) -> Self {
         let soft = key.kind == Kind::Soft;
         Self {
             kind: Some(key.kind.name()),
@@ -236,13 +236,18 @@ mod tests {
 
     #[test]
     fn the_most_time_comes_first_and_calls_in_vain_are_in_it() {
-        let came = Came::from([
-            (key(Kind::Hard, "eth0", Some(9)), Measured { time: hist(3), ..Measured::default() }),
+        let came = Deltas::from([
+            (key(Kind::Hard, "eth0", Some(9)), HandlerStats { time: hist(3), ..HandlerStats::default() }),
             (
                 key(Kind::Hard, "usb", Some(9)),
-                Measured { time: hist(1), unhandled: 2, unhandled_ns: 300_500, ..Measured::default() },
+                HandlerStats {
+                    time: hist(1),
+                    unhandled: 2,
+                    unhandled_ns: 300_500,
+                    ..HandlerStats::default()
+                },
             ),
-            (key(Kind::Vector, "reschedule", None), Measured::default()),
+            (key(Kind::Vector, "reschedule", None), HandlerStats::default()),
         ]);
         let rows = Interrupts::of(came, false, false);
         let [usb, eth0] = &rows[..] else { panic!("{rows:?}") };
@@ -258,7 +263,7 @@ mod tests {
 
     #[test]
     fn only_soft_interrupts_wait() {
-        let measured = || Measured { time: hist(2), wait: hist(1), ..Measured::default() };
+        let measured = || HandlerStats { time: hist(2), wait: hist(1), ..HandlerStats::default() };
         let soft = Interrupts::new(key(Kind::Soft, "TIMER", None), &measured(), true);
         assert_eq!((soft.wait.wait_count, soft.wait.wait_mean_us), (Some(1), Some(100.0)));
         assert_eq!((soft.unhandled, soft.wait_buckets), (None, Some(vec![(102.4, 1)])));

@@ -3,7 +3,7 @@
 mod event;
 mod row;
 mod run;
-mod steady;
+mod self_protect;
 
 use std::process::ExitCode;
 
@@ -30,7 +30,7 @@ const HOOKS: &[Hook] = &[
         &[
             Rung::new(&["cause_f"]),
             Rung::new(&["cause_k"]),
-            Rung::new(&["on_signal", "on_mark"]).bound(DEDUCED),
+            Rung::new(&["on_signal", "on_mark"]).limitation(DEDUCED),
         ],
     ),
 ];
@@ -98,14 +98,14 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let (args, counts): (Args, _) = options::parse_told(&["interval", "by"])?;
+    let (args, counts): (Args, _) = options::parse_with_explicit(&["interval", "by"])?;
     if args.common.schema {
         return match counts {
             true => output::print_schema::<row::Kills>(TOOL),
             false => output::print_schema::<row::Kill>(TOOL),
         };
     }
-    steady::keep_heap();
+    self_protect::keep_heap();
     args.owner.check()?;
     let tool = session::Tool {
         builder: skel::OomwatchSkelBuilder::default,
@@ -114,10 +114,11 @@ fn run() -> Result<()> {
         wanted: &|_| true,
         // Whose they are is told by each kill.
         owner: None,
-        prove: None,
+        selftest: None,
     };
-    let mut session =
-        session::start_with(&tool, &args.common, steady::RIGHTS, || steady::steady(args.common.quiet))?;
+    let mut session = session::start_with(&tool, &args.common, self_protect::CAPABILITIES, || {
+        self_protect::protect(args.common.quiet)
+    })?;
     match counts {
         true => run::intervals(&mut session, &args.common, &args.owner),
         false => run::events(&mut session, &args.common),

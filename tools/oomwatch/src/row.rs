@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use common::measure::top;
 use common::output::Row;
-use common::owner::ancestry::{Lineage, Process};
+use common::owner::ancestry::{Ancestry, Process};
 use common::owner::{By, Options, Owner};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -109,21 +109,21 @@ impl Row for Kills {
 }
 
 /// The kills of an interval, by owner.
-pub struct Counts {
+pub struct KillCounts {
     by: By,
     room: usize,
     top: Option<u32>,
-    lineage: Option<Lineage>,
+    ancestry: Option<Ancestry>,
     kills: BTreeMap<Owner, u64>,
     lost: u64,
 }
 
-impl Counts {
+impl KillCounts {
     /// None yet.
     pub fn new(options: &Options) -> Self {
-        let lineage = options.apps.clone().map(Lineage::new);
+        let ancestry = options.apps.clone().map(Ancestry::new);
         let room = options.map_size as usize;
-        Self { by: options.by, room, top: options.top, lineage, kills: BTreeMap::new(), lost: 0 }
+        Self { by: options.by, room, top: options.top, ancestry, kills: BTreeMap::new(), lost: 0 }
     }
 
     /// Counts a kill, or that there was no room for another owner.
@@ -136,7 +136,7 @@ impl Counts {
             By::Parent => Owner::parent(kill.ppid, kill.parent),
             By::App => {
                 let victim = Process { comm: kill.comm, ppid: kill.ppid };
-                Owner::app(self.lineage.as_mut().map(|lineage| lineage.group(&victim)).unwrap_or_default())
+                Owner::app(self.ancestry.as_mut().map(|ancestry| ancestry.group(&victim)).unwrap_or_default())
             }
             By::Comm => Owner::comm(kill.comm),
             By::Cgroup => Owner::cgroup(kill.cgroup),
@@ -160,8 +160,8 @@ impl Counts {
             |row| row.kills,
             |others| Kills { owner: Owner::others(self.by), kills: others.iter().map(|row| row.kills).sum() },
         );
-        if let Some(lineage) = &mut self.lineage {
-            lineage.next(HashMap::new());
+        if let Some(ancestry) = &mut self.ancestry {
+            ancestry.next(HashMap::new());
         }
         if rows.is_empty() {
             rows.push(Kills { owner: Owner::nobody(self.by), kills: 0 });
@@ -198,7 +198,7 @@ mod tests {
     }
 
     fn counted(by: By, room: u32, top: Option<u32>) -> (Vec<(Owner, u64)>, u64) {
-        let mut counts = Counts::new(&Options { by, apps: None, top, map_size: room });
+        let mut counts = KillCounts::new(&Options { by, apps: None, top, map_size: room });
         for (pid, comm, cgroup) in [(1, "a", "/x"), (2, "a", "/y"), (3, "b", "/x")] {
             counts.add(kill(pid, comm, cgroup));
         }

@@ -4,16 +4,16 @@ use std::cell::RefCell;
 
 use cli::exit::{Failure, Result};
 use common::bpf::globals::map;
-use common::bpf::mmap::Counters;
+use common::bpf::mmap::MappedCounters;
 use common::measure::events;
 use common::options::Common;
-use common::owner::Options;
 use common::output;
+use common::owner::Options;
 use common::session::Session;
 use libbpf_rs::RingBufferBuilder;
 use libbpf_rs::skel::{OpenSkel, Skel};
 
-use crate::row::Counts;
+use crate::row::KillCounts;
 use crate::skel::{OomwatchSkel, OpenOomwatchSkel};
 use crate::{TOOL, event};
 
@@ -43,13 +43,13 @@ fn processors() -> u64 {
 
 /// A record for each kill, until asked to end.
 pub fn events(session: &mut Session<OomwatchSkel<'_>>, common: &Common) -> Result<()> {
-    let mut counters: Counters<COUNTERS> = Counters::map(&session.skel.maps.counters)?;
+    let mut counters: MappedCounters<COUNTERS> = MappedCounters::map(&session.skel.maps.counters)?;
     let page = rustix::param::page_size() as u64;
     let source = events::Source {
         object: session.skel.object(),
         lost: &mut || {
             let [lost, ..] = counters.since_last();
-            lost + session.meter.account().missed
+            lost + session.prog_stats.account().missed
         },
     };
     events::write(TOOL, common, &session.stop, source, |bytes| event::decode(bytes, page), |_| true)
@@ -58,8 +58,8 @@ pub fn events(session: &mut Session<OomwatchSkel<'_>>, common: &Common) -> Resul
 /// Records at the end of each interval.
 pub fn intervals(session: &mut Session<OomwatchSkel<'_>>, common: &Common, owner: &Options) -> Result<()> {
     let unreadable = |error| Failure::failed(format!("cannot read the ring buffer: {error}"));
-    let mut counters: Counters<COUNTERS> = Counters::map(&session.skel.maps.counters)?;
-    let counts = RefCell::new(Counts::new(owner));
+    let mut counters: MappedCounters<COUNTERS> = MappedCounters::map(&session.skel.maps.counters)?;
+    let counts = RefCell::new(KillCounts::new(owner));
     let page = rustix::param::page_size() as u64;
     let events = map(session.skel.object(), "events")?;
     let mut builder = RingBufferBuilder::new();
@@ -71,10 +71,16 @@ pub fn intervals(session: &mut Session<OomwatchSkel<'_>>, common: &Common, owner
     };
     builder.add(&events, receive).map_err(unreadable)?;
     let ring = builder.build().map_err(unreadable)?;
-    output::intervals(TOOL, common, &session.stop, || session.meter.account(), |_| {
-        ring.consume().map_err(unreadable)?;
-        let (rows, no_room) = counts.borrow_mut().take();
-        let [lost, ..] = counters.since_last();
-        Ok((rows, lost + no_room))
-    })
+    output::intervals(
+        TOOL,
+        common,
+        &session.stop,
+        || session.prog_stats.account(),
+        |_| {
+            ring.consume().map_err(unreadable)?;
+            let (rows, no_room) = counts.borrow_mut().take();
+            let [lost, ..] = counters.since_last();
+            Ok((rows, lost + no_room))
+        },
+    )
 }

@@ -1,9 +1,9 @@
 //! proclife: which processes and threads start and end, do any fail, are zombies left?
 
 mod event;
-mod prove;
 mod row;
 mod run;
+mod selftest;
 mod zombies;
 
 use std::process::ExitCode;
@@ -50,8 +50,8 @@ const HOOKS: &[Hook] = &[
             // arm64 and riscv have no fork and vfork.
             Rung::new(&["clone_failed", "clone3_failed"]),
             // Without tracefs.
-            Rung::new(&["clone_f"]).bound(REFUSED_EARLY),
-            Rung::new(&["clone_k"]).bound(PROBED),
+            Rung::new(&["clone_f"]).limitation(REFUSED_EARLY),
+            Rung::new(&["clone_k"]).limitation(PROBED),
         ],
     )
     .optional(),
@@ -121,7 +121,7 @@ fn run() -> Result<()> {
         return if args.events {
             output::print_schema::<row::Event>(TOOL)
         } else {
-            output::print_schema::<row::Counts>(TOOL)
+            output::print_schema::<row::ProcessCounts>(TOOL)
         };
     }
     let tool = session::Tool {
@@ -130,7 +130,7 @@ fn run() -> Result<()> {
         hooks: HOOKS,
         wanted: &|hook| !args.events || !matches!(hook.name, "reaped" | "zombies"),
         owner: Some(&args.owner),
-        prove: Some(prove::prove),
+        selftest: Some(selftest::run),
     };
     let mut session = session::start(&tool, &args.common)?;
     match args.events {

@@ -1,6 +1,6 @@
 //! The records of proclife.
 
-use common::measure::counters::{Added, busiest};
+use common::measure::counters::{Delta, busiest};
 use common::output::Row;
 use common::owner::{Options, Owner};
 use schemars::JsonSchema;
@@ -28,7 +28,7 @@ pub const ZOMBIES: usize = COUNTERS - 1;
 
 /// What happened in an interval.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Counts {
+pub struct ProcessCounts {
     /// Whose they were, with --by: who forks, executes, ends; a failure's is who tried.
     #[serde(flatten)]
     pub owner: Owner,
@@ -70,9 +70,9 @@ pub struct Sees {
     pub exec_errors: bool,
 }
 
-impl Counts {
+impl ProcessCounts {
     /// A record for each owner, the busiest first; one in which nothing happened where nothing did.
-    pub fn of(added: Added<COUNTERS>, options: &Options, sees: Sees) -> Vec<Self> {
+    pub fn of(added: Delta<COUNTERS>, options: &Options, sees: Sees) -> Vec<Self> {
         let added = busiest(added, options, |added| added[..=Counter::ThreadExits as usize].iter().sum());
         added.into_iter().map(|(owner, added)| Self::new(owner, &added, sees)).collect()
     }
@@ -95,7 +95,7 @@ impl Counts {
     }
 }
 
-impl Row for Counts {
+impl Row for ProcessCounts {
     const TABLE: &'static [&'static str] = &[
         Owner::COLUMN,
         "forks",
@@ -163,7 +163,7 @@ mod tests {
     fn counters_land_in_their_fields() {
         let added = std::array::from_fn(|i| 10 + i as u64);
         let sees = Sees { fork_errors: true, exec_errors: false };
-        let counts = Counts::new(Owner::default(), &added, sees);
+        let counts = ProcessCounts::new(Owner::default(), &added, sees);
         assert_eq!((counts.forks, counts.thread_exits, counts.reaped, counts.zombies), (10, 14, 15, 25));
         assert_eq!((counts.fork_errors, counts.exec_errors), (Some(16), None));
     }

@@ -1,15 +1,15 @@
 //! The two ways to run: counts per interval, or a record for each event.
 
 use cli::exit::Result;
-use common::bpf::mmap::Counters;
-use common::measure::counters::Counted;
+use common::bpf::mmap::MappedCounters;
+use common::measure::counters::Counters;
 use common::measure::events;
 use common::options::Common;
 use common::output;
 use common::session::Session;
 use libbpf_rs::skel::{OpenSkel, Skel};
 
-use crate::row::{COUNTERS, Counter, Counts, Event, Sees};
+use crate::row::{COUNTERS, Counter, Event, ProcessCounts, Sees};
 use crate::skel::{OpenProclifeSkel, ProclifeSkel};
 use crate::zombies::Zombies;
 use crate::{Args, TOOL, event};
@@ -26,28 +26,34 @@ pub fn configure(open: &mut OpenProclifeSkel<'_>, events: bool, threads: bool) -
 /// Records at the end of each interval.
 pub fn intervals(session: &mut Session<ProclifeSkel<'_>>, args: &Args) -> Result<()> {
     let has = |hook: &str| {
-        session.plan.hooks.iter().any(|planned| planned.hook == hook && !planned.taken.is_empty())
+        session.plan.hooks.iter().any(|planned| planned.hook == hook && !planned.chosen.is_empty())
     };
     let sees = Sees { fork_errors: has("fork_errors"), exec_errors: has("exec_errors") };
     let object = session.skel.object();
-    let mut counted: Counted<'_, COUNTERS> = Counted::of(object, &args.owner, Counter::Lost as usize)?;
-    if session.counted_proof {
-        counted.since_last()?;
+    let mut counters: Counters<'_, COUNTERS> = Counters::of(object, &args.owner, Counter::Lost as usize)?;
+    if session.selftest_counted {
+        counters.since_last()?;
     }
     let zombies = Zombies::new(object)?;
-    output::intervals(TOOL, &args.common, &session.stop, || session.meter.account(), |_| {
-        let (mut added, lost) = counted.since_last()?;
-        zombies.add(session.links.get("count_zombies"), &mut added, &mut counted)?;
-        Ok((Counts::of(added, &args.owner, sees), lost))
-    })
+    output::intervals(
+        TOOL,
+        &args.common,
+        &session.stop,
+        || session.prog_stats.account(),
+        |_| {
+            let (mut added, lost) = counters.since_last()?;
+            zombies.add(session.links.get("count_zombies"), &mut added, &mut counters)?;
+            Ok((ProcessCounts::of(added, &args.owner, sees), lost))
+        },
+    )
 }
 
 /// A record for each event, until asked to end.
 pub fn events(session: &mut Session<ProclifeSkel<'_>>, common: &Common) -> Result<()> {
-    let mut counters: Counters<COUNTERS> = Counters::map(&session.skel.maps.counters)?;
+    let mut counters: MappedCounters<COUNTERS> = MappedCounters::map(&session.skel.maps.counters)?;
     let source = events::Source {
         object: session.skel.object(),
-        lost: &mut || counters.since_last()[Counter::Lost as usize] + session.meter.account().missed,
+        lost: &mut || counters.since_last()[Counter::Lost as usize] + session.prog_stats.account().missed,
     };
     // What proved the hooks is nobody's work, and after it this process starts nothing but a thread of its own.
     let own = std::process::id();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use cli::exit::{Failure, Result};
 use common::bpf::globals::shared_u64;
-use common::measure::counters::{Added, Counted};
+use common::measure::counters::{Counters, Delta};
 use common::owner::Owner;
 use libbpf_rs::{Iter, Link, Object};
 
@@ -38,17 +38,17 @@ impl<'a> Zombies<'a> {
     pub fn add(
         &self,
         link: Option<&Link>,
-        added: &mut Added<COUNTERS>,
-        counted: &mut Counted<'_, COUNTERS>,
+        added: &mut Delta<COUNTERS>,
+        counters: &mut Counters<'_, COUNTERS>,
     ) -> Result<()> {
         let link = link.ok_or_else(|| Failure::failed("the iterator over tasks is not attached"))?;
         self.counted.store(0, Ordering::SeqCst);
         let told = walk(link).map_err(|error| Failure::failed(format!("cannot walk the tasks: {error}")))?;
-        if !counted.has_owners() {
+        if !counters.has_owners() {
             added.iter_mut().for_each(|(_, added)| added[ZOMBIES] = self.counted.load(Ordering::SeqCst));
             return Ok(());
         }
-        let owners = told.chunks_exact(ZOMBIE).filter_map(|zombie| counted.owner(zombie));
+        let owners = told.chunks_exact(ZOMBIE).filter_map(|zombie| counters.owner(zombie));
         add_to(added, owners.collect());
         Ok(())
     }
@@ -67,7 +67,7 @@ fn walk(link: &Link) -> io::Result<Vec<u8>> {
 }
 
 /// Adds a zombie to each of these owners, whether anything else was counted of it or not.
-fn add_to(added: &mut Added<COUNTERS>, zombies: Vec<Owner>) {
+fn add_to(added: &mut Delta<COUNTERS>, zombies: Vec<Owner>) {
     if zombies.is_empty() {
         return;
     }

@@ -42,26 +42,26 @@ const HOOKS: &[Hook] = &[
         "sync",
         &[
             Rung::new(&["sync_enter_f", "sync_exit_f"]),
-            Rung::new(&["sync_enter_t", "sync_exit_t"]).bound(SYSCALLS),
-            Rung::new(&["sync_enter_k", "sync_exit_k"]).bound(PROBED),
+            Rung::new(&["sync_enter_t", "sync_exit_t"]).limitation(SYSCALLS),
+            Rung::new(&["sync_enter_k", "sync_exit_k"]).limitation(PROBED),
         ],
     ),
     Hook::new(
         "syncfs",
         &[
             Rung::new(&["syncfs_enter_f", "syncfs_exit_f", "syncfs_enter_32f", "syncfs_exit_32f"]),
-            Rung::new(&["syncfs_enter_f", "syncfs_exit_f"]).bound(NATIVE),
-            Rung::new(&["syncfs_enter_t", "syncfs_exit_t"]).bound(SYSCALLS),
-            Rung::new(&["syncfs_enter_k", "syncfs_exit_k"]).bound(NATIVE_PROBED),
+            Rung::new(&["syncfs_enter_f", "syncfs_exit_f"]).limitation(NATIVE),
+            Rung::new(&["syncfs_enter_t", "syncfs_exit_t"]).limitation(SYSCALLS),
+            Rung::new(&["syncfs_enter_k", "syncfs_exit_k"]).limitation(NATIVE_PROBED),
         ],
     ),
     Hook::new(
         "fsync",
         &[
             Rung::new(&["fsync_enter_f", "fsync_exit_f", "fsync_enter_32f", "fsync_exit_32f"]),
-            Rung::new(&["fsync_enter_f", "fsync_exit_f"]).bound(NATIVE),
-            Rung::new(&["fsync_enter_t", "fsync_exit_t"]).bound(SYSCALLS),
-            Rung::new(&["fsync_enter_k", "fsync_exit_k"]).bound(NATIVE_PROBED),
+            Rung::new(&["fsync_enter_f", "fsync_exit_f"]).limitation(NATIVE),
+            Rung::new(&["fsync_enter_t", "fsync_exit_t"]).limitation(SYSCALLS),
+            Rung::new(&["fsync_enter_k", "fsync_exit_k"]).limitation(NATIVE_PROBED),
         ],
     ),
     Hook::new(
@@ -73,18 +73,18 @@ const HOOKS: &[Hook] = &[
                 "fdatasync_enter_32f",
                 "fdatasync_exit_32f",
             ]),
-            Rung::new(&["fdatasync_enter_f", "fdatasync_exit_f"]).bound(NATIVE),
-            Rung::new(&["fdatasync_enter_t", "fdatasync_exit_t"]).bound(SYSCALLS),
-            Rung::new(&["fdatasync_enter_k", "fdatasync_exit_k"]).bound(NATIVE_PROBED),
+            Rung::new(&["fdatasync_enter_f", "fdatasync_exit_f"]).limitation(NATIVE),
+            Rung::new(&["fdatasync_enter_t", "fdatasync_exit_t"]).limitation(SYSCALLS),
+            Rung::new(&["fdatasync_enter_k", "fdatasync_exit_k"]).limitation(NATIVE_PROBED),
         ],
     ),
     Hook::new(
         "msync",
         &[
             Rung::new(&["msync_enter_f", "msync_exit_f", "msync_enter_32f", "msync_exit_32f"]),
-            Rung::new(&["msync_enter_f", "msync_exit_f"]).bound(NATIVE),
-            Rung::new(&["msync_enter_t", "msync_exit_t"]).bound(SYSCALLS),
-            Rung::new(&["msync_enter_k", "msync_exit_k"]).bound(NATIVE_PROBED),
+            Rung::new(&["msync_enter_f", "msync_exit_f"]).limitation(NATIVE),
+            Rung::new(&["msync_enter_t", "msync_exit_t"]).limitation(SYSCALLS),
+            Rung::new(&["msync_enter_k", "msync_exit_k"]).limitation(NATIVE_PROBED),
         ],
     ),
     Hook::new(
@@ -96,9 +96,9 @@ const HOOKS: &[Hook] = &[
                 "sync_file_range_enter_32f",
                 "sync_file_range_exit_32f",
             ]),
-            Rung::new(&["sync_file_range_enter_f", "sync_file_range_exit_f"]).bound(NATIVE),
-            Rung::new(&["sync_file_range_enter_t", "sync_file_range_exit_t"]).bound(SYSCALLS),
-            Rung::new(&["sync_file_range_enter_k", "sync_file_range_exit_k"]).bound(NATIVE_PROBED),
+            Rung::new(&["sync_file_range_enter_f", "sync_file_range_exit_f"]).limitation(NATIVE),
+            Rung::new(&["sync_file_range_enter_t", "sync_file_range_exit_t"]).limitation(SYSCALLS),
+            Rung::new(&["sync_file_range_enter_k", "sync_file_range_exit_k"]).limitation(NATIVE_PROBED),
         ],
     ),
 ];
@@ -183,7 +183,7 @@ fn run() -> Result<()> {
         hooks: HOOKS,
         wanted: &|_| true,
         owner: Some(&args.owner),
-        prove: None,
+        selftest: None,
     };
     let mut session = session::start(&tool, &args.common)?;
     match args.events {

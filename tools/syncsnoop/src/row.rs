@@ -1,7 +1,7 @@
 //! The records of syncsnoop.
 
-use common::measure::latency::Measured;
-use common::measure::per_key::Came;
+use common::measure::latency::CallStats;
+use common::measure::per_key::KeyDelta;
 use common::output::Row;
 use common::owner::{By, Owner};
 use record::histogram::Latency;
@@ -41,14 +41,14 @@ pub struct Calls {
 impl Calls {
     /// The records of an interval: one per call that was made, and per owner where they are kept apart; else one that
     /// says that none was.
-    pub fn of(came: Vec<Came<Measured>>, by: By, buckets: bool) -> Vec<Self> {
+    pub fn of(came: Vec<KeyDelta<CallStats>>, by: By, buckets: bool) -> Vec<Self> {
         let rows = came.into_iter().filter_map(|came| Self::new(came, buckets));
         let rows: Vec<_> = rows.collect();
         if rows.is_empty() { vec![Self::idle(Owner::nobody(by), buckets)] } else { rows }
     }
 
-    fn new(came: Came<Measured>, buckets: bool) -> Option<Self> {
-        let Came { owner, key, measured } = came;
+    fn new(came: KeyDelta<CallStats>, buckets: bool) -> Option<Self> {
+        let KeyDelta { owner, key, measured } = came;
         Some(Self {
             call: Some(*CALLS.get(key)?),
             owner,
@@ -121,18 +121,18 @@ mod tests {
 
     use super::*;
 
-    fn measured(calls: u32, errors: u64) -> Measured {
+    fn measured(calls: u32, errors: u64) -> CallStats {
         let mut now = RawHist { sum_ns: 100_000 * u64::from(calls), ..RawHist::EMPTY };
         // 2^16 ns, and its upper half: from 98 304 to 102 400 ns.
         now.buckets[(12 << 4) + 24] = calls;
         let mut duration = Hist::default();
         duration.add_raw(&now);
-        Measured { errors, duration }
+        CallStats { errors, duration }
     }
 
     #[test]
     fn a_call_has_a_record_where_it_was_made() {
-        let came = |key, measured| Came { owner: Owner::default(), key, measured };
+        let came = |key, measured| KeyDelta { owner: Owner::default(), key, measured };
         let rows = Calls::of(vec![came(2, measured(3, 1)), came(0, measured(0, 1))], By::System, true);
         let [fsync, sync] = &rows[..] else { panic!("{rows:?}") };
         assert_eq!((fsync.call, fsync.duration.count, fsync.errors), (Some("fsync"), 3, 1));

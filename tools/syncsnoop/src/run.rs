@@ -2,9 +2,9 @@
 
 use cli::exit::Result;
 use common::bpf::exchange;
-use common::bpf::mmap::Counters;
+use common::bpf::mmap::MappedCounters;
 use common::measure::events;
-use common::measure::latency::Timed;
+use common::measure::latency::CallLatencies;
 use common::measure::per_key;
 use common::options::Common;
 use common::output;
@@ -37,23 +37,29 @@ pub fn configure(open: &mut OpenSyncsnoopSkel<'_>, args: &Args, banks: u32) -> l
 
 /// Records at the end of each interval.
 pub fn intervals(session: &mut Session<SyncsnoopSkel<'_>>, args: &Args, banks: u32) -> Result<()> {
-    let mut timed = Timed::of(session.skel.object(), CALLS.len(), banks, &args.owner)?;
-    let mut counters: Counters<COUNTERS> = Counters::map(&session.skel.maps.counters)?;
-    output::intervals(TOOL, &args.common, &session.stop, || session.meter.account(), |_| {
-        let rows = Calls::of(timed.since_last()?, args.owner.by, args.buckets);
-        let [lost, ..] = counters.since_last();
-        Ok((rows, lost))
-    })
+    let mut latencies = CallLatencies::of(session.skel.object(), CALLS.len(), banks, &args.owner)?;
+    let mut counters: MappedCounters<COUNTERS> = MappedCounters::map(&session.skel.maps.counters)?;
+    output::intervals(
+        TOOL,
+        &args.common,
+        &session.stop,
+        || session.prog_stats.account(),
+        |_| {
+            let rows = Calls::of(latencies.since_last()?, args.owner.by, args.buckets);
+            let [lost, ..] = counters.since_last();
+            Ok((rows, lost))
+        },
+    )
 }
 
 /// A record for each call, until asked to end.
 pub fn events(session: &mut Session<SyncsnoopSkel<'_>>, common: &Common) -> Result<()> {
-    let mut counters: Counters<COUNTERS> = Counters::map(&session.skel.maps.counters)?;
+    let mut counters: MappedCounters<COUNTERS> = MappedCounters::map(&session.skel.maps.counters)?;
     let source = events::Source {
         object: session.skel.object(),
         lost: &mut || {
             let [lost, ..] = counters.since_last();
-            lost + session.meter.account().missed
+            lost + session.prog_stats.account().missed
         },
     };
     events::write(TOOL, common, &session.stop, source, event::decode, |_| true)

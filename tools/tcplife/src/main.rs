@@ -1,6 +1,6 @@
 //! tcplife: which TCP connections ended, how long did they live, how much did they move?
 
-mod ends;
+mod endpoint_filter;
 mod event;
 mod row;
 mod run;
@@ -31,7 +31,7 @@ const HOOKS: &[Hook] = &[
         &[
             Rung::new(&["accept_f"]),
             Rung::new(&["accept_k"]),
-            Rung::new(&["accept_t", "accept4_t"]).bound(SYSCALLS),
+            Rung::new(&["accept_t", "accept4_t"]).limitation(SYSCALLS),
         ],
     )
     .optional(),
@@ -106,7 +106,7 @@ struct Args {
     owner: owner::Options,
 
     #[command(flatten)]
-    ends: ends::Ends,
+    endpoints: endpoint_filter::EndpointFilter,
 
     /// One record per connection that ends: the default without INTERVAL and --by
     #[arg(long, conflicts_with_all = ["interval", "count", "by"])]
@@ -122,21 +122,21 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let (args, counts): (Args, _) = options::parse_told(&["interval", "by"])?;
+    let (args, counts): (Args, _) = options::parse_with_explicit(&["interval", "by"])?;
     if args.common.schema {
         return match counts {
             true => output::print_schema::<row::Connections>(TOOL),
             false => output::print_schema::<row::Connection>(TOOL),
         };
     }
-    let asked = args.ends.asked()?;
+    let asked = args.endpoints.asked()?;
     let tool = session::Tool {
         builder: skel::TcplifeSkelBuilder::default,
         configure: &|open| run::configure(open, &args, &asked, !counts),
         hooks: HOOKS,
         wanted: &|_| true,
         owner: Some(&args.owner),
-        prove: None,
+        selftest: None,
     };
     let mut session = session::start(&tool, &args.common)?;
     match counts {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use common::measure::counters::{Added, busiest};
+use common::measure::counters::{Delta, busiest};
 use common::output::Row;
 use common::owner::{By, Options, Owner};
 use schemars::JsonSchema;
@@ -122,7 +122,7 @@ pub struct Connections {
 
 impl Connections {
     /// A record for each owner, those first that closed most; one that says so where nothing happened.
-    pub fn of(added: Added<COUNTERS>, options: &Options) -> Vec<Self> {
+    pub fn of(added: Delta<COUNTERS>, options: &Options) -> Vec<Self> {
         let by = options.by;
         let added = busiest(added, options, |added| added[CLOSED]);
         added.into_iter().map(|(owner, added)| Self::new(named(owner, by), &added)).collect()

@@ -1,9 +1,9 @@
 //! The two ways to run: a record for each connection, or counts per interval.
 
 use cli::exit::Result;
-use common::bpf::mmap::Counters;
+use common::bpf::mmap::MappedCounters;
 use common::kernel::running::kernel_names;
-use common::measure::counters::Counted;
+use common::measure::counters::Counters;
 use common::measure::events;
 use common::options::Common;
 use common::output;
@@ -40,19 +40,25 @@ pub fn configure(
 
 /// A record for each connection, until asked to end.
 pub fn events(session: &mut Session<TcplifeSkel<'_>>, common: &Common) -> Result<()> {
-    let mut counters: Counters<COUNTERS> = Counters::map(&session.skel.maps.counters)?;
+    let mut counters: MappedCounters<COUNTERS> = MappedCounters::map(&session.skel.maps.counters)?;
     let source = events::Source {
         object: session.skel.object(),
-        lost: &mut || counters.since_last()[LOST] + session.meter.account().missed,
+        lost: &mut || counters.since_last()[LOST] + session.prog_stats.account().missed,
     };
     events::write(TOOL, common, &session.stop, source, event::decode, |_| true)
 }
 
 /// Records at the end of each interval.
 pub fn intervals(session: &mut Session<TcplifeSkel<'_>>, args: &Args) -> Result<()> {
-    let mut counted: Counted<'_, COUNTERS> = Counted::of(session.skel.object(), &args.owner, LOST)?;
-    output::intervals(TOOL, &args.common, &session.stop, || session.meter.account(), |_| {
-        let (added, lost) = counted.since_last()?;
-        Ok((Connections::of(added, &args.owner), lost))
-    })
+    let mut counters: Counters<'_, COUNTERS> = Counters::of(session.skel.object(), &args.owner, LOST)?;
+    output::intervals(
+        TOOL,
+        &args.common,
+        &session.stop,
+        || session.prog_stats.account(),
+        |_| {
+            let (added, lost) = counters.since_last()?;
+            Ok((Connections::of(added, &args.owner), lost))
+        },
+    )
 }

@@ -1,14 +1,14 @@
 //! vfsstat: which calls does the machine make to its file systems?
 
-mod prove;
 mod row;
+mod selftest;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use cli::exit::{Result, report};
 use common::hooks::{Hook, Kind, Rung};
-use common::measure::counters::Counted;
+use common::measure::counters::Counters;
 use common::{options, output, owner, session};
 use libbpf_rs::skel::Skel;
 
@@ -41,26 +41,26 @@ const HOOKS: &[Hook] = &[
         "reads",
         &[
             Rung::new(&["read_f", "readv_f"]),
-            Rung::new(&["read_t", "pread64_t", "readv_t", "preadv_t", "preadv2_t"]).bound(SYSCALLS),
-            Rung::new(&["read_k", "readv_k"]).bound(PROBED),
+            Rung::new(&["read_t", "pread64_t", "readv_t", "preadv_t", "preadv2_t"]).limitation(SYSCALLS),
+            Rung::new(&["read_k", "readv_k"]).limitation(PROBED),
         ],
     ),
     Hook::new(
         "writes",
         &[
             Rung::new(&["write_f", "writev_f"]),
-            Rung::new(&["write_t", "pwrite64_t", "writev_t", "pwritev_t", "pwritev2_t"]).bound(SYSCALLS),
-            Rung::new(&["write_k", "writev_k"]).bound(PROBED),
+            Rung::new(&["write_t", "pwrite64_t", "writev_t", "pwritev_t", "pwritev2_t"]).limitation(SYSCALLS),
+            Rung::new(&["write_k", "writev_k"]).limitation(PROBED),
         ],
     ),
     Hook::new(
         "opens",
         &[
             Rung::new(&["open_f"]),
-            Rung::new(&["open_t", "creat_t", "openat_t", "openat2_t"]).bound(SYSCALLS),
+            Rung::new(&["open_t", "creat_t", "openat_t", "openat2_t"]).limitation(SYSCALLS),
             // arm64 and riscv have no open and creat.
-            Rung::new(&["openat_t", "openat2_t"]).bound(SYSCALLS),
-            Rung::new(&["open_k"]).bound(PROBED),
+            Rung::new(&["openat_t", "openat2_t"]).limitation(SYSCALLS),
+            Rung::new(&["open_k"]).limitation(PROBED),
         ],
     ),
     Hook::new(
@@ -69,10 +69,10 @@ const HOOKS: &[Hook] = &[
             Rung::new(&["unlink_f", "rmdir_f"]),
             Rung::new(&["unlink_f7", "rmdir_f7"]),
             // One hook, for unlinkat(2) is both.
-            Rung::new(&["unlink_t", "rmdir_t", "unlinkat_enter_t", "unlinkat_t"]).bound(SYSCALLS),
-            Rung::new(&["unlinkat_enter_t", "unlinkat_t"]).bound(SYSCALLS),
-            Rung::new(&["unlink_k", "rmdir_k"]).bound(PROBED),
-            Rung::new(&["unlink_k7", "rmdir_k7"]).bound(PROBED),
+            Rung::new(&["unlink_t", "rmdir_t", "unlinkat_enter_t", "unlinkat_t"]).limitation(SYSCALLS),
+            Rung::new(&["unlinkat_enter_t", "unlinkat_t"]).limitation(SYSCALLS),
+            Rung::new(&["unlink_k", "rmdir_k"]).limitation(PROBED),
+            Rung::new(&["unlink_k7", "rmdir_k7"]).limitation(PROBED),
         ],
     ),
     Hook::new(
@@ -80,10 +80,10 @@ const HOOKS: &[Hook] = &[
         &[
             Rung::new(&["mkdir_f"]),
             Rung::new(&["mkdir_f7"]),
-            Rung::new(&["mkdir_t", "mkdirat_t"]).bound(SYSCALLS),
-            Rung::new(&["mkdirat_t"]).bound(SYSCALLS),
-            Rung::new(&["mkdir_k"]).bound(PROBED),
-            Rung::new(&["mkdir_k7"]).bound(PROBED),
+            Rung::new(&["mkdir_t", "mkdirat_t"]).limitation(SYSCALLS),
+            Rung::new(&["mkdirat_t"]).limitation(SYSCALLS),
+            Rung::new(&["mkdir_k"]).limitation(PROBED),
+            Rung::new(&["mkdir_k7"]).limitation(PROBED),
         ],
     ),
     Hook::new(
@@ -91,10 +91,10 @@ const HOOKS: &[Hook] = &[
         &[
             Rung::new(&["rename_f"]),
             Rung::new(&["rename_f7"]),
-            Rung::new(&["rename_t", "renameat_t", "renameat2_t"]).bound(SYSCALLS),
-            Rung::new(&["renameat2_t"]).bound(SYSCALLS),
-            Rung::new(&["rename_k"]).bound(PROBED),
-            Rung::new(&["rename_k7"]).bound(PROBED),
+            Rung::new(&["rename_t", "renameat_t", "renameat2_t"]).limitation(SYSCALLS),
+            Rung::new(&["renameat2_t"]).limitation(SYSCALLS),
+            Rung::new(&["rename_k"]).limitation(PROBED),
+            Rung::new(&["rename_k7"]).limitation(PROBED),
         ],
     ),
     Hook::new(
@@ -102,10 +102,10 @@ const HOOKS: &[Hook] = &[
         &[
             Rung::new(&["fsync_f"]),
             Rung::new(&["fsync_fd_f"]),
-            Rung::new(&["fsync_sys_f", "fdatasync_sys_f"]).bound(NATIVE),
-            Rung::new(&["fsync_t", "fdatasync_t"]).bound(SYSCALLS),
-            Rung::new(&["fsync_fd_k"]).bound(PROBED),
-            Rung::new(&["fsync_sys_k", "fdatasync_sys_k"]).bound(NATIVE_PROBED),
+            Rung::new(&["fsync_sys_f", "fdatasync_sys_f"]).limitation(NATIVE),
+            Rung::new(&["fsync_t", "fdatasync_t"]).limitation(SYSCALLS),
+            Rung::new(&["fsync_fd_k"]).limitation(PROBED),
+            Rung::new(&["fsync_sys_k", "fdatasync_sys_k"]).limitation(NATIVE_PROBED),
         ],
     ),
 ];
@@ -154,7 +154,7 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let args: Args = options::parse()?;
     if args.common.schema {
-        return output::print_schema::<row::Counts>(TOOL);
+        return output::print_schema::<row::OperationCounts>(TOOL);
     }
     let tool = session::Tool {
         builder: skel::VfsstatSkelBuilder::default,
@@ -162,18 +162,24 @@ fn run() -> Result<()> {
         hooks: HOOKS,
         wanted: &|_| true,
         owner: Some(&args.owner),
-        prove: Some(prove::prove),
+        selftest: Some(selftest::run),
     };
     let mut session = session::start(&tool, &args.common)?;
     let sees_create_errors =
         session.plan.program("open_f").is_some_and(|program| program.kind == Kind::Fentry);
-    let mut counted: Counted<'_, { row::COUNTERS }> =
-        Counted::of(session.skel.object(), &args.owner, row::LOST)?;
-    if session.counted_proof {
-        counted.since_last()?;
+    let mut counters: Counters<'_, { row::COUNTERS }> =
+        Counters::of(session.skel.object(), &args.owner, row::LOST)?;
+    if session.selftest_counted {
+        counters.since_last()?;
     }
-    output::intervals(TOOL, &args.common, &session.stop, || session.meter.account(), |_| {
-        let (added, lost) = counted.since_last()?;
-        Ok((row::Counts::of(added, &args.owner, sees_create_errors), lost))
-    })
+    output::intervals(
+        TOOL,
+        &args.common,
+        &session.stop,
+        || session.prog_stats.account(),
+        |_| {
+            let (added, lost) = counters.since_last()?;
+            Ok((row::OperationCounts::of(added, &args.owner, sees_create_errors), lost))
+        },
+    )
 }

@@ -1,6 +1,6 @@
 //! The record of vfsstat.
 
-use common::measure::counters::{Added, busiest};
+use common::measure::counters::{Delta, busiest};
 use common::output::Row;
 use common::owner::{Options, Owner};
 use schemars::JsonSchema;
@@ -15,7 +15,7 @@ const CALLS: [usize; 8] = [0, 4, 8, 12, 14, 16, 18, 20];
 
 /// The calls of an interval. Each count includes the failed ones, which its `_errors` counts.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Counts {
+pub struct OperationCounts {
     /// Whose calls they were, with --by.
     #[serde(flatten)]
     pub owner: Owner,
@@ -87,9 +87,9 @@ pub struct Counts {
     pub fsync_errors: u64,
 }
 
-impl Counts {
+impl OperationCounts {
     /// A record for each owner, the busiest first; one without any call where there was none.
-    pub fn of(added: Added<COUNTERS>, options: &Options, sees_create_errors: bool) -> Vec<Self> {
+    pub fn of(added: Delta<COUNTERS>, options: &Options, sees_create_errors: bool) -> Vec<Self> {
         let added = busiest(added, options, |added| CALLS.iter().map(|place| added[*place]).sum());
         added.into_iter().map(|(owner, added)| Self::new(owner, &added, sees_create_errors)).collect()
     }
@@ -149,7 +149,7 @@ impl Counts {
     }
 }
 
-impl Row for Counts {
+impl Row for OperationCounts {
     const TABLE: &'static [&'static str] = &[
         Owner::COLUMN,
         "reads",
@@ -173,13 +173,13 @@ mod tests {
 
     #[test]
     fn counters_land_in_their_fields() {
-        let counts = Counts::new(Owner::default(), &std::array::from_fn(|i| i as u64), true);
+        let counts = OperationCounts::new(Owner::default(), &std::array::from_fn(|i| i as u64), true);
         assert_eq!((counts.reads, counts.read_errors, counts.read_bytes, counts.readvs), (0, 1, 2, 3));
         assert_eq!(
             (counts.opens, counts.open_errors, counts.creates, counts.create_errors),
             (8, 9, 10, Some(11))
         );
         assert_eq!((counts.renames, counts.fsyncs, counts.fsync_errors), (18, 20, 21));
-        assert_eq!(Counts::new(Owner::default(), &[1; COUNTERS], false).create_errors, None);
+        assert_eq!(OperationCounts::new(Owner::default(), &[1; COUNTERS], false).create_errors, None);
     }
 }

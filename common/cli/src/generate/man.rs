@@ -34,7 +34,14 @@ pub fn page(command: Command) -> io::Result<String> {
     }
     rest.control("SH", ["SEE ALSO"]);
     let others = if name == "ebpfmux" { ["biolat", "proclife"] } else { ["ebpfmux", "jq"] };
-    rest.text([bold(others[0]), roman("(1), "), bold(others[1]), roman("(1), "), italic("docs/"), roman(" of ebpf-filters")]);
+    rest.text([
+        bold(others[0]),
+        roman("(1), "),
+        bold(others[1]),
+        roman("(1), "),
+        italic("docs/"),
+        roman(" of ebpf-filters"),
+    ]);
     rest.to_writer(&mut page)?;
     Ok(String::from_utf8_lossy(&page).into_owned())
 }
@@ -42,6 +49,8 @@ pub fn page(command: Command) -> io::Result<String> {
 fn preformatted(page: &mut Roff, section: &Section) {
     page.control("SH", [section.heading.to_uppercase().as_str()]);
     page.control("nf", []);
-    section.lines.iter().for_each(|line| drop(page.text([roman(line.clone())])));
+    for line in &section.lines {
+        page.text([roman(line.clone())]);
+    }
     page.control("fi", []);
 }

@@ -10,7 +10,8 @@ use crate::exit::Exit;
 /// A page in Markdown. Writing into memory cannot fail.
 pub fn page(mut command: Command) -> String {
     let name = command.get_name().to_owned();
-    let mut page = format!("# {name}\n\n<!-- Made by scripts/schemas out of what the program says of itself. -->\n\n");
+    let mut page =
+        format!("# {name}\n\n<!-- Made by scripts/schemas out of what the program says of itself. -->\n\n");
     let about = command.get_long_about().or(command.get_about()).map(ToString::to_string).unwrap_or_default();
     let usage = command.render_usage().to_string();
     let _ = writeln!(page, "{}\n\n```\n{}\n```", sentence(&about), usage.trim_start_matches("Usage: "));
@@ -19,13 +20,19 @@ pub fn page(mut command: Command) -> String {
     }
     page += "\n## Options\n\n| option | meaning |\n| --- | --- |\n";
     for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
-        let help = argument.get_long_help().or(argument.get_help()).map(ToString::to_string).unwrap_or_default();
+        let help =
+            argument.get_long_help().or(argument.get_help()).map(ToString::to_string).unwrap_or_default();
         let _ = writeln!(page, "| {} | {} |", written(argument), cell(&help));
     }
     for (title, fields) in sections::records(&name) {
         let _ = write!(page, "\n## {title}\n\n| field | kind | meaning |\n| --- | --- | --- |\n");
         for (field, declared) in fields {
-            let _ = writeln!(page, "| `{field}` | {} | {} |", sections::kind(&declared), cell(&declared.description));
+            let _ = writeln!(
+                page,
+                "| `{field}` | {} | {} |",
+                sections::kind(&declared),
+                cell(&declared.description)
+            );
         }
     }
     page += "\n## Exit status\n\n| status | meaning |\n| --- | --- |\n";

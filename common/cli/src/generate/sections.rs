@@ -20,7 +20,9 @@ pub fn behind_options(command: &Command) -> Vec<Section> {
         match (heading(line), sections.last_mut()) {
             (Some(heading), _) => sections.push(Section { heading: heading.to_owned(), lines: Vec::new() }),
             (None, Some(section)) => section.lines.push(line.to_owned()),
-            (None, None) => sections.push(Section { heading: "Notes".to_owned(), lines: vec![line.to_owned()] }),
+            (None, None) => {
+                sections.push(Section { heading: "Notes".to_owned(), lines: vec![line.to_owned()] })
+            }
         }
     }
     for section in &mut sections {
@@ -83,7 +85,8 @@ mod tests {
 
     #[test]
     fn headings_begin_sections() {
-        let command = Command::new("tool").after_help("Examples:\n  tool 1\n\nBounds:\n  none\nOrder: is kept\n");
+        let command =
+            Command::new("tool").after_help("Examples:\n  tool 1\n\nBounds:\n  none\nOrder: is kept\n");
         let found: Vec<_> =
             behind_options(&command).into_iter().map(|part| (part.heading, part.lines.join("|"))).collect();
         let expected = [("Examples", "  tool 1"), ("Bounds", "  none|Order: is kept")];

@@ -17,7 +17,7 @@ pub fn subset<'n>(
     names: impl Iterator<Item = &'n Vec<u8>>,
 ) -> Option<Vec<u8>> {
     let mut kept =
-        Kept { tables, index, parts: vec![Part::None; index.count() + 1], ids: vec![], left: vec![] };
+        KeptTypes { tables, index, parts: vec![Part::None; index.count() + 1], ids: vec![], left: vec![] };
     for id in names.flat_map(|name| index.types(name)) {
         kept.add(id, Part::Whole)?;
     }
@@ -38,7 +38,7 @@ enum Part {
 }
 
 /// The types that are kept.
-struct Kept<'a> {
+struct KeptTypes<'a> {
     tables: &'a Tables<'a>,
     index: &'a Index,
     /// By number.
@@ -49,7 +49,7 @@ struct Kept<'a> {
     left: Vec<(u32, Part)>,
 }
 
-impl Kept<'_> {
+impl KeptTypes<'_> {
     fn add(&mut self, id: u32, part: Part) -> Option<()> {
         let kept = self.parts.get_mut(id as usize)?;
         // 0 is void, which need not be told.

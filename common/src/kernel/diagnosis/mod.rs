@@ -1,6 +1,6 @@
 //! Why the kernel refused, in one line that names the cause and the remedy.
 //!
-//! Facts are gathered elsewhere ([`super::restrictions`]); here is the judgement alone, so that every cause can be tested on
+//! Restrictions are gathered elsewhere ([`super::restrictions`]); here is the judgement alone, so that every cause can be tested on
 //! any machine.
 
 use std::fmt;
@@ -9,7 +9,7 @@ use caps::Capability;
 use cli::exit::{Exit, Failure};
 use rustix::io::Errno;
 
-use super::restrictions::Facts;
+use super::restrictions::Restrictions;
 use crate::hooks::{Kind, Refusal};
 
 /// Security modules that can refuse root something by their own rules. The others that a kernel lists guard something
@@ -83,7 +83,7 @@ impl From<Diagnosis> for Refusal {
 
 /// Why this step was refused. `denied`: with EPERM or EACCES, and not by another error; `said`: what libbpf and
 /// the verifier said about it. Nothing where it is no matter of rights.
-pub fn diagnose(step: Step, denied: bool, said: &str, facts: &Facts) -> Option<Diagnosis> {
+pub fn diagnose(step: Step, denied: bool, said: &str, restrictions: &Restrictions) -> Option<Diagnosis> {
     // The verifier's EACCES, which is about the program and not about rights.
     if lacks_argument(said) {
         let reason = "its function has fewer arguments in this kernel".to_string();
@@ -91,35 +91,35 @@ pub fn diagnose(step: Step, denied: bool, said: &str, facts: &Facts) -> Option<D
     }
     // Where the kernel does not tell, the verifier's words do: the helpers are in every kernel for every program that
     // traces, and are taken out only by this.
-    let confidential = match facts.lockdown.as_deref() {
+    let confidential = match restrictions.lockdown.as_deref() {
         Some(lockdown) => lockdown == "confidentiality",
         None => may_not_read(said),
     };
     // A call that is refused whatever is asked of it is the cause, whichever error it gives.
     let by_perf = matches!(step, Step::Attach(Some(Kind::Kprobe | Kind::Tracepoint)));
-    if !denied && facts.bpf.is_none() && !(by_perf && facts.perf.is_some()) {
+    if !denied && restrictions.bpf.is_none() && !(by_perf && restrictions.perf.is_some()) {
         return (confidential && may_not_read(said))
             .then(|| not_permitted(step, Scope::Program, LOCKED_DOWN));
     }
-    Some(if facts.user_namespace {
+    Some(if restrictions.user_namespace {
         not_permitted(
             step,
             Scope::All,
             "root in a user namespace has no right to BPF: run it outside of the (rootless) container",
         )
-    } else if let Some(errno) = facts.bpf {
-        refused_call(step, Scope::All, "bpf(2)", errno, "CONFIG_BPF_SYSCALL=y", facts)
-    } else if let (Step::Load(_), Some(limit)) = (step, facts.memlock) {
+    } else if let Some(errno) = restrictions.bpf {
+        refused_call(step, Scope::All, "bpf(2)", errno, "CONFIG_BPF_SYSCALL=y", restrictions)
+    } else if let (Step::Load(_), Some(limit)) = (step, restrictions.memlock) {
         let cause = format!(
             "this kernel counts BPF's memory against RLIMIT_MEMLOCK, which is {} KiB: ulimit -l unlimited (a unit: \
              LimitMEMLOCK=infinity), or give it CAP_SYS_RESOURCE",
             limit / 1024
         );
         not_permitted(step, Scope::All, &cause)
-    } else if let (true, Some(errno)) = (by_perf, facts.perf) {
-        match facts.paranoid {
+    } else if let (true, Some(errno)) = (by_perf, restrictions.perf) {
+        match restrictions.paranoid {
             // Distributions' kernels (Debian's, for one) know a level above 2, which asks for more.
-            Some(level @ 3..) if errno == Errno::ACCESS && !facts.admin => {
+            Some(level @ 3..) if errno == Errno::ACCESS && !restrictions.admin => {
                 let cause = format!(
                     "kernel.perf_event_paranoid is {level}, which asks for CAP_SYS_ADMIN: give it that, or sysctl \
                      kernel.perf_event_paranoid=2"
@@ -129,16 +129,23 @@ pub fn diagnose(step: Step, denied: bool, said: &str, facts: &Facts) -> Option<D
                     ..not_permitted(step, Scope::Kind, &cause)
                 }
             }
-            _ => refused_call(step, Scope::Kind, "perf_event_open(2)", errno, "CONFIG_PERF_EVENTS=y", facts),
+            _ => refused_call(
+                step,
+                Scope::Kind,
+                "perf_event_open(2)",
+                errno,
+                "CONFIG_PERF_EVENTS=y",
+                restrictions,
+            ),
         }
-    } else if step == Step::Statistics && !facts.admin {
+    } else if step == Step::Statistics && !restrictions.admin {
         not_permitted(step, Scope::All, "needs CAP_SYS_ADMIN")
     } else if confidential {
         not_permitted(step, Scope::Kind, LOCKED_DOWN)
     } else if said.contains(VERIFIED) {
         return None;
     } else {
-        let cause = match (step, ruling(facts)) {
+        let cause = match (step, ruling(restrictions)) {
             (Step::Load(Some(Kind::Fentry)), None) => "this kernel refuses function tracing".to_string(),
             (Step::Load(Some(Kind::Fentry)), Some(modules)) => {
                 format!(
@@ -179,7 +186,7 @@ fn refused_call(
     call: &str,
     errno: Errno,
     option: &str,
-    facts: &Facts,
+    restrictions: &Restrictions,
 ) -> Diagnosis {
     let name = match errno {
         Errno::NOSYS => "ENOSYS",
@@ -187,7 +194,7 @@ fn refused_call(
         _ => "EPERM",
     };
     // EACCES is what SELinux answers; filters and the runtimes that make them answer otherwise.
-    if facts.seccomp && !(errno == Errno::ACCESS && ruling(facts).is_some()) {
+    if restrictions.seccomp && !(errno == Errno::ACCESS && ruling(restrictions).is_some()) {
         let cause = format!(
             "a seccomp filter refuses {call} ({name}): allow bpf and perf_event_open in the seccomp profile of the \
              container or unit"
@@ -198,7 +205,8 @@ fn refused_call(
         let reason = format!("this kernel has no {call}: needs {option}");
         return Diagnosis { exit: Exit::Unsupported, reason, scope, lacks: None };
     }
-    let active = if facts.modules.is_empty() { "unknown".to_string() } else { facts.modules.join(", ") };
+    let active =
+        if restrictions.modules.is_empty() { "unknown".to_string() } else { restrictions.modules.join(", ") };
     not_permitted(step, scope, &format!("{call} gives {name}, {}", by_module(&active)))
 }
 
@@ -211,9 +219,9 @@ fn by_module(modules: &str) -> String {
 }
 
 /// The active security modules that have rules of their own, if there are any.
-fn ruling(facts: &Facts) -> Option<String> {
+fn ruling(restrictions: &Restrictions) -> Option<String> {
     let with_rules: Vec<_> =
-        facts.modules.iter().map(String::as_str).filter(|name| WITH_RULES.contains(name)).collect();
+        restrictions.modules.iter().map(String::as_str).filter(|name| WITH_RULES.contains(name)).collect();
     (!with_rules.is_empty()).then(|| with_rules.join(", "))
 }
 

@@ -2,15 +2,15 @@
 
 use super::*;
 
-fn denied(step: Step, facts: Facts) -> Diagnosis {
-    let diagnosis = diagnose(step, true, "", &facts).unwrap();
+fn denied(step: Step, restrictions: Restrictions) -> Diagnosis {
+    let diagnosis = diagnose(step, true, "", &restrictions).unwrap();
     assert!(!diagnosis.reason.contains('\n') && !diagnosis.reason.contains("  "), "{}", diagnosis.reason);
     diagnosis
 }
 
-/// This step, with these facts, ends with this status and scope, and words that hold all of these.
-fn says(step: Step, facts: Facts, exit: Exit, scope: Scope, parts: &[&str]) {
-    let diagnosis = denied(step, facts);
+/// This step, with these restrictions, ends with this status and scope, and words that hold all of these.
+fn says(step: Step, restrictions: Restrictions, exit: Exit, scope: Scope, parts: &[&str]) {
+    let diagnosis = denied(step, restrictions);
     assert_eq!((diagnosis.exit, diagnosis.scope), (exit, scope), "{}", diagnosis.reason);
     for part in parts {
         assert!(diagnosis.reason.contains(part), "{part:?} is not in {:?}", diagnosis.reason);
@@ -21,8 +21,8 @@ fn modules(names: &[&str]) -> Vec<String> {
     names.iter().map(ToString::to_string).collect()
 }
 
-fn confidentiality() -> Facts {
-    Facts { lockdown: Some("confidentiality".to_string()), ..Facts::default() }
+fn confidentiality() -> Restrictions {
+    Restrictions { lockdown: Some("confidentiality".to_string()), ..Restrictions::default() }
 }
 
 const LOAD: Step = Step::Load(Some(Kind::Btf));
@@ -35,12 +35,12 @@ fn lockdown_is_known_by_what_the_verifier_says() {
         "program of this type cannot use helper bpf_probe_read_kernel#113\n",
     ];
     for said in words {
-        for facts in [confidentiality(), Facts::default()] {
-            let diagnosis = diagnose(LOAD, false, said, &facts).unwrap();
+        for restrictions in [confidentiality(), Restrictions::default()] {
+            let diagnosis = diagnose(LOAD, false, said, &restrictions).unwrap();
             assert_eq!((diagnosis.exit, diagnosis.scope), (Exit::NotPermitted, Scope::Program));
             assert!(diagnosis.reason.contains("lockdown=integrity"));
         }
-        let integrity = Facts { lockdown: Some("integrity".to_string()), ..Facts::default() };
+        let integrity = Restrictions { lockdown: Some("integrity".to_string()), ..Restrictions::default() };
         assert_eq!(diagnose(LOAD, false, said, &integrity), None);
     }
     assert_eq!(diagnose(LOAD, false, "BPF_STX uses reserved fields", &confidentiality()), None);
@@ -56,118 +56,122 @@ fn lockdown_is_known_by_what_it_denies() {
 #[test]
 fn a_seccomp_filter_is_told_whichever_error_it_gives() {
     for (errno, name) in [(Errno::PERM, "EPERM"), (Errno::NOSYS, "ENOSYS"), (Errno::ACCESS, "EACCES")] {
-        let facts = Facts { seccomp: true, bpf: Some(errno), ..confidentiality() };
+        let restrictions = Restrictions { seccomp: true, bpf: Some(errno), ..confidentiality() };
         let parts = ["seccomp filter refuses bpf(2)", name, "allow bpf and perf_event_open"];
-        says(Step::Bpf, facts, Exit::NotPermitted, Scope::All, &parts);
-        let facts = Facts { seccomp: true, perf: Some(errno), paranoid: Some(2), ..Facts::default() };
-        says(ATTACH, facts, Exit::NotPermitted, Scope::Kind, &["refuses perf_event_open(2)", name]);
+        says(Step::Bpf, restrictions, Exit::NotPermitted, Scope::All, &parts);
+        let restrictions =
+            Restrictions { seccomp: true, perf: Some(errno), paranoid: Some(2), ..Restrictions::default() };
+        says(ATTACH, restrictions, Exit::NotPermitted, Scope::Kind, &["refuses perf_event_open(2)", name]);
     }
     // ENOSYS says nothing of rights, and many a thing gives it.
-    let facts = Facts { seccomp: true, perf: Some(Errno::NOSYS), ..Facts::default() };
-    assert!(diagnose(ATTACH, false, "", &facts).unwrap().reason.contains("seccomp"));
-    assert_eq!(diagnose(Step::Attach(Some(Kind::Btf)), false, "", &facts), None);
+    let restrictions = Restrictions { seccomp: true, perf: Some(Errno::NOSYS), ..Restrictions::default() };
+    assert!(diagnose(ATTACH, false, "", &restrictions).unwrap().reason.contains("seccomp"));
+    assert_eq!(diagnose(Step::Attach(Some(Kind::Btf)), false, "", &restrictions), None);
     // A filter that lets these calls pass, as most do, is not the cause.
-    let facts = Facts { seccomp: true, ..Facts::default() };
-    assert!(!denied(Step::Load(Some(Kind::Fentry)), facts).reason.contains("seccomp"));
+    let restrictions = Restrictions { seccomp: true, ..Restrictions::default() };
+    assert!(!denied(Step::Load(Some(Kind::Fentry)), restrictions).reason.contains("seccomp"));
 }
 
 #[test]
 fn a_kernel_without_the_call_is_not_a_matter_of_rights() {
-    let facts = Facts { bpf: Some(Errno::NOSYS), ..Facts::default() };
-    says(Step::Bpf, facts, Exit::Unsupported, Scope::All, &["CONFIG_BPF_SYSCALL=y"]);
-    let facts = Facts { perf: Some(Errno::NOSYS), ..Facts::default() };
-    says(ATTACH, facts, Exit::Unsupported, Scope::Kind, &["CONFIG_PERF_EVENTS=y"]);
+    let restrictions = Restrictions { bpf: Some(Errno::NOSYS), ..Restrictions::default() };
+    says(Step::Bpf, restrictions, Exit::Unsupported, Scope::All, &["CONFIG_BPF_SYSCALL=y"]);
+    let restrictions = Restrictions { perf: Some(Errno::NOSYS), ..Restrictions::default() };
+    says(ATTACH, restrictions, Exit::Unsupported, Scope::Kind, &["CONFIG_PERF_EVENTS=y"]);
 }
 
 #[test]
 fn security_modules_are_named() {
-    let facts = Facts {
+    let restrictions = Restrictions {
         seccomp: true,
         bpf: Some(Errno::ACCESS),
         modules: modules(&["lockdown", "capability", "selinux"]),
-        ..Facts::default()
+        ..Restrictions::default()
     };
     let parts = ["EACCES", "lockdown, capability, selinux", "audit log"];
-    says(Step::Bpf, facts, Exit::NotPermitted, Scope::All, &parts);
-    let facts = Facts { modules: modules(&["capability", "apparmor"]), ..Facts::default() };
-    says(LOAD, facts, Exit::NotPermitted, Scope::Kind, &["active: apparmor)", "audit log"]);
-    let facts = Facts { bpf: Some(Errno::PERM), ..Facts::default() };
-    says(Step::Bpf, facts, Exit::NotPermitted, Scope::All, &["active: unknown"]);
+    says(Step::Bpf, restrictions, Exit::NotPermitted, Scope::All, &parts);
+    let restrictions =
+        Restrictions { modules: modules(&["capability", "apparmor"]), ..Restrictions::default() };
+    says(LOAD, restrictions, Exit::NotPermitted, Scope::Kind, &["active: apparmor)", "audit log"]);
+    let restrictions = Restrictions { bpf: Some(Errno::PERM), ..Restrictions::default() };
+    says(Step::Bpf, restrictions, Exit::NotPermitted, Scope::All, &["active: unknown"]);
 }
 
 #[test]
 fn a_user_namespace_comes_before_all_else() {
-    let facts = Facts {
+    let restrictions = Restrictions {
         user_namespace: true,
         seccomp: true,
         bpf: Some(Errno::PERM),
         memlock: Some(65_536),
         ..confidentiality()
     };
-    says(LOAD, facts, Exit::NotPermitted, Scope::All, &["user namespace", "outside"]);
+    says(LOAD, restrictions, Exit::NotPermitted, Scope::All, &["user namespace", "outside"]);
 }
 
 #[test]
 fn the_limit_of_locked_memory_is_told_with_its_value() {
     for step in [Step::Load(None), LOAD] {
-        let facts = Facts { memlock: Some(65_536), ..Facts::default() };
+        let restrictions = Restrictions { memlock: Some(65_536), ..Restrictions::default() };
         let parts = ["RLIMIT_MEMLOCK", "64 KiB", "ulimit -l", "LimitMEMLOCK=", "CAP_SYS_RESOURCE"];
-        says(step, facts, Exit::NotPermitted, Scope::All, &parts);
+        says(step, restrictions, Exit::NotPermitted, Scope::All, &parts);
     }
-    let facts = Facts { memlock: Some(65_536), perf: Some(Errno::PERM), ..Facts::default() };
-    assert!(!denied(ATTACH, facts).reason.contains("MEMLOCK"), "attaching takes no memory");
+    let restrictions =
+        Restrictions { memlock: Some(65_536), perf: Some(Errno::PERM), ..Restrictions::default() };
+    assert!(!denied(ATTACH, restrictions).reason.contains("MEMLOCK"), "attaching takes no memory");
 }
 
 #[test]
 fn a_paranoid_kernel_asks_for_another_right() {
-    let paranoid = Facts { perf: Some(Errno::ACCESS), paranoid: Some(3), ..Facts::default() };
-    let in_container = denied(ATTACH, Facts { seccomp: true, ..paranoid.clone() });
+    let paranoid = Restrictions { perf: Some(Errno::ACCESS), paranoid: Some(3), ..Restrictions::default() };
+    let in_container = denied(ATTACH, Restrictions { seccomp: true, ..paranoid.clone() });
     assert!(in_container.reason.contains("paranoid"), "a filter is no reason for EACCES");
     let parts = ["kernel.perf_event_paranoid is 3", "CAP_SYS_ADMIN", "perf_event_paranoid=2"];
     says(ATTACH, paranoid.clone(), Exit::NotPermitted, Scope::Kind, &parts);
-    let admin = denied(ATTACH, Facts { admin: true, ..paranoid });
+    let admin = denied(ATTACH, Restrictions { admin: true, ..paranoid });
     assert!(!admin.reason.contains("paranoid"), "{}", admin.reason);
 }
 
 #[test]
 fn a_kernel_without_function_tracing_is_not_taken_for_something_else() {
-    let facts = Facts {
+    let restrictions = Restrictions {
         lockdown: Some("integrity".to_string()),
         admin: true,
         modules: modules(&["lockdown", "capability", "landlock", "bpf"]),
-        ..Facts::default()
+        ..Restrictions::default()
     };
-    let fentry = denied(Step::Load(Some(Kind::Fentry)), facts.clone());
+    let fentry = denied(Step::Load(Some(Kind::Fentry)), restrictions.clone());
     assert_eq!(fentry.reason, "not permitted to load: this kernel refuses function tracing");
     assert_eq!(fentry.scope, Scope::Kind);
-    says(LOAD, facts, Exit::NotPermitted, Scope::Kind, &["does not say why"]);
+    says(LOAD, restrictions, Exit::NotPermitted, Scope::Kind, &["does not say why"]);
 }
 
 #[test]
 fn statistics_need_a_right_of_their_own() {
     says(
         Step::Statistics,
-        Facts::default(),
+        Restrictions::default(),
         Exit::NotPermitted,
         Scope::All,
         &["--overhead", "CAP_SYS_ADMIN"],
     );
-    let admin = Facts { admin: true, ..Facts::default() };
+    let admin = Restrictions { admin: true, ..Restrictions::default() };
     assert!(!denied(Step::Statistics, admin).reason.contains("CAP_SYS_ADMIN"));
 }
 
 #[test]
 fn what_the_verifier_turns_down_is_no_matter_of_rights() {
     let said = "R1 invalid mem access 'scalar'\nprocessed 7 insns (limit 1000000) max_states_per_insn 0\n";
-    let facts = || Facts { modules: modules(&["lockdown", "selinux"]), ..Facts::default() };
-    assert_eq!(diagnose(LOAD, true, said, &facts()), None);
-    assert!(diagnose(LOAD, true, "", &facts()).is_some());
+    let restrictions =
+        || Restrictions { modules: modules(&["lockdown", "selinux"]), ..Restrictions::default() };
+    assert_eq!(diagnose(LOAD, true, said, &restrictions()), None);
+    assert!(diagnose(LOAD, true, "", &restrictions()).is_some());
 }
 
 #[test]
 fn a_function_with_fewer_arguments_is_not_a_matter_of_rights() {
     let said = "prog 'p': -- BEGIN PROG LOAD LOG --\nfunc 'd_alloc_parallel' doesn't have 4-th argument\n";
-    let diagnosis = diagnose(Step::Load(Some(Kind::Fentry)), true, said, &Facts::default()).unwrap();
+    let diagnosis = diagnose(Step::Load(Some(Kind::Fentry)), true, said, &Restrictions::default()).unwrap();
     assert_eq!((diagnosis.exit, diagnosis.scope), (Exit::Unsupported, Scope::Program));
     assert!(diagnosis.reason.contains("fewer arguments"));
 }

@@ -2,8 +2,8 @@
 
 use cli::exit::{Failure, Result};
 
-use super::expression::{Expression, Outcome, Slot};
-use super::resolve::{Place, Subject};
+use super::expression::{Expression, Outcome, Variable};
+use super::resolve::{Place, Resolver};
 use crate::record::keys::JOINED;
 
 /// More ways than this to put the groups of a joined record side by side are not tried.
@@ -35,15 +35,15 @@ impl Condition {
             _ => None,
         };
         let tools: Option<Vec<Vec<String>>> = expression.names.iter().map(|name| named(&name.path)).collect();
-        let nothing = |test| if test { Slot::Present(false) } else { Slot::Absent };
-        let slots: Vec<Slot<'_>> = expression.names.iter().map(|name| nothing(name.test)).collect();
-        let elsewhere = expression.evaluate(&slots).map_err(refused)?;
+        let nothing = |test| if test { Variable::Present(false) } else { Variable::Absent };
+        let variables: Vec<Variable<'_>> = expression.names.iter().map(|name| nothing(name.test)).collect();
+        let elsewhere = expression.evaluate(&variables).map_err(refused)?;
         let seen = expression.names.iter().map(|name| name.test).collect();
         Ok(Self { option, expression, seen, judged: 0, tools: tools.map(|tools| tools.concat()), elsewhere })
     }
 
     /// What comes of it for a line that need not be taken apart, for it is of a tool that no name belongs to.
-    pub fn unread(&mut self, tool: &[u8]) -> Option<Outcome> {
+    pub fn without_parsing(&mut self, tool: &[u8]) -> Option<Outcome> {
         let tools = self.tools.as_ref()?;
         if tool == JOINED.as_bytes() || tools.iter().any(|known| known.as_bytes() == tool) {
             return None;
@@ -56,10 +56,10 @@ impl Condition {
     /// says no keys: `first` is the outcome that decides. With it come the values of the names, for a person.
     ///
     /// Fails where a name is misspelt, or the values are not of the kinds that the expression wants.
-    pub fn judge(&mut self, subject: &Subject<'_>, first: Outcome) -> Result<(Outcome, String)> {
+    pub fn judge(&mut self, record: &Resolver<'_>, first: Outcome) -> Result<(Outcome, String)> {
         self.judged += 1;
         let places: Vec<Place<'_>> =
-            self.expression.names.iter().map(|name| subject.place(&name.path)).collect();
+            self.expression.names.iter().map(|name| record.place(&name.path)).collect();
         for (seen, place) in self.seen.iter_mut().zip(&places) {
             *seen |= matches!(place, Place::Field(_) | Place::Each(..));
         }
@@ -87,10 +87,10 @@ impl Condition {
                     at
                 })
                 .collect();
-            if chosen.iter().any(|at| !subject.same_host(*at, chosen[0])) {
+            if chosen.iter().any(|at| !record.same_host(*at, chosen[0])) {
                 continue;
             }
-            let outcome = self.evaluate(subject, &places, &sets, &chosen)?;
+            let outcome = self.evaluate(record, &places, &sets, &chosen)?;
             if outcome.0 == first {
                 return Ok(outcome);
             }
@@ -104,7 +104,7 @@ impl Condition {
 
     fn evaluate(
         &self,
-        subject: &Subject<'_>,
+        record: &Resolver<'_>,
         places: &[Place<'_>],
         sets: &[&Vec<usize>],
         chosen: &[usize],
@@ -113,20 +113,20 @@ impl Condition {
             Place::Field(at) => Some(*at),
             Place::Each(groups, name) => {
                 let set = sets.iter().position(|set| *set == groups)?;
-                subject.field(chosen[set], name)
+                record.field(chosen[set], name)
             }
             Place::Elsewhere | Place::Missing => None,
         };
-        let slots: Vec<Slot<'_>> = places
+        let variables: Vec<Variable<'_>> = places
             .iter()
             .zip(&self.expression.names)
             .map(|(place, name)| match (field(place), name.test) {
-                (at, true) => Slot::Present(at.is_some()),
-                (Some(at), false) => Slot::Value(&subject.fields[at].1),
-                (None, false) => Slot::Absent,
+                (at, true) => Variable::Present(at.is_some()),
+                (Some(at), false) => Variable::Value(&record.fields[at].1),
+                (None, false) => Variable::Absent,
             })
             .collect();
-        let outcome = self.expression.evaluate(&slots).map_err(|why| self.refuse(&why))?;
+        let outcome = self.expression.evaluate(&variables).map_err(|why| self.refuse(&why))?;
         let misspelt = places.iter().zip(&self.expression.names);
         let mut misspelt = misspelt.filter(|(place, name)| **place == Place::Missing && !name.test);
         if let (Outcome::Unknown, Some((_, name))) = (outcome, misspelt.next()) {
@@ -137,14 +137,13 @@ impl Condition {
             return Err(self.refuse(&format!(
                 "`{}` is not in {}; {remedy}it has {}",
                 name.path.join("."),
-                subject.describe(),
-                subject.names()
+                record.describe(),
+                record.names()
             )));
         }
         let values = || {
             let named = places.iter().filter_map(field);
-            let named =
-                named.map(|at| format!("{} is {}", subject.fields[at].0, subject.fields[at].1.text()));
+            let named = named.map(|at| format!("{} is {}", record.fields[at].0, record.fields[at].1.text()));
             named.collect::<Vec<_>>().join(", ")
         };
         Ok((outcome, if outcome == Outcome::False { values() } else { String::new() }))
@@ -189,7 +188,7 @@ mod tests {
         let judged = |text, first| {
             Condition::new("--assert", text)
                 .unwrap()
-                .judge(&Subject::new(&fields), first)
+                .judge(&Resolver::new(&fields), first)
                 .map(|(outcome, _)| outcome)
         };
         assert_eq!(judged("b.n < 5", Outcome::False).unwrap(), Outcome::False);

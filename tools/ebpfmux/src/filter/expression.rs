@@ -17,7 +17,7 @@ const LONGEST: usize = 4096;
 
 /// What a name stands for in one evaluation.
 #[derive(Clone, Copy)]
-pub enum Slot<'a> {
+pub enum Variable<'a> {
     /// A field's value.
     Value(&'a Value<'a>),
     /// Whether it is there.
@@ -66,8 +66,8 @@ impl Expression {
     }
 
     /// Evaluates it with a value for each of its names. The error, for a person, says why it cannot be.
-    pub fn evaluate(&self, slots: &[Slot<'_>]) -> Result<Outcome, String> {
-        let scope = Scope(slots);
+    pub fn evaluate(&self, variables: &[Variable<'_>]) -> Result<Outcome, String> {
+        let scope = Scope(variables);
         let mut context = self.context.new_inner_scope();
         context.set_variable_resolver(&scope);
         match cel::Value::resolve_val(&self.tree, &context) {
@@ -105,14 +105,14 @@ fn of_nothing(error: &ExecutionError) -> bool {
     }
 }
 
-struct Scope<'a>(&'a [Slot<'a>]);
+struct Scope<'a>(&'a [Variable<'a>]);
 
 impl VariableResolver for Scope<'_> {
     fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
         match self.0.get(variable.strip_prefix('$')?.parse::<usize>().ok()?)? {
-            Slot::Value(value) => Some(valued(value)),
-            Slot::Present(there) => Some(CowVal::owned(CelBool::from(*there))),
-            Slot::Absent => None,
+            Variable::Value(value) => Some(valued(value)),
+            Variable::Present(there) => Some(CowVal::owned(CelBool::from(*there))),
+            Variable::Absent => None,
         }
     }
 }
@@ -167,19 +167,19 @@ mod tests {
                 (*name, value.into_owned())
             })
             .collect();
-        let slots: Vec<Slot<'_>> = expression
+        let variables: Vec<Variable<'_>> = expression
             .names
             .iter()
             .map(|name| {
                 let found = values.iter().find(|(known, _)| *known == name.path.join("."));
                 match (found, name.test) {
-                    (found, true) => Slot::Present(found.is_some()),
-                    (Some((_, value)), false) => Slot::Value(value),
-                    (None, false) => Slot::Absent,
+                    (found, true) => Variable::Present(found.is_some()),
+                    (Some((_, value)), false) => Variable::Value(value),
+                    (None, false) => Variable::Absent,
                 }
             })
             .collect();
-        expression.evaluate(&slots)
+        expression.evaluate(&variables)
     }
 
     #[test]

@@ -12,7 +12,7 @@ use memchr::memmem;
 use crate::record::Fields;
 use condition::Condition;
 use expression::Outcome;
-use resolve::Subject;
+use resolve::Resolver;
 
 /// The tool of a JSON line in the tools' own form, told without taking it apart.
 pub fn tool_of(line: &[u8]) -> Option<&[u8]> {
@@ -38,31 +38,31 @@ pub enum Verdict {
 
 /// All rules for records that go out.
 #[derive(Default)]
-pub struct Judge {
+pub struct Filter {
     /// Only records for which it holds go out.
     pub keep: Option<Condition>,
     /// What must hold for each that goes out.
     pub asserts: Vec<Condition>,
 }
 
-impl Judge {
+impl Filter {
     /// Whether there is no rule.
     pub fn is_empty(&self) -> bool {
         self.keep.is_none() && self.asserts.is_empty()
     }
 
     /// The verdict on a line that need not be taken apart; `None` if it must be.
-    pub fn unread(&mut self, line: &[u8]) -> Option<Verdict> {
+    pub fn without_parsing(&mut self, line: &[u8]) -> Option<Verdict> {
         let tool = tool_of(line)?;
         let keep = match &mut self.keep {
-            Some(rule) => rule.unread(tool)?,
+            Some(rule) => rule.without_parsing(tool)?,
             None => Outcome::True,
         };
         if keep != Outcome::True {
             return Some(Verdict::Drop);
         }
         for rule in &mut self.asserts {
-            if rule.unread(tool)? == Outcome::False {
+            if rule.without_parsing(tool)? == Outcome::False {
                 return None;
             }
         }
@@ -74,15 +74,15 @@ impl Judge {
         if self.is_empty() {
             return Ok(Verdict::Pass);
         }
-        let subject = Subject::new(fields);
+        let record = Resolver::new(fields);
         if let Some(rule) = &mut self.keep
-            && rule.judge(&subject, Outcome::True)?.0 != Outcome::True
+            && rule.judge(&record, Outcome::True)?.0 != Outcome::True
         {
             return Ok(Verdict::Drop);
         }
         for rule in &mut self.asserts {
-            if let (Outcome::False, values) = rule.judge(&subject, Outcome::False)? {
-                let what = subject.describe();
+            if let (Outcome::False, values) = rule.judge(&record, Outcome::False)? {
+                let what = record.describe();
                 return Ok(Verdict::Broken(format!(
                     "--assert '{}' does not hold for {what}: {values}",
                     rule.text()

@@ -6,7 +6,7 @@ use crate::record::keys::{JOINED, keys, unescape};
 use crate::record::{Fields, Value, find};
 
 /// A record that is looked into.
-pub struct Subject<'a> {
+pub struct Resolver<'a> {
     /// Its fields.
     pub fields: &'a Fields<'a>,
     joined: bool,
@@ -35,7 +35,7 @@ pub enum Place<'a> {
     Missing,
 }
 
-impl<'a> Subject<'a> {
+impl<'a> Resolver<'a> {
     /// Looks at a record.
     pub fn new(fields: &'a Fields<'a>) -> Self {
         let text = |name| match find(fields, name) {
@@ -179,7 +179,7 @@ mod tests {
     fn place(line: &str, name: &str) -> String {
         let fields = from_json(line.as_bytes()).unwrap();
         let path: Vec<&str> = name.split('.').collect();
-        match Subject::new(&fields).place(&path) {
+        match Resolver::new(&fields).place(&path) {
             Place::Field(at) => fields[at].1.text().to_owned(),
             Place::Each(groups, field) => format!("{} of {}", field, groups.len()),
             other => format!("{other:?}"),

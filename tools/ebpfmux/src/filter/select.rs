@@ -2,7 +2,7 @@
 
 use cli::exit::{Failure, Result};
 
-use super::resolve::{Place, Subject};
+use super::resolve::{Place, Resolver};
 use crate::record::keys::unescape;
 use crate::record::{Fields, Value};
 
@@ -40,18 +40,18 @@ impl Select {
     /// Fails where a name is misspelt.
     pub fn apply<'a>(&mut self, fields: &'a Fields<'a>) -> Result<Option<Fields<'a>>> {
         self.records += 1;
-        let subject = Subject::new(fields);
+        let record = Resolver::new(fields);
         let mut chosen: Vec<usize> = Vec::with_capacity(self.items.len());
         let mut selected: Fields<'a> = Vec::with_capacity(self.items.len());
         for item in &mut self.items {
             let exact = fields.iter().position(|(name, _)| *name == item.text);
-            let places = match exact.map_or_else(|| subject.place(&item.path), Place::Field) {
+            let places = match exact.map_or_else(|| record.place(&item.path), Place::Field) {
                 Place::Field(at) => vec![at],
                 Place::Each(groups, name) => {
-                    groups.into_iter().filter_map(|group| subject.field(group, name)).collect()
+                    groups.into_iter().filter_map(|group| record.field(group, name)).collect()
                 }
                 // A key that was idle leaves its column.
-                Place::Elsewhere if subject.is_joined() && item.path.len() > 2 => {
+                Place::Elsewhere if record.is_joined() && item.path.len() > 2 => {
                     selected.push((item.text.clone().into(), Value::Null));
                     continue;
                 }
@@ -64,8 +64,8 @@ impl Select {
                     return Err(Failure::usage(format!(
                         "--select: `{}` is not in {}; {remedy}it has {}",
                         item.text,
-                        subject.describe(),
-                        subject.names()
+                        record.describe(),
+                        record.names()
                     )));
                 }
             };
@@ -86,9 +86,9 @@ impl Select {
         if self.items.iter().all(|item| item.seen) {
             return;
         }
-        let subject = Subject::new(fields);
+        let record = Resolver::new(fields);
         for item in self.items.iter_mut().filter(|item| !item.seen) {
-            let place = || matches!(subject.place(&item.path), Place::Field(_) | Place::Each(..));
+            let place = || matches!(record.place(&item.path), Place::Field(_) | Place::Each(..));
             item.seen = fields.iter().any(|(name, _)| *name == item.text) || place();
         }
     }

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use crate::record::keys::JOINED;
 use crate::record::timestamp::{self, Nanos};
 use crate::record::{Fields, Value};
-use crate::window::tumbling::Grid;
-use wide::{Cell, Window};
+use crate::window::tumbling::Tumbling;
+use wide::{Cell, Wide};
 
 /// The join of records.
 pub struct Join {
-    grid: Grid<Window>,
+    windows: Tumbling<Wide>,
     /// The only host so far, or that there are several: then every name begins with its host.
     host: Option<String>,
     several: bool,
@@ -21,27 +21,27 @@ pub struct Join {
 impl Join {
     /// Windows of this length.
     pub fn new(length: Duration) -> Self {
-        Self { grid: Grid::new(length), host: None, several: false }
+        Self { windows: Tumbling::new(length), host: None, several: false }
     }
 
     /// When the open window, should nothing more come, is over by the clock.
     pub fn closes(&self) -> Option<Instant> {
-        self.grid.closes()
+        self.windows.closes()
     }
 
     /// Puts a record into its window; the joined record that this completes.
     pub fn add(&mut self, time: Nanos, fields: &Fields<'_>) -> Option<Fields<'static>> {
-        let closed = self.grid.put(time, |window| window.add(fields));
+        let closed = self.windows.put(time, |window| window.add(fields));
         closed.map(|(end, window)| self.widen(end, window))
     }
 
     /// Closes the open window.
     pub fn close(&mut self) -> Option<Fields<'static>> {
-        let closed = self.grid.close();
+        let closed = self.windows.close();
         closed.map(|(end, window)| self.widen(end, window))
     }
 
-    fn widen(&mut self, end: Nanos, window: Window) -> Fields<'static> {
+    fn widen(&mut self, end: Nanos, window: Wide) -> Fields<'static> {
         for host in &window.hosts {
             match &self.host {
                 None => self.host = Some(host.clone()),
@@ -53,7 +53,7 @@ impl Join {
             wide.push(("host".into(), Value::Text(host.to_owned().into())));
         }
         wide.push(("tool".into(), Value::Text(JOINED.into())));
-        wide.push(("interval_s".into(), Value::Plain(format!("{:?}", self.grid.seconds()).into())));
+        wide.push(("interval_s".into(), Value::Plain(format!("{:?}", self.windows.seconds()).into())));
         wide.extend(window.cells.into_iter().map(|(name, cell)| {
             let value = match cell {
                 Cell::Count(count) => Value::Plain(count.to_string().into()),

@@ -19,7 +19,7 @@ pub enum Cell {
 
 /// The values of one window, named `HOST.TOOL.KEY….FIELD`.
 #[derive(Default)]
-pub struct Window {
+pub struct Wide {
     /// In the order of their coming.
     pub cells: Vec<(String, Cell)>,
     /// The hosts seen in it.
@@ -46,7 +46,7 @@ struct Known {
     kind: Option<&'static Kind>,
 }
 
-impl Window {
+impl Wide {
     /// Adds a record's values.
     pub fn add(&mut self, fields: &Fields<'_>) {
         let text = |wanted: &str| match find(fields, wanted) {
@@ -146,7 +146,7 @@ mod tests {
     use crate::record::from_json;
 
     fn joined(lines: &[&str]) -> Vec<(String, String)> {
-        let mut window = Window::default();
+        let mut window = Wide::default();
         for line in lines {
             window.add(&from_json(line.as_bytes()).unwrap());
         }

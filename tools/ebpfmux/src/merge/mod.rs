@@ -73,7 +73,7 @@ impl Merge {
             sources.iter_mut().for_each(Source::close);
             children.abandon();
         }
-        sources.iter().for_each(|source| source.tally.report(verbose));
+        sources.iter().for_each(|source| source.problems.report(verbose));
         outcome?;
         match children.failed > 0 || sources.iter().any(|source| source.failed) {
             // Which and how has been said when it happened.
@@ -93,7 +93,7 @@ impl Run {
             if self.pass_on()? {
                 continue;
             }
-            if self.merge.children.gone() && self.merge.sources.iter().all(Source::drained) {
+            if self.merge.children.all_exited() && self.merge.sources.iter().all(Source::drained) {
                 return self.merge.sink.finish();
             }
             self.rest()?;
@@ -122,9 +122,9 @@ impl Run {
             control.take_orders().into_iter().for_each(|(at, order)| children.order(at, order));
         }
         let mut pipes = Vec::new();
-        children.tend(|at, pipe| pipes.push((at, pipe)), |at| sources[at].drained());
+        children.poll(|at, pipe| pipes.push((at, pipe)), |at| sources[at].drained());
         if let Some(control) = control {
-            *control.tools() = children.told();
+            *control.tools() = children.states();
         }
         pipes.into_iter().for_each(|(at, pipe)| sources[at].reopen(pipe));
         self.look_for_the_end()?;
@@ -151,7 +151,7 @@ impl Run {
             return Ok(());
         };
         if since + LINGER <= now {
-            let children_gone = self.merge.children.gone();
+            let children_gone = self.merge.children.all_exited();
             for at in 0..self.merge.sources.len() {
                 if self.merge.sources[at].is_live() && (children_gone || !self.merge.sources[at].of_child) {
                     self.merge.sources[at].hang_up();
@@ -230,19 +230,19 @@ impl Run {
         let Some(from) = source.position().filter(|_| raw) else {
             in_order(source, time, last);
             let number = source.take_line(line);
-            source.tally.records += 1;
+            source.problems.records += 1;
             if raw {
                 sink.push(line)?;
             } else if let Err(why) = sink.convert(time, line, source.format())? {
-                source.tally.records -= 1;
-                source.tally.bad(number, &why)?;
+                source.problems.records -= 1;
+                source.problems.bad(number, &why)?;
             }
             return self.advance(at);
         };
         let (to, found) = loop {
             in_order(source, time, last);
             source.take();
-            source.tally.records += 1;
+            source.problems.records += 1;
             let to = source.position().unwrap_or(from);
             let found = source.find();
             let Some(next) = source.time() else { break (to, found) };
@@ -283,7 +283,7 @@ impl Run {
 
 fn in_order(source: &mut Source, time: Nanos, last: &mut Nanos) {
     if time < *last {
-        source.tally.late(last.saturating_sub(time));
+        source.problems.late(last.saturating_sub(time));
     } else {
         *last = time;
     }

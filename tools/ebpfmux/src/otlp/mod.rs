@@ -47,7 +47,7 @@ struct State {
     end: Option<Nanos>,
     /// When the first record came that has not been put in the queue.
     waiting: Option<Instant>,
-    counts: Counts,
+    counts: PointCounts,
     /// Nothing more comes, and what is there must be gone by then.
     last: Option<Instant>,
     /// All that could be done is done.
@@ -58,7 +58,7 @@ struct State {
 
 /// Points so far.
 #[derive(Clone, Copy, Default)]
-pub struct Counts {
+pub struct PointCounts {
     /// The receiver has them.
     pub sent: u64,
     /// There was no room for them, or the receiver does not want them.
@@ -74,7 +74,7 @@ impl Exporter {
             under_way: 0,
             end: None,
             waiting: None,
-            counts: Counts::default(),
+            counts: PointCounts::default(),
             last: None,
             done: false,
             said: [false; 3],
@@ -118,14 +118,14 @@ impl Exporter {
         // What is under way now nobody will know of.
         let rest = state.under_way + state.queue.points();
         self.give_up(&mut state, rest);
-        let Counts { sent, dropped } = state.counts;
+        let PointCounts { sent, dropped } = state.counts;
         if self.settings.verbose || (dropped > 0 && !self.settings.quiet) {
             note(&format!("--otlp {}: {sent} points sent, {dropped} dropped", self.settings.url));
         }
     }
 
     /// Points so far.
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> PointCounts {
         self.state().counts
     }
 

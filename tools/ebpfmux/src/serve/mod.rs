@@ -264,6 +264,5 @@ mod tests {
         for bad in ["", "localhost", "1.2.3.4", "99999", "x:1"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
-        assert!(same(b"abc", b"abc") && !same(b"abd", b"abc") && !same(b"", b"abc"));
     }
 }

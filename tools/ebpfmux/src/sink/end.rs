@@ -6,7 +6,7 @@ use super::csv::CsvOut;
 use super::stdout::Output;
 use super::wide_csv::WideCsv;
 use crate::filter::select::Select;
-use crate::filter::{Judge, Verdict};
+use crate::filter::{Filter, Verdict};
 use crate::record::{self, Fields};
 use crate::source::lines::Format;
 
@@ -23,7 +23,7 @@ pub enum Form {
 /// What comes after windows: each record goes out or does not.
 pub struct End {
     /// Which records go out, and what they must be like.
-    pub judge: Judge,
+    pub filter: Filter,
     /// Which of their fields.
     pub select: Option<Select>,
     /// How they are written.
@@ -35,8 +35,8 @@ pub struct End {
 
 impl End {
     /// An end at stdout.
-    pub fn new(judge: Judge, select: Option<Select>, form: Form) -> Self {
-        Self { judge, select, form, out: Output::stdout(), line: Vec::new() }
+    pub fn new(filter: Filter, select: Option<Select>, form: Form) -> Self {
+        Self { filter, select, form, out: Output::stdout(), line: Vec::new() }
     }
 
     /// Whether the lines of a stream of this format can be written as they are.
@@ -50,11 +50,11 @@ impl End {
     }
 
     /// Takes a line that need not be taken apart; says whether it was one.
-    pub fn unread(&mut self, line: &[u8], format: &Format) -> Result<bool> {
+    pub fn without_parsing(&mut self, line: &[u8], format: &Format) -> Result<bool> {
         if self.select.is_some() || !matches!((&self.form, format), (Form::Json, Format::Json)) {
             return Ok(false);
         }
-        match self.judge.unread(line) {
+        match self.filter.without_parsing(line) {
             Some(Verdict::Pass) => self.out.push(line).map(|()| true),
             Some(_) => Ok(true),
             None => Ok(false),
@@ -63,7 +63,7 @@ impl End {
 
     /// Judges a record and writes it, as the line `raw` where it can go out as it came.
     pub fn write(&mut self, fields: &Fields<'_>, raw: Option<&[u8]>) -> Result<()> {
-        let verdict = self.judge.judge(fields)?;
+        let verdict = self.filter.judge(fields)?;
         if matches!(verdict, Verdict::Drop) {
             self.select.iter_mut().for_each(|select| select.held_back(fields));
             return Ok(());
@@ -116,7 +116,7 @@ impl End {
     /// Ends the output; fails where what it should have seen never came.
     pub fn finish(&mut self) -> Result<()> {
         self.finish_form()?;
-        self.judge.finish()?;
+        self.filter.finish()?;
         self.select.iter().try_for_each(Select::finish)
     }
 }

@@ -93,7 +93,7 @@ impl Sink {
         // What is recorded is JSON.
         let records = self.recorder.is_none() || matches!(format, Format::Json);
         let records = records && self.totals.is_none();
-        Ok(records && self.stages.is_empty() && self.end.judge.is_empty() && self.end.takes(format)?)
+        Ok(records && self.stages.is_empty() && self.end.filter.is_empty() && self.end.takes(format)?)
     }
 
     /// Takes a record that cannot go out without a look. The inner error says why the line is no record after all.
@@ -104,7 +104,7 @@ impl Sink {
         format: &Format,
     ) -> Result<std::result::Result<(), String>> {
         let Self { recorder, totals, stages, end, row } = self;
-        if stages.is_empty() && totals.is_none() && end.unread(line, format)? {
+        if stages.is_empty() && totals.is_none() && end.without_parsing(line, format)? {
             return recorder.as_mut().map_or(Ok(()), |recorder| recorder.push(line)).map(Ok);
         }
         let fields = match format {

@@ -41,7 +41,7 @@ pub struct Recorder {
 
 /// The file that is written to; dropping it ends it in order.
 struct Open {
-    encoder: AutoFinishEncoder<'static, Counted>,
+    encoder: AutoFinishEncoder<'static, CountingFile>,
     path: PathBuf,
     since: Instant,
     /// When records that were not flushed must be.
@@ -49,12 +49,12 @@ struct Open {
 }
 
 /// A file, and how much was written to it.
-struct Counted {
+struct CountingFile {
     file: File,
     bytes: u64,
 }
 
-impl Write for Counted {
+impl Write for CountingFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.file.write(bytes)?;
         self.bytes += written as u64;
@@ -87,7 +87,7 @@ impl Recorder {
         let path = self.folder.join(format!("{:08}{SUFFIX}", self.next));
         let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
         self.next += 1;
-        let encoder = Encoder::new(Counted { file, bytes: 0 }, LEVEL)?.auto_finish();
+        let encoder = Encoder::new(CountingFile { file, bytes: 0 }, LEVEL)?.auto_finish();
         self.open = Some(Open { encoder, path, since: Instant::now(), due: None });
         if let Some(keep) = self.rotation.keep {
             let files = files(&self.folder)?;

@@ -20,14 +20,14 @@ use crate::record::timestamp::Nanos;
 use buffer::Buffer;
 use input::Input;
 use lines::{Format, Found, Lines, line_ends};
-use problems::Tally;
-use reorder::{Held, Reorder};
+use problems::Problems;
+use reorder::{HeldRecord, Reorder};
 use rules::Rules;
 
 /// A source. Its head is the record that is next to go out.
 pub struct Source {
     /// What has been found wrong.
-    pub tally: Tally,
+    pub problems: Problems,
     /// Whether the merge hands its lines on as they are; decided per stream by the sink.
     pub raw: Option<bool>,
     /// When it last gave bytes, or was opened.
@@ -69,7 +69,7 @@ impl Source {
         let live = input.is_live()?;
         let lateness = Nanos::try_from(rules.lateness.as_nanos()).unwrap_or(Nanos::MAX);
         Ok(Self {
-            tally: Tally::new(name, rules.strict, rules.quiet),
+            problems: Problems::new(name, rules.strict, rules.quiet),
             raw: None,
             active: Instant::now(),
             failed: false,
@@ -103,7 +103,7 @@ impl Source {
                 self.buffer.close_line();
             }
         } else if self.line == 0 && self.rules.verbose {
-            note(&format!("{}: is empty", self.tally.name()));
+            note(&format!("{}: is empty", self.problems.name()));
         }
     }
 
@@ -184,7 +184,7 @@ impl Source {
             // A pipe that somebody else drained between the poll and the read.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => {
-                note(&format!("cannot read {}: {error}", self.tally.name()));
+                note(&format!("cannot read {}: {error}", self.problems.name()));
                 self.failed = true;
                 self.hang_up();
             }
@@ -219,7 +219,7 @@ impl Source {
                 Found::Bad(len, why) => {
                     let last = self.unterminated && self.buffer.unread().len() == len;
                     let why = if last { format!("is cut short: it {why}") } else { why };
-                    self.tally.bad(self.line + 1, &why)?;
+                    self.problems.bad(self.line + 1, &why)?;
                     self.pass_over(len);
                 }
             }
@@ -233,7 +233,7 @@ impl Source {
             let arrival = self.buffer.arrival();
             let bytes = self.buffer.unread()[..len].to_vec();
             self.pass_over(len);
-            let held = Held { time, line: self.line, bytes, arrival };
+            let held = HeldRecord { time, line: self.line, bytes, arrival };
             let Some(reorder) = &mut self.reorder else { break };
             reorder.push(held);
             if reorder.certain(self.newest) {

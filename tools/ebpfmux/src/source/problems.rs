@@ -6,7 +6,7 @@ use crate::note::note;
 use crate::record::timestamp::Nanos;
 
 /// Counts of one source.
-pub struct Tally {
+pub struct Problems {
     name: String,
     strict: bool,
     quiet: bool,
@@ -17,7 +17,7 @@ pub struct Tally {
     latest: Nanos,
 }
 
-impl Tally {
+impl Problems {
     /// For the source of this name; `strict` makes a bad line fatal, `quiet` keeps the rest from stderr.
     pub fn new(name: String, strict: bool, quiet: bool) -> Self {
         Self { name, strict, quiet, records: 0, bad: 0, late: 0, latest: 0 }

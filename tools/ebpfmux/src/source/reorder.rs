@@ -11,7 +11,7 @@ const HELD_BYTES: usize = 256 << 10;
 
 /// A record that does not sit in the read buffer. Ordered by time, then by arrival in the stream.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-pub struct Held {
+pub struct HeldRecord {
     /// The record's time.
     pub time: Nanos,
     /// The number of its line.
@@ -25,7 +25,7 @@ pub struct Held {
 /// A heap of held records.
 pub struct Reorder {
     lateness: Nanos,
-    heap: BinaryHeap<Reverse<Held>>,
+    heap: BinaryHeap<Reverse<HeldRecord>>,
     bytes: usize,
 }
 
@@ -36,18 +36,18 @@ impl Reorder {
     }
 
     /// Takes a record in.
-    pub fn push(&mut self, held: Held) {
+    pub fn push(&mut self, held: HeldRecord) {
         self.bytes += held.bytes.len();
         self.heap.push(Reverse(held));
     }
 
     /// The earliest record held.
-    pub fn first(&self) -> Option<&Held> {
+    pub fn first(&self) -> Option<&HeldRecord> {
         self.heap.peek().map(|Reverse(held)| held)
     }
 
     /// Lets the earliest go.
-    pub fn pop(&mut self) -> Option<Held> {
+    pub fn pop(&mut self) -> Option<HeldRecord> {
         let Reverse(held) = self.heap.pop()?;
         self.bytes -= held.bytes.len();
         Some(held)

@@ -25,7 +25,7 @@ pub enum Order {
 
 /// A command of `--run`, as `/tools` tells it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Told {
+pub struct ToolState {
     /// The name that it is asked for by: its first word without a folder.
     pub name: String,
     /// As the user wrote it.
@@ -46,7 +46,7 @@ pub struct Control {
     pub metrics: Shared,
     /// Who sends them, for what it tells of itself.
     pub exporter: Option<Arc<Exporter>>,
-    tools: Mutex<Vec<Told>>,
+    tools: Mutex<Vec<ToolState>>,
     orders: Mutex<Vec<(usize, Order)>>,
     /// Wakes the merge for an order.
     wake: OwnedFd,
@@ -61,7 +61,7 @@ impl Control {
     }
 
     /// The commands.
-    pub fn tools(&self) -> MutexGuard<'_, Vec<Told>> {
+    pub fn tools(&self) -> MutexGuard<'_, Vec<ToolState>> {
         locked(&self.tools)
     }
 

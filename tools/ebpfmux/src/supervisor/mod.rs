@@ -14,7 +14,7 @@ use rustix::process::Signal;
 use crate::note::note;
 use crate::poll;
 use child::{CommandLine, Running, describe};
-use control::{Order, Told};
+use control::{Order, ToolState};
 
 /// How often a command that fails is started again.
 const RESTARTS: u32 = 3;
@@ -26,7 +26,7 @@ const HEALTHY: Duration = Duration::from_secs(60);
 const GRACE: Duration = Duration::from_millis(2500);
 
 /// Statuses that the same command would end with again: bad usage, not supported, not permitted.
-const HOPELESS: [i32; 3] = [2, 3, 4];
+const NO_RETRY: [i32; 3] = [2, 3, 4];
 
 struct Entry {
     command: CommandLine,
@@ -103,9 +103,9 @@ impl Children {
     }
 
     /// The commands as they are now.
-    pub fn told(&self) -> Vec<Told> {
+    pub fn states(&self) -> Vec<ToolState> {
         let now = Instant::now();
-        let told = |entry: &Entry| Told {
+        let state = |entry: &Entry| ToolState {
             name: entry.command.name().to_owned(),
             command: entry.command.text.clone(),
             running: entry.running.is_some(),
@@ -113,11 +113,11 @@ impl Children {
             seconds_left: entry.until.map(|until| until.saturating_duration_since(now).as_secs_f64()),
             failed: entry.failed,
         };
-        self.entries.iter().map(told).collect()
+        self.entries.iter().map(state).collect()
     }
 
     /// Whether none runs, and none is to run again.
-    pub fn gone(&self) -> bool {
+    pub fn all_exited(&self) -> bool {
         if self.kept && self.stopping.is_none() {
             return false;
         }
@@ -129,7 +129,7 @@ impl Children {
         self.entries.iter().filter_map(|entry| entry.running.as_ref()).map(Running::ended)
     }
 
-    /// When [`Children::tend`] has something to do, if no child ends before.
+    /// When [`Children::poll`] has something to do, if no child ends before.
     pub fn deadline(&self) -> Option<Instant> {
         // One that is overdue waits for its source to be drained, not for the clock.
         let now = Instant::now();
@@ -143,7 +143,7 @@ impl Children {
 
     /// Reaps those that have ended and starts again those that are due and whose source is `drained`; gives the
     /// sources new pipes through `reopen`.
-    pub fn tend(&mut self, mut reopen: impl FnMut(usize, OwnedFd), drained: impl Fn(usize) -> bool) {
+    pub fn poll(&mut self, mut reopen: impl FnMut(usize, OwnedFd), drained: impl Fn(usize) -> bool) {
         let now = Instant::now();
         if let Some((since, signal)) = self.stopping.filter(|(since, _)| *since + GRACE <= now) {
             let next = if signal == Signal::INT { Signal::TERM } else { Signal::KILL };
@@ -191,11 +191,11 @@ impl Children {
     pub fn abandon(&mut self) {
         self.abandoned = true;
         self.stop();
-        while !self.gone() {
+        while !self.all_exited() {
             let timeout = self.deadline().map(|at| at.saturating_duration_since(Instant::now()));
             let ends: Vec<_> = self.ends().map(|fd| (fd, PollFlags::IN)).collect();
             poll::ready(&ends, timeout);
-            self.tend(|_, _| {}, |_| false);
+            self.poll(|_, _| {}, |_| false);
         }
     }
 
@@ -241,7 +241,7 @@ impl Entry {
             self.restarts = 0;
         }
         let (how, text) = (describe(status), &self.command.text);
-        if stopping || status.code().is_some_and(|code| HOPELESS.contains(&code)) {
+        if stopping || status.code().is_some_and(|code| NO_RETRY.contains(&code)) {
             note(&format!("'{text}' {how}"));
             return 1;
         }

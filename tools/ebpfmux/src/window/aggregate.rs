@@ -9,7 +9,7 @@ use crate::record::Value;
 
 /// What is known of a field so far.
 #[derive(Clone, Debug)]
-pub enum Sum {
+pub enum Aggregate {
     /// Nothing but nulls.
     Null,
     /// Whole numbers, added; the exact sum, whatever its size.
@@ -26,7 +26,7 @@ pub enum Sum {
     Other(Value<'static>),
 }
 
-impl Sum {
+impl Aggregate {
     /// Of one record's field, by its kind; `count` finds the number of another one in it.
     pub fn of(kind: Option<&Kind>, value: &Value<'_>, count: impl Fn(&str) -> Option<f64>) -> Self {
         let other = || Self::Other(value.clone().into_owned());

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use record::fields::{Kind, Percentile, Term};
 use record::histogram::Hist;
 
-use super::aggregate::Sum;
+use super::aggregate::Aggregate;
 use crate::record::declared::Declared;
 use crate::record::keys::is_key;
 use crate::record::timestamp::{self, Nanos};
@@ -14,7 +14,7 @@ use crate::record::{Fields, Value, find};
 
 /// The records of one window.
 #[derive(Default)]
-pub struct Span {
+pub struct Groups {
     groups: Vec<Group>,
     /// The groups' places, by host, tool and keys.
     index: HashMap<String, usize>,
@@ -30,7 +30,7 @@ struct Group {
     host: String,
     tool: String,
     keys: Vec<(String, Value<'static>)>,
-    sums: Vec<Named>,
+    sums: Vec<FieldValues>,
     /// The places of the sums, by name: for records whose fields come in another order.
     places: HashMap<String, usize>,
     /// The time of its last record.
@@ -39,7 +39,7 @@ struct Group {
 
 /// The values of one field of a group.
 #[derive(Clone)]
-struct Named {
+struct FieldValues {
     name: String,
     /// How they become one; `None` if nothing declares it.
     kind: Option<&'static Kind>,
@@ -47,10 +47,10 @@ struct Named {
     before: usize,
     /// Whether it is of the whole system, whatever the keys.
     of_system: bool,
-    sum: Sum,
+    sum: Aggregate,
 }
 
-impl Named {
+impl FieldValues {
     fn new(
         declared: Declared<'_>,
         name: &str,
@@ -64,7 +64,7 @@ impl Named {
             kind,
             before: before.len(),
             of_system: declared.is_of_system(name),
-            sum: Sum::of(kind, value, |of| count(&format!("{before}{of}"))),
+            sum: Aggregate::of(kind, value, |of| count(&format!("{before}{of}"))),
         }
     }
 
@@ -88,7 +88,7 @@ fn key<'a>(host: &str, tool: &str, keys: impl Iterator<Item = (&'a str, &'a Valu
     }
 }
 
-impl Span {
+impl Groups {
     /// Takes a record in; the error, for a person, says why it cannot be.
     pub fn add(&mut self, time: Nanos, fields: &Fields<'_>) -> Result<(), String> {
         let text = |name| find(fields, name).map_or("", Value::text);
@@ -126,13 +126,13 @@ impl Span {
         for (nth, (name, value)) in values.enumerate() {
             // Nearly always the fields come in the order that is known.
             match group.sums.get_mut(nth).filter(|known| known.name == *name) {
-                Some(Named { name, kind, before, sum, .. }) => {
-                    if kind.is_none() && !matches!(sum, Sum::Null) && *value != Value::Null {
+                Some(FieldValues { name, kind, before, sum, .. }) => {
+                    if kind.is_none() && !matches!(sum, Aggregate::Null) && *value != Value::Null {
                         declared.undeclared(name, "--window", "its last value is passed on");
                     }
                     sum.take(*kind, value, |of| count(&format!("{}{of}", &name[..*before])));
                 }
-                None => group.add(Named::new(declared, name, value, count), false),
+                None => group.add(FieldValues::new(declared, name, value, count), false),
             }
         }
         if std::mem::replace(&mut group.last, time) != time {
@@ -179,16 +179,16 @@ impl Span {
     /// The records of the window that ends then; `by` names the keys that are kept, if not all. Says also whether
     /// percentiles had to be left out for want of buckets.
     pub fn records(self, end: Nanos, by: Option<&[String]>) -> (Vec<Fields<'static>>, bool) {
-        let mut span = match by {
+        let mut groups = match by {
             Some(by) => self.reduced(by),
             None => self,
         };
-        span.drop_idle();
+        groups.drop_idle();
         let mut lacking = false;
-        let records = span.groups.iter().map(|group| {
+        let records = groups.groups.iter().map(|group| {
             lacking |= group.lacks_buckets();
             let length =
-                span.lengths.get(&(group.host.clone(), group.tool.clone())).map_or(0.0, |known| known.1);
+                groups.lengths.get(&(group.host.clone(), group.tool.clone())).map_or(0.0, |known| known.1);
             group.record(end, length)
         });
         let records = records.collect();
@@ -219,7 +219,7 @@ impl Span {
 }
 
 impl Group {
-    fn add(&mut self, named: Named, beside: bool) {
+    fn add(&mut self, named: FieldValues, beside: bool) {
         match self.places.get(&named.name).and_then(|at| self.sums.get_mut(*at)) {
             Some(own) => own.sum.add(own.kind, named.sum, beside),
             None => {
@@ -233,14 +233,14 @@ impl Group {
         !self.keys.is_empty() && self.keys.iter().all(|(_, value)| *value == Value::Null)
     }
 
-    fn sum(&self, name: &str) -> Option<&Named> {
+    fn sum(&self, name: &str) -> Option<&FieldValues> {
         self.sums.iter().find(|known| known.name == name)
     }
 
     /// Whether it has percentiles of several records and no buckets to have them from.
     fn lacks_buckets(&self) -> bool {
         self.sums.iter().any(|named| match (&named.sum, named.kind) {
-            (Sum::Single(None), Some(Kind::Percentile(percentile))) => {
+            (Aggregate::Single(None), Some(Kind::Percentile(percentile))) => {
                 self.sum(&named.beside(&percentile.of)).is_none()
             }
             _ => false,
@@ -248,9 +248,9 @@ impl Group {
     }
 
     /// A counter, or what two are apart.
-    fn term(&self, beside: &Named, term: &Term) -> Option<i128> {
+    fn term(&self, beside: &FieldValues, term: &Term) -> Option<i128> {
         let number = |name: &str| match self.sum(&beside.beside(name))? {
-            Named { sum: Sum::Whole(sum), .. } => Some(*sum),
+            FieldValues { sum: Aggregate::Whole(sum), .. } => Some(*sum),
             named => self.difference(named),
         };
         match &term.less {
@@ -259,11 +259,11 @@ impl Group {
         }
     }
 
-    fn terms(&self, beside: &Named, terms: &[Term]) -> Option<i128> {
+    fn terms(&self, beside: &FieldValues, terms: &[Term]) -> Option<i128> {
         terms.iter().map(|term| self.term(beside, term)).sum()
     }
 
-    fn difference(&self, named: &Named) -> Option<i128> {
+    fn difference(&self, named: &FieldValues) -> Option<i128> {
         match named.kind {
             Some(Kind::Difference(terms)) => self.terms(named, terms),
             _ => None,
@@ -271,7 +271,7 @@ impl Group {
     }
 
     /// What the tools compute from their counters, computed from the sums in the way that they declare.
-    fn derived(&self, named: &Named) -> Option<Value<'static>> {
+    fn derived(&self, named: &FieldValues) -> Option<Value<'static>> {
         match named.kind {
             Some(Kind::Difference(_)) => {
                 self.difference(named).map(|difference| Value::Plain(difference.to_string().into()))
@@ -287,7 +287,7 @@ impl Group {
                 let json = |ratio| Value::Plain(serde_json::to_string(&ratio).unwrap_or_default().into());
                 Some(ratio.map_or(Value::Null, json))
             }
-            Some(Kind::Percentile(percentile)) if matches!(named.sum, Sum::Single(None)) => {
+            Some(Kind::Percentile(percentile)) if matches!(named.sum, Aggregate::Single(None)) => {
                 let value = self.percentile(named, percentile)?;
                 Some(Value::Plain(serde_json::to_string(&value).unwrap_or_default().into()))
             }
@@ -296,7 +296,7 @@ impl Group {
     }
 
     /// As its buckets tell it, but never beyond the extremes, which are exact.
-    fn percentile(&self, named: &Named, percentile: &Percentile) -> Option<f64> {
+    fn percentile(&self, named: &FieldValues, percentile: &Percentile) -> Option<f64> {
         let buckets: Hist = self.sum(&named.beside(&percentile.of))?.sum.hist()?;
         let [value] = buckets.quantiles([percentile.quantile]);
         let number = |name: &String| self.sum(&named.beside(name))?.sum.value().text().parse::<f64>().ok();

@@ -13,15 +13,15 @@ use crate::record::declared::Declared;
 use crate::record::keys::is_key;
 use crate::record::timestamp::Nanos;
 use crate::record::{Fields, find};
-use groups::Span;
-use tumbling::Grid;
+use groups::Groups;
+use tumbling::Tumbling;
 
 /// The records of a window that is complete.
 pub type Records = Vec<Fields<'static>>;
 
 /// The re-windowing of records.
 pub struct Rewindow {
-    grid: Grid<Span>,
+    windows: Tumbling<Groups>,
     /// The keys to keep, if not all, and whether each was in a record.
     by: Option<Vec<String>>,
     seen: Vec<bool>,
@@ -41,12 +41,12 @@ impl Rewindow {
         }
         // Every record has its tool, and those of two are never one.
         let seen = names.map(|name| name == "tool").collect();
-        Ok(Self { grid: Grid::new(length), by, seen, records: 0, quiet })
+        Ok(Self { windows: Tumbling::new(length), by, seen, records: 0, quiet })
     }
 
     /// When the open window, should nothing more come, is over by the clock.
     pub fn closes(&self) -> Option<Instant> {
-        self.grid.closes()
+        self.windows.closes()
     }
 
     /// Puts a record into its window; the records of the window that this completes, with the time of its end. Fails
@@ -64,14 +64,14 @@ impl Rewindow {
             }
         }
         let mut added = Ok(());
-        let closed = self.grid.put(time, |span| added = span.add(time, fields));
+        let closed = self.windows.put(time, |groups| added = groups.add(time, fields));
         added.map_err(|why| Failure::usage(format!("--window: {why}; leave it out of the input")))?;
         Ok(self.records_of(closed))
     }
 
     /// Closes the open window.
     pub fn close(&mut self) -> (Nanos, Records) {
-        let closed = self.grid.close();
+        let closed = self.windows.close();
         self.records_of(closed)
     }
 
@@ -85,9 +85,9 @@ impl Rewindow {
         }
     }
 
-    fn records_of(&mut self, closed: Option<(Nanos, Span)>) -> (Nanos, Records) {
-        let Some((end, span)) = closed else { return (0, Vec::new()) };
-        let (records, lacking) = span.records(end, self.by.as_deref());
+    fn records_of(&mut self, closed: Option<(Nanos, Groups)>) -> (Nanos, Records) {
+        let Some((end, groups)) = closed else { return (0, Vec::new()) };
+        let (records, lacking) = groups.records(end, self.by.as_deref());
         if lacking && !self.quiet {
             self.quiet = true;
             note("--window: percentiles of several records are null: run the tools with --buckets");

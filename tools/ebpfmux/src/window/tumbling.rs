@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 use crate::record::timestamp::Nanos;
 
 /// The windows of a stream.
-pub struct Grid<W> {
+pub struct Tumbling<W> {
     length: Nanos,
     open: Option<(Nanos, W)>,
     /// When the open window got its last record.
     touched: Instant,
 }
 
-impl<W: Default> Grid<W> {
+impl<W: Default> Tumbling<W> {
     /// Windows of this length.
     pub fn new(length: Duration) -> Self {
         let length = Nanos::try_from(length.as_nanos()).unwrap_or(Nanos::MAX);
@@ -81,10 +81,10 @@ mod tests {
 
     #[test]
     fn a_late_one_gets_a_window_of_its_own() {
-        let mut grid: Grid<Vec<Nanos>> = Grid::new(Duration::from_nanos(10));
-        let mut put = |time| grid.put(time, |window| window.push(time));
+        let mut windows: Tumbling<Vec<Nanos>> = Tumbling::new(Duration::from_nanos(10));
+        let mut put = |time| windows.put(time, |window| window.push(time));
         assert_eq!([put(1), put(10), put(25)], [None, None, Some((10, vec![1, 10]))]);
         assert_eq!([put(9), put(26)], [Some((10, vec![9])), None]);
-        assert_eq!(grid.close(), Some((30, vec![25, 26])));
+        assert_eq!(windows.close(), Some((30, vec![25, 26])));
     }
 }

@@ -13,7 +13,7 @@ const MAX_CIDRS: usize = 16;
 
 /// Which connections to look at, by their ends.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Ends {
+pub struct EndpointFilter {
     /// Only connections with this port, local or remote; repeatable, or a list: 80,443
     #[arg(long, value_name = "PORT", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Vec<u16>,
@@ -35,7 +35,7 @@ fn network(text: &str) -> std::result::Result<IpNet, String> {
         .map_err(|_| "not a network such as 10.0.0.0/8 or 2001:db8::/32".to_string())
 }
 
-impl Ends {
+impl EndpointFilter {
     /// The value of the constant `asked`.
     ///
     /// # Errors
@@ -83,9 +83,9 @@ fn in_order(address: Ipv6Addr) -> [u32; 4] {
 mod tests {
     use super::*;
 
-    fn ends(port: &[u16], cidr: &[&str]) -> Ends {
+    fn endpoints(port: &[u16], cidr: &[&str]) -> EndpointFilter {
         let cidr = cidr.iter().map(|text| network(text).unwrap()).collect();
-        Ends { port: port.to_vec(), cidr, family: None }
+        EndpointFilter { port: port.to_vec(), cidr, family: None }
     }
 
     fn bytes(words: [u32; 4]) -> Vec<u8> {
@@ -94,8 +94,9 @@ mod tests {
 
     #[test]
     fn networks_become_addresses_and_masks() {
-        let asked =
-            ends(&[80, 443], &["10.1.2.3/8", "2001:db8::/33", "::1", "0.0.0.0/0", "::/0"]).asked().unwrap();
+        let asked = endpoints(&[80, 443], &["10.1.2.3/8", "2001:db8::/33", "::1", "0.0.0.0/0", "::/0"])
+            .asked()
+            .unwrap();
         assert_eq!((asked.ports, asked.port[..3].to_vec(), asked.cidrs), (2, vec![80, 443, 0], 5));
         let shown = |at: usize| {
             let bytes = bytes(asked.cidr[at].address);
@@ -117,8 +118,8 @@ mod tests {
     #[test]
     fn what_is_no_network_or_too_much_is_refused() {
         assert!(network("10.0.0.0/33").is_err() && network("host").is_err());
-        assert!(ends(&[1; MAX_PORTS + 1], &[]).asked().is_err());
-        assert!(ends(&[], &["::1"; MAX_CIDRS + 1]).asked().is_err());
-        assert!(Ends { family: Some(5), ..ends(&[], &[]) }.asked().is_err());
+        assert!(endpoints(&[1; MAX_PORTS + 1], &[]).asked().is_err());
+        assert!(endpoints(&[], &["::1"; MAX_CIDRS + 1]).asked().is_err());
+        assert!(EndpointFilter { family: Some(5), ..endpoints(&[], &[]) }.asked().is_err());
     }
 }

@@ -4,7 +4,7 @@ use common::bpf::mmap::Plain;
 use common::measure::per_key::{self, Taken, Total};
 use record::histogram::RawHist;
 
-use crate::row::{Came, Key, Kind};
+use crate::row::{Deltas, Key, Kind};
 
 /// Soft interrupts by their numbers, as /proc/softirqs names them (`softirq_to_name` of kernel/softirq.c).
 const SOFT: [&str; 10] =
@@ -53,7 +53,7 @@ impl Total for Stats {
 }
 
 /// Adds what came in an interval. There is one bank for each of `banks` processors under each key.
-pub fn add(taken: &mut Taken<'_, Stats>, banks: u32, per_cpu: bool, came: &mut Came) {
+pub fn add(taken: &mut Taken<'_, Stats>, banks: u32, per_cpu: bool, came: &mut Deltas) {
     let banks = banks as usize;
     for key in 0..KEYS {
         for cpu in 0..banks {

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use common::measure::counters::Added;
+use common::measure::counters::Delta;
 use common::measure::top;
 use common::owner::{By, Options, Owner};
 
-use crate::row::{COUNTERS, Counts, hit_ratio};
+use crate::row::{Accesses, COUNTERS, hit_ratio};
 
 /// For so many intervals a page is waited for of which it is not known whom it was fetched for, and for so long: a slow
 /// disk's read, or a busy machine's, may outlast many short intervals.
@@ -19,14 +19,14 @@ fn patience(interval: Duration) -> usize {
     INTERVALS.max((PATIENCE.as_secs_f64() / interval.as_secs_f64()).ceil() as usize)
 }
 
-/// A reckoner for each owner that something is left of.
-pub struct Reckoners<'a> {
+/// An attribution for each owner that something is left of.
+pub struct Attributions<'a> {
     options: &'a Options,
     patience: usize,
-    owners: BTreeMap<Owner, Reckoner>,
+    owners: BTreeMap<Owner, Attribution>,
 }
 
-impl<'a> Reckoners<'a> {
+impl<'a> Attributions<'a> {
     /// For the owners that are asked for, and intervals of this length.
     pub fn new(options: &'a Options, interval: Duration) -> Self {
         Self { options, patience: patience(interval), owners: BTreeMap::new() }
@@ -34,7 +34,7 @@ impl<'a> Reckoners<'a> {
 
     /// The records of an interval, from what was added for each owner: the busiest first, with --top the others last,
     /// one without any page where there was none. Whether it is the last.
-    pub fn records(&mut self, added: Added<COUNTERS>, last: bool) -> Vec<Counts> {
+    pub fn records(&mut self, added: Delta<COUNTERS>, last: bool) -> Vec<Accesses> {
         let (by, top) = (self.options.by, self.options.top);
         let mut added: BTreeMap<_, _> = added.into_iter().collect();
         // What is left of others may be told now.
@@ -43,12 +43,13 @@ impl<'a> Reckoners<'a> {
         }
         let mut records = Vec::new();
         for (owner, added) in added {
-            let reckoner = self.owners.entry(owner.clone()).or_insert_with(|| Reckoner::new(self.patience));
-            let counts = Counts { owner: owner.clone(), ..reckoner.record(&added, last).0 };
-            if by != By::System && reckoner.is_settled() {
+            let attribution =
+                self.owners.entry(owner.clone()).or_insert_with(|| Attribution::new(self.patience));
+            let counts = Accesses { owner: owner.clone(), ..attribution.record(&added, last).0 };
+            if by != By::System && attribution.is_settled() {
                 self.owners.remove(&owner);
             }
-            if by == By::System || counts != Counts::none(owner) {
+            if by == By::System || counts != Accesses::none(owner) {
                 records.push(counts);
             }
         }
@@ -56,10 +57,10 @@ impl<'a> Reckoners<'a> {
             &mut records,
             top,
             |counts| counts.accesses,
-            |others| others.iter().fold(Counts::none(Owner::others(by)), Counts::with),
+            |others| others.iter().fold(Accesses::none(Owner::others(by)), Accesses::with),
         );
         if records.is_empty() {
-            records.push(Counts::none(Owner::nobody(by)));
+            records.push(Accesses::none(Owner::nobody(by)));
         }
         records
     }
@@ -70,15 +71,15 @@ impl<'a> Reckoners<'a> {
 /// The kernel's side counts a page when it is fetched, and often knows a moment later only whom for: perhaps an interval
 /// later. Such pages are told with the next interval. What turns out not to have been is taken from the next, too: sums
 /// over intervals are right.
-pub struct Reckoner {
-    held: Held,
-    faults: Owing,
-    read_misses: Owing,
-    readahead: Owing,
+pub struct Attribution {
+    held: HeldPages,
+    faults: Debt,
+    read_misses: Debt,
+    readahead: Debt,
 }
 
 /// Pages that are held back until it is known whom for.
-struct Held {
+struct HeldPages {
     pages: u64,
     /// How many there were of which it was not known, at the ends of the last intervals. Of some it is never known.
     unknown: VecDeque<i64>,
@@ -86,7 +87,7 @@ struct Held {
     patience: usize,
 }
 
-impl Held {
+impl HeldPages {
     /// How many pages to tell, of those fetched in the interval and held before; all in the last.
     fn release(&mut self, fetched: u64, unknown_more: u64, last: bool) -> u64 {
         let before = self.unknown.back().copied().unwrap_or_default();
@@ -107,9 +108,9 @@ impl Held {
 
 /// What is owed, as a negative number.
 #[derive(Default)]
-struct Owing(i64);
+struct Debt(i64);
 
-impl Owing {
+impl Debt {
     /// The interval's number, of what was added and what was taken from it.
     fn settle(&mut self, added: u64, taken: u64) -> u64 {
         // What is taken back is added as a negative number: the sums wrap.
@@ -119,11 +120,11 @@ impl Owing {
     }
 }
 
-impl Reckoner {
+impl Attribution {
     /// One that holds a page back for so many intervals.
     fn new(patience: usize) -> Self {
-        let held = Held { pages: 0, unknown: VecDeque::new(), patience };
-        Self { held, faults: Owing::default(), read_misses: Owing::default(), readahead: Owing::default() }
+        let held = HeldPages { pages: 0, unknown: VecDeque::new(), patience };
+        Self { held, faults: Debt::default(), read_misses: Debt::default(), readahead: Debt::default() }
     }
 
     /// Whether nothing is left for an interval to come.
@@ -134,7 +135,7 @@ impl Reckoner {
 
     /// The record, and what was lost, from what was added to the counters, in the order of `enum counter` in
     /// `bpf/cachestat.bpf.c`; and whether this interval is the last.
-    pub fn record(&mut self, added: &[u64; COUNTERS], last: bool) -> (Counts, u64) {
+    pub fn record(&mut self, added: &[u64; COUNTERS], last: bool) -> (Accesses, u64) {
         let &[reads, faults, fetched, unknown, fault_misses, on_demand, write_adds, dirtied, lost, ..] =
             added;
         let fetched = self.held.release(fetched, unknown, last);
@@ -142,7 +143,7 @@ impl Reckoner {
         let read_misses = self.read_misses.settle(fetched, fault_misses);
         let accesses = reads + faults;
         let hits = reads.saturating_sub(read_misses) + faults.saturating_sub(fault_misses);
-        let counts = Counts {
+        let counts = Accesses {
             accesses,
             hits,
             misses: read_misses + fault_misses,
@@ -154,7 +155,7 @@ impl Reckoner {
             readahead: self.readahead.settle(fetched, on_demand),
             write_adds,
             dirtied,
-            ..Counts::default()
+            ..Accesses::default()
         };
         (counts, lost)
     }
@@ -179,14 +180,14 @@ mod tests {
         let options = options(Some(1));
         let of = |comm: &str, added: &[i64; 3]| (Owner::comm(comm.to_string()), padded(*added));
         let added = vec![of("a", &[90, 0, 0]), of("b", &[30, 0, 30]), of("c", &[10, 0, 0])];
-        let records = Reckoners::new(&options, SECOND).records(added, true);
+        let records = Attributions::new(&options, SECOND).records(added, true);
         let [first, others] = &records[..] else { panic!("{records:?}") };
         assert_eq!((first.accesses, others.accesses, others.hits, others.misses), (90, 40, 10, 30));
         assert_eq!((&others.owner, others.hit_ratio), (&Owner::others(By::Comm), Some(0.25)));
     }
 
-    fn record<const N: usize>(added: [i64; N]) -> Counts {
-        Reckoner::new(INTERVALS).record(&padded(added), true).0
+    fn record<const N: usize>(added: [i64; N]) -> Accesses {
+        Attribution::new(INTERVALS).record(&padded(added), true).0
     }
 
     #[test]
@@ -209,30 +210,30 @@ mod tests {
 
     #[test]
     fn faults_that_are_taken_back_after_their_interval_are_taken_from_the_next() {
-        let mut reckoner = Reckoner::new(INTERVALS);
-        let told = [16, -15, 3, 20].map(|taken| reckoner.record(&padded([0, taken]), false).0.faults);
+        let mut attribution = Attribution::new(INTERVALS);
+        let told = [16, -15, 3, 20].map(|taken| attribution.record(&padded([0, taken]), false).0.faults);
         assert_eq!(told, [16, 0, 0, 8]);
     }
 
     #[test]
     fn a_page_is_told_once_it_is_known_whom_for() {
-        let mut reckoner = Reckoner::new(INTERVALS);
+        let mut attribution = Attribution::new(INTERVALS);
         // 64 fetched, of which 32 are claimed at once, the others, by a fault, in the next interval.
-        let first = reckoner.record(&padded([0, 0, 64, 32, 0, 4]), false).0;
+        let first = attribution.record(&padded([0, 0, 64, 32, 0, 4]), false).0;
         assert_eq!((first.read_misses, first.fault_misses, first.readahead), (32, 0, 28));
-        let second = reckoner.record(&padded([0, 0, 0, -32, 32, 1]), false).0;
+        let second = attribution.record(&padded([0, 0, 0, -32, 32, 1]), false).0;
         assert_eq!((second.read_misses, second.fault_misses, second.readahead), (0, 32, 31));
     }
 
     #[test]
     fn what_nobody_claims_is_told_all_the_same() {
-        let mut reckoner = Reckoner::new(INTERVALS);
+        let mut attribution = Attribution::new(INTERVALS);
         let unclaimed = padded([0, 0, 100, 100]);
-        assert_eq!(reckoner.record(&unclaimed, true).0.misses, 100);
-        let mut reckoner = Reckoner::new(INTERVALS);
+        assert_eq!(attribution.record(&unclaimed, true).0.misses, 100);
+        let mut attribution = Attribution::new(INTERVALS);
         let told: Vec<u64> = std::iter::once(unclaimed)
             .chain(std::iter::repeat_n(padded([0]), INTERVALS))
-            .map(|added| reckoner.record(&added, false).0.misses)
+            .map(|added| attribution.record(&added, false).0.misses)
             .collect();
         assert_eq!(told.iter().sum::<u64>(), 100, "{told:?}");
         assert_eq!(patience(Duration::from_millis(50)), 80);
@@ -241,17 +242,17 @@ mod tests {
     #[test]
     fn what_is_left_of_an_owner_is_told_when_it_is_known() {
         let options = options(None);
-        let mut reckoners = Reckoners::new(&options, SECOND);
+        let mut attributions = Attributions::new(&options, SECOND);
         let added = |faults: i64| padded([0, faults]);
         let of = |comm: &str, faults| (Owner::comm(comm.to_string()), added(faults));
-        let told = |records: Vec<Counts>| -> Vec<_> {
+        let told = |records: Vec<Accesses>| -> Vec<_> {
             records.into_iter().map(|counts| (counts.owner.comm.flatten(), counts.faults)).collect()
         };
-        let first = told(reckoners.records(vec![of("a", -3), of("b", 5)], false));
+        let first = told(attributions.records(vec![of("a", -3), of("b", 5)], false));
         assert_eq!(first, [(Some("b".to_string()), 5)]);
-        let second = told(reckoners.records(vec![of("a", 10)], false));
+        let second = told(attributions.records(vec![of("a", 10)], false));
         assert_eq!(second, [(Some("a".to_string()), 7)]);
-        assert!(reckoners.owners.is_empty());
-        assert_eq!(told(reckoners.records(vec![], true)), [(None, 0)]);
+        assert!(attributions.owners.is_empty());
+        assert_eq!(told(attributions.records(vec![], true)), [(None, 0)]);
     }
 }

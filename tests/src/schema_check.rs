@@ -15,7 +15,7 @@ pub const FIRST: [&str; 4] = ["ts", "host", "tool", "interval_s"];
 pub const LAST: [&str; 3] = ["bpf_ns", "bpf_runs", "lost"];
 
 /// A tool by what it says of itself, without any right.
-pub struct Told {
+pub struct ToolSchema {
     /// Its name.
     pub tool: &'static str,
     /// What --help prints.
@@ -27,7 +27,7 @@ pub struct Told {
     validator: Validator,
 }
 
-impl Told {
+impl ToolSchema {
     /// Asks it.
     pub fn of(tool: &'static str) -> Self {
         let good = |options: &str| {

@@ -1,31 +1,31 @@
 //! A little of what the functions that are watched shall see, to find those that see nothing.
 
 use cli::exit::{Failure, Result};
-use common::bpf::mmap::Counters;
+use common::bpf::mmap::MappedCounters;
 use common::hooks::plan::Plan;
 
 use crate::row::{COUNTERS, Counter};
 use crate::skel::ProclifeSkel;
 
 /// Has a child reaped and two forks fail, and names the hooks whose counter did not move.
-pub fn prove(skel: &ProclifeSkel<'_>, plan: &Plan) -> Result<Vec<&'static str>> {
-    let mut counters: Counters<COUNTERS> = Counters::map(&skel.maps.counters)?;
+pub fn run(skel: &ProclifeSkel<'_>, plan: &Plan) -> Result<Vec<&'static str>> {
+    let mut counters: MappedCounters<COUNTERS> = MappedCounters::map(&skel.maps.counters)?;
     counters.since_last();
-    let mut blind = Vec::new();
+    let mut unseen = Vec::new();
     // Where it is not a function that tells, it is told later, and would be taken for somebody's work.
     if plan.watches_functions_for("reaped") {
         reap().map_err(|error| Failure::failed(format!("cannot run the self-test: {error}")))?;
         if counters.since_last()[Counter::Reaped as usize] < 1 {
-            blind.push("reaped");
+            unseen.push("reaped");
         }
     }
     if plan.watches_functions_for("fork_errors") {
         fail_to_fork();
         if counters.since_last()[Counter::ForkErrors as usize] < 2 {
-            blind.push("fork_errors");
+            unseen.push("fork_errors");
         }
     }
-    Ok(blind)
+    Ok(unseen)
 }
 
 /// A child that ends at once, and is waited for.

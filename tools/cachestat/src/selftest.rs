@@ -6,7 +6,7 @@
 use std::os::fd::OwnedFd;
 
 use cli::exit::{Failure, Result};
-use common::bpf::mmap::Counters;
+use common::bpf::mmap::MappedCounters;
 use common::hooks::plan::Plan;
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::{pread, pwrite};
@@ -56,8 +56,8 @@ impl Trial {
 }
 
 /// Does each kind of work once and names the hooks whose counter did not move.
-pub fn prove(skel: &CachestatSkel<'_>, _: &Plan) -> Result<Vec<&'static str>> {
-    let mut counters: Counters<COUNTERS> = Counters::map(&skel.maps.counters)?;
+pub fn run(skel: &CachestatSkel<'_>, _: &Plan) -> Result<Vec<&'static str>> {
+    let mut counters: MappedCounters<COUNTERS> = MappedCounters::map(&skel.maps.counters)?;
     counters.since_last();
     let Ok(trial) = Trial::new() else { return Ok(vec![]) };
     trial.read_one_page();

@@ -11,11 +11,11 @@ use crate::programs;
 use crate::wait::{For, until};
 
 /// The program, stopped. Somebody else has to put it in a cgroup: its own way there would be the first work that counts.
-pub struct Stopped {
+pub struct PausedChild {
     child: Child,
 }
 
-impl Stopped {
+impl PausedChild {
     /// Starts it, waits until it has stopped itself, and puts it in the cgroup.
     pub fn start(program: &str, args: &[&Path], cgroup: &Cgroup) -> Self {
         let child = Command::new(programs::built(program)).args(args).spawn();

@@ -7,19 +7,19 @@ use jiff::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value;
 
+use crate::block_trace::{Collector, Request};
 use crate::comparison::Comparison;
 use crate::kernel;
-use crate::raw::{Collector, Request};
 use crate::records::{count, of_disk, sum};
 use crate::tool::Tool;
 use crate::wait::{For, until};
 
-/// Bytes that a sector of the ledger stands for, whatever the disk's own.
+/// Bytes that a sector of diskstats stands for, whatever the disk's own.
 const SECTOR: u64 = 512;
 
 /// What a disk has done since it is there, or between two looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ledger {
+pub struct DiskStats {
     /// Completed reads and their bytes.
     pub reads: [u64; 2],
     /// Completed writes and their bytes. Each empty flush that a file system or program asks for counts as a
@@ -32,7 +32,7 @@ pub struct Ledger {
     in_flight: u64,
 }
 
-impl Ledger {
+impl DiskStats {
     /// The disk's account now.
     pub fn of(disk: &str) -> Self {
         let all = fs::read_to_string("/proc/diskstats").expect("/proc/diskstats");
@@ -103,7 +103,7 @@ pub struct Watched {
 
 /// A moment at which the disk was idle.
 struct Moment {
-    ledger: Ledger,
+    diskstats: DiskStats,
     /// How many records tell of what was before.
     records: usize,
     /// Nanoseconds of CLOCK_BOOTTIME.
@@ -120,24 +120,24 @@ impl Watched {
     }
 
     /// What was measured until a quiet moment again; what comes then is another part.
-    pub fn part(&mut self) -> Measured {
+    pub fn part(&mut self) -> DiskPart {
         let after = quiet(&self.tool, &self.disk);
         let span = self.before.at..after.at;
         let records = self.tool.seen(|records| records[self.before.records..after.records].to_vec());
         assert_eq!(sum(&records, "errors"), 0);
-        let ledger = after.ledger.since(&self.before.ledger);
+        let diskstats = after.diskstats.since(&self.before.diskstats);
         self.before = after;
         let requests: Vec<Request> = self.collector.take().map_or_else(Vec::new, Collector::end);
         let seen: Vec<&Request> =
             requests.iter().filter(|request| span.contains(&(request.completed * 1_000))).collect();
         let unobserved = seen.iter().filter(|request| request.unobserved).count();
-        let told = Ledger::of_records(&records, &self.disk).with_unobserved(seen.into_iter());
-        Measured { ledger, told, lost: sum(&records, "lost"), unobserved, records, span }
+        let told = DiskStats::of_records(&records, &self.disk).with_unobserved(seen.into_iter());
+        DiskPart { diskstats, told, lost: sum(&records, "lost"), unobserved, records, span }
     }
 
     /// Does work and measures it until nothing of this disk's was lost, which a slow machine may need some tries for; what
     /// is lost of other disks' requests is no matter. After the last try whoever compares finds out what is missing.
-    pub fn without_losses<W>(&mut self, work: impl Fn() -> W) -> (W, Measured) {
+    pub fn without_losses<W>(&mut self, work: impl Fn() -> W) -> (W, DiskPart) {
         let mut measure = || {
             self.go_on();
             let done = work();
@@ -145,7 +145,7 @@ impl Watched {
         };
         for _ in 1..5 {
             let (done, measured) = measure();
-            if measured.lost == 0 || measured.told == measured.ledger {
+            if measured.lost == 0 || measured.told == measured.diskstats {
                 return (done, measured);
             }
         }
@@ -175,11 +175,11 @@ fn collector(disk: &str) -> Option<Collector> {
 }
 
 /// What was measured between two quiet moments.
-pub struct Measured {
+pub struct DiskPart {
     /// What the disk did by its own account.
-    pub ledger: Ledger,
+    pub diskstats: DiskStats,
     /// The same by biolat's.
-    pub told: Ledger,
+    pub told: DiskStats,
     /// What biolat says that it could not see: a kernel leaves a program out that it would interrupt itself.
     pub lost: u64,
     /// How many requests no BPF program could observe.
@@ -190,17 +190,17 @@ pub struct Measured {
     pub span: Range<u64>,
 }
 
-impl Measured {
+impl DiskPart {
     /// Asserts that biolat told all that the disk did: equal but for what it says is lost, which no operation can have
     /// more of.
     pub fn agrees(&self, what: &str) {
-        let Self { ledger, told, lost, unobserved, .. } = self;
+        let Self { diskstats, told, lost, unobserved, .. } = self;
         let what = format!("{what}, {unobserved} unobserved");
         let pairs = [
-            ("reads", told.reads, ledger.reads),
-            ("writes", told.writes, ledger.writes),
-            ("discards", told.discards, ledger.discards),
-            ("flushes", [told.flushes, 0], [ledger.flushes, 0]),
+            ("reads", told.reads, diskstats.reads),
+            ("writes", told.writes, diskstats.writes),
+            ("discards", told.discards, diskstats.discards),
+            ("flushes", [told.flushes, 0], [diskstats.flushes, 0]),
         ];
         let of = || Comparison::of("biolat", &[]).part(&what);
         let counts = of().lost(*lost);
@@ -217,10 +217,10 @@ impl Measured {
 /// Waits until the disk was idle over a whole interval.
 fn quiet(tool: &Tool, disk: &str) -> Moment {
     until(For::Quiet, format!("no request of {disk} in an interval"), || {
-        let (ledger, at, now) = (Ledger::of(disk), boottime_ns(), Timestamp::now());
+        let (diskstats, at, now) = (DiskStats::of(disk), boottime_ns(), Timestamp::now());
         let records = tool.until_interval_after(now);
-        let idle = ledger.in_flight == 0 && ledger == Ledger::of(disk);
-        idle.then_some(Moment { ledger, records, at })
+        let idle = diskstats.in_flight == 0 && diskstats == DiskStats::of(disk);
+        idle.then_some(Moment { diskstats, records, at })
     })
 }
 

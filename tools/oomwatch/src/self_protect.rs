@@ -3,10 +3,10 @@
 use std::fs;
 use std::io;
 
-use common::session::capabilities::{Also, Capability};
+use common::session::capabilities::{Capability, ExtraCapability};
 
 /// What this takes, and what does instead of it in a unit.
-pub const RIGHTS: &[Also] = &[
+pub const CAPABILITIES: &[ExtraCapability] = &[
     (Capability::CAP_IPC_LOCK, "to lock its memory: or LimitMEMLOCK=infinity"),
     (Capability::CAP_SYS_RESOURCE, "to protect itself from the OOM killer: or OOMScoreAdjust=-1000"),
 ];
@@ -30,7 +30,7 @@ pub fn keep_heap() {
 ///
 /// What it maps later is not locked: without its rights it could not have more than `RLIMIT_MEMLOCK`, and would die of
 /// being refused it.
-pub fn steady(quiet: bool) {
+pub fn protect(quiet: bool) {
     let note = |what: &str, error: &io::Error, right: &str| {
         if !quiet {
             eprintln!("note: cannot {what} ({error}): needs {right}");

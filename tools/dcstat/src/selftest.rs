@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use cli::exit::{Failure, Result};
 use common::bpf::globals::shared_u32;
-use common::bpf::mmap::Counters;
+use common::bpf::mmap::MappedCounters;
 use common::hooks::plan::Plan;
 use libbpf_rs::skel::Skel;
 use rustix::fd::OwnedFd;
@@ -45,24 +45,24 @@ fn keep(skel: &DcstatSkel<'_>) -> Result<()> {
 }
 
 /// Looks names up in each way, and names the hooks that did not see it.
-pub fn prove(skel: &DcstatSkel<'_>, _: &Plan) -> Result<Vec<&'static str>> {
-    let mut counters: Counters<COUNTERS> = Counters::map(&skel.maps.counters)?;
+pub fn run(skel: &DcstatSkel<'_>, _: &Plan) -> Result<Vec<&'static str>> {
+    let mut counters: MappedCounters<COUNTERS> = MappedCounters::map(&skel.maps.counters)?;
     let directory =
         rustix::fs::open(DIRECTORY, OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).map_err(|error| {
             Failure::failed(format!("cannot run the self-test: {}: {error}", DIRECTORY.to_string_lossy()))
         })?;
-    let mut blind = Vec::new();
+    let mut unseen = Vec::new();
     for (hooks, work) in WORK {
         counters.since_last();
         // Where the directory cannot be written to, some of it fails before it looks anything up.
         let looked_up = (0..TIMES).filter(|_| work(&directory) != Err(Errno::ROFS)).count() as u64;
         let seen = counters.since_last();
-        blind.extend(hooks.iter().filter(|(_, counter)| seen[*counter] < looked_up).map(|(hook, _)| *hook));
+        unseen.extend(hooks.iter().filter(|(_, counter)| seen[*counter] < looked_up).map(|(hook, _)| *hook));
     }
-    if blind.is_empty() {
+    if unseen.is_empty() {
         keep(skel)?;
     }
-    Ok(blind)
+    Ok(unseen)
 }
 
 /// What is done, all of it in vain, and the counter by which each hook shows that it saw it.

@@ -14,12 +14,12 @@ pub fn parts(hook: &str) -> Option<(usize, usize)> {
 }
 
 /// Those that were asked for.
-pub struct Places {
+pub struct Selection {
     fs: Vec<String>,
     ops: Vec<String>,
 }
 
-impl Places {
+impl Selection {
     /// Where none is named, all operations, and the file systems that the kernel has: those that it does not have are
     /// not looked for, unless there is none at all.
     pub fn new(fs: &[String], ops: &[String], everywhere: bool) -> Self {
@@ -63,11 +63,11 @@ mod tests {
 
     #[test]
     fn what_is_named_is_wanted_and_nothing_else() {
-        let places = Places::new(&strings(&["xfs", "zfs"]), &strings(&["sync"]), false);
-        assert!(places.wants("xfs sync") && places.wants("zfs sync"));
-        assert!(!places.wants("xfs read") && !places.wants("ext4 sync"));
-        let places = Places::new(&[], &strings(&["read"]), true);
-        assert!(places.wants("zfs read") && !places.wants("zfs write"));
+        let selection = Selection::new(&strings(&["xfs", "zfs"]), &strings(&["sync"]), false);
+        assert!(selection.wants("xfs sync") && selection.wants("zfs sync"));
+        assert!(!selection.wants("xfs read") && !selection.wants("ext4 sync"));
+        let selection = Selection::new(&[], &strings(&["read"]), true);
+        assert!(selection.wants("zfs read") && !selection.wants("zfs write"));
     }
 
     #[test]

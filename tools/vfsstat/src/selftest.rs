@@ -4,7 +4,7 @@ use std::ffi::CStr;
 use std::io::{IoSlice, IoSliceMut};
 
 use cli::exit::{Failure, Result};
-use common::bpf::mmap::Counters;
+use common::bpf::mmap::MappedCounters;
 use common::hooks::plan::Plan;
 use rustix::fs::{AtFlags, CWD, MemfdFlags, Mode, OFlags};
 
@@ -15,8 +15,8 @@ use crate::skel::VfsstatSkel;
 const NOWHERE: &CStr = c"/proc/self/fd/nowhere/at-all";
 
 /// Does each kind of work once and names the hooks whose counter did not move.
-pub fn prove(skel: &VfsstatSkel<'_>, _: &Plan) -> Result<Vec<&'static str>> {
-    let mut counters: Counters<COUNTERS> = Counters::map(&skel.maps.counters)?;
+pub fn run(skel: &VfsstatSkel<'_>, _: &Plan) -> Result<Vec<&'static str>> {
+    let mut counters: MappedCounters<COUNTERS> = MappedCounters::map(&skel.maps.counters)?;
     counters.since_last();
     work().map_err(|error| Failure::failed(format!("cannot run the self-test: {error}")))?;
     let seen = counters.since_last();

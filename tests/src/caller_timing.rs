@@ -40,11 +40,11 @@ pub fn way_us() -> f64 {
 }
 
 /// The records of a tool, and what it lost.
-pub type Told = (Vec<Value>, u64);
+pub type Reported = (Vec<Value>, u64);
 
 /// Ends a tool that tells events: its records, and what it lost. It ends with status 1 if something was lost after the
 /// last record.
-pub fn told_by(name: &str, tool: Tool) -> Told {
+pub fn reported_by(name: &str, tool: Tool) -> Reported {
     tool.signal(Signal::INT);
     let Ended { status, records, stderr } = tool.wait();
     let of_losses = |line: &str| line.split_once(&format!("{name}: "))?.1.split(' ').next()?.parse().ok();

@@ -7,7 +7,7 @@ use crate::tracer::{self, Tracer};
 use crate::wait::{For, until_or};
 
 /// Follows processes from their start to the freeing of what the kernel kept of them.
-pub struct Reaps(Option<Tracer>);
+pub struct FreedTasks(Option<Tracer>);
 
 /// Of some processes and all that came from them; threads, named so, are not among them.
 #[derive(Debug, Default)]
@@ -17,7 +17,7 @@ struct Freed {
     unobserved: u64,
 }
 
-impl Reaps {
+impl FreedTasks {
     /// Starts to follow, where programs may not observe all. In a guest they do.
     pub fn start() -> Self {
         if kernel::of_guest().is_some() { Self(None) } else { Self::follow() }
@@ -34,8 +34,11 @@ impl Reaps {
         self.freed(roots).unobserved
     }
 
-    /// Waits until so many were freed, a grace period after they were reaped.
+    /// Waits until so many were freed, a grace period after they were reaped, where they are followed.
     pub fn until_freed(&self, roots: &[u32], number: u64) {
+        if self.0.is_none() {
+            return;
+        }
         let all = || (self.freed(roots).all >= number).then_some(());
         let what = format!("{number} processes from {roots:?}");
         until_or(For::Freed, what, all, || format!("{:?}", self.freed(roots)));

@@ -4,11 +4,11 @@ use std::ffi::CStr;
 
 use cli::exit::Result;
 use common::bpf::mmap::Plain;
-use common::measure::per_key::{self, Came, Kept, Total, busiest};
+use common::measure::per_key::{self, KeyDelta, PerKey, Total, busiest};
 use common::owner::{Options, Owner};
 use record::histogram::RawHist;
 
-use crate::row::{Io, Measured};
+use crate::row::{Io, IoStats};
 
 /// `MAX_DISKS` in `bpf/biolat.bpf.c`.
 const MAX_DISKS: usize = 1024;
@@ -88,14 +88,14 @@ impl Total for Stats {
 /// # Errors
 /// When the kernel does not let it be read.
 pub fn since_last(
-    kept: &mut Kept<'_, Stats>,
+    totals: &mut PerKey<'_, Stats>,
     names: &[[i8; NAME_LEN]],
     options: &Options,
     buckets: bool,
 ) -> Result<Vec<Io>> {
     let present = names.iter().enumerate().filter(|(_, name)| name[0] != 0);
     let keys = present.flat_map(|(slot, _)| slot * OPS.len()..(slot + 1) * OPS.len());
-    let mut came = kept.since_last(keys, |sum: &mut Measured, total| {
+    let mut came = totals.since_last(keys, |sum: &mut IoStats, total| {
         sum.bytes += total.bytes;
         sum.errors += total.errors;
         sum.device.add_raw(&total.device);
@@ -103,7 +103,7 @@ pub fn since_last(
     })?;
     // Of a request of which a part has completed, the bytes come before the rest.
     came.retain(|came| came.measured.device.count() > 0 || came.measured.bytes > 0);
-    let came = busiest(came, options, |measured| measured.device.count(), Measured::add);
+    let came = busiest(came, options, |measured| measured.device.count(), IoStats::add);
     let mut rows: Vec<_> = came.into_iter().filter_map(|came| row(came, names, buckets)).collect();
     rows.sort_by(|a, b| a.disk.cmp(&b.disk));
     if rows.is_empty() {
@@ -112,7 +112,7 @@ pub fn since_last(
     Ok(rows)
 }
 
-fn row(came: Came<Measured>, names: &[[i8; NAME_LEN]], buckets: bool) -> Option<Io> {
+fn row(came: KeyDelta<IoStats>, names: &[[i8; NAME_LEN]], buckets: bool) -> Option<Io> {
     let name = names.get(came.key / OPS.len())?;
     Some(Io::new(text(name), OPS[came.key % OPS.len()], came.owner, &came.measured, buckets))
 }
