@@ -245,7 +245,8 @@ fn is_each_ones_own(run: &Run<'_>, (named_by, shares): (&str, Shares)) {
     let fields: Vec<&str> = all.keys().copied().collect();
     let told = by_owner(&fields, records, named_by);
     let found: Vec<&String> = told.keys().filter(|owner| shares.contains_key(*owner)).collect();
-    assert_eq!(found, shares.keys().collect::<Vec<_>>(), "{what}: {told:?}");
+    let lost = sum(*records, "lost");
+    assert_eq!(found, shares.keys().collect::<Vec<_>>(), "{what}: {told:?}, lost {lost}, of {records:?}");
     // Children and threads that it starts have ids that nobody knows here.
     if case.children.is_empty() {
         assert_eq!(told.len(), shares.len(), "{what}: {told:?}");
