@@ -243,10 +243,18 @@ fn is_each_ones_own(run: &Run<'_>, (named_by, shares): (&str, Shares)) {
     let what = format!("{} --attach {kind} --by {by}", case.tool);
     let all = case.in_all();
     let fields: Vec<&str> = all.keys().copied().collect();
-    let told = by_owner(&fields, records, named_by);
-    let found: Vec<&String> = told.keys().filter(|owner| shares.contains_key(*owner)).collect();
+    let mut told = by_owner(&fields, records, named_by);
+    let missing: Vec<&String> = shares.keys().filter(|owner| !told.contains_key(*owner)).collect();
     let lost = sum(*records, "lost");
-    assert_eq!(found, shares.keys().collect::<Vec<_>>(), "{what}: {told:?}, lost {lost}, of {records:?}");
+    // A task that is preempted within a program has the kernel skip it for all others on its processor, for as long as it
+    // does not run: that may be all that another one does.
+    assert!(
+        missing.is_empty() || lost > 0 && kernel::may_leave_out(case.tool),
+        "{what}: {missing:?} missing from {told:?}, lost {lost}"
+    );
+    for owner in missing {
+        told.insert(owner.clone(), vec![0; fields.len()]);
+    }
     // Children and threads that it starts have ids that nobody knows here.
     if case.children.is_empty() {
         assert_eq!(told.len(), shares.len(), "{what}: {told:?}");
