@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use indexmap::IndexMap;
 use serde_json::Value;
 
 include!(concat!(env!("OUT_DIR"), "/schemas.rs"));
@@ -87,18 +88,22 @@ pub struct Field {
     pub kind: Kind,
     /// Its unit.
     pub unit: Unit,
-    /// Its meaning, for a person: the first sentence of its description.
-    pub meaning: String,
-    /// All of its description, on one line.
+    /// Its meaning, for a person, on one line.
     pub description: String,
+}
+
+impl Field {
+    /// The first sentence of the description.
+    pub fn meaning(&self) -> &str {
+        &self.description[..self.description.find(". ").map_or(self.description.len(), |end| end + 1)]
+    }
 }
 
 /// The fields of one kind of record.
 #[derive(Clone, Debug, Default)]
 pub struct Schema {
-    fields: HashMap<String, Field>,
-    /// Their names, as they come in a record.
-    order: Vec<String>,
+    /// As they come in a record.
+    fields: IndexMap<String, Field>,
 }
 
 impl Schema {
@@ -110,7 +115,7 @@ impl Schema {
         let schema: Value = serde_json::from_str(text).map_err(|error| format!("is not JSON: {error}"))?;
         let tool = schema["title"].as_str().ok_or("has no `title`, which names the tool")?;
         let properties = schema["properties"].as_object().ok_or("has no `properties`")?;
-        let (mut fields, mut order) = (HashMap::new(), Vec::new());
+        let mut fields = IndexMap::new();
         for (name, property) in properties {
             let Some(word) = property.get("x-kind") else { continue };
             let kind = kind(word, property).ok_or_else(|| format!("`{name}`: no such kind: {word}"))?;
@@ -120,10 +125,9 @@ impl Schema {
             };
             let words = property["description"].as_str().unwrap_or_default().split_whitespace();
             let description = words.collect::<Vec<_>>().join(" ");
-            fields.insert(name.clone(), Field { kind, unit, meaning: sentence(&description), description });
-            order.push(name.clone());
+            fields.insert(name.clone(), Field { kind, unit, description });
         }
-        Ok((tool.to_owned(), Self { fields, order }))
+        Ok((tool.to_owned(), Self { fields }))
     }
 
     /// What is declared of a field.
@@ -183,21 +187,11 @@ fn unit(word: &Value) -> Option<Unit> {
     })
 }
 
-/// The first sentence of a line.
-fn sentence(line: &str) -> String {
-    line[..line.find(". ").map_or(line.len(), |end| end + 1)].to_owned()
-}
-
 /// The forms of a tool's records, those of intervals first: whether it is of events, and the fields in their order.
-pub fn documents(tool: &str) -> Vec<(bool, Vec<(String, Field)>)> {
+pub fn documents(tool: &str) -> Vec<(bool, IndexMap<String, Field>)> {
     let parsed = TOOLS.iter().filter_map(|(_, text)| Schema::parse(text).ok()).filter(|(of, _)| of == tool);
-    let mut documents: Vec<_> = parsed
-        .map(|(_, mut schema)| {
-            let events = !schema.is_of_intervals();
-            let order = std::mem::take(&mut schema.order);
-            (events, order.into_iter().filter_map(|name| schema.fields.remove_entry(&name)).collect())
-        })
-        .collect();
+    let mut documents: Vec<_> =
+        parsed.map(|(_, schema)| (!schema.is_of_intervals(), schema.fields)).collect();
     documents.sort_by_key(|(events, _)| *events);
     documents
 }
@@ -240,7 +234,7 @@ impl Schemas {
 
     fn shared(&self) -> Schema {
         let mut all = self.intervals.values();
-        let mut fields = all.next().map_or_else(HashMap::new, |first| first.fields.clone());
+        let mut fields = all.next().map_or_else(IndexMap::new, |first| first.fields.clone());
         for schema in all {
             fields.retain(|name, field| schema.field(name) == Some(field));
         }
@@ -248,17 +242,31 @@ impl Schemas {
         for (name, field) in keys.filter(|(_, field)| field.kind == Kind::Key) {
             fields.entry(name.clone()).or_insert_with(|| field.clone());
         }
-        Schema { fields, order: Vec::new() }
+        Schema { fields }
+    }
+
+    /// What is declared of the fields of a tool's records, of its intervals or of its events.
+    pub fn of(&self, tool: &str, events: bool) -> OfTool<'_> {
+        let of = if events { &self.events } else { &self.intervals };
+        OfTool { own: of.get(tool), shared: &self.shared }
+    }
+}
+
+/// What is declared of the fields of a tool's records: by the tool itself, and of all.
+#[derive(Clone, Copy)]
+pub struct OfTool<'a> {
+    own: Option<&'a Schema>,
+    shared: &'a Schema,
+}
+
+impl<'a> OfTool<'a> {
+    /// What is declared of a field; `None` if nothing is.
+    pub fn field(&self, name: &str) -> Option<&'a Field> {
+        self.own.and_then(|schema| schema.field(name)).or_else(|| self.shared.field(name))
     }
 
     /// Whether all records of intervals have this field.
     pub fn is_shared(&self, name: &str) -> bool {
         self.shared.field(name).is_some()
-    }
-
-    /// What is declared of a field of a tool's records, of its intervals or of its events; `None` if nothing is.
-    pub fn field(&self, tool: &str, events: bool, name: &str) -> Option<&Field> {
-        let of = if events { &self.events } else { &self.intervals };
-        of.get(tool).and_then(|schema| schema.field(name)).or_else(|| self.shared.field(name))
     }
 }

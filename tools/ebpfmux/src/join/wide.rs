@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use record::fields::Kind;
 
 use crate::record::declared::Declared;
-use crate::record::keys::{escape, is_key, keys};
+use crate::record::keys::{escape, keys, values};
 use crate::record::{Fields, Value, find};
 
 /// A value of a window.
@@ -69,10 +69,7 @@ impl Wide {
         }
         let Some(group) = groups.get_mut(prefix) else { return };
         let declared = Declared::of(fields);
-        let values = fields.iter().filter(|(name, value)| {
-            !matches!(name.as_ref(), "ts" | "host" | "tool" | "interval_s") && !is_key(declared, name, value)
-        });
-        for (nth, (name, value)) in values.enumerate() {
+        for (nth, (name, value)) in values(declared, fields).enumerate() {
             // Nearly always the fields come in the order that is known.
             let known = group.fields.get(nth).filter(|known| known.name == *name);
             let found = || group.index.get(name.as_ref()).map(|at| &group.fields[*at]);

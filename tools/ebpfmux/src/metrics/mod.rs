@@ -89,22 +89,29 @@ impl Metrics {
         // These stand on the first record of an interval, whatever its keys.
         let system = Place { owner, since, labels: &[("host", host)] };
         let idle = fields.iter().any(|(name, value)| *value == Value::Null && is_key(declared, name, value));
+        let means = fields.iter().filter_map(|(name, _)| match declared.field(name)? {
+            (Field { kind: FieldKind::Mean(of), .. }, before) => Some(format!("{before}{of}")),
+            _ => None,
+        });
+        // The count of a mean is told with it.
+        let counts: Vec<String> = means.collect();
         for (name, value) in fields {
             let (Value::Plain(raw), false) = (value, is_key(declared, name, value)) else { continue };
-            let Some((field, _)) = declared.field(name) else {
+            let Some((field, before)) = declared.field(name) else {
                 declared.undeclared(name, "metrics", "it is left out");
                 continue;
             };
-            let place = if declared.is_of_system(name) { &system } else { &keyed };
+            let of_system = declared.is_of_system(name);
+            let place = if of_system { &system } else { &keyed };
             match &field.kind {
-                FieldKind::Mean(of) => self.latency(tool, name, of, &keyed, fields),
-                FieldKind::Counter if is_count_of_mean(name, declared, fields) => {}
-                FieldKind::Counter if idle && !declared.is_of_system(name) => {}
+                FieldKind::Mean(of) => self.latency(tool, name, &format!("{before}{of}"), &keyed, fields),
+                FieldKind::Counter if counts.iter().any(|count| count == name) => {}
+                FieldKind::Counter if idle && !of_system => {}
                 FieldKind::Counter => self.counter(tool, name, field, place, raw),
                 FieldKind::Gauge => {
                     if let Ok(whole) = raw.parse::<u64>() {
                         let metric = format!("ebpf.{tool}.{name}");
-                        self.gauge(&metric, unit(field), &field.meaning, place, Total::Whole(whole.into()));
+                        self.gauge(&metric, unit(field), field.meaning(), place, Total::Whole(whole.into()));
                     }
                 }
                 _ => {}
@@ -120,14 +127,14 @@ impl Metrics {
             FieldUnit::Seconds => ("_s", 1.0),
             _ => {
                 if let Ok(whole) = raw.parse::<u64>() {
-                    self.whole(&format!("ebpf.{tool}.{name}"), unit(field), &field.meaning, place, whole);
+                    self.whole(&format!("ebpf.{tool}.{name}"), unit(field), field.meaning(), place, whole);
                 }
                 return;
             }
         };
         let metric = format!("ebpf.{tool}.{}", name.strip_suffix(suffix).unwrap_or(name));
         if let Ok(time) = raw.parse::<f64>() {
-            self.seconds(&metric, &field.meaning, place, time / per_second);
+            self.seconds(&metric, field.meaning(), place, time / per_second);
         }
     }
 
@@ -234,12 +241,6 @@ fn unit(field: &Field) -> Unit {
         FieldUnit::Bytes => Unit::Bytes,
         _ => Unit::None,
     }
-}
-
-/// Whether a field is the count of a mean beside it, with which it is told.
-fn is_count_of_mean(name: &str, declared: Declared<'_>, fields: &Fields<'_>) -> bool {
-    let mut others = fields.iter().filter_map(|(other, _)| declared.kind(other));
-    others.any(|kind| matches!(kind, FieldKind::Mean(of) if of == name))
 }
 
 /// What may stand in the name of a metric or label.

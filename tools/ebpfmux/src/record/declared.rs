@@ -3,7 +3,7 @@
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use record::fields::{Field, Kind, Schemas};
+use record::fields::{Field, Kind, OfTool, Schemas};
 
 use super::keys::{JOINED, unescape};
 use super::{Fields, Value, find};
@@ -33,34 +33,30 @@ fn schemas() -> &'static Schemas {
 #[derive(Clone, Copy)]
 pub struct Declared<'a> {
     tool: &'a str,
-    /// A joined record of several hosts: its names begin with the host.
+    /// Looked up once for all of its fields.
+    of_tool: OfTool<'static>,
+    /// Else a joined record is of several hosts, and its names begin with the host.
     has_host: bool,
-    events: bool,
 }
 
 impl<'a> Declared<'a> {
     /// Of this record.
     pub fn of(fields: &'a Fields<'_>) -> Self {
-        Self {
-            tool: find(fields, "tool").map_or("", Value::text),
-            has_host: find(fields, "host").is_some(),
-            events: find(fields, "interval_s").is_none(),
-        }
+        let tool = find(fields, "tool").map_or("", Value::text);
+        let of_tool = schemas().of(tool, find(fields, "interval_s").is_none());
+        Self { tool, of_tool, has_host: find(fields, "host").is_some() }
     }
 
     /// What is declared of a field, and what stands before its own name in that of a joined record.
     pub fn field<'n>(&self, name: &'n str) -> Option<(&'static Field, &'n str)> {
-        if self.tool != JOINED {
-            return Some((schemas().field(self.tool, self.events, name)?, ""));
-        }
-        let Some((before, last)) = name.rsplit_once('.') else {
-            return Some((schemas().field(self.tool, false, name)?, ""));
+        let Some((before, last)) = name.rsplit_once('.').filter(|_| self.tool == JOINED) else {
+            return Some((self.of_tool.field(name)?, ""));
         };
         let tool = before.split('.').nth(usize::from(!self.has_host))?;
-        Some((schemas().field(&unescape(tool), false, &unescape(last))?, &name[..=before.len()]))
+        Some((schemas().of(&unescape(tool), false).field(&unescape(last))?, &name[..=before.len()]))
     }
 
-    /// How the values of a field become one; `None` if nobody declared it.
+    /// How the values of a field become one; `None` if nothing declares it.
     pub fn kind(&self, name: &str) -> Option<&'static Kind> {
         self.field(name).map(|(field, _)| &field.kind)
     }
@@ -68,25 +64,20 @@ impl<'a> Declared<'a> {
     /// Whether a field is one that every interval has for the whole system, whatever its keys: what was lost, and what the
     /// tool's own programs cost.
     pub fn is_of_system(&self, name: &str) -> bool {
-        let (field, _) = match self.field(name) {
-            Some(found) => found,
-            None => return false,
-        };
-        field.kind == Kind::Counter && schemas().is_shared(name)
+        self.kind(name) == Some(&Kind::Counter) && self.of_tool.is_shared(name)
     }
 
     /// Says once that nothing is declared of a field, and what is done with it.
     pub fn undeclared(&self, name: &str, option: &str, done: &str) {
         let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
-        let this = (self.tool.to_owned(), name.to_owned());
-        if told.len() >= TOLD_AT_MOST || told.contains(&this) {
+        if told.len() >= TOLD_AT_MOST || told.iter().any(|(tool, field)| tool == self.tool && field == name) {
             return;
         }
         note(&format!(
             "{option}: nothing declares what `{name}` of {} is: {done} (--schema FILE declares it)",
             self.tool
         ));
-        told.push(this);
+        told.push((self.tool.to_owned(), name.to_owned()));
     }
 }
 

@@ -16,6 +16,16 @@ pub fn is_key(declared: Declared<'_>, name: &str, value: &Value<'_>) -> bool {
         && (matches!(value, Value::Text(_)) || declared.kind(name) == Some(&Kind::Key))
 }
 
+/// What a record tells, beside when and of what it is.
+pub fn values<'f, 'v>(
+    declared: Declared<'f>,
+    fields: &'f Fields<'v>,
+) -> impl Iterator<Item = &'f (Cow<'v, str>, Value<'v>)> {
+    fields.iter().filter(move |(name, value)| {
+        !matches!(name.as_ref(), "ts" | "host" | "tool" | "interval_s") && !is_key(declared, name, value)
+    })
+}
+
 /// The keys of a record that are not null, in its order.
 pub fn keys<'a>(fields: &'a Fields<'_>) -> impl Iterator<Item = &'a str> {
     let declared = Declared::of(fields);

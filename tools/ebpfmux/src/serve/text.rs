@@ -129,6 +129,18 @@ mod tests {
     }
 
     #[test]
+    fn a_joined_records_latencies_are_told_by_their_own_names() {
+        let line = r#"{"ts":"x","host":"h","tool":"ebpfmux","interval_s":1.0,"b.d.count":3,"b.d.mean_us":10.0,"b.d.lost":1}"#;
+        let text = text(&[line, line], 100, false);
+        for told in
+            ["b_d_duration_seconds_sum{host=\"h\"} 0.00006\n", "b_d_duration_seconds_count{host=\"h\"} 6\n"]
+        {
+            assert!(text.contains(&format!("ebpf_ebpfmux_{told}")), "{told}\n{text}");
+        }
+        assert!(!text.contains("count_total"), "{text}");
+    }
+
+    #[test]
     fn series_have_a_limit() {
         let line = |n: u32| format!(r#"{{"ts":"x","host":"h","tool":"t","interval_s":1.0,"pid":{n},"n":1}}"#);
         let lines: Vec<String> = (0..50).map(line).collect();

@@ -8,7 +8,7 @@ use record::histogram::Hist;
 
 use super::aggregate::Aggregate;
 use crate::record::declared::Declared;
-use crate::record::keys::is_key;
+use crate::record::keys::{is_key, values};
 use crate::record::timestamp::{self, Nanos};
 use crate::record::{Fields, Value, find};
 
@@ -102,9 +102,6 @@ impl Groups {
         self.key.clear();
         key(host, tool, keys.map(|(name, value)| (name.as_ref(), value)), &mut self.key);
         let count = |name: &str| find(fields, name)?.text().parse::<f64>().ok();
-        let values = fields.iter().filter(|(name, value)| {
-            !matches!(name.as_ref(), "ts" | "host" | "tool" | "interval_s") && !is_key(declared, name, value)
-        });
         let at = match self.index.get(self.key.as_str()) {
             Some(at) => *at,
             None => {
@@ -123,7 +120,7 @@ impl Groups {
             }
         };
         let group = &mut self.groups[at];
-        for (nth, (name, value)) in values.enumerate() {
+        for (nth, (name, value)) in values(declared, fields).enumerate() {
             // Nearly always the fields come in the order that is known.
             match group.sums.get_mut(nth).filter(|known| known.name == *name) {
                 Some(FieldValues { name, kind, before, sum, .. }) => {
