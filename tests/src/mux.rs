@@ -32,17 +32,24 @@ impl From<Output> for Said {
 
 impl Default for Streams {
     fn default() -> Self {
-        Self(tempfile::tempdir().expect("a directory"))
+        let streams = Self(tempfile::tempdir().expect("a directory"));
+        for program in MADE_UP {
+            let schema = include_str!("../schemas/made-up.json").replace("made-up", program);
+            streams.write(&format!(".{program}.json"), schema);
+        }
+        streams
     }
 }
 
-/// What `EBPFMUX_SCHEMA` is to be for the made-up programs `disks`, `plain` and `t`.
-pub fn schemas() -> String {
-    let path = |tool| format!("{}/schemas/{tool}.json", env!("CARGO_MANIFEST_DIR"));
-    ["disks", "plain", "t"].map(path).join(":")
-}
+/// Made-up programs, all with the same fields.
+const MADE_UP: [&str; 3] = ["disks", "plain", "t"];
 
 impl Streams {
+    /// What `EBPFMUX_SCHEMA` is to be for the made-up programs.
+    pub fn schemas(&self) -> String {
+        MADE_UP.map(|program| self.path(&format!(".{program}.json")).display().to_string()).join(":")
+    }
+
     /// The path of a name in it.
     pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
@@ -57,7 +64,7 @@ impl Streams {
     /// Runs a line of bash in it, where `ebpfmux` is the one built.
     pub fn shell(&self, line: &str) -> Said {
         let mut bash = Command::new("bash");
-        bash.args(["-o", "pipefail", "-c", line]).env("PATH", path()).env("EBPFMUX_SCHEMA", schemas());
+        bash.args(["-o", "pipefail", "-c", line]).env("PATH", path()).env("EBPFMUX_SCHEMA", self.schemas());
         bash.current_dir(self.0.path());
         bash.stdin(Stdio::null()).output().expect("bash runs").into()
     }

@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 
 use receiver::{Answer, Point, Receiver};
 use serde_json::Value;
-use tests::mux::{Streams, Victoria, path, record, schemas, ts};
+use tests::mux::{Streams, Victoria, path, record, ts};
 use tests::wait::{For, until};
 
 fn good() -> Answer {
@@ -130,7 +130,7 @@ fn the_last_record_waits_for_no_other_and_a_signal_sends_the_rest() {
     assert!(Command::new("mkfifo").arg(streams.path("live")).status().is_ok_and(|made| made.success()));
     let mut mux = Command::new("ebpfmux");
     mux.args(["live", "--otlp", &receiver.url, "--otlp-interval", "0.1"]).env("PATH", path());
-    mux.env("EBPFMUX_SCHEMA", schemas());
+    mux.env("EBPFMUX_SCHEMA", streams.schemas());
     mux.current_dir(streams.path(".")).stdout(Stdio::piped());
     let mut mux = mux.spawn().expect("it runs");
     let mut out = BufReader::new(mux.stdout.take().expect("a pipe"));

@@ -10,7 +10,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tests::mux::{Streams, schemas};
+use tests::mux::Streams;
 use tests::programs::built;
 use tests::wait::{For, until, until_still};
 
@@ -35,7 +35,7 @@ struct Served {
 impl Served {
     fn start(streams: &Streams, arguments: &[&str]) -> Self {
         let mut command = Command::new(built("ebpfmux"));
-        command.args(arguments).env("EBPFMUX_SCHEMA", schemas()).current_dir(streams.path("."));
+        command.args(arguments).env("EBPFMUX_SCHEMA", streams.schemas()).current_dir(streams.path("."));
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

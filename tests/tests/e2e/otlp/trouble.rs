@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsPartialSuccess, ExportMetricsServiceResponse,
 };
 use prost::Message;
-use tests::mux::{Said, Streams, path, record, schemas};
+use tests::mux::{Said, Streams, path, record};
 
 use super::receiver::{Answer, Receiver};
 use super::{POINTS, good, second};
@@ -101,7 +101,7 @@ fn is_no_hindrance(url: &str) {
     assert!(Command::new("mkfifo").arg(streams.path("live")).status().is_ok_and(|made| made.success()));
     let mut mux = Command::new("ebpfmux");
     mux.args(["live", "--otlp", url, "--otlp-interval", "1"]).env("PATH", path());
-    mux.env("EBPFMUX_SCHEMA", schemas());
+    mux.env("EBPFMUX_SCHEMA", streams.schemas());
     mux.current_dir(streams.path(".")).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut mux = mux.spawn().expect("it runs");
     let mut live = OpenOptions::new().write(true).open(streams.path("live")).expect("a FIFO");
