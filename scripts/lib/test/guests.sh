@@ -13,11 +13,7 @@ kernels() {
 
 # start_fetching: fetches the kernels, and takes their types from a boot of each: that needs no build, during which a
 # processor has little to do.
-start_fetching() {
-    set -m
-    run_beside fetched fetch &
-    set +m
-}
+start_fetching() { start_beside fetched fetch; }
 
 fetch() {
     local kernel

@@ -42,8 +42,14 @@ step() {
     table+=("$(printf '%-14s %-6s %5d s' "$name" "$verdict" "$took")$counted")
 }
 
-# run_beside NAME COMMAND...: runs a command and keeps what it prints, its status and its seconds, for `follow NAME`. To be
-# started in the background, with `set -m`: a process group of its own lets clean_up end all of it.
+# start_beside NAME COMMAND...: starts a command beside what follows; a process group of its own lets clean_up end all of it.
+start_beside() {
+    set -m
+    run_beside "$@" &
+    set +m
+}
+
+# run_beside NAME COMMAND...: runs a command and keeps what it prints, its status and its seconds, for `follow NAME`.
 run_beside() {
     local name=$1 start=$SECONDS status=0
     shift
