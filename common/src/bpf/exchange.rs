@@ -26,7 +26,7 @@ pub fn store_where_missing(object: &mut OpenObject) -> libbpf_rs::Result<()> {
     }
     for program in object.progs_mut() {
         let program = program.as_libbpf_object().as_ptr();
-        // SAFETY: the program's own instructions, as many as it says; nothing changes them meanwhile.
+        // SAFETY: the program's own instructions, as many as it says; nothing changes them while they are read.
         let instructions = unsafe {
             std::slice::from_raw_parts(
                 libbpf_sys::bpf_program__insns(program),

@@ -76,7 +76,7 @@ impl<T: Plain> MappedArray<T> {
         unsafe { self.first.as_ptr().byte_add(index * self.stride).read_volatile() }
     }
 
-    /// Makes all bytes of an entry 0. No program may add to it meanwhile.
+    /// Makes all bytes of an entry 0. No program may add to it at that time.
     pub fn clear(&mut self, index: usize) {
         assert!(self.writable && index < self.len, "entry {index} of {}", self.len);
         // SAFETY: within the mapping, which can be written to.

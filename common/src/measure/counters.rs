@@ -34,6 +34,18 @@ impl<'a, const N: usize> Counters<'a, N> {
         Ok(Self { system: MappedCounters::map(&map(object, "counters")?)?, owners, lost })
     }
 
+    /// The same, without what a self-test did, where these counted that.
+    ///
+    /// # Errors
+    /// As for `of`; when the kernel does not let them be read.
+    pub fn after_selftest(object: &'a Object, options: &Options, lost: usize, counted: bool) -> Result<Self> {
+        let mut counters = Self::of(object, options, lost)?;
+        if counted {
+            counters.since_last()?;
+        }
+        Ok(counters)
+    }
+
     /// Whether owners are kept apart.
     pub fn has_owners(&self) -> bool {
         self.owners.is_some()
@@ -87,7 +99,7 @@ pub fn busiest<const N: usize>(
         },
     );
     if added.is_empty() {
-        added.push((Owner::nobody(options.by), [0; N]));
+        added.push((Owner::unknown(options.by), [0; N]));
     }
     added
 }

@@ -128,7 +128,7 @@ impl Owner {
     pub const NAMES_BYTES: usize = 24;
 
     /// Of an interval in which nothing happened.
-    pub fn nobody(by: By) -> Self {
+    pub fn unknown(by: By) -> Self {
         let has = |whom: &[By]| whom.contains(&by);
         Self {
             pid: has(&[By::Process, By::Thread]).then_some(None),
@@ -143,7 +143,7 @@ impl Owner {
 
     /// All that `--top` does not tell apart: named so, without a number.
     pub fn others(by: By) -> Self {
-        let mut owner = Self::nobody(by);
+        let mut owner = Self::unknown(by);
         let names = [&mut owner.comm, &mut owner.parent, &mut owner.cgroup, &mut owner.app];
         names.into_iter().flatten().for_each(|name| *name = Some(OTHERS.to_string()));
         owner
@@ -202,9 +202,9 @@ mod tests {
 
     #[test]
     fn only_what_was_asked_for_is_a_field() {
-        assert_eq!(json(&Owner::nobody(By::System)), "{}");
-        assert_eq!(json(&Owner::nobody(By::Process)), r#"{"pid":null,"comm":null}"#);
-        assert_eq!(json(&Owner::nobody(By::Cgroup)), r#"{"cgroup":null}"#);
+        assert_eq!(json(&Owner::unknown(By::System)), "{}");
+        assert_eq!(json(&Owner::unknown(By::Process)), r#"{"pid":null,"comm":null}"#);
+        assert_eq!(json(&Owner::unknown(By::Cgroup)), r#"{"cgroup":null}"#);
         assert_eq!(json(&Owner::process(7, "dd".into())), r#"{"pid":7,"comm":"dd"}"#);
         assert_eq!(json(&Owner::thread(7, 8, "dd".into())), r#"{"pid":7,"tid":8,"comm":"dd"}"#);
         assert_eq!(json(&Owner::parent(7, "sh".into())), r#"{"ppid":7,"parent":"sh"}"#);

@@ -56,7 +56,7 @@ fn watch_all(all: &[&[&str]]) -> Vec<Tool> {
     })
 }
 
-/// Does a test, and once more where it failed and a change of state was unobserved meanwhile; three times at most.
+/// Does a test, and once more where it failed and a change of state was unobserved while it ran; three times at most.
 fn observed(test: fn()) {
     for _ in 0..2 {
         let traced = StateChanges::of("");

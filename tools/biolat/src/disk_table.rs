@@ -107,7 +107,7 @@ pub fn since_last(
     let mut rows: Vec<_> = came.into_iter().filter_map(|came| row(came, names, buckets)).collect();
     rows.sort_by(|a, b| a.disk.cmp(&b.disk));
     if rows.is_empty() {
-        rows.push(Io::idle(Owner::nobody(options.by), buckets));
+        rows.push(Io::idle(Owner::unknown(options.by), buckets));
     }
     Ok(rows)
 }

@@ -60,7 +60,7 @@ impl<'a> Attributions<'a> {
             |others| others.iter().fold(Accesses::none(Owner::others(by)), Accesses::with),
         );
         if records.is_empty() {
-            records.push(Accesses::none(Owner::nobody(by)));
+            records.push(Accesses::none(Owner::unknown(by)));
         }
         records
     }

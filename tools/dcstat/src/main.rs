@@ -113,10 +113,7 @@ fn run() -> Result<()> {
     };
     let mut session = session::start(&tool, &args.common)?;
     let mut counters: Counters<'_, { row::COUNTERS }> =
-        Counters::of(session.skel.object(), &args.owner, row::LOST)?;
-    if session.selftest_counted {
-        counters.since_last()?;
-    }
+        Counters::after_selftest(session.skel.object(), &args.owner, row::LOST, session.selftest_counted)?;
     output::intervals(
         TOOL,
         &args.common,

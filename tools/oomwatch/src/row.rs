@@ -164,7 +164,7 @@ impl KillCounts {
             ancestry.next(HashMap::new());
         }
         if rows.is_empty() {
-            rows.push(Kills { owner: Owner::nobody(self.by), kills: 0 });
+            rows.push(Kills { owner: Owner::unknown(self.by), kills: 0 });
         }
         (rows, std::mem::take(&mut self.lost))
     }
@@ -203,7 +203,7 @@ mod tests {
             counts.add(kill(pid, comm, cgroup));
         }
         let (rows, lost) = counts.take();
-        assert_eq!(counts.take().0, [Kills { owner: Owner::nobody(by), kills: 0 }]);
+        assert_eq!(counts.take().0, [Kills { owner: Owner::unknown(by), kills: 0 }]);
         (rows.into_iter().map(|row| (row.owner, row.kills)).collect(), lost)
     }
 

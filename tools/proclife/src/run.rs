@@ -30,10 +30,8 @@ pub fn intervals(session: &mut Session<ProclifeSkel<'_>>, args: &Args) -> Result
     };
     let sees = Sees { fork_errors: has("fork_errors"), exec_errors: has("exec_errors") };
     let object = session.skel.object();
-    let mut counters: Counters<'_, COUNTERS> = Counters::of(object, &args.owner, Counter::Lost as usize)?;
-    if session.selftest_counted {
-        counters.since_last()?;
-    }
+    let mut counters: Counters<'_, COUNTERS> =
+        Counters::after_selftest(object, &args.owner, Counter::Lost as usize, session.selftest_counted)?;
     let zombies = Zombies::new(object)?;
     output::intervals(
         TOOL,

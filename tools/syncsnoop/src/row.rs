@@ -44,7 +44,7 @@ impl Calls {
     pub fn of(came: Vec<KeyDelta<CallStats>>, by: By, buckets: bool) -> Vec<Self> {
         let rows = came.into_iter().filter_map(|came| Self::new(came, buckets));
         let rows: Vec<_> = rows.collect();
-        if rows.is_empty() { vec![Self::idle(Owner::nobody(by), buckets)] } else { rows }
+        if rows.is_empty() { vec![Self::idle(Owner::unknown(by), buckets)] } else { rows }
     }
 
     fn new(came: KeyDelta<CallStats>, buckets: bool) -> Option<Self> {

@@ -146,7 +146,7 @@ fn named(owner: Owner, by: By) -> Owner {
         By::Comm => owner.comm == Some(Some(String::new())),
         By::Cgroup => owner.cgroup.as_ref().is_some_and(|path| path.as_deref() == Some(NO_CGROUP)),
     };
-    if unknown { Owner::nobody(by) } else { owner }
+    if unknown { Owner::unknown(by) } else { owner }
 }
 
 /// How `common::owner::cgroups` calls the cgroup that no task was seen in.
@@ -185,7 +185,7 @@ mod tests {
         ];
         for (owner, whom) in owners {
             let rows = Connections::of(vec![(owner, [1; COUNTERS])], &by(whom));
-            assert_eq!(rows[0].owner, Owner::nobody(whom));
+            assert_eq!(rows[0].owner, Owner::unknown(whom));
         }
         let known = Owner::process(7, "curl".to_string());
         assert_eq!(named(known.clone(), By::Process), known);
@@ -194,6 +194,6 @@ mod tests {
     #[test]
     fn an_interval_without_any_has_a_record() {
         let rows = Connections::of(Vec::new(), &by(By::Comm));
-        assert_eq!((rows.len(), rows[0].closed, &rows[0].owner), (1, 0, &Owner::nobody(By::Comm)));
+        assert_eq!((rows.len(), rows[0].closed, &rows[0].owner), (1, 0, &Owner::unknown(By::Comm)));
     }
 }

@@ -168,10 +168,7 @@ fn run() -> Result<()> {
     let sees_create_errors =
         session.plan.program("open_f").is_some_and(|program| program.kind == Kind::Fentry);
     let mut counters: Counters<'_, { row::COUNTERS }> =
-        Counters::of(session.skel.object(), &args.owner, row::LOST)?;
-    if session.selftest_counted {
-        counters.since_last()?;
-    }
+        Counters::after_selftest(session.skel.object(), &args.owner, row::LOST, session.selftest_counted)?;
     output::intervals(
         TOOL,
         &args.common,
