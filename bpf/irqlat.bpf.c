@@ -163,10 +163,7 @@ static __always_inline void hist_add_alone(struct hist *hist, u64 ns)
 	if (bucket < HIST_BUCKETS)
 		hist->buckets[bucket]++;
 	hist->sum_ns += ns;
-	if (ns > hist->max_ns)
-		hist->max_ns = ns;
-	if (~ns > hist->min_complement_ns)
-		hist->min_complement_ns = ~ns;
+	hist_extremes_by_store(hist, ns);
 }
 
 static __always_inline void add_time(u32 key, u32 cpu, u64 ns)

@@ -93,14 +93,20 @@ static __always_inline void hist_add(struct hist *hist, u64 ns)
 	raise(&hist->min_complement_ns, ~ns);
 }
 
-/* For programs of their own for kernels that cannot compare and exchange. */
-static __always_inline void hist_add_by_store(struct hist *hist, u64 ns)
+/* Raises the extremes where nothing else does, or the later one of two may win. */
+static __always_inline void hist_extremes_by_store(struct hist *hist, u64 ns)
 {
-	hist_count(hist, ns);
 	if (ns > hist->max_ns)
 		hist->max_ns = ns;
 	if (~ns > hist->min_complement_ns)
 		hist->min_complement_ns = ~ns;
+}
+
+/* For programs of their own for kernels that cannot compare and exchange. */
+static __always_inline void hist_add_by_store(struct hist *hist, u64 ns)
+{
+	hist_count(hist, ns);
+	hist_extremes_by_store(hist, ns);
 }
 
 #endif

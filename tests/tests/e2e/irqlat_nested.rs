@@ -14,7 +14,7 @@ use tests::comparison::Comparison;
 use tests::quantiles::number;
 use tests::records::{count, sum};
 use tests::tool::Tool;
-use tests::tracer::{self, Tracer};
+use tests::tracer::{self, Event, Tracer};
 use tests::{can_run, kernel, lock, programs, timing};
 
 /// Where it happens.
@@ -40,17 +40,21 @@ fn boottime_us() -> u64 {
     now.tv_sec as u64 * 1_000_000 + now.tv_nsec as u64 / 1_000
 }
 
-/// Soft interrupts of a kind on the processor: when each was raised, the first time if several, and entered. What
-/// interrupts process 1 is left out where no BPF program sees it.
-fn waits(trace: &str, name: &str) -> Vec<Range<u64>> {
+/// The raises and entries of soft interrupts of a kind on the processor. What interrupts process 1 is left out where no BPF
+/// program sees it.
+fn soft_interrupts<'a>(trace: &'a str, name: &str) -> impl Iterator<Item = Event<'a>> {
     let unseen = if kernel::of_guest().is_some() { HashSet::new() } else { tracer::threads_of_init() };
     let action = format!("[action={name}]");
+    trace.lines().filter_map(tracer::event).filter(move |event| {
+        event.cpu == CPU && event.fields.ends_with(&action) && !event.is_unobserved(&unseen)
+    })
+}
+
+/// When each was raised, the first time if several, and entered.
+fn waits(trace: &str, name: &str) -> Vec<Range<u64>> {
     let mut raised = None;
     let mut waits = Vec::new();
-    for event in trace.lines().filter_map(tracer::event) {
-        if event.cpu != CPU || !event.fields.ends_with(&action) || event.is_unobserved(&unseen) {
-            continue;
-        }
+    for event in soft_interrupts(trace, name) {
         match event.name {
             "softirq_raise" => raised = raised.or(Some(event.at)),
             _ => waits.extend(raised.take().map(|raised| raised..event.at)),
@@ -59,15 +63,10 @@ fn waits(trace: &str, name: &str) -> Vec<Range<u64>> {
     waits
 }
 
-/// How often a soft interrupt of a kind was entered on the processor within a time; see [`waits`].
+/// How often one was entered within a time.
 fn entries(trace: &str, name: &str, span: &Range<u64>) -> u64 {
-    let unseen = if kernel::of_guest().is_some() { HashSet::new() } else { tracer::threads_of_init() };
-    let action = format!("[action={name}]");
-    let entries = trace
-        .lines()
-        .filter_map(tracer::event)
-        .filter(|event| event.cpu == CPU && event.name == "softirq_entry" && event.fields.ends_with(&action));
-    entries.filter(|event| span.contains(&event.at) && !event.is_unobserved(&unseen)).count() as u64
+    let entries = soft_interrupts(trace, name).filter(|event| event.name == "softirq_entry");
+    entries.filter(|event| span.contains(&event.at)).count() as u64
 }
 
 /// Asserts that as many waits are told as the kernel's own tracer tells: those that surely were seen at the least, and at
