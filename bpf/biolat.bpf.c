@@ -9,7 +9,7 @@
 enum op { READ, WRITE, FLUSH, DISCARD, MAX_OPS };
 
 #define MAX_DISKS 1024
-/* Slots that are looked at for one disk: with a table that is half full, one or two do. */
+/* Slots that are probed for one disk: with a table that is half full, one or two suffice. */
 #define DISK_PROBES 8
 /* No queue time is known. */
 #define NO_QUEUE (~0ULL)
@@ -50,7 +50,7 @@ static __always_inline u32 op_of(u32 flags)
 {
 	u32 op = flags & REQ_OP_MASK;
 
-	/* The kernel's own split (op_stat_group): all that is odd writes. */
+	/* The kernel's own split (op_stat_group): all odd operations write. */
 	if (op == REQ_OP_DISCARD)
 		return DISCARD;
 	if (op == REQ_OP_FLUSH)
@@ -66,8 +66,8 @@ static __always_inline u32 disk_slot_of(u64 key)
 }
 
 /*
- * The slot of a disk, or -1 where there is none left. A slot that was free is taken: the caller
- * finds its name empty. A global function, which the verifier looks at once.
+ * The slot of a disk, or -1 if the table is full. A free slot is taken: the caller finds its name
+ * empty. A global function: the verifier checks it once.
  */
 __noinline int disk_slot(u64 key)
 {
@@ -85,7 +85,7 @@ __noinline int disk_slot(u64 key)
 	return -1;
 }
 
-/* Of a disk that user space has entered: for kernels where no slot can be taken here. */
+/* The slot of a disk that user space has entered: for kernels where no slot can be taken here. */
 __noinline int known_disk_slot(u64 key)
 {
 	u32 slot = disk_slot_of(key);
@@ -96,8 +96,8 @@ __noinline int known_disk_slot(u64 key)
 	return -1;
 }
 
-/* Where what was under way as this is counted: in the total of its disk, or in what is kept of who
- * made it. NULL where there is no room, or where nobody is known any more, which is counted. */
+/* The stats under which this request is counted: the total of its disk, or that of its issuer.
+ * NULL, counted as lost, if there is no room or the issuer is no longer known. */
 static __always_inline struct stats *stats_of(enum inflight_store store, struct gendisk *disk,
 					      u32 op, u64 what)
 {
@@ -152,7 +152,7 @@ static __always_inline bool put(enum inflight_store store, void *what, u64 ts_ns
 	return false;
 }
 
-/* The same of what the running task makes. */
+/* The same for what the running task makes. */
 static __always_inline void put_own(enum inflight_store store, void *what, u64 ts_ns, u64 info)
 {
 	if (by != BY_SYSTEM && !issuer_put(inflight_key(what))) {
@@ -163,9 +163,9 @@ static __always_inline void put_own(enum inflight_store store, void *what, u64 t
 		issuer_forget(inflight_key(what));
 }
 
-/* Without a filter all count. What the kernel makes by itself is its who issues it: a flush, or a
- * request of a queue that keeps no account. */
-static __always_inline bool is_the_kernels(void)
+/* Without a filter all requests count. Requests that the kernel creates are attributed to the task
+ * that issues them: a flush, or a request of a queue that keeps no statistics. */
+static __always_inline bool counts_kernel_requests(void)
 {
 	return by != BY_SYSTEM && !filter_is_set();
 }
@@ -216,8 +216,8 @@ int on_issue_hash(u64 *ctx)
 }
 
 /*
- * With --pid or --cgroup a request is entered when a task makes it, for the kernel may issue it
- * later from a thread of its own; what was not entered is not looked at again.
+ * With --pid or --cgroup a request is entered when a task makes it, because the kernel may issue it
+ * later from a kernel thread. A request that was not entered is ignored afterwards.
  */
 SEC("tp_btf/block_io_start")
 int BPF_PROG(on_start_filtered, struct request *rq)
@@ -228,7 +228,7 @@ int BPF_PROG(on_start_filtered, struct request *rq)
 		put_own(TABLE, rq, 0, 0);
 		return 0;
 	}
-	/* Of an earlier life of this request, which was merged away. */
+	/* Left by an earlier use of this request, which was merged away. */
 	entry = inflight_find(TABLE, rq);
 	if (entry)
 		inflight_remove(TABLE, entry);
@@ -243,15 +243,15 @@ int on_issue_filtered(u64 *ctx)
 
 	if (entry)
 		entry->ts_ns = bpf_ktime_get_ns();
-	else if (is_the_kernels() && !is_driver_command(rq))
+	else if (counts_kernel_requests() && !is_driver_command(rq))
 		put_own(TABLE, rq, bpf_ktime_get_ns(), 0);
 	return 0;
 }
 
 /*
- * Where the kernel does not tell when a request is made (before 6.5): by the bio that it was made
- * of, which is marked when a task queues it. The bio of a part that was split off was never queued,
- * but knows the one it is of (bio_chain of block/bio.c).
+ * Before 6.5 the kernel has no event for the making of a request. It is recognized by the bio that
+ * it was made of, which is marked when a task queues it. The bio of a part that was split off was
+ * never queued, but refers to the bio it was split from (bio_chain of block/bio.c).
  */
 static __always_inline int issue_by_bio(enum inflight_store store, u64 *ctx)
 {
@@ -260,7 +260,7 @@ static __always_inline int issue_by_bio(enum inflight_store store, u64 *ctx)
 	u64 key, parent;
 
 	if (!bio) {
-		if (is_the_kernels() && !is_driver_command(rq))
+		if (counts_kernel_requests() && !is_driver_command(rq))
 			put_own(store, rq, bpf_ktime_get_ns(), 0);
 		return 0;
 	}
@@ -271,12 +271,12 @@ static __always_inline int issue_by_bio(enum inflight_store store, u64 *ctx)
 	if (!inflight_find_key(store, key)) {
 		key = parent;
 		if (!inflight_find_key(store, key)) {
-			if (is_the_kernels() && !is_driver_command(rq))
+			if (counts_kernel_requests() && !is_driver_command(rq))
 				put_own(store, rq, bpf_ktime_get_ns(), 0);
 			return 0;
 		}
 	}
-	if (by != BY_SYSTEM && !issuer_hand_on(key, inflight_key(rq)))
+	if (by != BY_SYSTEM && !issuer_move(key, inflight_key(rq)))
 		count(LOST, 1);
 	else
 		put(store, rq, bpf_ktime_get_ns(), 0);
@@ -295,7 +295,7 @@ int on_issue_by_bio_hash(u64 *ctx)
 	return issue_by_bio(HASH, ctx);
 }
 
-/* The driver gave the request back: it will be issued again, and its device time begins anew. */
+/* The driver gave the request back: it will be issued again, and its device time starts anew. */
 static __always_inline int requeue(enum inflight_store store, u64 *ctx, bool by_task)
 {
 	struct request *rq = request_of(ctx);
@@ -336,7 +336,7 @@ static __always_inline int complete(enum inflight_store store, struct request *r
 	struct stats *stats;
 	u32 op;
 
-	/* Under way before the start, not asked for, or the end of a flush sequence that was seen
+	/* In flight before the start, filtered out, or the end of a flush sequence that was seen
 	 * already. */
 	if (!entry)
 		return 0;
@@ -352,12 +352,13 @@ static __always_inline int complete(enum inflight_store store, struct request *r
 	}
 	inflight_remove(store, entry);
 	issuer_forget(what);
-	/* Ended before it was issued: nothing that the device did. So is an empty write, the end of
-	 * a flush sequence: what was found is an earlier one's, whose end was not seen. */
+	/* Ended before it was issued: the device did nothing. The same holds for an empty write,
+	 * the end of a flush sequence: the entry found is that of an earlier request whose end was
+	 * not seen. */
 	if (!issued || (!bytes && op == WRITE))
 		return 0;
 	now = bpf_ktime_get_ns();
-	/* 0 where the queue keeps no statistics (queue/iostats), and for flushes, which the kernel
+	/* 0 if the queue keeps no statistics (queue/iostats), and for flushes, which the kernel
 	 * makes itself. */
 	made = rq->start_time_ns;
 	if (!made || op == FLUSH)
@@ -422,7 +423,7 @@ int on_bio_queue_hash(u64 *ctx)
 	return queue_bio(HASH, ctx, false);
 }
 
-/* For requests by their bios: what a task queues for a disk with requests is marked. */
+/* To find requests by their bios: what a task queues for a disk with requests is marked. */
 SEC("tp_btf/block_bio_queue")
 int on_bio_queue_marked(u64 *ctx)
 {
@@ -446,7 +447,7 @@ static __always_inline int complete_bio(enum inflight_store store, struct bio *b
 	issued = entry->ts_ns;
 	info = entry->info;
 	inflight_remove(store, entry);
-	/* Only a mark: its request tells of it. */
+	/* Only a mark: the completion of its request is counted. */
 	if (issued) {
 		stats = stats_of(store, bio_disk(bio), info & REQ_OP_MASK, what);
 		record(store, stats, info >> REQ_OP_BITS, bio->bi_status,

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /*
- * Does the page cache serve the reads? Counts pages: those that reads and page faults were given,
- * those fetched for them or ahead of them, those that writes added, those dirtied. All of regular
- * files; by the task that runs.
+ * Does the page cache serve the reads? Counts pages: those given to reads and page faults, those
+ * fetched for them or ahead of them, those added by writes, those dirtied. Only regular files; by
+ * the task that runs.
  *
- * Whom a page is fetched for shows only when the read or fault ends, where ends can be watched:
- * until then it is kept with the task ("pending"), which costs nothing where nothing is fetched.
- * Where only begins can be watched, they are kept with the task.
+ * Which access a page was fetched for is known only when the read or fault ends. If ends can be
+ * watched, the fetched pages are kept with the task until then ("pending"), which costs nothing if
+ * nothing is fetched. If only begins can be watched, the begins are kept with the task.
  */
 #include "kernel.h"
 #include "renames.h"
@@ -17,10 +17,10 @@ enum counter {
 	READS,
 	FAULTS,
 	/*
-	 * Into the cache, not by writes: all; of these, how many there are now of which it is not
-	 * known yet whom for; for faults; asked for before they were fetched. User space reads them
-	 * in this order, and they are added to in such a one that it never sees a page fetched and
-	 * nothing of what it was for.
+	 * Pages fetched into the cache, not by writes: all of them; those whose access is not yet
+	 * known, as a gauge; those fetched for faults; those requested before they were fetched.
+	 * User space reads the counters in this order. They are updated in an order in which it
+	 * never sees a page fetched without what it was fetched for.
 	 */
 	FETCHED,
 	PENDING,
@@ -35,15 +35,15 @@ enum counter {
 #include "owned_counters.h"
 #include "cachestat/work.h"
 
-/* Regular files whose pages are a cache of something: what tmpfs and hugetlbfs hold is memory. */
+/* Regular files whose pages are a cache: what tmpfs and hugetlbfs hold is memory. */
 static __always_inline bool is_cached(u16 mode, u64 magic)
 {
 	return (mode & S_IFMT) == S_IFREG && magic != TMPFS_MAGIC && magic != HUGETLBFS_MAGIC;
 }
 
-/* Not every page that is mapped has a file: what a driver maps has none. To follow a pointer that
- * is NULL does no harm where processors or verifiers catch it; Linux 5.10 without SMAP takes it for
- * a page fault and waits for the memory's lock, which who maps a page holds itself. */
+/* Not every mapped page has a file: what a driver maps has none. Following a NULL pointer does no
+ * harm if the processor or verifier catches it. Linux 5.10 without SMAP treats it as a page fault
+ * and waits for the memory's lock, which a task that maps a page already holds. */
 static __always_inline bool caches(struct address_space *mapping)
 {
 	struct inode *inode = mapping ? mapping->host : NULL;
@@ -51,7 +51,7 @@ static __always_inline bool caches(struct address_space *mapping)
 	return inode && is_cached(inode->i_mode, inode->i_sb->s_magic);
 }
 
-/* As many as its bytes begin. */
+/* The pages of a file, the last one possibly partial. */
 static __always_inline u64 pages_of_file(struct address_space *mapping)
 {
 	return (mapping->host->i_size + (1ULL << page_shift) - 1) >> page_shift;
@@ -74,10 +74,10 @@ static __always_inline int fetched(struct address_space *mapping, u64 first, u64
 	if (!filter_current() || !caches(mapping))
 		return 0;
 	inode = mapping->host;
-	/* Who reads or maps a file does not lock it against everybody else; who writes or truncates
-	 * it does. */
+	/* A task that reads or maps a file does not lock it exclusively; one that writes or
+	 * truncates it does. */
 	written = holds_for_writing(bpf_get_current_task(), &inode->i_rwsem);
-	/* Linux 5.10 has a read at the end of a file look for the page behind it, and adds an empty
+	/* In Linux 5.10 a read at the end of a file looks for the page after it, and adds an empty
 	 * one. */
 	if (!written && first << page_shift >= (u64)inode->i_size)
 		return 0;

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /*
- * Whether names that tasks ask for are in the directory cache. A path is walked component by
+ * Whether names that tasks look up are in the directory cache. A path is walked component by
  * component (fs/namei.c):
  *
- * - lookup_fast() is asked for each, mostly without a lock; where it has nothing,
- * - __lookup_slow() takes the directory's lock, looks once more, and then asks the file system
- *   (d_alloc_parallel() has handed it a new entry). The last component of an open goes by
- *   lookup_open(), which asks d_lookup() and then does the same.
- * - A name that is to be made, removed or renamed is looked up under the directory's lock at once:
- *   __lookup_hash(), since 6.1 lookup_one_qstr_excl(), which asks the file system after d_alloc().
+ * - lookup_fast() is called for each, mostly without a lock; if it finds nothing,
+ * - __lookup_slow() takes the directory's lock, looks once more, and then calls the file system
+ *   (d_alloc_parallel() has given it a new entry). The last component of an open is looked up by
+ *   lookup_open(), which calls d_lookup() and then does the same.
+ * - A name that is to be created, removed or renamed is looked up under the directory's lock at
+ *   once: __lookup_hash(), since 6.1 lookup_one_qstr_excl(), which calls the file system after
+ *   d_alloc().
  *
- * What a file system looks up on its own behalf passes some of these, too: a name belongs to a path
- * that a task walks where it is the one in the task's nameidata.
+ * A file system's own look-ups pass some of these functions, too. A name belongs to a path walked
+ * by a task if it is the one in the task's nameidata.
  */
 #include "kernel.h"
 #include "renames.h"
@@ -23,16 +24,16 @@ enum counter { REFERENCES, SLOW, MISSES, LOST, MAX_COUNTERS };
 #include "owned_counters.h"
 
 /*
- * What an open wants of the last component, in nameidata's flags (include/linux/namei.h). 6.15 gave
- * these other bits, which no type tells: kernel commit "VFS: repack LOOKUP_ bit flags". Each is the
- * double of the one before.
+ * What an open requests for the last component, in nameidata's flags (include/linux/namei.h). 6.15
+ * gave these other bits, which no type shows: kernel commit "VFS: repack LOOKUP_ bit flags". Each
+ * is twice the one before.
  */
 #define LOOKUP_OPEN_OLD 0x100
 #define LOOKUP_OPEN_NEW 0x10000
 
 /*
- * What the programs find out about the kernel, from the exercise before anything is counted: user
- * space carries it over to where it counts.
+ * What the programs find out about the kernel in the self-test, before anything is counted. User
+ * space passes it on to the object that counts.
  */
 struct learnt {
 	u32 lookup_open;     /* the kernel's own LOOKUP_OPEN; 0: not known yet */
@@ -40,10 +41,10 @@ struct learnt {
 } __attribute__((aligned(8)));
 
 struct learnt learnt = {};
-/* Set by user space: there is nothing more to find out. */
+/* Set by user space when there is nothing more to find out. */
 u32 all_learnt = 0;
 
-/* What happened with a name. */
+/* The outcome of a look-up. */
 static __always_inline int looked_up(bool reference, bool slow, bool miss)
 {
 	struct counters *bank;
@@ -62,14 +63,14 @@ static __always_inline int looked_up(bool reference, bool slow, bool miss)
 	return 0;
 }
 
-/* lookup_fast() was asked, in a walk with these flags. */
+/* lookup_fast() was called, in a walk with these flags. */
 static __always_inline void learn(u32 flags)
 {
 	if (flags & learnt.lookup_open << 1)
 		learnt.creates_by_fast = 1;
 }
 
-/* The running task's walk, if this is the name that it is at. */
+/* The running task's walk, if it is at this name. */
 static __always_inline struct nameidata *walk_at(u64 name)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
@@ -79,8 +80,8 @@ static __always_inline struct nameidata *walk_at(u64 name)
 }
 
 /*
- * d_lookup() of the name that a walk is at: lookup_open(), where LOOKUP_OPEN is always set. The new
- * kernels' 0x100 never is: it is LOOKUP_RCU, which ends before.
+ * d_lookup() of the name that a walk is at: lookup_open(), where LOOKUP_OPEN is always set. In new
+ * kernels 0x100 is never set here: it is LOOKUP_RCU, which ends before.
  */
 static __always_inline int opening(u64 name)
 {
@@ -94,7 +95,7 @@ static __always_inline int opening(u64 name)
 	open = flags & LOOKUP_OPEN_OLD ? LOOKUP_OPEN_OLD : LOOKUP_OPEN_NEW;
 	if (learnt.lookup_open != open)
 		learnt.lookup_open = open;
-	/* Whether lookup_fast() was asked before. */
+	/* Whether lookup_fast() was called before. */
 	counted = !(flags & open << 1) || (learnt.creates_by_fast && !(flags & open << 2));
 	return looked_up(!counted, true, false);
 }
@@ -110,17 +111,17 @@ static __always_inline int searched(u64 name, bool miss)
 	return looked_up(false, !(BPF_CORE_READ(nd, flags) & learnt.lookup_open), miss);
 }
 
-/* Whether this entry has just been made, for the file system to fill in: those that were there are
- * hashed. */
+/* Whether this entry is new, to be filled in by the file system: existing entries are hashed. */
 static __always_inline bool is_new(struct dentry *dentry)
 {
 	return (u64)dentry < (u64)-4095 && !dentry->d_hash.pprev;
 }
 
 /*
- * What is being looked up under the directory's lock, from there to d_alloc() some instructions
- * on. Two tasks would have to be between them at once, with ids that are the same modulo this, for
- * one of the two misses to go unseen: cheaper than a hash, and than watching the ends of calls.
+ * The name being looked up under the directory's lock, from there to d_alloc() some instructions
+ * later. To miss one of two misses, two tasks whose ids are the same modulo this would have to be
+ * between these points at the same time. This is cheaper than a hash map, and than watching the
+ * ends of calls.
  */
 #define LOCKED_BITS 12
 
@@ -144,14 +145,14 @@ static __always_inline struct locked *locked_of(u64 task)
 	return bpf_map_lookup_elem(&locked, &slot);
 }
 
-/* A name that is to be made, removed or renamed. */
+/* A name that is to be created, removed or renamed. */
 static __always_inline int changing(u64 name, u64 base)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	u64 id = bpf_get_current_pid_tgid();
 	struct locked *entry;
 
-	/* An overlay looks up in its layers by the rights of who mounted it. */
+	/* An overlay looks up in its layers with the credentials of the task that mounted it. */
 	if (BPF_CORE_READ(task, cred) != BPF_CORE_READ(task, real_cred))
 		return 0;
 	entry = locked_of(id);
@@ -163,7 +164,7 @@ static __always_inline int changing(u64 name, u64 base)
 	return looked_up(true, true, false);
 }
 
-/* d_alloc() of such a name: the file system will be asked. */
+/* d_alloc() of such a name: the file system will be called. */
 static __always_inline int allocated(u64 base, u64 name)
 {
 	u64 id = bpf_get_current_pid_tgid();
@@ -195,7 +196,7 @@ int BPF_PROG(search_f, u64 parent, u64 name, u64 wq, struct dentry *dentry)
 	return searched(name, is_new(dentry));
 }
 
-/* By 7.2 the queue to wait in is no longer an argument. */
+/* In 7.2 the wait queue is no longer an argument. */
 SEC("fexit/d_alloc_parallel")
 int BPF_PROG(search_f7, u64 parent, u64 name, struct dentry *dentry)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
-/* Programs that do nothing, for scripts/bench: what a program costs before it does anything. */
+/* Programs that do nothing, for scripts/bench: the base cost of a program. */
 #include "kernel.h"
 
 SEC("fentry/vfs_read")

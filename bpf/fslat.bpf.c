@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /* How long file systems take: their own functions for reads, writes, opens and syncs, each from its
- * entry to its return; where functions cannot be watched, the system calls on their files. */
+ * entry to its return. If functions cannot be watched, the system calls on their files. */
 #include "kernel.h"
 #include "renames.h"
 #include "filter.h"
@@ -10,7 +10,7 @@
 enum fs { EXT4, XFS, BTRFS, NFS, OVERLAY, TMPFS, ZFS, MAX_FS };
 enum op { READ, WRITE, OPEN, SYNC, GETATTR, MAX_OPS };
 
-/* What is totalled apart. */
+/* The keys of the totals. */
 #define KEY(fs, op) ((fs) * MAX_OPS + (op))
 
 #define MAX_COUNTERS 1
@@ -38,14 +38,14 @@ enum op { READ, WRITE, OPEN, SYNC, GETATTR, MAX_OPS };
 
 /* --events: send each call rather than count it. */
 const volatile bool send_events = false;
-/* --min-us: and of those only such that took at least so long. */
+/* --min-us: and of those only the ones that took at least this long. */
 const volatile u64 min_ns = 0;
-/* The tool's own process: with --events, its writes of records to a file would make records. */
+/* The tool's own process: with --events, its writes of records to a file would generate records. */
 const volatile u32 own_pid = 0;
-/* Whether a task can hold what it has under way (Linux 5.13), else a hash map does. */
+/* Whether the calls in progress are in task storage (Linux 5.13), else in a hash map. */
 const volatile bool task_storage = false;
-/* Of each operation the file systems, as bits, that are seen by system calls. Set once it is known
- * what was attached. */
+/* For each operation, the file systems, as bits, that are watched by system calls. Set after
+ * attaching. */
 u32 by_syscall[MAX_OPS] = {};
 
 /* Mirrored by tools/fslat/src/event.rs. */
@@ -61,13 +61,13 @@ struct event {
 	char comm[TASK_COMM_LEN];
 };
 
-/* Of a file that is still there. */
+/* For a file that still exists. */
 struct path_event {
 	struct event event;
 	struct path_names path;
 };
 
-/* Of an operation that has none, or where it is not known. */
+/* For an operation that has no offset, or if it is not known. */
 #define NO_OFFSET (-1)
 
 struct call {
@@ -84,7 +84,7 @@ struct call {
  * A power of two, and more than file systems can be stacked. */
 #define MAX_DEPTH 8
 
-/* What a thread has under way. */
+/* The calls in progress of a thread. */
 struct calls {
 	u64 depth;
 	struct call call[MAX_DEPTH];
@@ -97,8 +97,8 @@ struct {
 	__type(value, struct calls);
 } calls_in_task SEC(".maps");
 
-/* Threads with calls under way at once, where tasks hold nothing. Not by LRU, which would forget a
- * call that waits long without anybody being told. */
+/* Threads with calls in progress, without task storage. Not an LRU map, which would evict a call
+ * that waits long without counting the loss. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 8192);
@@ -134,8 +134,8 @@ static __always_inline struct calls *make_calls(void)
 	return bpf_map_lookup_elem(&calls_by_thread, &tid);
 }
 
-/* A task's storage goes with it; of the hash map's room a thread has some only while it needs it.
- */
+/* Task storage is freed with the task; in the hash map a thread has an entry only while it needs
+ * one. */
 static __always_inline void end_calls(struct calls *calls)
 {
 	u32 tid;
@@ -147,9 +147,10 @@ static __always_inline void end_calls(struct calls *calls)
 }
 
 /*
- * Enters a call, whose time the caller sets last. NULL where there is no room, which is counted.
- * One whose end was not seen stays until the call around it ends, or the next of its kind begins at
- * the same place, where it cannot be under way; should so many have gathered, none of them is.
+ * Enters a call, whose time the caller sets last. NULL if there is no room, which is counted. A
+ * call whose end was not seen stays until the call around it ends, or until the next of its kind
+ * begins at the same address, where it cannot be in progress any more. If the stack is full of such
+ * calls, all are dropped.
  */
 static __always_inline struct call *push(u32 key, u64 place, bool outermost)
 {
@@ -178,8 +179,8 @@ static __always_inline struct call *push(u32 key, u64 place, bool outermost)
 	return call;
 }
 
-/* The innermost call with this key, and no longer under way; NULL where none is: it began before
- * the start, was not asked for, or was lost. */
+/* The innermost call with this key, which is removed. NULL if there is none: it began before the
+ * start, was filtered out, or was lost. */
 static __always_inline struct call *pop(struct calls *calls, u32 key)
 {
 	u64 depth = calls->depth;
@@ -208,7 +209,7 @@ static __always_inline bool is_asked_for(void)
 	return filter_current();
 }
 
-/* The time is taken last, after all that is not the call's own. */
+/* The time is taken last, so that the program's own work is not in it. */
 static __always_inline int enter(u32 key, struct path *path, void *place)
 {
 	struct call *call;
@@ -263,8 +264,8 @@ static __always_inline void send(u32 key, struct path *path, u64 start, u64 now,
 		fill(event, key, start, now, offset, ret);
 }
 
-/* Where a read or write began: it has moved on by what was done. A request that has only begun may
- * be gone already. */
+/* The offset at which a read or write began: it has advanced by the bytes transferred. An
+ * asynchronous request may be freed already. */
 static __always_inline s64 offset_of(u32 op, u64 place, long ret)
 {
 	struct kiocb *iocb = (void *)place;
@@ -274,7 +275,7 @@ static __always_inline s64 offset_of(u32 op, u64 place, long ret)
 	return BPF_CORE_READ(iocb, ki_pos) - (ret > 0 ? ret : 0);
 }
 
-/* A call has come to its end. */
+/* A call has ended. */
 static __always_inline void finish(struct calls *calls, struct call *call, u32 key, u64 now,
 				   long ret)
 {
@@ -299,8 +300,8 @@ static __always_inline int leave(u32 key, long ret)
 	return 0;
 }
 
-/* What only --events needs: nothing is read from the kernel's memory else. By entries and exits of
- * functions it is read as any memory is, by breakpoints only through a helper. */
+/* Only for --events: nothing else is read from kernel memory. At entries and exits of functions
+ * memory is read directly, in kprobes only by a helper. */
 
 static __always_inline int io_enter(u32 key, struct kiocb *iocb)
 {
@@ -317,7 +318,7 @@ static __always_inline int file_enter(u32 key, struct file *file)
 	return enter(key, send_events ? path_of(file) : NULL, file);
 }
 
-/* A function that opens a file, or leaves that to another: then it was no open. */
+/* A function that opens a file, or leaves that to another: then it is not counted as an open. */
 static __always_inline int leave_opened(u32 key, long ret)
 {
 	u64 now = bpf_ktime_get_ns();
@@ -335,7 +336,7 @@ static __always_inline int leave_opened(u32 key, long ret)
 	return 0;
 }
 
-/* Functions that several file systems share, or files and directories. */
+/* Functions shared by several file systems, or by files and directories. */
 
 static __always_inline bool on_tmpfs(struct file *file)
 {
@@ -352,11 +353,12 @@ static __always_inline bool is_directory(u32 mode)
 	return (mode & S_IFMT) == S_IFDIR;
 }
 
-/* nfs_getattr() is given the path first, or second since Linux 5.12 (kernel commit 549c7297717c).
- */
-static __always_inline struct path *asked_for(void *first, void *second)
+/* nfs_getattr() gets the path as first argument, since Linux 5.12 as second (kernel commit
+ * 549c7297717c). */
+static __always_inline struct path *getattr_path(void *first, void *second)
 {
-	/* Both read before one is chosen: where to read from may not be. */
+	/* Both are read before one is chosen: the address to read from must not depend on the
+	 * choice. */
 	barrier_var(first);
 	barrier_var(second);
 	return getattr_has_path_first() ? first : second;

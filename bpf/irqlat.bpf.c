@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
-/* How long interrupts take: handlers of devices' lines, soft interrupts, and the vectors of x86. */
+/* How long interrupts take: handlers of interrupt lines, soft interrupts, and the vectors of
+ * x86. */
 #include "kernel.h"
 #include "hist.h"
 
 #define MAX_COUNTERS 1
 #define LOST 0
 
-/* Mirrored by tools/irqlat/src/vectors.rs. The count tells of times of 0 ns, too. */
+/* Mirrored by tools/irqlat/src/vectors.rs. The count includes times of 0 ns. */
 struct stats {
 	u64 count;
 	struct hist time;
 };
 
 #include "counters.h"
-/* With as many banks as there are processors: a total is added to by one processor only. */
+/* With as many banks as there are processors, only one processor adds to a total. */
 #include "totals.h"
 
-/* Soft interrupts are served with interrupts on, the others with interrupts off: these interrupt
- * those, and none one of its own kind. */
+/* Soft interrupts are served with interrupts on, the others with interrupts off: the others
+ * interrupt soft interrupts, and none interrupts one of its own kind. */
 enum kind { HARD, VECTOR, SOFT, KINDS };
 
 /* include/linux/interrupt.h */
@@ -45,14 +46,14 @@ enum key {
 	DEFERRED_ERROR_APIC,
 };
 
-/* A handler that runs. */
+/* A running handler. */
 struct frame {
 	u64 what; /* which; 0: none */
 	u64 start_ns;
 	u64 spent_ns; /* what the processor had spent when it began */
 };
 
-/* A processor. Nobody else writes here. */
+/* A processor. No other processor writes here. */
 struct processor {
 	u64 spent_ns; /* in all handlers together, each nanosecond once */
 	struct frame running[KINDS];
@@ -69,8 +70,8 @@ struct {
 	__type(value, struct processor);
 } processors SEC(".maps");
 
-/* A handler of a line on a processor. What is freed and made anew at the same place for another
- * device differs in its line or its name. Mirrored by tools/irqlat/src/lines.rs. */
+/* A handler of a line on a processor. If it is freed and created again at the same address for
+ * another device, its line or its name differs. Mirrored by tools/irqlat/src/lines.rs. */
 struct line_key {
 	u64 action;
 	u64 name;
@@ -81,7 +82,7 @@ struct line_key {
 struct line {
 	char name[NAME_LEN];
 	u64 named; /* the name is whole */
-	/* Calls that found that it was not their device, and the time that they took. */
+	/* Calls that found that their device had not interrupted, and the time that they took. */
 	u64 unhandled;
 	u64 unhandled_ns;
 	struct hist time;
@@ -95,7 +96,7 @@ struct {
 	__type(value, struct line);
 } lines_0 SEC(".maps"), lines_1 SEC(".maps"); /* as the halves of totals */
 
-/* What a new line begins with: too large for the stack. */
+/* The initial value of a line: too large for the stack. */
 const struct line new_line = {};
 
 static __always_inline struct processor *this_processor(u32 *cpu)
@@ -105,8 +106,8 @@ static __always_inline struct processor *this_processor(u32 *cpu)
 }
 
 /*
- * The time, and what the processor had spent by then. Where interrupts are on, one between the two
- * would belong to the one and not to the other: they are read again.
+ * The time, and what the processor had spent by then. With interrupts on, an interrupt between the
+ * two reads would be in the one and not in the other: they are read again.
  */
 static __always_inline u64 clock(struct processor *processor, enum kind kind, u64 *spent_ns)
 {
@@ -126,8 +127,8 @@ static __always_inline u64 begin(struct processor *processor, enum kind kind, u6
 {
 	struct frame *frame = &processor->running[kind];
 
-	/* Within one of its kind, as only a kernel that preempts soft interrupts does it: that
-	 * one's time cannot be told any more. */
+	/* Within a handler of the same kind, which happens only on kernels that preempt soft
+	 * interrupts: the time of the outer one cannot be measured any more. */
 	if (frame->what)
 		count(LOST, 1);
 	frame->what = what;
@@ -135,8 +136,8 @@ static __always_inline u64 begin(struct processor *processor, enum kind kind, u6
 	return frame->start_ns;
 }
 
-/* Whether the begin of what ends was seen; then the time that it took, without that of what
- * interrupted it. */
+/* Whether the begin of this handler was seen; if so, its time without that of what interrupted
+ * it. */
 static __always_inline bool end(struct processor *processor, enum kind kind, u64 what, u64 *own_ns)
 {
 	struct frame *frame = &processor->running[kind];
@@ -147,7 +148,7 @@ static __always_inline bool end(struct processor *processor, enum kind kind, u64
 	now = clock(processor, kind, &spent_ns);
 	*own_ns = now - frame->start_ns - (spent_ns - frame->spent_ns);
 	frame->what = 0;
-	/* Atomically where another may come between, which adds here, too. */
+	/* Atomically if it can be interrupted by another, which adds here, too. */
 	if (kind == SOFT)
 		__sync_fetch_and_add(&processor->spent_ns, *own_ns);
 	else
@@ -155,7 +156,7 @@ static __always_inline bool end(struct processor *processor, enum kind kind, u64
 	return true;
 }
 
-/* As hist_add(), where nobody else adds: each histogram is of one kind on one processor. */
+/* As hist_add(), without concurrent updates: each histogram is of one kind on one processor. */
 static __always_inline void hist_add_alone(struct hist *hist, u64 ns)
 {
 	u32 bucket = hist_bucket(ns);
@@ -177,8 +178,8 @@ static __always_inline void add_time(u32 key, u32 cpu, u64 ns)
 }
 
 /*
- * Soft interrupts. They come first here, and are thus attached last: what interrupts them is seen
- * before they are.
+ * Soft interrupts. They come first in the object, so they are attached last: the interrupts that
+ * interrupt them are seen before they are.
  */
 
 SEC("tp_btf/softirq_raise")
@@ -203,7 +204,7 @@ int BPF_PROG(soft_entry, unsigned int vec)
 	if (!processor || vec >= SOFTIRQS)
 		return 0;
 	raised_ns = processor->raised_ns[vec & SOFTIRQ_MASK];
-	/* A raise by what comes between finds it set, or is kept. */
+	/* A raise by an interrupt in between finds it set, or is kept. */
 	if (raised_ns)
 		processor->raised_ns[vec & SOFTIRQ_MASK] = 0;
 	now = begin(processor, SOFT, vec + 1);
@@ -224,7 +225,7 @@ int BPF_PROG(soft_exit, unsigned int vec)
 	return 0;
 }
 
-/* The handlers of lines. */
+/* The handlers of interrupt lines. */
 
 static __always_inline struct line *line_in(void *lines, struct line_key *key,
 					    struct irqaction *action)
@@ -242,8 +243,7 @@ static __always_inline struct line *line_in(void *lines, struct line_key *key,
 	return line;
 }
 
-/* The entry of a handler on this processor, in the map that is filled now; NULL where there is no
- * room. */
+/* The entry of a handler on this processor, in the map being filled; NULL if there is no room. */
 static __always_inline struct line *line_of(struct irqaction *action, u32 irq, u32 cpu)
 {
 	struct line_key key = {
@@ -285,7 +285,8 @@ int BPF_PROG(hard_exit, int irq, struct irqaction *action, int ret)
 		return 0;
 	}
 	if (ret == IRQ_NONE) {
-		/* All handlers of a line are called: most often this one for another's device. */
+		/* All handlers of a line are called: most often this one was called for another's
+		 * device. */
 		line->unhandled++;
 		line->unhandled_ns += ns;
 	} else {
@@ -294,7 +295,7 @@ int BPF_PROG(hard_exit, int irq, struct irqaction *action, int ret)
 	return 0;
 }
 
-/* The vectors of x86. Those of devices' lines have no event of their own. */
+/* The vectors of x86. Those of interrupt lines have no event of their own. */
 
 static __always_inline int vector_entry(u32 key)
 {

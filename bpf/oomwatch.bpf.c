@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /*
- * Whom the kernel kills for memory, and why. The kernel marks a victim right after it has sent it
- * SIGKILL; one that it marks without that was dying already, which gets it memory, and is no kill.
+ * Which processes the OOM killer kills, and why. The kernel marks a victim right after it has sent
+ * it SIGKILL. A process that it marks without SIGKILL was dying already: it gets memory, and is not
+ * a kill.
  */
 #include "kernel.h"
 #include "renames.h"
@@ -14,14 +15,14 @@
 #include "oomwatch/cause.h"
 #include "oomwatch/rss.h"
 
-/* Who sends a signal (include/linux/sched/signal.h): the kernel itself. */
+/* The sender of a signal (include/linux/sched/signal.h): the kernel itself. */
 #define SEND_SIG_PRIV 1
-/* Room for the names of two paths, each name with a NUL; a power of two. Behind it there is room
- * for one more, so that the last that begins within it fits. Mirrored by
+/* Room for the names of two paths, each name with a NUL; a power of two. There is room for one more
+ * after it, so that the last name that begins within it fits. Mirrored by
  * tools/oomwatch/src/event.rs, as is all of the event. */
 #define NAMES_ROOM 2048
 #define NAME_ROOM 256
-/* Cgroups on the way up. */
+/* Cgroups on the way to the root. */
 #define MAX_STEPS 32
 
 /* The names of a cgroup's path, its own first. */
@@ -52,7 +53,7 @@ struct event {
 	char names[NAMES_ROOM + NAME_ROOM];
 };
 
-/* Where an event is put together: there is one kill at a time. */
+/* Where an event is assembled: there is one kill at a time. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -60,15 +61,15 @@ struct {
 	__type(value, struct event);
 } made SEC(".maps");
 
-/* To whom a thread has just sent SIGKILL, and what memory he had: by the time he is marked he may
- * have begun to give it back. */
+/* The process to which a thread has just sent SIGKILL, and the memory it had: by the time it is
+ * marked it may have begun to free it. */
 struct victim {
 	u64 task;
 	struct rss rss;
 	u64 pgtables_bytes;
 };
 
-/* By the thread that has sent it. It goes on to mark him at once, or never will. */
+/* By the thread that has sent it. It marks the victim immediately afterwards, or never. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
@@ -79,16 +80,16 @@ struct {
 SEC("fentry/oom_kill_process")
 int BPF_PROG(cause_f, struct oom_control *oc)
 {
-	return cause_told(oc);
+	return cause_passed(oc);
 }
 
 SEC("kprobe/oom_kill_process")
 int BPF_KPROBE(cause_k, struct oom_control *oc)
 {
-	return cause_told(oc);
+	return cause_passed(oc);
 }
 
-/* Whoever gets a signal needs the lock that is held here, with interrupts off, to take it. */
+/* To take a signal, a task needs the lock that is held here with interrupts off. */
 SEC("tp_btf/signal_generate")
 int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, struct task_struct *task, int group)
 {
@@ -98,7 +99,7 @@ int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, struct task_struct
 
 	if (sig != SIGKILL || (u64)info != SEND_SIG_PRIV || !group)
 		return 0;
-	/* Marked before, by whichever of its threads: killed by then, or dying anyway. */
+	/* Marked before, through any of its threads: killed by then, or dying anyway. */
 	if (task->signal->oom_mm)
 		return 0;
 	mm = task->mm;
@@ -109,8 +110,8 @@ int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, struct task_struct
 	return 0;
 }
 
-/* Reads the names of a cgroup's path. All lengths are kept in the event, of whose content the
- * verifier knows nothing: see path_names_read() of path.h. */
+/* Reads the names of a cgroup's path. All lengths are kept in the event, whose content the verifier
+ * does not track: see path_names_read() of path.h. */
 static __always_inline void names_read(struct event *event, struct names *names,
 				       struct cgroup *cgroup)
 {
@@ -130,7 +131,7 @@ static __always_inline void names_read(struct event *event, struct names *names,
 		}
 		if (len >= NAMES_ROOM)
 			break;
-		/* Always so; older verifiers forget it on the way. */
+		/* Always true; older verifiers lose track of it on the way. */
 		barrier_var(len);
 		len &= NAMES_ROOM - 1;
 		name = bpf_probe_read_kernel_str(&event->names[len], NAME_ROOM,
@@ -211,7 +212,7 @@ int BPF_PROG(on_mark)
 	victim = *found;
 	task = (void *)victim.task;
 	bpf_map_delete_elem(&signalled, &tid);
-	if (victim_is_told_by_pid() ? (int)ctx[0] != BPF_CORE_READ(task, pid) : ctx[0] != (u64)task)
+	if (victim_passed_as_pid() ? (int)ctx[0] != BPF_CORE_READ(task, pid) : ctx[0] != (u64)task)
 		return 0;
 	if (filter.pids && !filter_pid(BPF_CORE_READ(task, tgid)))
 		return 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
-/* Processes and threads: who starts them, who ends, what fails, what is left as a zombie. */
+/* Processes and threads: which start and end, which calls fail, which zombies are left. */
 #include "kernel.h"
 #include "renames.h"
 #include "filter.h"
@@ -42,7 +42,7 @@ struct event {
 	char comm[TASK_COMM_LEN];
 };
 
-/* Two sizes of exec, for a record that finds room in the ring buffer must have a constant size. */
+/* Two sizes of exec, because a record reserved in the ring buffer must have a constant size. */
 struct exec_event {
 	struct event event;
 	char path[PATH_LEN];
@@ -56,10 +56,10 @@ struct exec_event_large {
 };
 
 /*
- * The processes of several threads whose last exit was counted. The kernel tells which thread was
- * the last only since 6.16; before, two that end together both see a group without living threads,
- * and the first that comes here is taken. Entries are of use for as long as threads end, and the
- * oldest make room.
+ * Processes of several threads whose last exit was counted. The kernel passes which thread was the
+ * last only since 6.16. Before, two threads that end together both see a group without living
+ * threads, and the first one here is counted. Entries are needed only while threads end, and the
+ * oldest are evicted.
  */
 struct group {
 	u64 signal;
@@ -92,7 +92,7 @@ static __always_inline void describe(struct event *event, u32 kind, struct task_
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
-	/* A new thread belongs to the thread group of the task that made it. */
+	/* A new thread belongs to the thread group of the task that created it. */
 	u32 kind = child->tgid == parent->tgid ? THREADS : FORKS;
 	struct event *event;
 
@@ -108,7 +108,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	if (!event)
 		return 0;
 	describe(event, kind, child);
-	/* CLONE_PARENT makes the child a sibling; the one that forked is what was asked for. */
+	/* CLONE_PARENT makes the child a sibling; the record names the process that forked. */
 	event->ppid = kind == THREADS ? parent->real_parent->tgid : parent->tgid;
 	event_submit(event);
 	return 0;
@@ -122,7 +122,7 @@ static __always_inline void send_exec(struct event *event, char *path, char *arg
 
 	describe(event, EXECS, task);
 	bpf_probe_read_kernel_str(path, PATH_LEN, bprm->filename);
-	/* More than fits is told by a length beyond the room. */
+	/* A length beyond the room means that the arguments were cut. */
 	event->argv_len = len > ARGV_LARGE ? ARGV_LARGE + 1 : len;
 	if (len > argv_max)
 		len = argv_max;
@@ -158,19 +158,19 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 static __always_inline bool is_last(struct task_struct *task)
 {
 	struct signal_struct *signal = task->signal;
-	/* The address alone may be another process's by then. */
+	/* The address alone may belong to another process by then. */
 	struct group group = {};
 	u8 yes = 1;
 
 	if (signal->live.counter != 0)
 		return false;
-	/* Never had a thread that has gone: those that go leave their run time behind. */
+	/* Never had a thread that has exited: exiting threads add their run time here. */
 	if (signal->nr_threads == 1 && !signal->sum_sched_runtime)
 		return true;
 	group.signal = (u64)signal;
 	group.start_time = task->group_leader->start_time;
-	/* Before 6.4 the kernel's own functions behind this return an int, of which nobody extends
-	 * the sign: kernel commit d7ba4cc900bf ("bpf: return long from bpf_map_ops funcs"). */
+	/* Before 6.4 the kernel's own functions behind this return an int, whose sign is not
+	 * extended: kernel commit d7ba4cc900bf ("bpf: return long from bpf_map_ops funcs"). */
 	return (int)bpf_map_update_elem(&ended, &group, &yes, BPF_NOEXIST) != -EEXIST;
 }
 
@@ -202,8 +202,8 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	if (last) {
 		struct task_struct *leader = task->group_leader;
 
-		/* What wait(2) will tell: the leader's, unless the whole group was ended at once.
-		 */
+		/* What wait(2) will return: the leader's status, unless the whole group was ended
+		 * at once. */
 		event->status =
 		    group->flags & SIGNAL_GROUP_EXIT ? group->group_exit_code : leader->exit_code;
 		event->tid = leader->pid;
@@ -218,8 +218,8 @@ int BPF_PROG(on_exit, struct task_struct *task)
 }
 
 /*
- * With its ids, which are read in two ways: to a kprobe the task is but a number, and what reads
- * that is not to be had on a kernel that is locked down. It counts as the ended process's own.
+ * Attributed to the ended process itself. Its ids are read in two ways: to a kprobe the task is
+ * only a number, and the helper that reads it is not available on a kernel that is locked down.
  */
 static __always_inline int reaped(struct task_struct *task, bool typed)
 {
@@ -227,8 +227,8 @@ static __always_inline int reaped(struct task_struct *task, bool typed)
 	int tgid = typed ? task->tgid : BPF_CORE_READ(task, tgid);
 	struct counters *bank;
 
-	/* A process, not a thread; the leader that an exec of another thread replaced has lost its
-	 * own id. */
+	/* A process, not a thread. The leader that was replaced by an exec of another thread has
+	 * lost its own id. */
 	if (pid != tgid)
 		return 0;
 	if (filter.pids && !filter_pid(BPF_CORE_READ(task, real_parent, tgid)))
@@ -242,8 +242,8 @@ static __always_inline int reaped(struct task_struct *task, bool typed)
 }
 
 /*
- * release_task() lets go of a leader, too, whose last thread has just ended, without calling itself
- * again: what it calls for each of them is watched instead.
+ * release_task() also releases a leader whose last thread has just ended, without calling itself
+ * again: a function that it calls for each of them is watched instead.
  */
 SEC("fentry/cgroup_release")
 int BPF_PROG(release_f, struct task_struct *task)
@@ -251,7 +251,7 @@ int BPF_PROG(release_f, struct task_struct *task)
 	return reaped(task, true);
 }
 
-/* The same by its name from 6.19 on. */
+/* Its name from 6.19 on. */
 SEC("fentry/cgroup_task_release")
 int BPF_PROG(task_release_f, struct task_struct *task)
 {
@@ -283,7 +283,7 @@ static __always_inline int on_error(long ret, u32 kind)
 
 	if (ret >= 0 || !filter_current())
 		return 0;
-	/* In both ways: what proves the hook looks here. */
+	/* In both modes: the self-test of the hook reads this counter. */
 	count_owned(kind, 1);
 	if (!send_events)
 		return 0;
@@ -352,24 +352,23 @@ int execveat_failed(struct sys_exit *ctx)
 	return on_error(ctx->ret, EXEC_ERRORS);
 }
 
-/* What who walks the tasks (tools/proclife/src/zombies.rs) reads of each zombie. */
-static __always_inline void tell_zombie(struct seq_file *seq, struct task_struct *task)
+/* Writes a zombie for the reader that walks the tasks (tools/proclife/src/zombies.rs). */
+static __always_inline void write_zombie(struct seq_file *seq, struct task_struct *task)
 {
 	struct named_owner who = {};
 
 	named_owner_of(&who, task, true);
-	/* Where there is no more room in what is read at once, the task is come back to. */
+	/* If the buffer of a read is full, the task is visited again. */
 	bpf_seq_write(seq, &who, sizeof(who));
 }
 
-/* The zombies that stand now. Asked for at each interval: a gauge that is followed drifts, this
- * cannot. */
+/* The present zombies. Counted anew at each interval: a gauge kept up to date by events drifts. */
 SEC("iter/task")
 int count_zombies(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
 
-	/* A dead leader whose threads still run is no zombie yet: nobody can reap it. */
+	/* A dead leader whose threads still run is not a zombie yet: it cannot be reaped. */
 	if (!task || task->exit_state != EXIT_ZOMBIE || task->pid != task->tgid ||
 	    task->signal->nr_threads > 1)
 		return 0;
@@ -380,7 +379,7 @@ int count_zombies(struct bpf_iter__task *ctx)
 	if (by == BY_SYSTEM)
 		__sync_fetch_and_add(&zombies, 1);
 	else
-		tell_zombie(ctx->meta->seq, task);
+		write_zombie(ctx->meta->seq, task);
 	return 0;
 }
 

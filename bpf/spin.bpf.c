@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /*
- * For the tests: makes the soft interrupt that takes in a processor's packets of the loopback
- * device last long, and the timer interrupts that come meanwhile, and says how long both did.
+ * For the tests: makes the soft interrupt that receives a processor's packets of the loopback
+ * device take long, as well as the timer interrupts that occur during it, and reports how long both
+ * took.
  */
 #include "kernel.h"
 
-/* So many looks at the clock are enough for the times that are asked for, and not too many for the
- * verifier. */
+/* Enough reads of the clock for the times that are needed, and not too many for the verifier. */
 #define MAX_LOOKS 50000
 
 #define LOOPBACK 1
@@ -19,21 +19,21 @@ struct sk_buff {
 	struct net_device *dev;
 } __attribute__((preserve_access_index));
 
-/* Where. */
+/* The processor. */
 const volatile u32 cpu = 0;
-/* How long a packet shall take, and a timer that interrupts it. */
+/* How long a packet must take, and a timer that interrupts it. */
 const volatile u64 packet_ns = 0;
 const volatile u64 timer_ns = 0;
 
-/* What came of it: all packets, with what interrupted them; and timers within them. */
+/* The result: all packets, with what interrupted them; and timers within them. */
 u64 packets = 0;
 u64 packets_ns = 0;
 u64 timers = 0;
 u64 timers_ns = 0;
-/* Whether a packet is under way. */
+/* Whether a packet is being processed. */
 u32 within = 0;
 
-/* A global function, which the verifier looks at once. Returns the time that went by. */
+/* A global function: the verifier checks it once. Returns the time that has passed. */
 __noinline u64 spin(u64 ns)
 {
 	u64 start = bpf_ktime_get_ns(), spent = 0;

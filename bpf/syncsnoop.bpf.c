@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
-/* Who forces data to disk and waits for it: six system calls, each from its entry to its exit. */
+/* Which processes force data to disk and wait for it: six system calls, each from its entry to its
+ * exit. */
 #include "kernel.h"
 #include "filter.h"
 #include "path.h"
@@ -13,16 +14,16 @@ enum call { SYNC, SYNCFS, FSYNC, FDATASYNC, MSYNC, SYNC_FILE_RANGE, MAX_CALLS };
 #include "event.h"
 #include "latency.h"
 
-/* Calls under way at once. */
+/* Calls in progress at once. */
 #define MAX_UNDER_WAY 8192
-/* Of a call that names no file. */
+/* For a call without a file descriptor. */
 #define NO_FD (-1)
 
 /* --events: send each call rather than count it. */
 const volatile bool send_events = false;
-/* --min-us: and of those only such that took at least so long. */
+/* --min-us: and of those only the ones that took at least this long. */
 const volatile u64 min_ns = 0;
-/* Whether a task can hold what it has under way (Linux 5.13), else a hash map does. */
+/* Whether the call in progress is in task storage (Linux 5.13), else in a hash map. */
 const volatile bool task_storage = false;
 
 /* Mirrored by tools/syncsnoop/src/event.rs. */
@@ -37,20 +38,20 @@ struct event {
 	char comm[TASK_COMM_LEN];
 };
 
-/* Of a call on a file that was there. */
+/* For a call on a file that was open. */
 struct path_event {
 	struct event event;
 	struct path_names path;
 };
 
 struct start {
-	u64 ts_ns;         /* 0: none is under way */
+	u64 ts_ns;         /* 0: none in progress */
 	struct file *file; /* only compared: it may be gone by the end of the call */
 	s32 fd;
 	u32 call;
 };
 
-/* What a thread has under way: one call at most. */
+/* The call in progress of a thread: one at most. */
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -58,8 +59,8 @@ struct {
 	__type(value, struct start);
 } under_way_in_task SEC(".maps");
 
-/* The same by thread, where tasks hold nothing; dearer. Not by LRU, which would forget a call that
- * waits long without anybody being told. */
+/* The same by thread, without task storage; slower. Not an LRU map, which would evict a call that
+ * waits long without counting the loss. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, MAX_UNDER_WAY);
@@ -78,7 +79,7 @@ static __always_inline struct start *find_start(void)
 	return bpf_map_lookup_elem(&under_way, &tid);
 }
 
-/* False where there is no room. */
+/* False if there is no room. */
 static __always_inline bool keep_start(struct start *start)
 {
 	struct start *kept;
@@ -90,7 +91,7 @@ static __always_inline bool keep_start(struct start *start)
 		if (!kept)
 			return false;
 		*kept = *start;
-		/* To find room may have taken its time. */
+		/* Finding room may have taken time. */
 		kept->ts_ns = bpf_ktime_get_ns();
 		return true;
 	}
@@ -99,8 +100,8 @@ static __always_inline bool keep_start(struct start *start)
 	return !bpf_map_update_elem(&under_way, &tid, start, BPF_ANY);
 }
 
-/* A task's storage goes with it; of the hash map's room a thread has some only while it needs it.
- */
+/* Task storage is freed with the task; in the hash map a thread has an entry only while it needs
+ * one. */
 static __always_inline void end_start(struct start *start)
 {
 	u32 tid;
@@ -128,7 +129,7 @@ static __always_inline int enter(u32 call, u32 fd)
 		start.fd = fd;
 		start.file = current_file(fd);
 	}
-	/* Last, for its time is not the call's own. */
+	/* Last, because its time is not part of the call. */
 	if (!keep_start(&start))
 		count(LOST, 1);
 	return 0;
@@ -157,9 +158,8 @@ static __always_inline int leave(u32 call, long ret)
 	struct start start;
 	struct event *event;
 
-	/* Under way before the start, or not asked for; or its exit was not seen, and this is
-	 * another's.
-	 */
+	/* In progress before the start, or filtered out. Or its exit was not seen, and this is the
+	 * exit of another call. */
 	if (!found || !found->ts_ns || found->call != call)
 		return 0;
 	start = *found;
@@ -170,8 +170,8 @@ static __always_inline int leave(u32 call, long ret)
 	}
 	if (now - start.ts_ns < min_ns)
 		return 0;
-	/* A descriptor that was closed meanwhile tells nothing of the file that the call was for.
-	 */
+	/* A descriptor that was closed during the call does not identify the file that the call was
+	 * for. */
 	if (has_fd(call) && start.file && current_file(start.fd) == start.file) {
 		with_path = event_reserve(sizeof(*with_path));
 		if (with_path) {
@@ -196,8 +196,8 @@ static __always_inline u32 ia32_fd(struct pt_regs *regs)
 	return BPF_CORE_READ((struct pt_regs___ia32 *)regs, bx);
 }
 
-/* The functions of the calls, as 64-bit programs enter them; sync(2) for all. Their addresses stand
- * in tables: no compiler can inline them. */
+/* The functions of the calls, as 64-bit programs enter them; sync(2) for all. Their addresses are
+ * in tables, so no compiler can inline them. */
 
 SEC("fentry/" SYSCALL0_PREFIX "sync")
 int BPF_PROG(sync_enter_f, struct pt_regs *regs)
@@ -333,7 +333,7 @@ int BPF_PROG(sync_file_range_exit_32f, struct pt_regs *regs, long ret)
 	return leave(SYNC_FILE_RANGE, ret);
 }
 
-/* The tracepoints of the system calls, for kernels that let no function be watched. */
+/* The tracepoints of the system calls, for kernels that allow no function to be watched. */
 
 SEC("tp/syscalls/sys_enter_sync")
 int sync_enter_t(struct sys_enter *ctx)
@@ -407,7 +407,7 @@ int sync_file_range_exit_t(struct sys_exit *ctx)
 	return leave(SYNC_FILE_RANGE, ctx->ret);
 }
 
-/* The functions again, by breakpoints. */
+/* The functions again, by kprobes. */
 
 SEC("kprobe/" SYSCALL0_PREFIX "sync")
 int BPF_KPROBE(sync_enter_k, struct pt_regs *regs)

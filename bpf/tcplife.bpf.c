@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /*
- * TCP connections, each from its begin to its end. One tracepoint tells all changes of a socket's
+ * TCP connections, each from its begin to its end. One tracepoint reports all changes of a socket's
  * state (net/ipv4/tcp.c, tcp_set_state()):
  *
- * - who connects sets SYN_SENT himself; what comes of that, comes with a packet, while anything may
- *   be running: ESTABLISHED, or CLOSE where it was refused, or given up.
- * - an incoming connection goes from SYN_RECV to ESTABLISHED by a packet; later a task accepts it.
- * - who closes it, or ends it by shutdown(2), sets FIN_WAIT1, or LAST_ACK where the other end did
- * so first; or CLOSE at once, if he left data unread, or does not linger.
- * - CLOSE comes once, when the socket has no more to do: what waits on in TIME_WAIT is not the
- *   socket (tcp_time_wait() sets CLOSE), nor are requests that wait to become connections.
+ * - A process that connects sets SYN_SENT itself. The next state comes with a packet, while any
+ *   task may be running: ESTABLISHED, or CLOSE if it was refused, or given up.
+ * - An incoming connection goes from SYN_RECV to ESTABLISHED by a packet; later a task accepts it.
+ * - A process that closes it, or ends it by shutdown(2), sets FIN_WAIT1, or LAST_ACK if the other
+ *   end did so first; or CLOSE at once, if it left data unread, or does not linger.
+ * - CLOSE comes once, when the socket is done: TIME_WAIT does not keep the socket (tcp_time_wait()
+ *   sets CLOSE), nor do requests that wait to become connections.
  */
 #include "kernel.h"
 #include "filter.h"
@@ -67,7 +67,7 @@ struct event {
 	u32 unused;
 };
 
-/* What a socket moved. */
+/* The amount of data that a socket moved. */
 struct moved {
 	u64 tx_bytes;
 	u64 rx_bytes;
@@ -75,8 +75,8 @@ struct moved {
 	u32 srtt_us;
 };
 
-/* Which way it was opened, by the socket alone: what came in has its listener's limit of waiting
- * connections (sk_clone_lock() copies it). */
+/* The direction in which it was opened, from the socket alone: an incoming one has its listener's
+ * limit of waiting connections (sk_clone_lock() copies it). */
 static __always_inline u32 direction_of(struct sock *sk)
 {
 	return sk->sk_max_ack_backlog ? IN : OUT;
@@ -93,7 +93,7 @@ static __always_inline int connects(struct sock *sk, struct tcp_sock *tp)
 	return 0;
 }
 
-/* What is no event, but is counted. */
+/* What is counted without an event. */
 static __always_inline void count_one(struct life *life, u32 counter)
 {
 	struct counters *bank;
@@ -105,8 +105,8 @@ static __always_inline void count_one(struct life *life, u32 counter)
 		add(bank, counter, 1);
 }
 
-/* Of a connection that was opened after the start: once, when its owner is known or never will be.
- */
+/* Counts a connection that was opened after the start: once, when its owner is known or never will
+ * be. */
 static __always_inline void count_opened(struct life *life)
 {
 	count_one(life, life->direction == IN ? ACCEPTED : CONNECTED);
@@ -116,7 +116,7 @@ static __always_inline int opens(struct sock *sk, struct tcp_sock *tp, int from)
 {
 	struct life *found = life_of((u64)sk);
 
-	/* An attempt that began before the start, or was not asked for. */
+	/* An attempt that began before the start, or was filtered out. */
 	if (!found && from != TCP_SYN_RECV)
 		return 0;
 	/* Its own port was not known when it began. */
@@ -125,7 +125,7 @@ static __always_inline int opens(struct sock *sk, struct tcp_sock *tp, int from)
 			life_ends((u64)sk);
 		return 0;
 	}
-	/* At the address of one whose end was missed. */
+	/* At the address of a connection whose end was missed. */
 	if (found && found->opened_ns) {
 		life_ends((u64)sk);
 		if (from != TCP_SYN_RECV)
@@ -142,7 +142,7 @@ static __always_inline int opens(struct sock *sk, struct tcp_sock *tp, int from)
 	return 0;
 }
 
-/* The running task owns a connection from now on, which may be one that waited for that. */
+/* The running task owns a connection from now on, possibly one that waited to be accepted. */
 static __always_inline void owns(u64 sk, u32 direction, u64 opened_ns)
 {
 	struct life life = {.direction = direction, .opened_ns = opened_ns};
@@ -156,37 +156,37 @@ static __always_inline void owns(u64 sk, u32 direction, u64 opened_ns)
 /* The running task has accepted it. `typed`: the pointer may be followed. */
 static __always_inline int accepts(struct sock *sk, bool typed)
 {
-	u64 opened_ns = waits_no_more((u64)sk);
+	u64 opened_ns = take_waiting((u64)sk);
 	u8 state;
 
 	if (!filter_current())
 		return 0;
-	/* Was open before the start, or is not yet (TCP Fast Open); or was not asked for. */
+	/* Opened before the start, or not yet (TCP Fast Open); or filtered out. */
 	if (!opened_ns && (ends_asked_for() || life_of((u64)sk)))
 		return 0;
 	owns((u64)sk, IN, opened_ns);
-	/* It may have ended meanwhile, or before. */
+	/* It may have ended in the meantime. */
 	state = typed ? sk->__sk_common.skc_state : BPF_CORE_READ(sk, __sk_common.skc_state);
 	if (state == TCP_CLOSE)
 		life_ends((u64)sk);
 	return 0;
 }
 
-/* Whether the kernel itself is at work, as far as it tells (5.11): MPTCP leaves it to a worker to
- * close its connections, which are not the worker's. */
+/* Whether the running task is a kernel thread, if the kernel shows it (5.11): MPTCP leaves it to a
+ * worker to close its connections, which do not belong to the worker. */
 static __always_inline bool current_is_kernel(void)
 {
 	return task_is_typed() && bpf_get_current_task_btf()->flags & PF_KTHREAD;
 }
 
-/* The running task closes it: one of which nobody is known is his. */
+/* The running task closes the connection: if no owner is known, it becomes the owner. */
 static __always_inline int closes(struct sock *sk, struct tcp_sock *tp)
 {
 	u64 opened_ns;
 
 	if (life_of((u64)sk) || current_is_kernel())
 		return 0;
-	opened_ns = waits_no_more((u64)sk);
+	opened_ns = take_waiting((u64)sk);
 	if (!filter_current() || !asked_for(sk, tp))
 		return 0;
 	owns((u64)sk, opened_ns ? IN : direction_of(sk), opened_ns);
@@ -194,8 +194,8 @@ static __always_inline int closes(struct sock *sk, struct tcp_sock *tp)
 }
 
 /*
- * The bytes of data, of which the kernel's counts hold one more for each SYN and FIN that passed
- * them: tcp_snd_una_update() and tcp_rcv_nxt_update() of net/ipv4/tcp_input.c.
+ * The bytes of data. The kernel's counters hold one more for each SYN and FIN that was acknowledged
+ * or received: tcp_snd_una_update() and tcp_rcv_nxt_update() of net/ipv4/tcp_input.c.
  */
 static __always_inline void moved_by(struct moved *moved, struct sock *sk, struct tcp_sock *tp,
 				     u32 direction, int from)
@@ -204,12 +204,12 @@ static __always_inline void moved_by(struct moved *moved, struct sock *sk, struc
 	/* A socket that was accepted begins after its SYN. */
 	if (direction == OUT && moved->tx_bytes)
 		moved->tx_bytes--;
-	/* Nothing is on its way, not the FIN either. */
+	/* Nothing is unacknowledged, not the FIN either. */
 	if (from != TCP_ESTABLISHED && from != TCP_CLOSE_WAIT && tp->snd_una == tp->write_seq &&
 	    moved->tx_bytes)
 		moved->tx_bytes--;
 	moved->rx_bytes = tp->bytes_received;
-	/* A FIN came: tcp_fin() says so. */
+	/* A FIN was received: tcp_fin() sets the flag. */
 	if (sk->__sk_common.skc_flags >> bpf_core_enum_value(enum sock_flags, SOCK_DONE) & 1 &&
 	    moved->rx_bytes)
 		moved->rx_bytes--;
@@ -239,7 +239,8 @@ static __always_inline void send(struct sock *sk, struct tcp_sock *tp, struct li
 }
 
 /* A connection has ended. */
-static __always_inline void tell(struct sock *sk, struct tcp_sock *tp, struct life *life, int from)
+static __always_inline void report_end(struct sock *sk, struct tcp_sock *tp, struct life *life,
+				       int from)
 {
 	struct moved moved = {};
 	struct counters *bank;
@@ -259,19 +260,19 @@ static __always_inline void tell(struct sock *sk, struct tcp_sock *tp, struct li
 		add(bank, RETRANSMITS, moved.retransmits);
 }
 
-/* Whether it is the running task that closes it at once: it has said before that it sends no more,
- * which else leads to another state (tcp_close(), tcp_shutdown()). */
+/* Whether the running task closes it at once: it has shut down sending before, which otherwise
+ * leads to another state (tcp_close(), tcp_shutdown()). */
 static __always_inline bool closed_by_current(struct sock *sk, int from)
 {
 	return (from == TCP_ESTABLISHED || from == TCP_CLOSE_WAIT) &&
 	       sk->sk_shutdown & SEND_SHUTDOWN;
 }
 
-/* One of which nobody is known: it was not accepted, or was open before the start. */
+/* A connection without a known owner: it was not accepted, or was open before the start. */
 static __always_inline bool unknown_ends(struct life *life, struct sock *sk, struct tcp_sock *tp,
 					 int from)
 {
-	life->opened_ns = waits_no_more((u64)sk);
+	life->opened_ns = take_waiting((u64)sk);
 	life->direction = from == TCP_SYN_SENT ? OUT : life->opened_ns ? IN : direction_of(sk);
 	if (!asked_for(sk, tp))
 		return false;
@@ -296,7 +297,7 @@ static __always_inline int ends(struct sock *sk, struct tcp_sock *tp, int from)
 		return 0;
 	}
 	if (from != TCP_SYN_SENT && from != TCP_SYN_RECV)
-		tell(sk, tp, &life, from);
+		report_end(sk, tp, &life, from);
 	else if (life.direction == OUT && asked_for(sk, tp))
 		count_one(&life, FAILED);
 	return 0;
@@ -307,7 +308,7 @@ int BPF_PROG(on_state, struct sock *sk, int from, int to)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 
-	/* Other protocols, and what MPTCP puts above its connections. */
+	/* Other protocols, and the MPTCP socket above its connections. */
 	if (!tp)
 		return 0;
 	if (to == TCP_SYN_SENT)
@@ -321,8 +322,8 @@ int BPF_PROG(on_state, struct sock *sk, int from, int to)
 	return 0;
 }
 
-/* Every way to accept hands the connection's socket over by this function, in the task that
- * accepts; its entry tells all. */
+/* Every way to accept passes the connection's socket through this function, in the task that
+ * accepts; its entry suffices. */
 
 SEC("fentry/security_sock_graft")
 int BPF_PROG(accept_f, struct sock *sk)
@@ -336,7 +337,7 @@ int BPF_KPROBE(accept_k, struct sock *sk)
 	return BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP ? accepts(sk, false) : 0;
 }
 
-/* The tracepoints of the system calls, for kernels that let no function be watched. */
+/* The tracepoints of the system calls, for kernels that allow no function to be watched. */
 
 static __always_inline int accepted(long fd)
 {
@@ -345,7 +346,7 @@ static __always_inline int accepted(long fd)
 
 	if (fd < 0)
 		return 0;
-	/* It may have been closed, and be another file's, by another thread. */
+	/* Another thread may have closed it, and the descriptor may be another file's. */
 	socket = BPF_CORE_READ(current_file(fd), private_data);
 	sk = BPF_CORE_READ(socket, sk);
 	if (!sk || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)

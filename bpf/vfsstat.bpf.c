@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
-/* What tasks ask of the file systems: reads, writes, opens, and what changes directories. */
+/* The calls that tasks make to the file systems: reads, writes, opens, and changes of
+ * directories. */
 #include "kernel.h"
 #include "renames.h"
 #include "filter.h"
 #include "path.h"
 
-/* Of each operation: calls, failed ones, and what else is told; in the order of
+/* For each operation: calls, failed ones, and what else is counted; in the order of
  * tools/vfsstat/src/row.rs. */
 enum counter {
 	READS,
@@ -59,7 +60,7 @@ static __always_inline int counted(u32 calls, long ret)
 	return 0;
 }
 
-/* Reads and writes: calls, errors, bytes, and of the calls those with a vector. */
+/* Reads and writes: calls, errors, bytes, and the calls with a vector. */
 static __always_inline int moved(u32 calls, long ret, bool vector)
 {
 	struct counters *bank;
@@ -79,8 +80,8 @@ static __always_inline int moved(u32 calls, long ret, bool vector)
 	return 0;
 }
 
-/* Whether the file that the running task has just got under this descriptor came into being by
- * that. */
+/* Whether the file that the running task has just opened under this descriptor was created by that
+ * open. */
 static __always_inline bool is_created(long fd)
 {
 	return BPF_CORE_READ(current_file(fd), f_mode) & FMODE_CREATED;
@@ -194,7 +195,7 @@ int BPF_PROG(rename_f7, u64 a, u64 b, u64 c, u64 d, u64 e, long ret)
 	return counted(RENAMES, (int)ret);
 }
 
-/* Overlay file systems call this again for the file beneath: that is their work, not another
+/* Overlay file systems call this again for the file beneath: that is their own work, not another
  * request. */
 SEC("fexit/vfs_fsync_range")
 int BPF_PROG(fsync_f, struct file *file, u64 start, u64 end, u64 datasync, long ret)
@@ -208,7 +209,7 @@ int BPF_PROG(fsync_fd_f, u64 fd, u64 datasync, long ret)
 	return counted(FSYNCS, (int)ret);
 }
 
-/* The system calls' own functions: here fsync(2) and fdatasync(2) pass whatever the compiler
+/* The system calls' own functions: fsync(2) and fdatasync(2) pass here whatever the compiler
  * inlines. */
 SEC("fexit/" SYSCALL_PREFIX "fsync")
 int BPF_PROG(fsync_sys_f, u64 regs, long ret)
@@ -318,7 +319,7 @@ int BPF_KRETPROBE(fdatasync_sys_k, long ret)
 	return counted(FSYNCS, ret);
 }
 
-/* The system calls themselves, for kernels that let no function be watched. */
+/* The system calls themselves, for kernels that allow no function to be watched. */
 
 SEC("tp/syscalls/sys_exit_read")
 int read_t(struct sys_exit *ctx)
@@ -458,10 +459,10 @@ int fdatasync_t(struct sys_exit *ctx)
 	return counted(FSYNCS, ctx->ret);
 }
 
-/* unlinkat(2) removes directories, too: its exit does not tell which, its entry does. */
+/* unlinkat(2) removes directories, too: its exit does not show which, its entry does. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	/* All of it made beforehand: older kernels (5.10) warn of programs of tracepoints that
+	/* All of it preallocated: older kernels (5.10) warn about tracepoint programs that
 	 * allocate. */
 	__uint(max_entries, 4096);
 	__type(key, u32);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /*
- * What is under way: from a request's address to the time it was issued. A hash map would do, but
- * costs more than all the rest of the program; addresses of requests are reused by the kernel, so a
- * set-associative table of fixed size does it with one array look-up and, mostly, one compare. A
- * set that is full is told to the caller, who counts the loss. Needs compare-and-exchange:
- * Linux 5.12.
+ * Requests in flight: from a request's address to the time it was issued. A hash map would do, but
+ * costs more than all the rest of the program. The kernel reuses the addresses of requests, so a
+ * set-associative table of fixed size does it with one array look-up and, mostly, one compare. If a
+ * set is full, the caller is notified and counts the loss. Needs compare-and-exchange: Linux 5.12.
  */
 #ifndef EF_BIOLAT_INFLIGHT_H
 #define EF_BIOLAT_INFLIGHT_H
@@ -12,7 +11,7 @@
 #include "kernel.h"
 
 #define INFLIGHT_WAYS 8
-/* 4 096 sets of 8: 32 768 under way at once, in 768 KiB. */
+/* 4 096 sets of 8: 32 768 requests in flight, in 768 KiB. */
 #define INFLIGHT_SET_BITS 12
 
 struct inflight {
@@ -32,10 +31,11 @@ struct {
 	__type(value, struct inflight_set);
 } inflight SEC(".maps");
 
-/* Any place that does not move. */
+/* Any address that does not move. */
 u64 inflight_origin = 0;
 
-/* The verifier lets no pointer be multiplied, but the distance of two pointers is a number. */
+/* The verifier allows no multiplication of a pointer, but the distance of two pointers is a
+ * number. */
 static __always_inline u64 inflight_key(void *what)
 {
 	return (u64)what - (u64)&inflight_origin;
@@ -50,8 +50,8 @@ static __always_inline struct inflight_set *inflight_set(u64 key)
 }
 
 /*
- * The way that holds the key, or -1. The two searches are global functions: the verifier looks at
- * them once, not once for each way at each call, which is what loading takes its time for.
+ * The way that holds the key, or -1. The two searches are global functions: the verifier checks
+ * them once, not for each way at each call, which would take most of the load time.
  */
 __noinline int inflight_search(u64 key)
 {
@@ -66,8 +66,8 @@ __noinline int inflight_search(u64 key)
 	return -1;
 }
 
-/* A way for the key: the one that it left behind earlier, or a free one, taken; -1 where there is
- * none. */
+/* A way for the key: the one that still holds it from earlier, or a free one, which is taken; -1 if
+ * there is none. */
 __noinline int inflight_claim(u64 key)
 {
 	struct inflight_set *set = inflight_set(key);
@@ -91,8 +91,8 @@ static __always_inline struct inflight *inflight_at(u64 key, int way)
 	return &set->way[way & (INFLIGHT_WAYS - 1)];
 }
 
-/* For kernels without compare-and-exchange: the same by a hash map, dearer. Its memory comes with
- * its entries. */
+/* For kernels without compare-and-exchange: the same as a hash map, which is slower. Its memory is
+ * allocated with its entries. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, INFLIGHT_WAYS << INFLIGHT_SET_BITS);
@@ -101,8 +101,8 @@ struct {
 	__type(value, struct inflight);
 } inflight_hash SEC(".maps");
 
-/* Where what is under way is kept. Constant at each call: the other's code is not in the program.
- */
+/* Where requests in flight are kept. Constant at each call: the code of the other store is not in
+ * the program. */
 enum inflight_store { TABLE, HASH };
 
 static __always_inline struct inflight *inflight_find_key(enum inflight_store store, u64 key)
@@ -128,8 +128,8 @@ static __always_inline void inflight_remove(enum inflight_store store, struct in
 }
 
 /*
- * Enters what is under way; false where there is no room. Nobody asks for it before its owner has
- * returned.
+ * Enters a request in flight; false if there is no room. No other program looks up the entry before
+ * this one has returned.
  */
 static __always_inline bool inflight_put(enum inflight_store store, void *what, u64 ts_ns, u64 info)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /*
- * With --by: who made what is under way, by its key in inflight.h. Whoever runs when it completes
- * has nothing to do with it.
+ * With --by: the issuers of requests in flight, by their keys in inflight.h. The task that runs
+ * when a request completes is unrelated to it.
  */
 #ifndef EF_BIOLAT_ISSUERS_H
 #define EF_BIOLAT_ISSUERS_H
@@ -9,7 +9,7 @@
 #include "inflight.h"
 #include "owner.h"
 
-/* Left out where nobody is asked for. */
+/* Omitted without --by. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, INFLIGHT_WAYS << INFLIGHT_SET_BITS);
@@ -17,7 +17,7 @@ struct {
 	__type(value, struct named_owner);
 } issuers SEC(".maps");
 
-/* The running task makes this; false where there is no room. */
+/* The running task is the issuer; false if there is no room. */
 static __always_inline bool issuer_put(u64 what)
 {
 	struct named_owner issuer = {};
@@ -26,8 +26,8 @@ static __always_inline bool issuer_put(u64 what)
 	return !bpf_map_update_elem(&issuers, &what, &issuer, BPF_ANY);
 }
 
-/* A request is made of a bio. */
-static __always_inline bool issuer_hand_on(u64 bio, u64 request)
+/* A request is made of a bio: it takes over the bio's issuer. */
+static __always_inline bool issuer_move(u64 bio, u64 request)
 {
 	struct named_owner *issuer = bpf_map_lookup_elem(&issuers, &bio);
 
@@ -40,8 +40,8 @@ static __always_inline void issuer_forget(u64 what)
 		bpf_map_delete_elem(&issuers, &what);
 }
 
-/* What is kept of who made this, under the key of its disk and operation; NULL where there is no
- * room for another owner, or nobody is known, which is counted. */
+/* The record of the issuer under the key of disk and operation. NULL, counted as lost, if there is
+ * no room for another owner or the issuer is not known. */
 static __always_inline OWNED *owned_by_issuer(u64 what, u64 key)
 {
 	struct named_owner *issuer = bpf_map_lookup_elem(&issuers, &what);

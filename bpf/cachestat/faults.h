@@ -4,8 +4,8 @@
 /* include/linux/mm_types.h: a fault ended with its page locked, not to be tried again. */
 #define VM_FAULT_LOCKED 0x200
 
-/* Faults: the pages that they map, and what they fetch, by the ends of those that need more than
- * what is there. */
+/* Faults: the pages that they map, and those that they fetch, by the ends of the faults that need
+ * more than what is in the cache. */
 
 static __always_inline int mapped(u64 pages)
 {
@@ -16,7 +16,8 @@ static __always_inline int mapped(u64 pages)
 	return 0;
 }
 
-/* Of a page that page tables of the second level map: as many as these have entries of 8 bytes. */
+/* Pages of a mapping at the second level of page tables: as many as a page table has entries of 8
+ * bytes. */
 static __always_inline u64 pages_mapped(bool huge)
 {
 	return huge ? 1ULL << (page_shift - 3) : 1;
@@ -40,7 +41,7 @@ int BPF_PROG(fault_f, struct vm_fault *fault, u64 ret)
 	return 0;
 }
 
-/* Other tasks' pages are mapped anew where memory is compacted: not for a fault. */
+/* Memory compaction maps other tasks' pages anew, which is not a fault. */
 static __always_inline bool faults_on(struct vm_area_struct *vma)
 {
 	struct file *file = vma->vm_file;
@@ -87,9 +88,9 @@ int map_page_f(unsigned long long *ctx)
 }
 
 /*
- * Faults, by tracepoints: of those that find their page, the pages around that the kernel looked
- * through to map what is there; of the others the page. What was told before of the same pages, or
- * turns out not to have been there, is taken out: see fetched_for_fault().
+ * Faults, by tracepoints. If the page is found: the pages around it that the kernel scanned to map
+ * what is present. Otherwise: the page alone. Pages already counted for the last fault, or found
+ * not to be present, are subtracted: see fetched_for_fault().
  */
 
 static __always_inline bool is_around(struct work *work, u64 mapping, u64 page)
@@ -114,7 +115,7 @@ int BPF_PROG(fault_b, struct address_space *mapping, unsigned long page)
 	work->faulting = (u64)mapping;
 	work->fault_page = page;
 	work->of_user = in_user_fault();
-	/* Told when the pages around it were, or tried again. */
+	/* Counted with the pages around it, or tried again. */
 	if (is_around(work, (u64)mapping, page))
 		return 0;
 	add(bank, FAULTS, 1);
@@ -130,7 +131,7 @@ int BPF_PROG(around_b, struct address_space *mapping, unsigned long first, unsig
 	struct counters *bank;
 	struct work *work;
 	u64 file_end, end;
-	u64 told = 0;
+	u64 counted = 0;
 
 	if (!filter_current() || !caches(mapping))
 		return 0;
@@ -140,8 +141,8 @@ int BPF_PROG(around_b, struct address_space *mapping, unsigned long first, unsig
 		return 0;
 	file_end = pages_of_file(mapping);
 	end = last + 1 < file_end ? last + 1 : file_end;
-	/* The fault again, once its page was fetched: of the others only those are there that came
-	 * with it. */
+	/* The same fault again, after its page was fetched: of the pages around it only those
+	 * fetched with it are present. */
 	if (is_faulting(work, (u64)mapping) && work->fault_page >= first &&
 	    work->fault_page < end && work->fetched.first <= work->fault_page &&
 	    work->fault_page < work->fetched.end) {
@@ -149,8 +150,8 @@ int BPF_PROG(around_b, struct address_space *mapping, unsigned long first, unsig
 		end = work->fetched.end < end ? work->fetched.end : end;
 	}
 	if (work->mapped == (u64)mapping)
-		told = common(&work->around, first, end);
-	work->credit = length(first, end) - told;
+		counted = common(&work->around, first, end);
+	work->credit = length(first, end) - counted;
 	add(bank, FAULTS, work->credit);
 	work->mapped = (u64)mapping;
 	work->around = (struct stretch){.first = first, .end = end};
@@ -176,7 +177,7 @@ int BPF_KPROBE(fault_k, struct vm_fault *fault)
 	if (!work)
 		return 0;
 	page = BPF_CORE_READ(fault, pgoff);
-	/* Tried again, once the page was fetched. */
+	/* Tried again, after the page was fetched. */
 	again = work->faulting == (u64)mapping && work->fault_page == page;
 	work->faulting = (u64)mapping;
 	work->fault_page = page;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /* The programs of cachestat on reads. */
 
-/* Reads, by their ends: what was read is known, and what was fetched for it has been. */
+/* Reads, by their ends: by then it is known what was read, and all that it needed is fetched. */
 
 static __always_inline int was_read(struct address_space *mapping, u64 start, u64 end)
 {
@@ -50,14 +50,15 @@ int BPF_PROG(splice_f, struct file *file, void *pos, void *pipe, u64 len, u64 fl
 	return was_read(file->f_mapping, end - ret, end);
 }
 
-/* Reads, by the tracepoint that each batch of pages of a read passes, when they are in the cache.
- */
+/* Reads, by the tracepoint that each batch of pages of a read passes, when they are in the
+ * cache. */
 
 /*
- * Whether this is a further batch of the read whose last one was seen: nearer to the same end, and
- * meanwhile no call that reads has ended.
+ * Whether this is a further batch of the read whose last batch was seen: closer to the same end,
+ * and no read call has ended in between.
  */
-static __always_inline bool goes_on(struct work *work, u64 mapping, u64 first, u64 end, u64 calls)
+static __always_inline bool is_same_read(struct work *work, u64 mapping, u64 first, u64 end,
+					 u64 calls)
 {
 	return work->reading == mapping && work->asked.end == end && first > work->asked.first &&
 	       work->calls == calls;
@@ -71,22 +72,22 @@ int BPF_PROG(read_b, struct address_space *mapping, unsigned long first, unsigne
 	struct work *work;
 	bool further;
 
-	/* Later kernels, of 6.12 too, tell the last page, earlier ones that behind it, which is
-	 * never the first. */
-	if (!tells_last_page && first == last)
-		tells_last_page = true;
+	/* Later kernels, 6.12 among them, pass the last page. Earlier ones pass the page after it,
+	 * which is never equal to the first. */
+	if (!passes_last_page && first == last)
+		passes_last_page = true;
 	if (!filter_current() || !caches(mapping))
 		return 0;
 	bank = owned_counters();
 	work = work_entered();
 	if (!bank || !work)
 		return 0;
-	end = tells_last_page ? last + 1 : last;
+	end = passes_last_page ? last + 1 : last;
 	claim(bank, work, (u64)mapping, first, end, false);
 	work->faulting = 0;
-	/* Never 0, which is of reads whose begin was seen. */
+	/* Never 0, which stands for reads whose begin was seen. */
 	calls = bpf_get_current_task_btf()->ioac.syscr + 1;
-	further = goes_on(work, (u64)mapping, first, end, calls);
+	further = is_same_read(work, (u64)mapping, first, end, calls);
 	work->reading = (u64)mapping;
 	work->asked.first = first;
 	work->asked.end = end;

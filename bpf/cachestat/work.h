@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /*
- * What a task is at: what was fetched while it runs and for whom it is not known yet, until the
- * read or fault that it was for claims it.
+ * The current access of a task: pages fetched while it runs are pending until the read or fault
+ * that they were fetched for claims them.
  */
 #ifndef EF_CACHESTAT_WORK_H
 #define EF_CACHESTAT_WORK_H
 
-/* Stretches of a file, with others between them that were there already, that are kept apart. */
+/* Ranges of a file that are tracked separately, with pages between them that were already
+ * cached. */
 #define MAX_STRETCHES 32
-/* Tasks whose work is kept where the kernel cannot keep it with the task itself. */
+/* Tasks tracked if the kernel has no task storage. */
 #define MAX_TASKS 4096
 
 /* log2 of the size of a page. */
@@ -30,10 +31,10 @@ static __always_inline u64 common(struct stretch *a, u64 first, u64 end)
 	return length(a->first > first ? a->first : first, a->end < end ? a->end : end);
 }
 
-/* What a task is at. Files are told by their mapping, which is only compared. */
+/* The current access of a task. Files are identified by their mapping, which is only compared. */
 struct work {
-	/* Pages fetched from this file, it is not known yet whom for; the last stretches apart,
-	 * what was before in one. */
+	/* Pages fetched from this file whose access is not known yet. The last ranges are tracked
+	 * separately, the earlier ones as one. */
 	u64 pending;
 	u64 pending_pages;
 	u32 stretches;
@@ -41,19 +42,20 @@ struct work {
 	struct stretch early;
 	u64 early_pages;
 
-	/* The read that began, where its end cannot be watched; by get_pages: that was seen. */
+	/* The read that began, if its end cannot be watched; for get_pages: the batch that was
+	 * seen. */
 	u64 reading;
 	struct stretch asked;
 	u64 calls;
 
-	/* The fault that began, where its end cannot be watched, and what was fetched for it. */
+	/* The fault that began, if its end cannot be watched, and what was fetched for it. */
 	u64 faulting;
 	u64 fault_page;
 	struct stretch fetched;
 	bool of_user;
 
-	/* Pages that count as mapped by the last faults: the last `credit` of them on the
-	 * assumption that all around the fault were in the cache. */
+	/* Pages counted as mapped by the last faults: the last `credit` of them on the assumption
+	 * that all pages around the fault were in the cache. */
 	u64 mapped;
 	struct stretch around;
 	u64 credit;
@@ -66,8 +68,7 @@ struct {
 	__type(value, struct work);
 } works SEC(".maps");
 
-/* For kernels without storage with the task: by thread. One that is forgotten costs little: see
- * claim(). */
+/* For kernels without task storage: by thread. An evicted entry costs little: see claim(). */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, MAX_TASKS);
@@ -75,15 +76,15 @@ struct {
 	__type(value, struct work);
 } works_by_thread SEC(".maps");
 
-/* How a new entry begins. */
+/* The initial value of an entry. */
 struct work no_work = {};
 
-/* Tasks with something pending: while there are none, nobody looks. */
+/* Tasks with pending pages: while there are none, the look-up is skipped. */
 u64 pending_tasks = 0;
 
-/* Whether tracepoints tell the last page of a read rather than the one behind it: see get_pages().
- */
-bool tells_last_page = false;
+/* Whether the tracepoint passes the last page of a read rather than the one after it: see
+ * get_pages(). */
+bool passes_last_page = false;
 
 /* Mirrored by tools/cachestat/src/main.rs, which creates one of the two maps. */
 static __always_inline bool has_task_storage(void)
@@ -91,7 +92,7 @@ static __always_inline bool has_task_storage(void)
 	return bpf_core_enum_value_exists(enum bpf_map_type, BPF_MAP_TYPE_TASK_STORAGE);
 }
 
-/* What the running task is at; NULL where there is nothing. */
+/* The current access of the running task; NULL if there is none. */
 static __always_inline struct work *work_known(void)
 {
 	u32 tid;
@@ -102,7 +103,7 @@ static __always_inline struct work *work_known(void)
 	return bpf_map_lookup_elem(&works_by_thread, &tid);
 }
 
-/* The same, entered where there is nothing; NULL where there is no room, which is counted. */
+/* The same, created if there is none; NULL if there is no room, which is counted. */
 static __always_inline struct work *work_entered(void)
 {
 	struct work *work;
@@ -124,8 +125,8 @@ static __always_inline struct work *work_entered(void)
 	return work;
 }
 
-/* There is no room: reads go upwards, so that what was fetched first was asked for, or none of it
- * was. */
+/* There is no room. Reads go upwards, so either the pages fetched first were requested, or none of
+ * them were. */
 static __always_inline void fold(struct work *work)
 {
 	if (!work->early_pages)
@@ -135,7 +136,7 @@ static __always_inline void fold(struct work *work)
 		work->early_pages += work->stretch[i].end - work->stretch[i].first;
 }
 
-/* Keeps that these pages were fetched. */
+/* Records that these pages were fetched. */
 static __always_inline void pend(struct counters *bank, struct work *work, u64 mapping, u64 first,
 				 u64 pages)
 {
@@ -144,7 +145,7 @@ static __always_inline void pend(struct counters *bank, struct work *work, u64 m
 	if (!work->pending_pages)
 		__sync_fetch_and_add(&pending_tasks, 1);
 	if (work->pending != mapping) {
-		/* The other file's stay what they count as: fetched ahead, for reads. */
+		/* The other file's pages remain counted as fetched ahead, for reads. */
 		add(bank, PENDING, -work->pending_pages);
 		work->pending = mapping;
 		work->pending_pages = 0;
@@ -153,7 +154,7 @@ static __always_inline void pend(struct counters *bank, struct work *work, u64 m
 	}
 	work->pending_pages += pages;
 	add(bank, PENDING, pages);
-	/* Always within; older verifiers forget it on the way. */
+	/* Always within bounds; older verifiers lose track of it on the way. */
 	last = (stretches - 1) & (MAX_STRETCHES - 1);
 	if (stretches && work->stretch[last].end == first) {
 		work->stretch[last].end = first + pages;
@@ -172,8 +173,9 @@ static __always_inline void pend(struct counters *bank, struct work *work, u64 m
 }
 
 /*
- * A read or fault of these pages has ended: what is pending of the file was fetched for it. What
- * nobody claims so, by readahead(2) say, counts as fetched ahead, and for reads.
+ * A read or fault of these pages has ended: the pending pages of the file were fetched for it.
+ * Pages that no access claims, for example those of readahead(2), count as fetched ahead, for
+ * reads.
  */
 static __always_inline void claim(struct counters *bank, struct work *work, u64 mapping, u64 first,
 				  u64 end, bool fault)
@@ -212,7 +214,7 @@ static __always_inline void claim_if_any(struct counters *bank, u64 mapping, u64
 		claim(bank, work, mapping, first, end, fault);
 }
 
-/* Set while the task serves a fault of its program's, not of the kernel's own; not in every kernel
+/* Set while the task serves a fault of its program, not of the kernel itself. Not in every kernel
  * (mem_cgroup_enter_user_fault of the first version of memory cgroups). */
 struct task_struct___fault {
 	unsigned in_user_fault : 1;
@@ -222,7 +224,7 @@ static __always_inline bool in_user_fault(void)
 {
 	struct task_struct___fault *task;
 
-	/* The same kernels can name the task. */
+	/* The same kernels have a typed pointer to the task. */
 	if (!has_task_storage())
 		return false;
 	task = (void *)bpf_get_current_task_btf();
@@ -230,13 +232,14 @@ static __always_inline bool in_user_fault(void)
 	       BPF_CORE_READ_BITFIELD(task, in_user_fault);
 }
 
-/* Whether a fault of this file that began may still be under way: what is fetched now is for it. */
+/* Whether a fault of this file that began may still be in progress: pages fetched now are for
+ * it. */
 static __always_inline bool is_faulting(struct work *work, u64 mapping)
 {
 	return work->faulting == mapping && (!work->of_user || in_user_fault());
 }
 
-/* For a fault that began: that its page was missing shows here. */
+/* For a fault that began: shows that its page was missing. */
 static __always_inline void fetched_for_fault(struct counters *bank, struct work *work, u64 first,
 					      u64 end)
 {
@@ -248,7 +251,7 @@ static __always_inline void fetched_for_fault(struct counters *bank, struct work
 	if (work->fault_page < first || work->fault_page >= end)
 		return;
 	add(bank, FETCHED_ON_DEMAND, 1);
-	/* So not all around it was there: of those the page alone counts. */
+	/* So not all pages around it were present: only the page itself counts. */
 	if (work->credit > 1)
 		add(bank, FAULTS, 1 - work->credit);
 	if (work->credit)

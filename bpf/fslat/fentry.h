@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
-/* The programs of fslat on entries and exits of functions. A file system keeps these functions'
- * addresses in tables: no compiler can inline them there. */
+/* The programs of fslat on entries and exits of functions. A file system keeps the addresses of
+ * these functions in tables, so no compiler can inline them there. */
 
 /* ext4 */
 
@@ -230,7 +230,7 @@ int BPF_PROG(nfs_sync_fx, u64 file, u64 start, u64 end, u64 datasync, long ret)
 	return leave(KEY(NFS, SYNC), (int)ret);
 }
 
-/* NFSv4 looks a file up and opens it in one, unless it has looked it up before. Where it leaves the
+/* NFSv4 looks up and opens a file in one step, unless it has looked it up before. If it leaves the
  * opening to nfs4_file_open(), the file is not open yet. */
 
 SEC("fentry/nfs_atomic_open")
@@ -248,7 +248,7 @@ int BPF_PROG(nfs_open_new_fx, u64 dir, u64 dentry, u64 file, u64 flags, u64 mode
 SEC("fentry/nfs_getattr")
 int BPF_PROG(nfs_getattr_f, void *first, void *second)
 {
-	return enter(KEY(NFS, GETATTR), asked_for(first, second), NULL);
+	return enter(KEY(NFS, GETATTR), getattr_path(first, second), NULL);
 }
 
 SEC("fexit/nfs_getattr")
@@ -357,7 +357,7 @@ int BPF_PROG(tmpfs_open_fx, u64 inode, u64 file, long ret)
 	return leave(KEY(TMPFS, OPEN), (int)ret);
 }
 
-/* Before Linux 6.6 the function of many file systems. */
+/* Before Linux 6.6 shared by many file systems. */
 
 SEC("fentry/generic_file_write_iter")
 int BPF_PROG(tmpfs_write_any_f, struct kiocb *iocb)
@@ -373,7 +373,7 @@ int BPF_PROG(tmpfs_write_any_fx, u64 iocb, u64 iter, long ret)
 	return leave(KEY(TMPFS, WRITE), ret);
 }
 
-/* Of all file systems that keep nothing. */
+/* Shared by all file systems that store nothing persistently. */
 
 SEC("fentry/noop_fsync")
 int BPF_PROG(tmpfs_sync_f, struct file *file)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
-/* The programs of fslat on the same functions (fentry.h), by breakpoints. */
+/* The programs of fslat on the same functions (fentry.h), by kprobes. */
 
 /* ext4 */
 
@@ -242,7 +242,7 @@ int BPF_KRETPROBE(nfs_open_new_kx, long ret)
 SEC("kprobe/nfs_getattr")
 int BPF_KPROBE(nfs_getattr_k, void *first, void *second)
 {
-	return enter(KEY(NFS, GETATTR), asked_for(first, second), NULL);
+	return enter(KEY(NFS, GETATTR), getattr_path(first, second), NULL);
 }
 
 SEC("kretprobe/nfs_getattr")

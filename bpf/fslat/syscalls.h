@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
-/* The programs of fslat on the system calls, for kernels that let no function be watched, and what
- * only they need: whose file a call is about. */
+/* The programs of fslat on the system calls, for kernels that allow no function to be watched, and
+ * what only they need: the file that a call is about. */
 
-/* Instead of a key: which file system it is, an open tells at its end, and the others keep beside.
- */
+/* Instead of a key: an open knows its file system only at its end, and the other calls store it. */
 #define CALL(op) (MAX_FS * MAX_OPS + (op))
-/* Where the file's own offset counts. */
+/* The file's own offset is used. */
 #define FILE_OFFSET (-1)
 
-/* current_file(), by as few helpers as may be. */
+/* current_file(), with as few helpers as possible. */
 static __always_inline struct file *file_of(u32 fd)
 {
 	struct file *file = NULL;
@@ -43,8 +42,8 @@ static __always_inline int fs_of(unsigned long magic)
 	return -1;
 }
 
-/* The file system, where it is one that is seen so. Pipes, sockets and devices are told first, for
- * most calls may be about them; a directory can be synced only. */
+/* The file system, if it is watched by system calls. Pipes, sockets and devices are checked first,
+ * because most calls may be about them; a directory can only be synced. */
 static __always_inline int fs_seen(struct file *file, u32 op)
 {
 	struct inode *inode = BPF_CORE_READ(file, f_inode);
@@ -59,7 +58,7 @@ static __always_inline int fs_seen(struct file *file, u32 op)
 	return fs;
 }
 
-/* A system call is in no other. */
+/* System calls do not nest. */
 static __always_inline int call_enter(u32 op, u32 fd, u64 offset)
 {
 	struct file *file;
@@ -109,7 +108,7 @@ static __always_inline int call_leave(u32 op, long ret)
 	if (!send_events) {
 		record(key, now - start, ret < 0);
 	} else if (now - start >= min_ns) {
-		/* A descriptor that was closed meanwhile tells nothing of the file. */
+		/* A descriptor that was closed during the call does not identify the file. */
 		file = file_of(call->fd);
 		if (file && (u64)path_of(file) != call->path)
 			file = NULL;
@@ -132,7 +131,7 @@ static __always_inline int open_enter(void)
 	return 0;
 }
 
-/* One that failed has no file, and so no file system. */
+/* A failed open has no file, and so no file system. */
 static __always_inline int open_leave(long ret)
 {
 	u64 now = bpf_ktime_get_ns();

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /*
  * Totals that are never reset: user space maps them, adds up the banks and subtracts what it saw
- * last time, so no update falls between a read and a reset. Each processor has a bank of its own,
- * in cache lines of its own. The additions are atomic all the same: a program can be interrupted,
- * or preempted, by itself or another on the same processor.
+ * last time, so no update is lost between a read and a reset. Each processor has a bank of its own,
+ * in cache lines of its own. The additions are atomic all the same: a program can be interrupted or
+ * preempted by another run of itself, or by another program, on the same processor.
  *
  * A tool defines MAX_COUNTERS before including this.
  */
@@ -27,7 +27,7 @@ struct {
 	__type(value, struct counters);
 } counters SEC(".maps");
 
-/* This processor's bank: to be looked up once where an event counts several things. */
+/* This processor's bank: looked up only once if an event counts several things. */
 static __always_inline struct counters *counters_bank(void)
 {
 	u32 cpu = bpf_get_smp_processor_id();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /*
- * Events on their way to user space. A record that finds no room is counted, never lost in silence,
- * and the reader is woken only when it sleeps: under load one wake-up serves many events.
+ * Events for user space. A record that finds no room is counted as lost. The reader is woken only
+ * when it sleeps: under load one wake-up serves many events.
  *
  * A tool that includes this defines a counter LOST before it.
  */
@@ -28,10 +28,11 @@ static __always_inline void *event_reserve(u64 size)
 	return event;
 }
 
-/* Whether the reader is to be woken: as flags for the ring buffer. */
+/* Whether the reader must be woken: as flags for the ring buffer. */
 static __always_inline u64 event_wake(void)
 {
-	/* Two processors may both see the reader asleep: a wake-up too many, never one too few. */
+	/* Two processors may both see the reader asleep: then it is woken once too often, never too
+	 * rarely. */
 	if (*(volatile u32 *)&reader_sleeps) {
 		*(volatile u32 *)&reader_sleeps = 0;
 		return BPF_RB_FORCE_WAKEUP;

@@ -35,7 +35,7 @@ static __always_inline bool filter_is_set(void)
 	return filter.pids || filter.cgroup_id;
 }
 
-/* Ask only where filter.pids is set: to find the pid may cost more than the rest of the program. */
+/* Call only if filter.pids is set: reading the pid may cost more than the rest of the program. */
 static __always_inline bool filter_pid(u32 pid)
 {
 	for (u32 i = 0; i < FILTER_MAX_PIDS && i < filter.pids; i++)
@@ -60,7 +60,7 @@ static __always_inline bool filter_task_cgroup(struct task_struct *task)
 	return false;
 }
 
-/* Whether the running task is one that the user asked for. */
+/* Whether the running task passes the filter. */
 static __always_inline bool filter_current(void)
 {
 	if (filter.cgroup_id && bpf_current_task_under_cgroup(&filter_cgroup, 0) != 1)

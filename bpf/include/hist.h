@@ -16,8 +16,8 @@
 
 struct hist {
 	u64 sum_ns;
-	/* The extremes of an interval: user space empties them while nothing is added. The smallest
-	 * value is kept as its complement, so that 0 is none. */
+	/* The extremes of an interval: user space resets them while nothing is added. The smallest
+	 * value is kept as its complement, so that 0 means none. */
 	u64 max_ns;
 	u64 min_complement_ns;
 	/* 32 bits suffice: user space subtracts modulo 2^32, and no interval has that many events.
@@ -25,7 +25,7 @@ struct hist {
 	u32 buckets[HIST_BUCKETS];
 };
 
-/* A global function: the verifier looks at its many paths once, not at each use times all that
+/* A global function: the verifier checks its many paths once, not for each use times all that
  * follows. */
 __noinline int hist_bucket(u64 ns)
 {
@@ -55,13 +55,13 @@ __noinline int hist_bucket(u64 ns)
 	return (shift << HIST_SUB_BITS) + (u32)(ns >> shift);
 }
 
-/* So many others may come between, each with a larger value. */
+/* So many other updates may happen in between, each with a larger value. */
 #define RAISES 8
 
 /*
- * Raises *at to a value that may be larger, whoever else does the same. Where the kernel cannot
- * compare and exchange (before 5.12), user space makes a plain store of it before loading
- * (common/src/bpf/exchange.rs): of two processors at once the later one wins.
+ * Raises *at to a value that may be larger, with concurrent updates. If the kernel has no
+ * compare-and-exchange (before 5.12), user space turns it into a plain store before loading
+ * (common/src/bpf/exchange.rs): of two concurrent updates the later one wins.
  */
 static __always_inline void raise(u64 *at, u64 value)
 {
@@ -93,7 +93,7 @@ static __always_inline void hist_add(struct hist *hist, u64 ns)
 	raise(&hist->min_complement_ns, ~ns);
 }
 
-/* Raises the extremes where nothing else does, or the later one of two may win. */
+/* Raises the extremes if there are no concurrent updates, or if the later one of two may win. */
 static __always_inline void hist_extremes_by_store(struct hist *hist, u64 ns)
 {
 	if (ns > hist->max_ns)
@@ -102,7 +102,7 @@ static __always_inline void hist_extremes_by_store(struct hist *hist, u64 ns)
 		hist->min_complement_ns = ~ns;
 }
 
-/* For programs of their own for kernels that cannot compare and exchange. */
+/* For separate programs, on kernels without compare-and-exchange. */
 static __always_inline void hist_add_by_store(struct hist *hist, u64 ns)
 {
 	hist_count(hist, ns);

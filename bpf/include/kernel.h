@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /*
- * What the programs read of the kernel, and nothing more: each struct holds only the fields in use,
- * and preserve_access_index lets the loader find them in the running kernel's own layout (CO-RE).
- * Written by hand rather than generated, so that it is the same on every architecture and says what
- * matters.
+ * The kernel's types that the programs read, and nothing more: each struct holds only the fields in
+ * use, and preserve_access_index lets the loader find them in the running kernel's own layout
+ * (CO-RE). Written by hand rather than generated, so that it is the same on every architecture and
+ * shows what matters.
  *
  * Names of programs end with how they attach: _b a tracepoint with typed arguments (tp_btf), _f the
  * entry or exit of a function (fentry, fexit), _k the same by a breakpoint (kprobe, kretprobe), _t
- * a tracepoint. An x after it is the exit, where the entry has a program, too. A number is the
+ * a tracepoint. An x after it is the exit, if the entry has a program, too. A number is the
  * kernel's major version whose form of the function it is written for: _f7, _k5.
  */
 #ifndef EF_KERNEL_H
@@ -119,7 +119,7 @@ struct mem_cgroup {
 	bool oom_lock;
 };
 
-/* Why memory is short, and who is to die for it (include/linux/oom.h). */
+/* Why memory is short, and which tasks may be killed for it (include/linux/oom.h). */
 enum oom_constraint {
 	CONSTRAINT_NONE,
 	CONSTRAINT_CPUSET,
@@ -308,7 +308,7 @@ struct linux_binprm {
 	const char *filename;
 };
 
-/* A handler of a line, of which a shared one has several. */
+/* A handler of an interrupt line; a shared line has several. */
 struct irqaction {
 	const char *name;
 };
@@ -421,12 +421,12 @@ struct bio {
 };
 
 /*
- * The registers of a probed function, which bpf_tracing.h takes its result from, and what the names
- * of the functions of system calls begin with.
+ * The registers of a probed function, from which bpf_tracing.h takes its result, and the prefixes
+ * of the names of system call functions.
  */
 #if defined(__TARGET_ARCH_x86)
 #define SYSCALL_PREFIX "__x64_sys_"
-/* A call without arguments has one function, of which the others are but names
+/* A call without arguments has one function; the other names are aliases
  * (arch/x86/include/asm/syscall_wrapper.h). */
 #define SYSCALL0_PREFIX "__do_sys_"
 struct pt_regs {
@@ -445,8 +445,9 @@ struct user_pt_regs {
 #endif
 
 /*
- * 32-bit programs on x86_64: the calls have functions of their own, and their first argument
- * another register. Elsewhere no kernel has such a function, and what reads it is never loaded.
+ * 32-bit programs on x86_64: the calls have functions of their own, and their first argument is in
+ * another register. Other kernels have no such function, and the programs that use it are never
+ * loaded.
  */
 #define SYSCALL_IA32_PREFIX "__ia32_sys_"
 struct pt_regs___ia32 {
@@ -455,8 +456,7 @@ struct pt_regs___ia32 {
 
 #pragma clang attribute pop
 
-/* Records of the system calls' tracepoints: an interface that does not change, and needs no
- * relocation. */
+/* Records of the system calls' tracepoints: a stable interface that needs no relocation. */
 struct sys_enter {
 	u64 common;
 	long id;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /*
- * Calls that are timed: how long they took and how many failed, per key, of the system or of each
- * owner (--by). A tool defines MAX_COUNTERS and LOST before including this.
+ * Timed calls: how long they took and how many failed, per key, for the system or for each owner
+ * (--by). A tool defines MAX_COUNTERS and LOST before including this.
  */
 #ifndef EF_LATENCY_H
 #define EF_LATENCY_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /*
- * Counters of the system, or of each owner (--by). A tool defines MAX_COUNTERS and LOST before
+ * Counters for the system, or for each owner (--by). A tool defines MAX_COUNTERS and LOST before
  * including this.
  */
 #ifndef EF_OWNED_COUNTERS_H
@@ -12,14 +12,14 @@
 
 #include "owner.h"
 
-/* Where what the running task does is counted: to be looked up once where an event counts several
+/* The counters for the running task's work: looked up only once if an event counts several
  * things. */
 static __always_inline struct counters *owned_counters(void)
 {
 	return by == BY_SYSTEM ? counters_bank() : owned_by_current(0);
 }
 
-/* The same of what another task did; `typed` as for owner_of(). */
+/* The same for another task's work; `typed` as for owner_of(). */
 static __always_inline struct counters *owned_counters_of(struct task_struct *task, bool typed)
 {
 	return by == BY_SYSTEM ? counters_bank() : owned_by_task(0, task, typed);

@@ -1,35 +1,34 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /*
- * Whose work it was (--by): totals per process, thread, parent, command or cgroup. Owners come and
- * go, so that there are two banks: programs fill one while user space, which flips them at each
- * interval, reads and empties the other (common/src/measure/per_owner.rs). Where there is no room
- * for another owner, that is counted.
+ * Attribution (--by): totals per process, thread, parent, command or cgroup. Owners come and go, so
+ * there are two banks: programs fill one while user space, which flips them at each interval, reads
+ * and empties the other (common/src/measure/per_owner.rs). If there is no room for another owner,
+ * that is counted.
  *
- * A tool defines OWNED, the struct of what is kept of each, and a counter LOST before including
- * this.
+ * A tool defines OWNED, the struct of an owner's totals, and a counter LOST before including this.
  */
 #ifndef EF_OWNER_H
 #define EF_OWNER_H
 
 #include "counters.h"
 
-/* Mirrored by common/src/owner/mod.rs. Groups of processes (app) are put together by user space. */
+/* Mirrored by common/src/owner/mod.rs. User space groups processes into apps. */
 enum by { BY_SYSTEM, BY_PROCESS, BY_COMM, BY_CGROUP, BY_THREAD, BY_PARENT, BY_APP };
 
 const volatile u32 by = BY_SYSTEM;
 
-/* The bank that is filled now. User space writes it. */
+/* The bank being filled. Written by user space. */
 u32 owned_bank = 0;
 
 /* Mirrored by common/src/measure/per_owner.rs, as are the next two. */
 struct owner {
 	/* A process, thread, parent or cgroup: its id. A command: its name, which fills both. */
 	u64 id[2];
-	/* What the owner did: the tool's own number for it. */
+	/* What the owner did: a number that the tool defines. */
 	u64 key;
 };
 
-/* Taken when an owner is first seen: it may be gone when it is told of. */
+/* Taken when an owner is first seen: it may have exited when it is reported. */
 struct names {
 	/* Of a process, thread or parent. */
 	char comm[TASK_COMM_LEN];
@@ -51,15 +50,15 @@ struct {
 	__type(value, struct owned);
 } owned_0 SEC(".maps"), owned_1 SEC(".maps");
 
-/* What a new owner begins with. */
+/* The initial value of an owner. */
 const struct owned owned_nothing = {};
 
 enum bpf_func_id___owner {
 	BPF_FUNC_get_current_task_btf___owner = 158,
 };
 
-/* Whether the running task can be had as a pointer that is followed directly (5.11): a kernel that
- * is locked down lets nothing else be read. */
+/* Whether the pointer to the running task can be dereferenced directly (5.11): a kernel that is
+ * locked down allows no other read. */
 static __always_inline bool task_is_typed(void)
 {
 	return bpf_core_enum_value_exists(enum bpf_func_id___owner,
@@ -85,13 +84,13 @@ static __always_inline void thread_name(char *name, struct task_struct *task, bo
 		bpf_core_read(name, TASK_COMM_LEN, &task->comm);
 }
 
-/* The name of a process, which its first thread bears. */
+/* The name of a process: that of its first thread. */
 static __always_inline void process_name(char *name, struct task_struct *task, bool typed)
 {
 	thread_name(name, typed ? task->group_leader : BPF_CORE_READ(task, group_leader), typed);
 }
 
-/* Whose names do not stand in the key. */
+/* Whether the names are not part of the key. */
 static __always_inline bool has_names(void)
 {
 	return by != BY_COMM && by != BY_CGROUP;
@@ -165,7 +164,7 @@ static __always_inline struct owned *owned_in(void *bank, struct owner *owner)
 	return found;
 }
 
-/* The same in the bank that is filled now. */
+/* The same in the bank being filled. */
 static __always_inline struct owned *owned_by(struct owner *owner)
 {
 	if (*(volatile u32 *)&owned_bank)
@@ -173,7 +172,7 @@ static __always_inline struct owned *owned_by(struct owner *owner)
 	return owned_in(&owned_0, owner);
 }
 
-/* What is kept of the running task's owner under this key. Not to be called BY_SYSTEM. */
+/* The totals of the running task's owner under this key. Not to be called with BY_SYSTEM. */
 static __always_inline OWNED *owned_by_current(u64 key)
 {
 	struct owner owner = {.key = key};
@@ -188,7 +187,7 @@ static __always_inline OWNED *owned_by_current(u64 key)
 	return &owned->total;
 }
 
-/* The same of another task's. */
+/* The same for another task. */
 static __always_inline OWNED *owned_by_task(u64 key, struct task_struct *task, bool typed)
 {
 	struct owner owner = {.key = key};
@@ -203,7 +202,7 @@ static __always_inline OWNED *owned_by_task(u64 key, struct task_struct *task, b
 	return &owned->total;
 }
 
-/* An owner that is told of, or remembered until it is known what he did. */
+/* An owner that is reported, or kept until it is known what it did. */
 struct named_owner {
 	struct owner owner;
 	struct names names;
@@ -225,7 +224,7 @@ static __always_inline void named_owner_of(struct named_owner *who, struct task_
 		names_of(&who->names, task, typed);
 }
 
-/* What is kept of him under this key. */
+/* The owner's totals under this key. */
 static __always_inline OWNED *owned_by_named(struct named_owner *who, u64 key)
 {
 	struct owner owner = who->owner;

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /*
- * The open files of the running task, and their paths. A path is read from the file upwards, as its
- * names stand in the kernel: user space puts them the other way round (common/src/bpf/path.rs).
+ * The open files of the running task, and their paths. A path is read from the file upwards, in the
+ * order in which the kernel links its names; user space reverses them (common/src/bpf/path.rs).
  */
 #ifndef EF_PATH_H
 #define EF_PATH_H
 
 #include "kernel.h"
 
-/* Room for names, each with a NUL; a power of two. Behind it there is room for one more, so that
- * the last that begins within it fits. All three are mirrored by common/src/bpf/path.rs. */
+/* Room for names, each with a NUL; a power of two. There is room for one more after it, so that the
+ * last name that begins within it fits. All three are mirrored by common/src/bpf/path.rs. */
 #define PATH_ROOM 1024
 #define PATH_NAME 256
-/* Directories and mounts on the way up. */
+/* Directories and mounts on the way to the root. */
 #define PATH_STEPS 64
 
 /* How a path ends, above its last name. */
@@ -22,7 +22,7 @@ enum path_end {
 	PATH_NOWHERE /* the file is in no directory: a memfd, say */
 };
 
-/* Set beside the end: the file has no name any more. */
+/* Set in addition to the end: the file has no name any more. */
 #define PATH_DELETED 0x100
 
 struct path_names {
@@ -31,7 +31,7 @@ struct path_names {
 	char names[PATH_ROOM + PATH_NAME];
 };
 
-/* The file that the running task has under this descriptor; NULL where it has none. */
+/* The file that the running task has under this descriptor; NULL if there is none. */
 static __always_inline struct file *current_file(u32 fd)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
@@ -60,13 +60,13 @@ static __always_inline void path_names_read(struct path_names *path, struct path
 {
 	struct mount *mount = mount_of(BPF_CORE_READ(from, mnt));
 	struct dentry *dentry = BPF_CORE_READ(from, dentry);
-	/* As d_unlinked() has it: the root of a file system bears no name either. */
+	/* As d_unlinked() does it: the root of a file system has no name either. */
 	bool deleted =
 	    !BPF_CORE_READ(dentry, d_hash.pprev) && BPF_CORE_READ(dentry, d_parent) != dentry;
 	u32 end = PATH_CUT;
 
-	/* Kept in the record, of whose content the verifier knows nothing: all ways through a step
-	 * look the same to it then, and it follows one. */
+	/* Stored in the record, whose content the verifier does not track: all paths through a step
+	 * look the same to it then, and it follows only one. */
 	path->len = 0;
 	for (int step = 0; step < PATH_STEPS; step++) {
 		struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
@@ -86,7 +86,7 @@ static __always_inline void path_names_read(struct path_names *path, struct path
 		}
 		if (len >= PATH_ROOM)
 			break;
-		/* Always so; older verifiers forget it on the way. */
+		/* Always true; older verifiers lose track of it on the way. */
 		barrier_var(len);
 		len &= PATH_ROOM - 1;
 		name = bpf_probe_read_kernel_str(&path->names[len], PATH_NAME,

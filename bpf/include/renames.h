@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /*
- * What changed name or shape between kernels, one getter each. Types are matched, never versions:
- * distributions backport.
+ * One getter for each thing that changed name or shape between kernels. Types are matched, never
+ * versions: distributions backport.
  */
 #ifndef EF_RENAMES_H
 #define EF_RENAMES_H
@@ -21,7 +21,7 @@ static __always_inline bool request_is_second_argument(void)
 }
 
 /*
- * Newer kernels tell whether the exiting thread was the last of its group (6.18 does, 6.12 does
+ * Newer kernels pass whether the exiting thread was the last of its group (6.18 does, 6.12 does
  * not). Kernel change "exit: move and extend sched_process_exit() tracepoint".
  */
 typedef void (*btf_trace_sched_process_exit___group_dead)(void *, struct task_struct *, bool);
@@ -91,10 +91,10 @@ static __always_inline u64 cgroup_ancestor_id(struct cgroup *cgroup, u32 level)
 }
 
 /*
- * How many pages a folio has. 5.18 to 6.14 keep it in _folio_nr_pages, later kernels in _nr_pages
- * (64-bit kernels all); flags became a struct in 6.18. Before there were folios, files had single
- * pages. Kernel memory is read directly: the folio must be one that the kernel handed to the
- * program.
+ * The number of pages of a folio. 5.18 to 6.14 keep it in _folio_nr_pages, later kernels in
+ * _nr_pages (64-bit kernels all); flags became a struct in 6.18. Before folios, files had single
+ * pages. Kernel memory is read directly: the folio must come from an argument that the kernel
+ * passed to the program.
  */
 struct folio___flags {
 	unsigned long flags;
@@ -205,11 +205,11 @@ static __always_inline struct kernfs_node *kernfs_parent(struct kernfs_node *nod
 	return BPF_CORE_READ(new, __parent);
 }
 
-/* 6.8 tells the victim by its task rather than by its pid; distributions backported that. Kernel
+/* 6.8 passes the victim as its task rather than as its pid; distributions backported that. Kernel
  * commit 72ba14deb40a ("mm: update mark_victim tracepoints fields"). */
 typedef void (*btf_trace_mark_victim___pid)(void *, int);
 
-static __always_inline bool victim_is_told_by_pid(void)
+static __always_inline bool victim_passed_as_pid(void)
 {
 	return bpf_core_type_matches(btf_trace_mark_victim___pid);
 }

@@ -14,7 +14,7 @@
 /* Banks are a power of two, at most one per processor. */
 const volatile u32 bank_mask = 0;
 
-/* The half that is filled now. User space writes it. */
+/* The half being filled. Written by user space. */
 u32 filled_half = 0;
 
 /* An entry per key, bank and half, in this order. */
@@ -27,7 +27,7 @@ struct {
 	__type(value, struct stats);
 } stats SEC(".maps");
 
-/* A bank of a key, in the half that is filled now. */
+/* A bank of a key, in the half being filled. */
 static __always_inline struct stats *total_in(u32 key, u32 bank)
 {
 	u32 index = (key * (bank_mask + 1) + bank) * 2 + (*(volatile u32 *)&filled_half & 1);

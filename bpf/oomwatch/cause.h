@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /*
- * Why there is to be a kill: which memory is short, as the function that kills was told, or as it
- * shows in the memory cgroups of the task that asked for memory. All of it under the kernel's
- * oom_lock: one at a time.
+ * Why there is a kill: which memory is short, as passed to the function that kills, or as deduced
+ * from the memory cgroups of the task that asked for memory. All of this happens under the kernel's
+ * oom_lock: one kill at a time.
  */
 #ifndef EF_CAUSE_H
 #define EF_CAUSE_H
 
 #include "kernel.h"
 
-/* Beside those of enum oom_constraint, whose numbers are the same everywhere. */
+/* In addition to those of enum oom_constraint, whose numbers are the same everywhere. */
 #define SCOPE_UNKNOWN 4
-/* Deeper memory cgroups are not looked at. */
+/* Deeper memory cgroups are ignored. */
 #define CAUSE_MAX_DEPTH 32
-/* An allocation of more pages than this that fails is no cause for a kill
- * (PAGE_ALLOC_COSTLY_ORDER). */
+/* A failed allocation of more pages than this does not cause a kill (PAGE_ALLOC_COSTLY_ORDER). */
 #define COSTLY_PAGES 8
 
-/* What processors charge ahead, all together, in pages: it may be given back while a kill is being
- * decided on. Set from tools/oomwatch/src/run.rs. */
+/* The pages that all processors together charge ahead: they may be given back while the kernel
+ * decides on a kill. Set from tools/oomwatch/src/run.rs. */
 const volatile u64 ahead_pages = 64;
 
 struct cause {
@@ -30,8 +29,8 @@ struct cause {
 	u32 scope;
 };
 
-/* As told by the function that kills. */
-struct cause told = {};
+/* As passed to the function that kills. */
+struct cause passed = {};
 
 /* As deduced for the last victim, and the group that it was killed with. */
 struct cause deduced = {};
@@ -48,15 +47,15 @@ static __always_inline void cause_memcg(struct cause *cause, struct mem_cgroup *
 	cause->usage_pages = BPF_CORE_READ(memcg, memory.usage.counter);
 }
 
-static __always_inline int cause_told(struct oom_control *oc)
+static __always_inline int cause_passed(struct oom_control *oc)
 {
 	struct mem_cgroup *memcg = BPF_CORE_READ(oc, memcg);
 
-	told.killer = bpf_get_current_task();
-	told.scope = BPF_CORE_READ(oc, constraint);
-	told.memcg = 0;
+	passed.killer = bpf_get_current_task();
+	passed.scope = BPF_CORE_READ(oc, constraint);
+	passed.memcg = 0;
 	if (memcg)
-		cause_memcg(&told, memcg);
+		cause_memcg(&passed, memcg);
 	return 0;
 }
 
@@ -82,10 +81,10 @@ static __always_inline struct mem_cgroup *memcg_parent(struct mem_cgroup *memcg)
 
 /*
  * The memory cgroup for whose limit the running task kills: of those above it the one with the
- * least room, if it stands at its limit but for what is charged ahead. A kill is decided on where
- * there is no room for the allocation that failed (mem_cgroup_out_of_memory of mm/memcontrol.c).
- * Kernels with the first version of memory cgroups mark it and all below it meanwhile (oom_lock):
- * others cannot be mistaken for it there.
+ * least room, if it is at its limit except for what is charged ahead. A kill is decided on if there
+ * is no room for the allocation that failed (mem_cgroup_out_of_memory of mm/memcontrol.c). Kernels
+ * with the first version of memory cgroups mark it and all below it at that time (oom_lock): no
+ * other cgroup can be mistaken for it there.
  */
 static __always_inline struct mem_cgroup *memcg_at_limit(void)
 {
@@ -108,7 +107,7 @@ static __always_inline struct mem_cgroup *memcg_at_limit(void)
 	return least;
 }
 
-/* The topmost memory cgroup above a victim that is killed as a group; 0 where there is none. */
+/* The topmost memory cgroup above a victim that is killed as a group; 0 if there is none. */
 static __always_inline u64 group_of(struct task_struct *victim)
 {
 	struct mem_cgroup *memcg = memcg_of(victim);
@@ -128,7 +127,8 @@ static __always_inline void cause_deduced(struct cause *cause, struct task_struc
 	u64 group = group_of(victim);
 	struct mem_cgroup *memcg;
 
-	/* The others of a group die for what the first died for: by then its memory may be free. */
+	/* The others of a group die for the same cause as the first: by then its memory may be
+	 * free. */
 	if (!group || deduced.killer != killer || deduced_group != group) {
 		deduced.killer = killer;
 		deduced_group = group;
@@ -144,11 +144,11 @@ static __always_inline void cause_deduced(struct cause *cause, struct task_struc
 	*cause = deduced;
 }
 
-/* What the running task kills this victim for. */
+/* Why the running task kills this victim. */
 static __always_inline void cause_of_kill(struct cause *cause, struct task_struct *victim)
 {
-	if (told.killer == bpf_get_current_task())
-		*cause = told;
+	if (passed.killer == bpf_get_current_task())
+		*cause = passed;
 	else
 		cause_deduced(cause, victim);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /*
- * The pages of a process by kind, to the page. Kernels keep a part of these counters apart, for
- * speed: before 6.2 each thread, later each processor. The kernel's own message of a kill leaves
- * that part out. Kernel commit f1a7941243c1 ("mm: convert mm's rss stats into percpu_counter").
+ * The pages of a process by kind, exact to the page. For speed, kernels keep a part of these
+ * counters separately: before 6.2 per thread, later per processor. The kernel's own message about a
+ * kill omits that part. Kernel commit f1a7941243c1 ("mm: convert mm's rss stats into
+ * percpu_counter").
  */
 #ifndef EF_RSS_H
 #define EF_RSS_H
@@ -50,8 +51,8 @@ enum bpf_func_id___rss {
 	BPF_FUNC_map_lookup_percpu_elem___rss = 195,
 };
 
-/* Of this each processor has its own: it tells how far apart theirs are. Any other would do, but
- * kernels do not tell all where theirs lie. */
+/* A per-processor variable, to find the distance between the processors' per-CPU areas. Any other
+ * would do, but kernels do not expose all of their offsets. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -59,10 +60,10 @@ struct {
 	__type(value, u64);
 } apart SEC(".maps");
 
-/* More processors are not looked at: theirs is a part of a part. */
+/* More processors are ignored: their share is small. */
 #define RSS_MAX_CPUS 512
-/* A processor's own part is at most max(32, 2 * CPUs) pages (lib/percpu_counter.c); where there is
- * no such processor what is read is rubbish. */
+/* A processor's own part is at most max(32, 2 * CPUs) pages (lib/percpu_counter.c); if there is no
+ * such processor the value read is garbage. */
 #define RSS_MAX_PART 16384
 
 struct rss {
@@ -71,7 +72,7 @@ struct rss {
 	s64 shmem;
 };
 
-/* Being added up: where that is done interrupts are off. */
+/* The sum in progress: interrupts are off while it is computed. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -87,7 +88,7 @@ static __always_inline s64 rss_part(u64 at)
 	return part > -RSS_MAX_PART && part < RSS_MAX_PART ? part : 0;
 }
 
-/* A pointer as a number, to be reckoned with: the verifier forgets what is copied. */
+/* A pointer as a number for arithmetic: the verifier does not track what is copied. */
 static __always_inline u64 rss_number(void *pointer)
 {
 	u64 number = 0;
@@ -97,8 +98,8 @@ static __always_inline u64 rss_number(void *pointer)
 }
 
 /*
- * Adds a processor's own part of three counters; 0 where there is no such processor. A global
- * function: the verifier looks at it once, not for each processor.
+ * Adds a processor's own part of three counters; 0 if there is no such processor. A global
+ * function: the verifier checks it once, not for each processor.
  */
 __noinline int rss_add_cpu(u64 file, u64 anon, u64 shmem, u32 cpu)
 {
@@ -124,7 +125,7 @@ __noinline int rss_add_cpu(u64 file, u64 anon, u64 shmem, u32 cpu)
 	return 1;
 }
 
-/* Adds up what this thread's process has. Interrupts must be off. */
+/* Adds up the counters of this thread's process. Interrupts must be off. */
 static __always_inline void rss_read(struct rss *rss, struct task_struct *task,
 				     struct mm_struct *mm)
 {

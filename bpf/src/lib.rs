@@ -1,8 +1,8 @@
-//! The compile step of every tool: `bpf/NAME.bpf.c` becomes a skeleton in the tool's `OUT_DIR`. Headers that it alone
-//! includes are in `bpf/NAME/`, those that several share in `bpf/include/`.
+//! The compile step of every tool: `bpf/NAME.bpf.c` becomes a skeleton in the tool's `OUT_DIR`.
+//! Headers that only one program includes are in `bpf/NAME/`, shared headers are in `bpf/include/`.
 //!
-//! A tool's whole `build.rs` is `fn main() { bpf_build::skeleton("NAME") }`, and it takes the skeleton in by
-//! `include!(concat!(env!("OUT_DIR"), "/skel.rs"));`.
+//! A tool's whole `build.rs` is `fn main() { bpf_build::skeleton("NAME") }`, and it includes the
+//! skeleton by `include!(concat!(env!("OUT_DIR"), "/skel.rs"));`.
 
 use std::env;
 use std::fs;
@@ -12,8 +12,8 @@ use std::process::{Command, exit};
 use anyhow::{Context, Result, bail};
 use libbpf_cargo::SkeletonBuilder;
 
-/// The oldest clang that knows `__builtin_preserve_type_info(…, BPF_TYPE_MATCHES)`, by which the programs tell
-/// kernels apart.
+/// The oldest clang with `__builtin_preserve_type_info(…, BPF_TYPE_MATCHES)`, by which the programs
+/// distinguish kernels.
 const OLDEST_CLANG: u32 = 16;
 
 /// v3 is what Linux 5.1 and later run: 32-bit arithmetic and jumps, so smaller programs.

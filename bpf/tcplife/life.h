@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /*
- * What is remembered of a connection from its begin to its end: since when it is open, which way it
- * was opened, and whose it is. The state of a connection mostly changes while something else runs,
- * so its owner is taken when he connects or accepts.
+ * What is kept of a connection from its begin to its end: when it was opened, in which direction,
+ * and its owner. The state of a connection mostly changes while another task runs, so its owner is
+ * recorded when a process connects or accepts.
  */
 #ifndef EF_TCPLIFE_LIFE_H
 #define EF_TCPLIFE_LIFE_H
@@ -13,14 +13,14 @@ enum direction { IN, OUT };
 
 struct life {
 	u64 opened_ns; /* 0: before the start, or not yet */
-	/* Of --by; with --events the process's id and the thread's name. 0: nobody is known. */
+	/* For --by; with --events the process's id and the thread's name. 0: not known. */
 	struct named_owner who;
 	u32 direction;
 	u32 unused;
 };
 
-/* Of the connections whose owner is known, by the socket's address. All leave when the socket gets
- * to TCP_CLOSE. */
+/* Connections whose owner is known, by the socket's address. All are removed when the socket
+ * reaches TCP_CLOSE. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	/* Set before loading, to --max-open. */
@@ -30,8 +30,8 @@ struct {
 } lives SEC(".maps");
 
 /*
- * Of those that came in and that nobody has accepted yet: since when. Accepting and ending may
- * happen at once on two processors; who takes it out of here counts that it was opened.
+ * Incoming connections that are not accepted yet: since when. Accepting and ending may happen at
+ * the same time on two processors; the one that removes the entry counts the connection as opened.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -66,8 +66,8 @@ static __always_inline void waits(u64 sk, u64 since_ns)
 		count(LOST, 1);
 }
 
-/* Takes one that waits out, for one caller only: since when it waited, or 0. */
-static __always_inline u64 waits_no_more(u64 sk)
+/* Removes a waiting connection, for one caller only: since when it waited, or 0. */
+static __always_inline u64 take_waiting(u64 sk)
 {
 	u64 *since = bpf_map_lookup_elem(&waiting, &sk);
 	u64 since_ns;
@@ -78,7 +78,7 @@ static __always_inline u64 waits_no_more(u64 sk)
 	return (int)bpf_map_delete_elem(&waiting, &sk) ? 0 : since_ns;
 }
 
-/* It is the running task's. */
+/* The running task becomes the owner. */
 static __always_inline void life_is_current(struct life *life)
 {
 	struct named_owner *who = &life->who;
@@ -91,7 +91,7 @@ static __always_inline void life_is_current(struct life *life)
 	}
 }
 
-/* Where it is counted what becomes of it. */
+/* The counters of the connection's owner. */
 static __always_inline struct counters *counters_of(struct life *life)
 {
 	return by == BY_SYSTEM ? counters_bank() : owned_by_named(&life->who, 0);

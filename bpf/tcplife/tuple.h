@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /*
- * The two ends of a connection, and which connections the user asked for by them (--port, --cidr,
- * --family). The filter is constant: one that is not set costs nothing.
+ * The two ends of a connection, and the filter on them (--port, --cidr, --family). The filter is
+ * constant: a filter that is not set costs nothing.
  */
 #ifndef EF_TCPLIFE_TUPLE_H
 #define EF_TCPLIFE_TUPLE_H
@@ -16,8 +16,8 @@
 /* include/linux/socket.h */
 #define AF_INET 2
 
-/* Addresses as IPv6 writes them, those of IPv4 mapped (::ffff:a.b.c.d), in the network's order:
- * what a socket of either family has of IPv4 is the same then. */
+/* Addresses in the form of IPv6, those of IPv4 mapped (::ffff:a.b.c.d), in network byte order: an
+ * IPv4 address is then the same for sockets of either family. */
 struct tuple {
 	u32 local[4];
 	u32 remote[4];
@@ -59,7 +59,7 @@ static __always_inline void tuple_of(struct tuple *tuple, struct sock *sk, struc
 {
 	struct sock_common *common = &sk->__sk_common;
 
-	/* Not skc_num, which a socket gives back before it tells that it is closed. */
+	/* Not skc_num, which a socket gives back before its state becomes CLOSE. */
 	tuple->local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
 	tuple->remote_port = bpf_ntohs(common->skc_dport);
 	if (common->skc_family == AF_INET || !bpf_core_field_exists(common->skc_v6_daddr)) {
@@ -83,7 +83,7 @@ static __always_inline bool port_asked_for(struct tuple *tuple)
 	for (u32 i = 0; i < MAX_PORTS && i < asked.ports; i++)
 		if (asked.port[i] == tuple->local_port || asked.port[i] == tuple->remote_port)
 			return true;
-	/* It has not been given one yet: asked again when it has. */
+	/* It has no local port yet: checked again when it has. */
 	return !tuple->local_port;
 }
 
@@ -101,7 +101,7 @@ static __always_inline bool remote_asked_for(struct tuple *tuple)
 	return false;
 }
 
-/* Whether the user asked for connections with such ends. */
+/* Whether a connection passes the filter on its ends. */
 static __always_inline bool asked_for(struct sock *sk, struct tcp_sock *tp)
 {
 	struct tuple tuple;
