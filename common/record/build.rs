@@ -1,4 +1,5 @@
-//! Takes the schemas of all tools into the crate: those of `schemas/`, by the names of their files.
+//! Includes the schemas of all tools in the crate: those of `schemas/`, by the names of their
+//! files.
 
 use std::fmt::Write;
 use std::path::Path;

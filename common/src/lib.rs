@@ -1,4 +1,5 @@
-//! What the tools share, from a skeleton to a tool at work. A line belongs here once two tools need it.
+//! Code that the tools share, from a skeleton to a running tool. Code is moved here once two tools
+//! need it.
 
 pub mod bpf;
 pub mod hooks;

@@ -12,7 +12,7 @@ use cli::generate;
 
 use crate::hooks::Attach;
 
-/// The shapes that records are written in.
+/// The output formats of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Output {
     /// One JSON object per line.
@@ -86,13 +86,13 @@ pub struct Common {
 }
 
 impl Common {
-    /// Whether only some tasks are looked at.
+    /// Whether only some tasks are observed.
     pub fn filters(&self) -> bool {
         !self.pid.is_empty() || self.cgroup.is_some()
     }
 }
 
-/// A length of time in seconds, 10 ms to 10 years: shorter costs more than it tells.
+/// A length of time in seconds, 10 ms to 10 years: shorter intervals cost more than they show.
 fn seconds(text: &str) -> std::result::Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_string())?;
     if !(0.01..=315_360_000.0).contains(&seconds) {
@@ -106,7 +106,8 @@ pub fn parse<A: Parser>() -> Result<A> {
     Ok(parse_matches(std::env::args_os(), |_| ())?.0)
 }
 
-/// The same, and whether the user gave one of these arguments: those that have a default are there either way.
+/// The same, and whether the user gave one of these arguments: those with a default are present
+/// either way.
 pub fn parse_with_explicit<A: Parser>(arguments: &[&str]) -> Result<(A, bool)> {
     parse_matches(std::env::args_os(), |matches| {
         let given = |argument: &&str| matches.value_source(argument) == Some(ValueSource::CommandLine);
@@ -141,7 +142,7 @@ fn parse_matches<A: Parser, T>(
     })
 }
 
-/// The first paragraph of a usage error, which says it all, and where to read on.
+/// The first paragraph of a usage error, which is sufficient, and a hint to --help.
 fn one_line(error: &str) -> String {
     let paragraph = error.split("\n\n").next().unwrap_or(error);
     let words: Vec<&str> = paragraph.split_whitespace().collect();

@@ -23,7 +23,7 @@ pub struct WallClock {
 }
 
 impl WallClock {
-    /// As the two clocks stand now; take it anew now and then, for the wall clock is corrected at times.
+    /// As the two clocks are now. To be renewed now and then: the wall clock may be corrected.
     pub fn now() -> Self {
         let read = || {
             let before = monotonic_ns();
@@ -31,7 +31,7 @@ impl WallClock {
             let took = monotonic_ns().saturating_sub(before);
             (took, Self { at, monotonic_ns: before + took / 2 })
         };
-        // Of several the one that was least interrupted between the two clocks.
+        // The reading with the least delay between the two clocks.
         let (_, clock) = (1..READINGS)
             .map(|_| read())
             .fold(read(), |best, next| if next.0 < best.0 { next } else { best });

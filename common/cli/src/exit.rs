@@ -16,7 +16,7 @@ pub enum Exit {
     Usage = 2,
     /// This kernel cannot do it.
     Unsupported = 3,
-    /// The kernel can, the caller may not.
+    /// The kernel can, but the caller is not permitted.
     NotPermitted = 4,
     /// A check of `ebpfmux` did not hold.
     CheckFailed = 5,
@@ -57,7 +57,7 @@ impl Failure {
         Self::new(Exit::Failed, message)
     }
 
-    /// The user asked for something that cannot be: status 2.
+    /// The user asked for something impossible: status 2.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(Exit::Usage, message)
     }
@@ -72,12 +72,13 @@ impl Failure {
         Self::new(Exit::NotPermitted, message)
     }
 
-    /// An end that is early, but good, and has nothing to say: status 0.
+    /// An early end without an error and without a message: status 0.
     pub fn none() -> Self {
         Self::new(Exit::Done, "")
     }
 
-    /// A failure to write to stdout. A reader that has gone (`| head -1`) is an ordinary end, status 0.
+    /// A failure to write to stdout. A reader that has closed the pipe (`| head -1`) is an ordinary
+    /// end, status 0.
     pub fn stdout(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::none(),
@@ -100,8 +101,9 @@ impl std::error::Error for Failure {}
 pub fn report(tool: &str, outcome: Result<()>) -> ExitCode {
     let Err(failure) = outcome else { return ExitCode::SUCCESS };
     if !failure.message.is_empty() {
-        // One line whatever the cause, written at once: what spans lines, or is torn by what others write, breaks the
-        // scripts that read stderr. Where that cannot be written to, the status says it.
+        // One line whatever the cause, written at once: a message that spans lines, or is torn by
+        // other writers, breaks scripts that read stderr. If stderr cannot be written to, the
+        // status still reports the failure.
         let line = format!("{tool}: {}\n", failure.message.replace('\n', " "));
         let _ = io::stderr().write_all(line.as_bytes());
     }

@@ -17,9 +17,9 @@ pub struct Tick {
     pub interval_s: f64,
 }
 
-/// What came to an interval beside the tool's own numbers.
+/// The run statistics of the tool's own programs in an interval.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Account {
+pub struct ProgDelta {
     /// Events that the kernel did not let a program see.
     pub missed: u64,
     /// With `--overhead`: nanoseconds and runs of the tool's programs.
@@ -37,20 +37,21 @@ pub struct Ticks {
 }
 
 impl Ticks {
-    /// Intervals of this period from now on, so many of them, for so long; without either limit for ever.
+    /// Intervals of this period from now on, limited in number and in total time; without either
+    /// limit, endless.
     pub fn new(period: Duration, count: Option<u64>, duration: Option<Duration>) -> Self {
         let now = Instant::now();
         let end = duration.and_then(|duration| now.checked_add(duration));
         Self { period, left: count, end, last: now, next: now + period, over: false }
     }
 
-    /// Whether the interval that `next` told last is the last of all.
+    /// Whether the interval that `next` returned last is the final one.
     pub fn is_over(&self) -> bool {
         self.over || self.left == Some(0)
     }
 
-    /// Sleeps to the end of the interval. The interval under way when the process is asked to end, or when
-    /// the duration is over, is cut short and still told; after it there is none.
+    /// Sleeps to the end of the interval. If the process is asked to end, or the duration is over,
+    /// the current interval is cut short and still reported; after it there is none.
     pub fn next(&mut self, stop: &Stop) -> Option<Tick> {
         if self.over || self.left == Some(0) {
             return None;
@@ -67,7 +68,8 @@ impl Ticks {
         let tick = Tick { at: Timestamp::now(), interval_s: (now - self.last).as_secs_f64() };
         self.last = now;
         self.left = self.left.map(|left| left - 1);
-        // Intervals that went by while the machine slept or the reader stalled are one long interval.
+        // Intervals that passed while the machine slept or the reader stalled become one long
+        // interval.
         while self.next <= now {
             self.next += self.period;
         }
@@ -97,7 +99,7 @@ mod tests {
         let stop = Stop::for_tests();
         let first = ticks.next(&stop).unwrap().interval_s;
         let last = ticks.next(&stop).unwrap().interval_s;
-        // Where the machine is busy, the first may be late, and the last the shorter for it.
+        // On a busy machine the first may be late, and the last shorter by as much.
         assert!(first >= 0.04 && first + last >= 0.05, "{first} {last}");
         assert!(ticks.next(&stop).is_none());
     }

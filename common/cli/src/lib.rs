@@ -1,4 +1,4 @@
-//! How every program here begins, waits and ends. Nothing here needs BPF.
+//! How every program here starts, waits and ends. Nothing here needs BPF.
 
 pub mod clock;
 pub mod exit;

@@ -1,4 +1,5 @@
-//! SIGINT, SIGTERM and SIGHUP end a tool in order: the interval under way is printed, then it exits with 0.
+//! SIGINT, SIGTERM and SIGHUP end a tool in order: the current interval is printed, then it exits
+//! with 0.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -26,7 +27,7 @@ impl Stop {
         Ok(stop)
     }
 
-    /// One that listens to no signal.
+    /// A stop that listens to no signal.
     #[cfg(test)]
     pub fn for_tests() -> Self {
         Self { event: Arc::new(eventfd(0, EventfdFlags::NONBLOCK).unwrap()) }
@@ -34,7 +35,7 @@ impl Stop {
 
     /// Asks the process to end, as a signal would.
     pub fn request(&self) {
-        // A full eventfd is one that is already readable.
+        // A full eventfd is already readable.
         let _ = rustix::io::write(&self.event, &1u64.to_ne_bytes());
     }
 
@@ -43,8 +44,8 @@ impl Stop {
         self.wait(Some(Instant::now()), &[]) == Woken::Stop
     }
 
-    /// Sleeps until the deadline, until one of `fds` is readable or in error, or until asked to end.
-    /// Without a deadline only the latter two end it.
+    /// Sleeps until the deadline, until one of `fds` is readable or in error, or until asked to
+    /// end. Without a deadline only the latter two end it.
     pub fn wait(&self, deadline: Option<Instant>, fds: &[(BorrowedFd<'_>, PollFlags)]) -> Woken {
         let mut polled = Vec::with_capacity(fds.len() + 1);
         polled.push(PollFd::from_borrowed_fd(self.event.as_fd(), PollFlags::IN));
@@ -77,7 +78,8 @@ pub enum Woken {
 }
 
 fn timespec(left: Duration) -> Timespec {
-    // A wait of more than a year is cut, not overflowed: the caller's loop waits again.
+    // A wait of more than a year is cut short, so that it cannot overflow: the caller's loop waits
+    // again.
     let left = left.min(Duration::from_secs(365 * 86_400));
     Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() }
 }

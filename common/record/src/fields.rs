@@ -1,7 +1,8 @@
-//! What is declared of the fields of a record: its kind, its unit and its meaning.
+//! The declaration of a record's fields: kind, unit and meaning.
 //!
-//! Each tool declares them once, beside the fields, and prints them with `--schema`. Those of all tools stand in
-//! `schemas/`, from where this crate takes them in; [`Schemas::declare`] adds those of another program.
+//! Each tool declares them once, next to the fields, and prints them with `--schema`. The schemas
+//! of all tools are in `schemas/` and included in this crate; [`Schemas::declare`] adds those of
+//! another program.
 
 use std::collections::HashMap;
 
@@ -10,14 +11,14 @@ use serde_json::Value;
 
 include!(concat!(env!("OUT_DIR"), "/schemas.rs"));
 
-/// How the values of one field in several records become one.
+/// How the values of one field in several records are combined.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
     /// When the record was made.
     Time,
     /// The length of the interval.
     Interval,
-    /// Tells the records of one interval apart.
+    /// Distinguishes the records of one interval.
     Key,
     /// Text that describes one event.
     Text,
@@ -48,13 +49,13 @@ pub enum Kind {
 pub struct Percentile {
     /// The share of all values, 0 to 1.
     pub quantile: f64,
-    /// The buckets that tell it.
+    /// The buckets that it is computed from.
     pub of: String,
-    /// The minimum and the maximum, between which it lies; none where they are not told.
+    /// The minimum and the maximum, between which it lies; none if the record has neither.
     pub within: Option<[String; 2]>,
 }
 
-/// A counter, or what it is more than another one: at least 0.
+/// A counter, or the amount by which it exceeds another one: at least 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Term {
     /// The counter.
@@ -81,10 +82,10 @@ pub enum Unit {
     Nanoseconds,
 }
 
-/// What is declared of a field.
+/// The declaration of a field.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field {
-    /// How its values become one.
+    /// How its values are combined.
     pub kind: Kind,
     /// Its unit.
     pub unit: Unit,
@@ -102,12 +103,13 @@ impl Field {
 /// The fields of one kind of record.
 #[derive(Clone, Debug, Default)]
 pub struct Schema {
-    /// As they come in a record.
+    /// In the order of a record.
     fields: IndexMap<String, Field>,
 }
 
 impl Schema {
-    /// Reads a JSON Schema as `--schema` prints it: the tool's name, and its fields. A property without a kind is no field.
+    /// Reads a JSON Schema as `--schema` prints it: the tool's name, and its fields. A property
+    /// without a kind is not a field.
     ///
     /// # Errors
     /// What is wrong with it, for a person.
@@ -130,12 +132,12 @@ impl Schema {
         Ok((tool.to_owned(), Self { fields }))
     }
 
-    /// What is declared of a field.
+    /// The declaration of a field.
     pub fn field(&self, name: &str) -> Option<&Field> {
         self.fields.get(name)
     }
 
-    /// Whether it is of intervals, not of events, which have no length.
+    /// Whether it is for intervals, not for events, which have no length.
     fn is_of_intervals(&self) -> bool {
         self.fields.values().any(|field| field.kind == Kind::Interval)
     }
@@ -187,7 +189,8 @@ fn unit(word: &Value) -> Option<Unit> {
     })
 }
 
-/// The forms of a tool's records, those of intervals first: whether it is of events, and the fields in their order.
+/// The forms of a tool's records, those of intervals first: whether it is for events, and the
+/// fields in their order.
 pub fn documents(tool: &str) -> Vec<(bool, IndexMap<String, Field>)> {
     let parsed = TOOLS.iter().filter_map(|(_, text)| Schema::parse(text).ok()).filter(|(of, _)| of == tool);
     let mut documents: Vec<_> =
@@ -196,13 +199,14 @@ pub fn documents(tool: &str) -> Vec<(bool, IndexMap<String, Field>)> {
     documents
 }
 
-/// What is declared of the fields of all records that may come.
+/// The declarations of the fields of all known records.
 #[derive(Clone, Debug)]
 pub struct Schemas {
     /// By the tool's name.
     intervals: HashMap<String, Schema>,
     events: HashMap<String, Schema>,
-    /// What holds for programs that declare nothing: the fields that all records have, and the keys that any has.
+    /// For programs without a declaration: the fields that all records have, and the keys that any
+    /// record has.
     shared: Schema,
 }
 
@@ -221,7 +225,7 @@ impl Default for Schemas {
 }
 
 impl Schemas {
-    /// Takes in another one, as `--schema` of a program prints it; returns the program's name.
+    /// Adds the schema of another program, as its `--schema` prints it; returns the program's name.
     ///
     /// # Errors
     /// What is wrong with it, for a person.
@@ -245,14 +249,14 @@ impl Schemas {
         Schema { fields }
     }
 
-    /// What is declared of the fields of a tool's records, of its intervals or of its events.
+    /// The declarations for a tool's records, of intervals or of events.
     pub fn of(&self, tool: &str, events: bool) -> OfTool<'_> {
         let of = if events { &self.events } else { &self.intervals };
         OfTool { own: of.get(tool), shared: &self.shared }
     }
 }
 
-/// What is declared of the fields of a tool's records: by the tool itself, and of all.
+/// The declarations for a tool's records: the tool's own, and the shared ones.
 #[derive(Clone, Copy)]
 pub struct OfTool<'a> {
     own: Option<&'a Schema>,
@@ -260,7 +264,7 @@ pub struct OfTool<'a> {
 }
 
 impl<'a> OfTool<'a> {
-    /// What is declared of a field; `None` if nothing is.
+    /// The declaration of a field; `None` if there is none.
     pub fn field(&self, name: &str) -> Option<&'a Field> {
         self.own.and_then(|schema| schema.field(name)).or_else(|| self.shared.field(name))
     }

@@ -1,4 +1,4 @@
-//! The latency histogram: the fixed bounds that all tools share, and what is read off it.
+//! The latency histogram: the fixed bounds that all tools share, and the values computed from it.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -10,7 +10,7 @@ const MAX_BITS: u32 = 40;
 /// How many buckets there are; `HIST_BUCKETS` in `bpf/include/hist.h`.
 pub const BUCKETS: usize = ((MAX_BITS - SUB_BITS + 1) << SUB_BITS) as usize;
 
-/// A histogram as the kernel's side keeps it; `struct hist` in `bpf/include/hist.h`.
+/// A histogram as the BPF programs keep it; `struct hist` in `bpf/include/hist.h`.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct RawHist {
@@ -18,7 +18,7 @@ pub struct RawHist {
     pub sum_ns: u64,
     /// The largest value.
     pub max_ns: u64,
-    /// The complement of the smallest value, so that 0 is none.
+    /// The complement of the smallest value, so that 0 means none.
     pub min_complement_ns: u64,
     /// How many values fell in each bucket.
     pub buckets: [u32; BUCKETS],
@@ -45,7 +45,7 @@ pub fn bucket_of(ns: u64) -> usize {
     ((shift << SUB_BITS) as u64 + (ns >> shift)) as usize
 }
 
-/// The value that stands for all in a bucket: the one whose relative distance to both bounds is the same, at
+/// The value that represents all in a bucket: its relative distance to both bounds is the same, at
 /// most 3.03 %.
 fn middle_ns(bucket: usize) -> u64 {
     let (low, high) = bounds_ns(bucket);
@@ -58,7 +58,7 @@ fn middle_ns(bucket: usize) -> u64 {
 #[derive(Clone)]
 pub struct Hist {
     sum_ns: u64,
-    /// The largest value, and the complement of the smallest; 0 where none is known.
+    /// The largest value, and the complement of the smallest; 0 if unknown.
     max_ns: u64,
     min_complement_ns: u64,
     buckets: Vec<u64>,
@@ -71,7 +71,7 @@ impl Default for Hist {
 }
 
 impl Hist {
-    /// Adds what one bank of the kernel's side holds.
+    /// Adds the contents of one bank of the BPF programs.
     pub fn add_raw(&mut self, raw: &RawHist) {
         self.sum_ns += raw.sum_ns;
         self.max_ns = self.max_ns.max(raw.max_ns);
@@ -87,9 +87,10 @@ impl Hist {
         self.buckets.iter_mut().zip(&other.buckets).for_each(|(sum, more)| *sum += more);
     }
 
-    /// Adds so many values of the bucket with this upper bound, in microseconds, as [`Hist::non_empty`] tells it.
+    /// Adds a number of values to the bucket with this upper bound, in microseconds, as
+    /// [`Hist::non_empty`] returns it.
     pub fn add_bucket(&mut self, upper_us: f64, count: u64) {
-        // Bounds are whole nanoseconds; what is none falls into the bucket that holds it.
+        // Bounds are whole nanoseconds; another value falls into the bucket that holds it.
         let last_ns = ((upper_us * 1_000.0).round() as u64).saturating_sub(1);
         self.buckets[bucket_of(last_ns)] += count;
     }
@@ -110,7 +111,8 @@ impl Hist {
         filled.map(|(bucket, count)| (micros(bounds_ns(bucket).1), *count)).collect()
     }
 
-    /// Counts per factor of four from 1 µs up, for a small picture; the ends take what lies beyond.
+    /// Counts per factor of four from 1 µs up, for a small picture; the ends include what lies
+    /// beyond.
     pub fn coarse(&self, columns: usize) -> Vec<u64> {
         let mut coarse = vec![0; columns];
         for (bucket, count) in self.buckets.iter().enumerate() {
@@ -120,7 +122,7 @@ impl Hist {
         coarse
     }
 
-    /// What the record tells of these values.
+    /// The statistics in a record.
     pub fn summary(&self) -> Summary {
         let count = self.count();
         if count == 0 {
@@ -133,9 +135,10 @@ impl Hist {
         Summary { count, min: Some(min), mean: Some(mean), p50, p90, p99, p999, max: Some(max) }
     }
 
-    /// The smallest and the largest value, in microseconds, where there is any: exact where the kernel's side could keep
-    /// them. It keeps another one than it should where two processors came at once and it cannot compare and exchange:
-    /// then the middle of the bucket stands for it, and the mean lies between the two in any case.
+    /// The smallest and the largest value, in microseconds, if there is any: exact if the BPF
+    /// programs could keep them. Without compare-and-exchange, two concurrent updates may keep the
+    /// wrong one: then the middle of the bucket is used, and the mean lies between the two in any
+    /// case.
     fn extremes_us(&self, mean: f64) -> (f64, f64) {
         let first = self.buckets.iter().position(|count| *count > 0).unwrap_or_default();
         let last = self.buckets.iter().rposition(|count| *count > 0).unwrap_or_default();
@@ -166,7 +169,7 @@ impl Hist {
     }
 }
 
-/// What is read off a histogram, in microseconds; nothing where there are no values.
+/// The statistics of a histogram, in microseconds; none if there are no values.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Summary {
     /// How many values.
@@ -289,9 +292,9 @@ mod tests {
         let mut hdr = hdrhistogram::Histogram::<u64>::new_with_bounds(1, 1 << MAX_BITS, 1).unwrap();
         values.iter().for_each(|value| hdr.record(*value).unwrap());
         let shares = [0.0, 0.001, 0.25, 0.5, 0.9, 0.99, 0.999, 1.0];
-        for (share, told) in shares.into_iter().zip(hist.quantiles(shares)) {
+        for (share, found) in shares.into_iter().zip(hist.quantiles(shares)) {
             let bucket = bucket_of(hdr.value_at_quantile(share));
-            assert_eq!(told, Some(micros(middle_ns(bucket))), "{share}");
+            assert_eq!(found, Some(micros(middle_ns(bucket))), "{share}");
         }
     }
 
@@ -301,9 +304,9 @@ mod tests {
         for bucket in bucket_of(100)..=bucket_of(1_000_000_000_000) {
             let (low, high) = bounds_ns(bucket);
             for value in [low, high - 1] {
-                let told = hist_of(&[value]).summary().p99.unwrap() * 1_000.0;
-                let off = (told - value as f64).abs() / value as f64;
-                assert!(off <= 0.032, "{value} ns told as {told}: {off}");
+                let p99 = hist_of(&[value]).summary().p99.unwrap() * 1_000.0;
+                let off = (p99 - value as f64).abs() / value as f64;
+                assert!(off <= 0.032, "{value} ns reported as {p99}: {off}");
             }
         }
     }
@@ -313,18 +316,18 @@ mod tests {
         let mut values: Vec<u64> = (1..=10_007u64).map(|i| i * i * 13 + 500).collect();
         values.sort_unstable();
         let summary = hist_of(&values).summary();
-        for (quantile, told) in
+        for (quantile, found) in
             [(0.5, summary.p50), (0.9, summary.p90), (0.99, summary.p99), (0.999, summary.p999)]
         {
             let exact = values[(quantile * values.len() as f64).ceil() as usize - 1] as f64 / 1_000.0;
-            assert!((told.unwrap() - exact).abs() / exact <= 0.032, "{quantile}: {told:?} for {exact}");
+            assert!((found.unwrap() - exact).abs() / exact <= 0.032, "{quantile}: {found:?} for {exact}");
         }
         let mean = values.iter().sum::<u64>() as f64 / values.len() as f64 / 1_000.0;
         assert!((summary.mean.unwrap() - mean).abs() < 0.001);
     }
 
     #[test]
-    fn buckets_that_were_told_make_the_same_histogram() {
+    fn printed_buckets_make_the_same_histogram() {
         let values: Vec<u64> = (0..2_000u64).map(|i| i * i * i).chain([0, 1, u64::MAX >> 1]).collect();
         let (hist, mut again) = (hist_of(&values), Hist::default());
         hist.non_empty().into_iter().for_each(|(upper, count)| again.add_bucket(upper, count));
@@ -340,11 +343,11 @@ mod tests {
     }
 
     #[test]
-    fn one_value_is_told_exactly() {
+    fn one_value_is_exact() {
         for value in [0, 1, 17, 1_234_567, (1 << 40) + 12_345] {
-            let told = hist_of(&[value]).summary();
+            let found = hist_of(&[value]).summary();
             let exact = Some(micros(value));
-            let all = [told.min, told.mean, told.p50, told.p90, told.p99, told.p999, told.max];
+            let all = [found.min, found.mean, found.p50, found.p90, found.p99, found.p999, found.max];
             assert_eq!(all, [exact; 7], "{value}");
         }
     }
@@ -352,21 +355,21 @@ mod tests {
     #[test]
     fn extremes_are_exact_and_all_else_lies_between() {
         let values: Vec<u64> = (1..=1_009u64).map(|i| i * 7_919 % 1_009 * 1_013 + 5).collect();
-        let told = hist_of(&values).summary();
+        let found = hist_of(&values).summary();
         let (min, max) = (values.iter().min().unwrap(), values.iter().max().unwrap());
-        assert_eq!((told.min, told.max), (Some(micros(*min)), Some(micros(*max))));
-        let rising = [told.min, told.p50, told.p90, told.p99, told.p999, told.max];
-        assert!(rising.is_sorted() && told.min <= told.mean && told.mean <= told.max, "{told:?}");
+        assert_eq!((found.min, found.max), (Some(micros(*min)), Some(micros(*max))));
+        let rising = [found.min, found.p50, found.p90, found.p99, found.p999, found.max];
+        assert!(rising.is_sorted() && found.min <= found.mean && found.mean <= found.max, "{found:?}");
     }
 
-    /// As where two processors came at once, and the kernel cannot compare and exchange.
+    /// As after two concurrent updates without compare-and-exchange.
     #[test]
     fn extremes_that_got_lost_are_read_off_the_buckets() {
         let mut hist = hist_of(&[1_000, 50_000, 1_000_000]);
         (hist.max_ns, hist.min_complement_ns) = (50_000, !50_000);
-        let told = hist.summary();
-        let off = |told: Option<f64>, exact: f64| (told.unwrap() - exact).abs() / exact;
-        assert!(off(told.min, 1.0) <= 0.032 && off(told.max, 1_000.0) <= 0.032, "{told:?}");
-        assert!(told.min <= told.mean && told.mean <= told.max, "{told:?}");
+        let found = hist.summary();
+        let off = |found: Option<f64>, exact: f64| (found.unwrap() - exact).abs() / exact;
+        assert!(off(found.min, 1.0) <= 0.032 && off(found.max, 1_000.0) <= 0.032, "{found:?}");
+        assert!(found.min <= found.mean && found.mean <= found.max, "{found:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! A hash map of the kernel's, read or emptied by few system calls.
+//! A hash map of the kernel, read or emptied by few system calls.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -7,18 +7,20 @@ use libbpf_rs::{Map, MapCore};
 use libbpf_sys::{bpf_map_lookup_and_delete_batch, bpf_map_lookup_batch};
 use rustix::io::Errno;
 
-/// How many are read by one call. A call hands on whole slots of the hash table: more than a slot ever holds.
+/// How many entries are read by one call. A call returns whole slots of the hash table: this is
+/// more than a slot ever holds.
 const AT_ONCE: usize = 128;
 
-/// Hands on each key and value, and removes it. Nobody may add to the map meanwhile.
+/// Passes on each key and value, and removes it. No program may add to the map during this time.
 ///
 /// # Errors
-/// When the kernel refuses, e.g. for want of CAP_BPF before Linux 6.5.
+/// When the kernel refuses, e.g. without CAP_BPF before Linux 6.5.
 pub fn drain(map: &Map<'_>, each: impl FnMut(&[u8], &[u8])) -> io::Result<()> {
     call(map, true, each)
 }
 
-/// Hands on each key and value. What is added meanwhile may be among them or not; nothing may be removed.
+/// Passes on each key and value. Entries added during the call may be included or not; none may be
+/// removed.
 ///
 /// # Errors
 /// As for `drain`.
@@ -32,7 +34,7 @@ fn call(map: &Map<'_>, removes: bool, mut each: impl FnMut(&[u8], &[u8])) -> io:
     let mut at_once = AT_ONCE;
     let mut keys = vec![0u8; at_once * key_size];
     let mut values = vec![0u8; at_once * value_size];
-    // Where the next call goes on: a slot's number.
+    // Where the next call continues: the number of a slot.
     let (mut from, mut next) = (None::<u32>, 0u32);
     let opts = libbpf_sys::bpf_map_batch_opts {
         sz: size_of::<libbpf_sys::bpf_map_batch_opts>() as libbpf_sys::size_t,
@@ -55,14 +57,14 @@ fn call(map: &Map<'_>, removes: bool, mut each: impl FnMut(&[u8], &[u8])) -> io:
         let error = (result < 0).then(|| io::Error::from_raw_os_error(-result));
         let over = match error.as_ref().and_then(Errno::from_io_error) {
             Some(Errno::INTR) => continue,
-            // A slot holds more than there was room for: it is asked for again.
+            // A slot holds more than the buffer had room for: it is read again.
             Some(Errno::NOSPC) => {
                 at_once *= 2;
                 keys.resize(at_once * key_size, 0);
                 values.resize(at_once * value_size, 0);
                 continue;
             }
-            // There is no more: what `count` says was read all the same.
+            // The end of the map: the `count` entries were read all the same.
             Some(Errno::NOENT) => true,
             _ => match error {
                 Some(error) => return Err(error),

@@ -1,11 +1,11 @@
 //! Numbers and texts out of the records of a ring buffer.
 
-/// The number at this place, if the record is so long.
+/// The number at this offset, if the record is long enough.
 pub fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
-/// The number at this place, if the record is so long.
+/// The number at this offset, if the record is long enough.
 pub fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_ne_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
 }

@@ -1,4 +1,5 @@
-//! Programs whose compare-and-exchange may as well be a plain store, on kernels that know none (before Linux 5.12).
+//! Programs whose compare-and-exchange may be a plain store, on kernels without it (before Linux
+//! 5.12).
 
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::OnceLock;
@@ -11,22 +12,23 @@ use rustix::io::Errno;
 
 /// `*(u64 *)(dst + off)`, compared with R0 and exchanged.
 const ATOMIC: u32 = BPF_STX | BPF_DW | BPF_ATOMIC;
-/// The same stored to.
+/// The same as a plain store.
 const STORE: u32 = BPF_STX | BPF_DW | BPF_MEM;
 
-/// Makes plain stores of all that compares and exchanges in an object's programs, where the kernel cannot do that. The
-/// programs then go on as if nothing had come between. To be called before loading, of programs for which that is no more
-/// than a value that one of two processors writes over another's.
+/// Turns each compare-and-exchange in an object's programs into a plain store, on kernels without
+/// it. The programs then continue as if nothing had happened in between. To be called before
+/// loading, and only for programs in which one of two processors may overwrite the other's value.
 ///
 /// # Errors
-/// When libbpf does not take the programs.
+/// When libbpf does not accept the programs.
 pub fn store_where_missing(object: &mut OpenObject) -> libbpf_rs::Result<()> {
     if kernel_exchanges() {
         return Ok(());
     }
     for program in object.progs_mut() {
         let program = program.as_libbpf_object().as_ptr();
-        // SAFETY: the program's own instructions, as many as it says; nothing changes them while they are read.
+        // SAFETY: the program's own instructions, as many as it has; nothing changes them while
+        // they are read.
         let instructions = unsafe {
             std::slice::from_raw_parts(
                 libbpf_sys::bpf_program__insns(program),
@@ -35,7 +37,8 @@ pub fn store_where_missing(object: &mut OpenObject) -> libbpf_rs::Result<()> {
         };
         let mut stored = instructions.to_vec();
         stored.iter_mut().for_each(store);
-        // SAFETY: libbpf copies them; they are as many as before, so that what it knows of their places holds.
+        // SAFETY: libbpf copies them; their number is unchanged, so the offsets that libbpf has
+        // stored hold.
         let set =
             unsafe { libbpf_sys::bpf_program__set_insns(program, stored.as_mut_ptr(), stored.len() as u64) };
         if set < 0 {
@@ -52,7 +55,7 @@ fn store(instruction: &mut bpf_insn) {
     }
 }
 
-/// Whether the kernel compares and exchanges: it is asked once, by a program that does.
+/// Whether the kernel has compare-and-exchange: tested once, with a program that uses it.
 fn kernel_exchanges() -> bool {
     static EXCHANGES: OnceLock<bool> = OnceLock::new();
     *EXCHANGES.get_or_init(|| {
@@ -69,7 +72,8 @@ fn kernel_exchanges() -> bool {
             instruction(ATOMIC, 10, 0, -8, BPF_CMPXCHG),
             instruction(BPF_JMP | BPF_EXIT, 0, 0, 0, 0),
         ];
-        // SAFETY: as many instructions as are said, and strings that end; all outlive the call.
+        // SAFETY: the number of instructions is correct, the strings end with a NUL, and all
+        // outlive the call.
         let loaded = unsafe {
             libbpf_sys::bpf_prog_load(
                 libbpf_sys::BPF_PROG_TYPE_SOCKET_FILTER,
@@ -84,7 +88,7 @@ fn kernel_exchanges() -> bool {
             // SAFETY: a descriptor that the kernel has just handed out.
             drop(unsafe { OwnedFd::from_raw_fd(loaded) });
         }
-        // Anything else is no answer: then the tool's own programs get it.
+        // Any other error is not an answer: the tool's own programs will fail with it.
         loaded != -Errno::INVAL.raw_os_error()
     })
 }

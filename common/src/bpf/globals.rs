@@ -29,14 +29,14 @@ pub fn map<'a>(object: &'a Object, name: &str) -> Result<Map<'a>> {
     map.ok_or_else(|| Failure::failed(format!("the object has no map {name}")))
 }
 
-/// A variable of 32 bits that a loaded object shares with us. Its initial value must be 0.
+/// A variable of 32 bits that a loaded object shares with user space. Its initial value must be 0.
 pub fn shared_u32<'a>(object: &'a Object, name: &str) -> Result<&'a AtomicU32> {
     let at = shared(object, name, size_of::<u32>())?;
     // SAFETY: naturally aligned, in a mapping that lives as long as the object, and the kernel writes it too.
     Ok(unsafe { AtomicU32::from_ptr(at.cast()) })
 }
 
-/// A variable of 64 bits that a loaded object shares with us. Its initial value must be 0.
+/// A variable of 64 bits that a loaded object shares with user space. Its initial value must be 0.
 pub fn shared_u64<'a>(object: &'a Object, name: &str) -> Result<&'a AtomicU64> {
     let at = shared(object, name, size_of::<u64>())?;
     // SAFETY: as above.
@@ -46,7 +46,8 @@ pub fn shared_u64<'a>(object: &'a Object, name: &str) -> Result<&'a AtomicU64> {
 fn shared(object: &Object, name: &str, size: usize) -> Result<*mut u8> {
     let mut len = 0;
     let section = object.maps().find(|map| map.name().to_string_lossy().ends_with(".bss"));
-    // SAFETY: the map belongs to the object, which is loaded; the mapping's size comes back in `len`.
+    // SAFETY: the map belongs to the object, which is loaded; the mapping's size is returned in
+    // `len`.
     let data = section.map(|map| unsafe {
         libbpf_sys::bpf_map__initial_value(map.as_libbpf_object().as_ptr(), &raw mut len)
     });
@@ -61,7 +62,7 @@ fn shared(object: &Object, name: &str, size: usize) -> Result<*mut u8> {
     }
 }
 
-/// Where a variable stands in its section, and its size.
+/// The offset of a variable in its section, and its size.
 fn place(
     object: &impl AsRawLibbpf<LibbpfType = libbpf_sys::bpf_object>,
     section: &str,

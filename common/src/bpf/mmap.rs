@@ -1,5 +1,5 @@
-//! Totals that the kernel's side only ever adds to, read through a mapping: no system call, no update lost
-//! between a read and a reset. User space subtracts.
+//! Totals that the BPF programs only ever add to, read through a mapping: no system call, no update
+//! lost between a read and a reset. User space subtracts.
 
 use std::ptr::NonNull;
 
@@ -32,7 +32,7 @@ impl<T: Plain> MappedArray<T> {
         Self::mapped(map, ProtFlags::READ)
     }
 
-    /// The same, to be emptied, too.
+    /// The same, but writable, so that it can be cleared.
     pub fn map_writable(map: &dyn MapCore) -> Result<Self> {
         Self::mapped(map, ProtFlags::READ | ProtFlags::WRITE)
     }
@@ -68,8 +68,8 @@ impl<T: Plain> MappedArray<T> {
         self.len == 0
     }
 
-    /// A copy of an entry as it is now. The kernel goes on adding to it meanwhile: each number is whole, but
-    /// two of them may be an event apart.
+    /// A copy of an entry as it is now. The kernel may add to it at the same time: each number is
+    /// whole, but two of them may differ by an event.
     pub fn read(&self, index: usize) -> T {
         assert!(index < self.len, "entry {index} of {}", self.len);
         // SAFETY: within the mapping, aligned to 8 as all of the map's values are, and any bytes are a T.
@@ -92,7 +92,7 @@ impl<T: Plain> MappedArray<T> {
 }
 
 impl<const N: usize> MappedArray<[u64; N]> {
-    /// The totals over all banks.
+    /// The totals across all banks.
     pub fn sum(&self) -> [u64; N] {
         let mut sum = [0u64; N];
         for bank in 0..self.len {
@@ -111,7 +111,7 @@ impl<T> Drop for MappedArray<T> {
     }
 }
 
-/// Makes a bank of counters for each processor, before the object is loaded.
+/// Creates a bank of counters for each processor, before the object is loaded.
 pub(crate) fn size(object: &mut OpenObject) -> libbpf_rs::Result<()> {
     let cpus = num_possible_cpus()? as u32;
     object.maps_mut().filter(|map| map.name() == "counters").try_for_each(|mut map| map.set_max_entries(cpus))

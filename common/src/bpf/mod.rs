@@ -1,4 +1,4 @@
-//! What lies in the maps and globals of a loaded object, and how user space reads and sets it.
+//! The maps and globals of a loaded object, and how user space reads and sets them.
 
 pub mod batch;
 pub mod bytes;

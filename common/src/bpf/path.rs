@@ -1,4 +1,5 @@
-//! The path of a file, from the names that the kernel's side read on its way up; `bpf/include/path.h`.
+//! The path of a file, from the names that the BPF programs read on the way to the root;
+//! `bpf/include/path.h`.
 
 use super::bytes::u32_at;
 
@@ -7,14 +8,14 @@ const ROOM: usize = 1024 + 256;
 /// `enum path_end`.
 const ROOT: u32 = 1;
 const NOWHERE: u32 = 2;
-/// Beside the end.
+/// Set in addition to the end.
 const DELETED: u32 = 0x100;
-/// Where the names stand in `struct path_names`.
+/// The offset of the names in `struct path_names`.
 const NAMES: usize = 8;
 
-/// Reads a `struct path_names`: the path as `/proc/PID/fd` shows it, from the root of the process's mount namespace.
-/// It begins with `…/` where it was too long, and without a slash where the file is in no directory. Nothing where it
-/// has no name at all.
+/// Reads a `struct path_names`: the path as `/proc/PID/fd` shows it, from the root of the process's
+/// mount namespace. It begins with `…/` if it was too long, and has no leading slash if the file is
+/// in no directory. `None` if it has no name at all.
 pub fn decode(bytes: &[u8]) -> Option<String> {
     let end = u32_at(bytes, 4)?;
     let names = bytes.get(NAMES..NAMES + (u32_at(bytes, 0)? as usize).min(ROOM))?;

@@ -1,4 +1,5 @@
-//! Hooks: where a tool attaches, and the ways to, in order of preference. `plan` picks among them.
+//! Hooks: where a tool attaches, and the rungs of each, in order of preference. `plan` chooses
+//! among them.
 
 pub mod plan;
 pub(crate) mod refused;
@@ -8,16 +9,16 @@ use std::fmt;
 use caps::Capability;
 use clap::ValueEnum;
 
-/// Something that a tool must see happen.
+/// Something that a tool needs to see.
 #[derive(Clone, Copy, Debug)]
 pub struct Hook {
     /// Its name in `--check`.
     pub name: &'static str,
     /// The ways to see it, best first.
     pub rungs: &'static [Rung],
-    /// Whether the tool is of use without it.
+    /// Whether the tool is useful without it.
     pub optional: bool,
-    /// Whether a kernel without it has nothing of the kind to be seen.
+    /// Whether on a kernel without it there is nothing of the kind to see.
     pub absent_is_fine: bool,
 }
 
@@ -27,12 +28,13 @@ impl Hook {
         Self { name, rungs, optional: false, absent_is_fine: false }
     }
 
-    /// The same, but the tool is of use without it.
+    /// The same, but the tool is useful without it.
     pub const fn optional(self) -> Self {
         Self { optional: true, ..self }
     }
 
-    /// The same, but a kernel without it has nothing of the kind to be seen: only `--check` tells.
+    /// The same, but on a kernel without it there is nothing of the kind to see: only `--check`
+    /// reports it.
     pub const fn if_present(self) -> Self {
         Self { optional: true, absent_is_fine: true, ..self }
     }
@@ -43,9 +45,9 @@ impl Hook {
 pub struct Rung {
     /// Names of programs of the tool's object; their kind and target come from their own section.
     pub programs: &'static [&'static str],
-    /// What this rung cannot see, for `--check` and a line on stderr; none for a full one.
+    /// What this rung cannot see, for `--check` and a line on stderr; none if it sees everything.
     pub limitation: Option<&'static str>,
-    /// How it differs from a rung on the same targets, for `--check`; empty where the targets tell.
+    /// How it differs from a rung on the same targets, for `--check`; empty if the targets differ.
     pub variant: &'static str,
 }
 
@@ -55,18 +57,18 @@ impl Rung {
         Self { programs, limitation: None, variant: "" }
     }
 
-    /// The same, but with something that it cannot see.
+    /// The same, but with a limitation.
     pub const fn limitation(self, limitation: &'static str) -> Self {
         Self { limitation: Some(limitation), ..self }
     }
 
-    /// The same, told from others on the same targets by this.
+    /// The same, distinguished by this from others on the same targets.
     pub const fn variant(self, variant: &'static str) -> Self {
         Self { variant, ..self }
     }
 }
 
-/// The reason where a rung was not tried because of `--attach`.
+/// The reason for a rung that was not tried because of `--attach`.
 pub(crate) const NOT_ASKED_FOR: &str = "not what --attach asks for";
 
 /// How a program is attached.
@@ -80,7 +82,7 @@ pub enum Kind {
     Kprobe,
     /// A classic tracepoint, found through tracefs.
     Tracepoint,
-    /// An iterator: runs when it is read.
+    /// An iterator: runs when its file descriptor is read.
     Iter,
 }
 
@@ -120,12 +122,12 @@ pub struct Program {
     pub name: String,
     /// How it is attached.
     pub kind: Kind,
-    /// What to: a tracepoint, a function, a kind of object.
+    /// Its target: a tracepoint, a function, a type of kernel object.
     pub target: String,
 }
 
 impl Program {
-    /// Reads kind and target off an ELF section's name; nothing where it is of no known kind.
+    /// Derives kind and target from the name of an ELF section; `None` for an unknown kind.
     pub fn from_section(name: &str, section: &str) -> Option<Self> {
         let (prefix, target) = section.split_once('/')?;
         let kind = match prefix {
@@ -139,7 +141,8 @@ impl Program {
         Some(Self { name: name.to_string(), kind, target: target.to_string() })
     }
 
-    /// The target without the family of system calls, whose tracepoints tell it by their names.
+    /// The target without the family of system calls, which is clear from the names of their
+    /// tracepoints.
     pub fn short_target(&self) -> &str {
         self.target.strip_prefix("syscalls/").unwrap_or(&self.target)
     }
@@ -163,11 +166,11 @@ impl fmt::Display for Program {
 pub struct Refusal {
     /// In a few words.
     pub reason: String,
-    /// The kernel can, the caller may not.
+    /// The kernel can, but the caller is not permitted.
     pub not_permitted: bool,
-    /// It holds for all programs of the kind: no other needs to be tried.
+    /// It applies to all programs of the kind: no other needs to be tried.
     pub whole_kind: bool,
-    /// The capability that the caller lacks for it, where it is one.
+    /// The missing capability, if that is the cause.
     pub lacks: Option<Capability>,
 }
 
@@ -177,23 +180,23 @@ impl Refusal {
         Self { reason: reason.into(), not_permitted: false, whole_kind: false, lacks: None }
     }
 
-    /// Whether it was tried at all, or was not asked for.
+    /// Whether it was tried, rather than excluded by `--attach`.
     pub fn was_tried(&self) -> bool {
         self.reason != NOT_ASKED_FOR
     }
 
-    /// The caller may not, whichever program of the kind it is.
+    /// The caller is not permitted, for any program of the kind.
     pub fn not_permitted(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), not_permitted: true, whole_kind: true, lacks: None }
     }
 
-    /// The same, for want of a capability.
+    /// The same, because of a missing capability.
     pub fn lacking(self, capability: Capability) -> Self {
         Self { lacks: Some(capability), ..self }
     }
 }
 
-/// What the planner asks of a kernel.
+/// The planner's view of a kernel.
 pub trait Kernel {
     /// Whether this program can be attached here; if not, why.
     fn can_attach(&self, program: &Program) -> Result<(), Refusal>;

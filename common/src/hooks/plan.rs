@@ -1,5 +1,5 @@
-//! Which rung each hook takes: decided by a pure function, so that what is attached is planned, told and tested
-//! rather than discovered.
+//! Which rung each hook takes: decided by a pure function, so that what is attached is planned,
+//! reported and tested rather than discovered.
 
 use std::collections::BTreeSet;
 
@@ -12,15 +12,15 @@ pub struct Planned {
     pub hook: &'static str,
     /// The programs of the rung chosen; empty where there is none.
     pub chosen: Vec<Program>,
-    /// The rung chosen, in a word.
+    /// The rung chosen, in short.
     pub rung: Option<String>,
     /// What the rung chosen cannot see.
     pub limitation: Option<&'static str>,
     /// The rungs rejected, each with the reason.
     pub rejected: Vec<(String, Refusal)>,
-    /// Whether the tool is of use without this hook.
+    /// Whether the tool is useful without this hook.
     pub optional: bool,
-    /// Whether a kernel without it has nothing of the kind to be seen.
+    /// Whether on a kernel without it there is nothing of the kind to see.
     pub absent_is_fine: bool,
 }
 
@@ -53,24 +53,24 @@ impl Plan {
         self.programs().find(|program| program.name == name)
     }
 
-    /// Whether it relies on functions, which the compiler may have inlined here and there.
+    /// Whether it relies on functions, which the compiler may have inlined in some places.
     pub fn watches_functions(&self) -> bool {
         self.hooks.iter().any(Planned::watches_functions)
     }
 
-    /// Whether this hook does.
+    /// Whether this hook relies on functions.
     pub fn watches_functions_for(&self, hook: &str) -> bool {
         self.hooks.iter().any(|planned| planned.hook == hook && planned.watches_functions())
     }
 
-    /// A hook for want of which the tool is of no use: one that it needs, or where it needs none in particular and can
-    /// have none, the first.
+    /// A missing hook that makes the tool useless: one that it needs, or, if it needs none in
+    /// particular and none is available, the first.
     pub fn failing(&self) -> Option<&Planned> {
         let none = || self.hooks.first().filter(|_| self.programs().next().is_none());
         self.missing().next().or_else(none)
     }
 
-    /// The hooks that the tool needs and cannot have.
+    /// The needed hooks that are not available.
     pub fn missing(&self) -> impl Iterator<Item = &Planned> {
         self.hooks.iter().filter(|hook| hook.chosen.is_empty() && !hook.optional)
     }
@@ -120,7 +120,7 @@ fn plan_hook(
         .iter()
         .map(|rung| Ok((rung, find(rung, programs)?)))
         .collect::<Result<Vec<_>, String>>()?;
-    // A hook that can be had in one way only is not the one that --attach is about.
+    // A hook with only one possible rung is exempt from --attach.
     let forced =
         attach.kind().filter(|kind| rungs.iter().any(|(_, found)| found.iter().any(|p| p.kind == *kind)));
     for (rung, found) in rungs {
@@ -147,7 +147,8 @@ fn find(rung: &Rung, programs: &[Program]) -> Result<Vec<Program>, String> {
     rung.programs.iter().map(|name| find(name).ok_or(format!("no program {name}"))).collect()
 }
 
-/// The programs of a rung in one word: the kind once, then what each is attached to; and what tells it from others.
+/// A short description of a rung: the kind once, then the target of each program; and what
+/// distinguishes it from other rungs.
 pub fn describe(programs: &[Program], variant: &str) -> String {
     // The entry and the exit of a function have one target.
     let mut programs = programs.to_vec();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Kernel, Kind, Program, Refusal};
 
-/// A kernel, and what it has refused so far when it was tried: the only judge of what it allows.
+/// A kernel, and its refusals so far when programs were tried: only trying shows what it allows.
 pub struct KnownRefusals<K> {
     kernel: K,
     programs: BTreeMap<String, Refusal>,

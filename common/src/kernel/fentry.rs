@@ -1,5 +1,6 @@
-//! Whether this kernel lets functions be watched through trampolines (fentry, fexit). Some tell the types of all their
-//! functions, have ftrace, and still refuse: a program that does nothing is tried before one that does all.
+//! Whether this kernel allows functions to be watched through trampolines (fentry, fexit). Some
+//! kernels have BTF for all their functions, have ftrace, and still refuse: an empty program is
+//! tried first.
 
 use std::ffi::CStr;
 use std::os::fd::{FromRawFd, OwnedFd};
@@ -22,8 +23,8 @@ const fn instruction(code: u8) -> libbpf_sys::bpf_insn {
     }
 }
 
-/// Loads, but does not attach, a program that does nothing, for the function of this number. Only a refusal of the right to do so counts: whether the
-/// kernel can is for each function to be seen.
+/// Loads, but does not attach, an empty program for the function of this number. Only a missing
+/// permission counts as a refusal: whether the kernel can attach is tested per function.
 pub fn permitted(function: Option<u32>) -> Result<(), Refusal> {
     let Some(function) = function else {
         return Err(Refusal::missing("this kernel has no BTF of its functions"));
@@ -46,7 +47,7 @@ pub fn permitted(function: Option<u32>) -> Result<(), Refusal> {
         )
     };
     if fd >= 0 {
-        // SAFETY: a descriptor that the kernel has just handed out, and nobody else knows.
+        // SAFETY: a descriptor that the kernel has just returned, and that has no other owner.
         drop(unsafe { OwnedFd::from_raw_fd(fd) });
         return Ok(());
     }

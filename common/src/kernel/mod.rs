@@ -1,4 +1,4 @@
-//! What a kernel offers and what it refuses, asked of the kernel itself or of its files.
+//! What a kernel supports and what it refuses, from the kernel itself or from its files.
 
 pub mod btf;
 pub(crate) mod diagnosis;

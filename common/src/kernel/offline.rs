@@ -8,19 +8,21 @@ use cli::exit::{Failure, Result};
 use super::btf::Types;
 use crate::hooks::{Kernel, Kind, Program, Refusal};
 
-/// A kernel by its types and symbols. Whether a function is really called there only the kernel itself can prove.
+/// A kernel described by its types and symbols. Whether a function is really called there can be
+/// tested only on that kernel.
 pub struct Offline {
-    /// Of the kernel first, then of its modules.
+    /// The kernel's own first, then those of its modules.
     types: Vec<Types>,
     /// The names of `/proc/kallsyms`, one to a line, with a newline before the first.
     symbols: String,
 }
 
 impl Offline {
-    /// Reads a folder with a copy of `/sys/kernel/btf` and, in `symbols`, the names of `/proc/kallsyms`.
+    /// Reads a folder with a copy of `/sys/kernel/btf` and, in `symbols`, the names of
+    /// `/proc/kallsyms`.
     ///
     /// # Errors
-    /// Status 2 where something of that is not there.
+    /// Status 2 if one of these is missing.
     pub fn read(folder: &Path) -> Result<Self> {
         let wrong = |file: &str, error| {
             let path = folder.join(file);
@@ -40,7 +42,7 @@ impl Offline {
         })
     }
 
-    /// One of a module is followed by a tab and the module's name.
+    /// A module's symbol is followed by a tab and the module's name.
     fn has_symbol(&self, name: &str) -> bool {
         ["\n", "\t"].into_iter().any(|end| {
             memchr::memmem::find(self.symbols.as_bytes(), format!("\n{name}{end}").as_bytes()).is_some()
@@ -67,8 +69,9 @@ impl Kernel for Offline {
     }
 }
 
-/// What the kernel's own code calls a tracepoint of tracefs. Those of system calls share two tracepoints, and each has
-/// an event of its own (`SYSCALL_TRACE_EXIT_EVENT` of `linux/syscalls.h`).
+/// The name of a tracefs tracepoint in the kernel's own code. Those of system calls share two
+/// tracepoints, and each has an event of its own (`SYSCALL_TRACE_EXIT_EVENT` of
+/// `linux/syscalls.h`).
 fn tracepoint_symbol(target: &str) -> String {
     let (family, event) = target.split_once('/').unwrap_or(("", target));
     let call = event.strip_prefix("sys_").filter(|_| family == "syscalls");

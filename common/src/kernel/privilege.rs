@@ -1,4 +1,5 @@
-//! Rights: what a tool needs to attach, told before it fails, and given up once it has attached.
+//! Capabilities: what a tool needs to attach, checked before it fails, and dropped once it has
+//! attached.
 
 use caps::{CapSet, Capability, CapsHashSet};
 use cli::exit::{Failure, Result};
@@ -6,7 +7,8 @@ use cli::exit::{Failure, Result};
 use super::diagnosis::{Step, diagnose};
 use super::restrictions::{self, Restrictions};
 
-/// Refuses early, and by name, what the kernel would refuse later with a bare "operation not permitted".
+/// Refuses early, and by name, what the kernel would refuse later with only "operation not
+/// permitted".
 pub fn check() -> Result<()> {
     let effective = caps::read(None, CapSet::Effective).unwrap_or_default();
     if effective.contains(&Capability::CAP_SYS_ADMIN) {
@@ -24,7 +26,7 @@ pub fn check() -> Result<()> {
     )))
 }
 
-/// Refuses early, and says why, where bpf(2) is refused whatever is asked of it.
+/// Refuses early, with the cause, if bpf(2) is refused for any request.
 pub fn check_bpf() -> Result<()> {
     match restrictions::bpf() {
         None => Ok(()),
@@ -33,17 +35,18 @@ pub fn check_bpf() -> Result<()> {
     }
 }
 
-/// Gives up every capability, and the way to any other by running a program (`PR_SET_NO_NEW_PRIVS`), but for CAP_BPF
-/// where `works` fails without it: kernels before 6.5 refuse even to read a map to the unprivileged when
-/// `kernel.unprivileged_bpf_disabled` is set.
+/// Drops every capability, and the way to regain any by running a program (`PR_SET_NO_NEW_PRIVS`).
+/// CAP_BPF is kept if `works` fails without it: kernels before 6.5 refuse even to read a map to the
+/// unprivileged when `kernel.unprivileged_bpf_disabled` is set.
 ///
-/// Failing to give up a right is no reason not to measure: it is told to the caller, who may say so.
+/// A failure to drop capabilities does not stop the measurement: it is returned to the caller, who
+/// may report it.
 pub fn drop_all(works: impl Fn() -> bool) -> std::result::Result<(), caps::errors::CapsError> {
     let keep_bpf = CapsHashSet::from([Capability::CAP_BPF]);
     let had_bpf = caps::has_cap(None, CapSet::Permitted, Capability::CAP_BPF)?;
-    // No kernel refuses this. Root could else have them back by running a program; no tool does.
+    // No kernel refuses this. Otherwise root could regain them by running a program; no tool does.
     let _ = rustix::thread::set_no_new_privs(true);
-    // What cannot be inherited is not ambient either.
+    // What is not inheritable cannot be ambient either.
     caps::clear(None, CapSet::Inheritable)?;
     caps::clear(None, CapSet::Effective)?;
     if had_bpf && !works() {

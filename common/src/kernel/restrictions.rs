@@ -1,4 +1,4 @@
-//! What a system says of its restrictions: read where it tells, and asked by calls that do nothing.
+//! The system's restrictions: read where it exposes them, otherwise probed by calls without effect.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -10,23 +10,25 @@ use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// The user namespace that a system starts with (`PROC_USER_INIT_INO` of `linux/proc_ns.h`).
+/// The initial user namespace (`PROC_USER_INIT_INO` of `linux/proc_ns.h`).
 const FIRST_USER_NAMESPACE: &str = "user:[4026531837]";
 
-/// What the system says of its restrictions, and what it answers to harmless calls.
+/// The restrictions that the system exposes, and its answers to harmless calls.
 #[derive(Clone, Debug, Default)]
 pub struct Restrictions {
-    /// How the kernel is locked down: `none`, `integrity` or `confidentiality`; nothing where it does not tell.
+    /// How the kernel is locked down: `none`, `integrity` or `confidentiality`; `None` if it is not
+    /// exposed.
     pub lockdown: Option<String>,
-    /// A seccomp filter is at work.
+    /// A seccomp filter is active.
     pub seccomp: bool,
-    /// The capabilities are those of a user namespace, and count for nothing where BPF asks.
+    /// The capabilities are those of a user namespace, and do not count for BPF.
     pub user_namespace: bool,
-    /// The error by which bpf(2) is refused altogether: EPERM, EACCES or ENOSYS.
+    /// The error with which bpf(2) is refused for any request: EPERM, EACCES or ENOSYS.
     pub bpf: Option<Errno>,
     /// The same for perf_event_open(2), by which classic tracepoints and kprobes are attached.
     pub perf: Option<Errno>,
-    /// The limit of locked memory in bytes, where the kernel counts BPF's memory against it (before Linux 5.11).
+    /// The limit of locked memory in bytes, if the kernel counts BPF's memory against it (before
+    /// Linux 5.11).
     pub memlock: Option<u64>,
     /// `kernel.perf_event_paranoid`.
     pub paranoid: Option<i32>,
@@ -37,8 +39,8 @@ pub struct Restrictions {
 }
 
 impl Restrictions {
-    /// Gathers what there is. To be called by a process of one thread, whose limit of locked memory is changed and
-    /// changed back.
+    /// Gathers what is available. To be called by a process of one thread: its limit of locked
+    /// memory is changed and restored.
     pub fn gather() -> Self {
         let admin = caps::has_cap(None, CapSet::Effective, Capability::CAP_SYS_ADMIN).unwrap_or(false);
         let security = Security::open(admin);
@@ -59,20 +61,21 @@ impl Restrictions {
     }
 }
 
-/// Where security modules tell of themselves.
+/// Where security modules expose their state.
 struct Security(Option<OwnedFd>);
 
 impl Security {
-    /// What is mounted, else a file system of one's own that is attached nowhere and goes away with its descriptor.
+    /// The mounted file system, else a private one that is attached nowhere and is removed with its
+    /// descriptor.
     fn open(may_mount: bool) -> Self {
         let mounted = File::open("/sys/kernel/security").ok().map(OwnedFd::from);
-        let told = |root: &OwnedFd| open(root, "lsm").is_ok();
+        let has_lsm = |root: &OwnedFd| open(root, "lsm").is_ok();
         let own = || {
             let new = fsopen("securityfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
             fsconfig_create(&new)?;
             fsmount(&new, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::MOUNT_ATTR_RDONLY)
         };
-        Self(mounted.filter(told).or_else(|| may_mount.then(own)?.ok()))
+        Self(mounted.filter(has_lsm).or_else(|| may_mount.then(own)?.ok()))
     }
 
     fn read(&self, name: &str) -> Option<String> {
@@ -86,18 +89,18 @@ fn open(root: &OwnedFd, name: &str) -> rustix::io::Result<OwnedFd> {
     openat(root.as_fd(), name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
 }
 
-/// The word in brackets, by which the kernel marks the one of several that is in force.
+/// The word in brackets, by which the kernel marks the value in force.
 fn chosen(text: &str) -> Option<String> {
     Some(text.split_once('[')?.1.split_once(']')?.0.to_string())
 }
 
-/// What the kernel was told when it was booted, for callers that may not see its present state.
+/// Lockdown as set on the kernel command line, for callers that may not see its present state.
 fn locked_down_at_boot() -> Option<String> {
     let words = fs::read_to_string("/proc/cmdline").ok()?;
     Some(words.split_whitespace().find_map(|word| word.strip_prefix("lockdown="))?.to_string())
 }
 
-/// Whether a process's status tells of a seccomp filter (`SECCOMP_MODE_FILTER`).
+/// Whether a process's status shows a seccomp filter (`SECCOMP_MODE_FILTER`).
 fn filtered(status: &str) -> bool {
     status.lines().any(|line| line.strip_prefix("Seccomp:").is_some_and(|mode| mode.trim() == "2"))
 }
@@ -106,8 +109,8 @@ fn names(list: &str) -> Vec<String> {
     list.trim().split(',').filter(|name| !name.is_empty()).map(String::from).collect()
 }
 
-/// The error by which bpf(2) is refused, if it is: asked for a map and for a program of no kind, of which neither is
-/// made.
+/// The error with which bpf(2) is refused, if it is: called for a map and for a program of an
+/// invalid type, neither of which is created.
 pub fn bpf() -> Option<Errno> {
     let attributes = libbpf_sys::bpf_attr::default();
     [libbpf_sys::BPF_MAP_CREATE, libbpf_sys::BPF_PROG_LOAD]
@@ -115,8 +118,9 @@ pub fn bpf() -> Option<Errno> {
         .find_map(|command| refused(call_bpf(command, &attributes).err()?))
 }
 
-/// The error by which perf_event_open(2) is refused, if it is: asked for an event that never happens, of this process
-/// alone and outside of the kernel, which every level of `kernel.perf_event_paranoid` of the kernel's own allows.
+/// The error with which perf_event_open(2) is refused, if it is: called for an event that never
+/// occurs, of this process only and outside of the kernel, which every upstream level of
+/// `kernel.perf_event_paranoid` allows.
 fn perf() -> Option<Errno> {
     let mut attributes = libbpf_sys::perf_event_attr {
         type_: libbpf_sys::PERF_TYPE_SOFTWARE,
@@ -127,13 +131,13 @@ fn perf() -> Option<Errno> {
     attributes.set_disabled(1);
     attributes.set_exclude_kernel(1);
     attributes.set_exclude_hv(1);
-    // SAFETY: the attributes outlive the call and are as long as they say.
+    // SAFETY: the attributes outlive the call and have the size that they state.
     let answer = unsafe { libc::syscall(libc::SYS_perf_event_open, &raw const attributes, 0, -1, -1, 0) };
     close(result(answer)).err().and_then(refused)
 }
 
-/// Whether perf_event_open(2) asks for CAP_SYS_ADMIN: tried without it. Kernels of distributions (Debian's, for one) do
-/// where `kernel.perf_event_paranoid` is above 2.
+/// Whether perf_event_open(2) requires CAP_SYS_ADMIN: tried without it. Kernels of distributions
+/// (Debian's, for example) do if `kernel.perf_event_paranoid` is above 2.
 pub fn perf_asks_for_admin() -> bool {
     let admin = caps::has_cap(None, CapSet::Effective, Capability::CAP_SYS_ADMIN).unwrap_or(false);
     if admin && caps::drop(None, CapSet::Effective, Capability::CAP_SYS_ADMIN).is_err() {
@@ -141,7 +145,7 @@ pub fn perf_asks_for_admin() -> bool {
     }
     let answer = perf();
     if admin {
-        // It is still permitted, and so is there to be had again.
+        // It is still in the permitted set, so it can be raised again.
         let _ = caps::raise(None, CapSet::Effective, Capability::CAP_SYS_ADMIN);
     }
     answer == Some(Errno::ACCESS) && paranoid().is_some_and(|level| level > 2)
@@ -151,22 +155,23 @@ fn paranoid() -> Option<i32> {
     fs::read_to_string("/proc/sys/kernel/perf_event_paranoid").ok()?.trim().parse().ok()
 }
 
-/// Whether the kernel hands out the types of its modules, without which no trampoline can be put on a function of theirs
-/// (`bpf_obj_get_next_id` and `BPF_BTF_GET_FD_BY_ID` of kernel/bpf/syscall.c: for CAP_SYS_ADMIN alone).
-pub fn tells_of_modules() -> bool {
+/// Whether the kernel gives out the types of its modules, without which no trampoline can be
+/// attached to their functions (`bpf_obj_get_next_id` and `BPF_BTF_GET_FD_BY_ID` of
+/// kernel/bpf/syscall.c: for CAP_SYS_ADMIN alone).
+pub fn exposes_module_btf() -> bool {
     let mut first = 0;
     // SAFETY: the number outlives the call.
     let answer = unsafe { libbpf_sys::bpf_btf_get_next_id(0, &raw mut first) };
     answer != -libc::EPERM
 }
 
-/// Of the answers to a call, those by which it was not even looked at.
+/// The errors of a call that mean that it was not even examined.
 fn refused(errno: Errno) -> Option<Errno> {
     [Errno::PERM, Errno::ACCESS, Errno::NOSYS].contains(&errno).then_some(errno)
 }
 
-/// The limit of locked memory in bytes, if there is one and the kernel counts BPF's memory against it: then not even
-/// the smallest map can be had where the limit is nothing.
+/// The limit of locked memory in bytes, if there is one and the kernel counts BPF's memory against
+/// it: then not even the smallest map can be created with a limit of 0.
 pub fn memlock() -> Option<u64> {
     let limit = getrlimit(Resource::Memlock);
     let present = limit.current?;
@@ -177,20 +182,21 @@ pub fn memlock() -> Option<u64> {
     attributes.__bindgen_anon_1.value_size = 4;
     attributes.__bindgen_anon_1.max_entries = 1;
     let answer = call_bpf(libbpf_sys::BPF_MAP_CREATE, &attributes);
-    // What was lowered may be raised again as far as the hard limit, which is as it was.
+    // The lowered limit may be raised again up to the hard limit, which is unchanged.
     let _ = setrlimit(Resource::Memlock, limit);
     close(answer).is_err_and(|errno| errno == Errno::PERM).then_some(present)
 }
 
-/// Closes what a call opened, where it did.
+/// Closes the descriptor that a call returned, if it did.
 fn close(answer: rustix::io::Result<i32>) -> rustix::io::Result<()> {
-    // SAFETY: a descriptor that the kernel has just handed out, and nobody else knows.
+    // SAFETY: a descriptor that the kernel has just returned, and that has no other owner.
     answer.map(|descriptor| drop(unsafe { OwnedFd::from_raw_fd(descriptor) }))
 }
 
-/// bpf(2) itself: libbpf would try again with a higher limit of locked memory.
+/// bpf(2) itself: libbpf would retry with a higher limit of locked memory.
 fn call_bpf(command: u32, attributes: &libbpf_sys::bpf_attr) -> rustix::io::Result<i32> {
-    // SAFETY: the attributes outlive the call and are as long as it says; they hold no pointers.
+    // SAFETY: the attributes outlive the call and have the size that it states; they hold no
+    // pointers.
     let answer = unsafe {
         libc::syscall(libc::SYS_bpf, command, std::ptr::from_ref(attributes), size_of_val(attributes))
     };

@@ -1,4 +1,4 @@
-//! What the running kernel offers, asked of the kernel itself and never of its version.
+//! What the running kernel supports, determined from the kernel itself and never from its version.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashSet;
@@ -19,23 +19,23 @@ use super::fentry;
 use super::restrictions::{self, Restrictions};
 use crate::hooks::{Kernel, Kind, Program, Refusal};
 
-/// The names of all functions, those of modules included, whether they tell their types or not.
+/// The names of all functions, those of modules included, with or without BTF.
 const SYMBOLS: &str = "/proc/kallsyms";
-/// There where functions can be probed.
+/// Exists if functions can be probed.
 const KPROBE_PMU: &str = "/sys/bus/event_source/devices/kprobe";
-/// Where tracefs is found, in order; the last is where older systems have it.
+/// Where tracefs is mounted, in order; the last is its place on older systems.
 const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
-/// By which statfs(2) tells it (`linux/magic.h`).
+/// Its type in statfs(2) (`linux/magic.h`).
 const TRACEFS_MAGIC: u64 = 0x7472_6163;
 
-/// Whether anything in the running kernel's types has this name: false where it does not tell them.
+/// Whether anything in the running kernel's types has this name: false without BTF.
 pub fn kernel_names(name: &str) -> bool {
     Types::running().is_some_and(|types| types.has_name(name))
 }
 
-/// Whether programs that watch functions and tracepoints may keep something with a task: kernel commit a10787e6d58c
-/// ("bpf: Enable task local storage for tracing programs"), of Linux 5.13, has no name that types would tell. This
-/// helper's came with the same version, and was not taken to older ones.
+/// Whether tracing programs may use task storage: kernel commit a10787e6d58c ("bpf: Enable task
+/// local storage for tracing programs"), of Linux 5.13, has no name in the kernel's types. This
+/// helper was added in the same version, and was not backported.
 pub fn tasks_hold_storage() -> bool {
     kernel_names("BPF_FUNC_for_each_map_elem")
 }
@@ -44,17 +44,17 @@ pub fn tasks_hold_storage() -> bool {
 #[derive(Default)]
 pub struct Running {
     index: Option<Index>,
-    /// Functions that the kernel itself has not, and that are looked for in its modules.
+    /// Functions that the kernel itself does not have, to be looked up in its modules.
     missing: HashSet<String>,
     modules: OnceCell<Modules>,
     trampolines: OnceCell<Result<(), Refusal>>,
     symbols: OnceCell<String>,
-    /// What was done to the system on the way, for stderr.
+    /// Changes made to the system, for stderr.
     notes: RefCell<Vec<String>>,
 }
 
 impl Running {
-    /// Refuses a kernel that does not tell its types: nothing here can be loaded on it.
+    /// Refuses a kernel without BTF: nothing here can be loaded on it.
     pub fn check() -> exit::Result<()> {
         let types = Path::new(BTF).join(KERNEL);
         if types.exists() {
@@ -66,12 +66,13 @@ impl Running {
         )))
     }
 
-    /// What was done to the system meanwhile: told to the user, for nothing is mounted in silence.
+    /// Changes made to the system in the meantime, to be reported: nothing is mounted silently.
     pub fn take_notes(&self) -> Vec<String> {
         self.notes.take()
     }
 
-    /// With the index of the names that these programs ask about; without one, names are looked for one by one.
+    /// With the index of the names that these programs need; without one, names are looked up one
+    /// by one.
     pub fn of(index: Option<Index>, programs: &[Program]) -> Self {
         let absent = |program: &&Program| {
             program.kind == Kind::Fentry
@@ -81,7 +82,7 @@ impl Running {
         Self { index, missing, ..Self::default() }
     }
 
-    /// The functions of its modules, of those that programs attach to.
+    /// The functions of its modules that programs attach to.
     pub fn modules(&self) -> &Modules {
         self.modules.get_or_init(|| {
             let types = self.index.as_ref().zip(Types::running());
@@ -89,12 +90,12 @@ impl Running {
         })
     }
 
-    /// Where names are among its types, those that an object asks about.
+    /// The offsets of names among its types, of those that an object needs.
     pub fn index(&self) -> Option<&Index> {
         self.index.as_ref()
     }
 
-    /// Whether its types have what a program attaches to.
+    /// Whether its types have a program's target.
     pub fn types_have(&self, program: &Program) -> bool {
         match &self.index {
             Some(index) => target::number(program, index).is_some(),
@@ -106,13 +107,14 @@ impl Running {
         if self.types_have(program) { Ok(()) } else { Err(absent()) }
     }
 
-    /// Whether a trampoline can be put on this function, of the kernel itself or of a module that is there.
+    /// Whether a trampoline can be attached to this function, of the kernel itself or of a loaded
+    /// module.
     fn traced(&self, program: &Program) -> Result<(), Refusal> {
         let by_kernel = self.types_have(program);
         if !by_kernel && self.modules().function(&program.target).is_none() {
             return Err(absent());
         }
-        if !by_kernel && !restrictions::tells_of_modules() {
+        if !by_kernel && !restrictions::exposes_module_btf() {
             let why = "a function of a module, whose BTF the kernel gives only to CAP_SYS_ADMIN";
             let refusal = Refusal { whole_kind: false, ..Refusal::not_permitted(why) };
             return Err(refusal.lacking(Capability::CAP_SYS_ADMIN));
@@ -121,13 +123,13 @@ impl Running {
         self.trampolines.get_or_init(tried).clone()
     }
 
-    /// Whether a breakpoint can be put on this function. All symbols are read only where its type is not told.
+    /// Whether a kprobe can be placed on this function. All symbols are read only if it has no BTF.
     fn probed(&self, program: &Program) -> Result<(), Refusal> {
         if !Path::new(KPROBE_PMU).exists() {
             return Err(Refusal::missing("this kernel has no kprobes (CONFIG_KPROBE_EVENTS)"));
         }
         let symbols = || self.symbols.get_or_init(|| fs::read_to_string(SYMBOLS).unwrap_or_default());
-        // ADDRESS TYPE NAME, and of a module's also [MODULE].
+        // ADDRESS TYPE NAME, and for a module's also [MODULE].
         let is_it = |line: &str| line.split_ascii_whitespace().nth(2) == Some(&program.target);
         if self.types_have(program) || symbols().lines().any(is_it) { Ok(()) } else { Err(absent()) }
     }
@@ -136,7 +138,8 @@ impl Running {
         let root = self.tracefs()?;
         let number = root.join("events").join(target).join("id");
         match fs::metadata(&number) {
-            // It may be seen and yet not be read (6.18). By the rights that count: a process's own may differ.
+            // It may be visible and yet not readable (6.18). Checked with the effective ids: the
+            // real ones may differ.
             Ok(_) => match accessat(CWD, &number, Access::READ_OK, AtFlags::EACCESS) {
                 Err(Errno::ACCESS) => Err(unreadable(&root)),
                 _ => Ok(()),
@@ -146,19 +149,20 @@ impl Running {
         }
     }
 
-    /// Whether only root, or who may read all, finds tracepoints in tracefs: so it is unless it was mounted otherwise.
+    /// Whether only root, or a process that may read all files, can use tracefs: the default,
+    /// unless it was mounted otherwise.
     pub fn tracefs_is_closed(&self) -> bool {
         let lacks = |path: &Path, bits: u32| {
             fs::metadata(path).is_ok_and(|found| found.permissions().mode() & bits != bits)
         };
-        // Directories may be open where the files that tell an event's number are not (6.18).
+        // Directories may be open while the files with an event's number are not (6.18).
         let number = "events/sched/sched_process_fork/id";
         self.tracefs().is_ok_and(|root| {
             lacks(&root, 0o005) || lacks(&root.join("events"), 0o005) || lacks(&root.join(number), 0o004)
         })
     }
 
-    /// Finds tracefs, or mounts it where the kernel keeps a place for it.
+    /// Finds tracefs, or mounts it if the kernel has a mount point for it.
     fn tracefs(&self) -> Result<PathBuf, Refusal> {
         for root in TRACEFS.map(Path::new) {
             match fs::metadata(root.join("events")) {
@@ -169,7 +173,7 @@ impl Running {
         }
         let place = Path::new(TRACEFS[0]);
         let options = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-        // One that is there and has nothing in it is no better for being mounted twice.
+        // If it is mounted but empty, mounting it again does not help.
         let is_there = statfs(place).is_ok_and(|found| found.f_type as u64 == TRACEFS_MAGIC);
         if !is_there {
             mount("tracefs", place, "tracefs", options, None).map_err(|errno| unmountable(place, errno))?;

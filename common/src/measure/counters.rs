@@ -1,4 +1,4 @@
-//! Counters of the system, or of each owner.
+//! Counters for the system, or for each owner.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::bpf::globals::map;
 use crate::bpf::mmap::MappedCounters;
 use crate::owner::{By, Options, Owner};
 
-/// Whose counters, and what was added to each.
+/// The owner, and what was added to each counter.
 pub type Delta<const N: usize> = Vec<(Owner, [u64; N])>;
 
 /// What a tool with `bpf/include/owned_counters.h` counts.
@@ -22,7 +22,7 @@ pub struct Counters<'a, const N: usize> {
 }
 
 impl<'a, const N: usize> Counters<'a, N> {
-    /// The counters of a loaded object, of which the one at this place counts what was lost.
+    /// The counters of a loaded object; the counter at this index counts losses.
     ///
     /// # Errors
     /// A mistake in the tool itself: the object has none.
@@ -34,10 +34,10 @@ impl<'a, const N: usize> Counters<'a, N> {
         Ok(Self { system: MappedCounters::map(&map(object, "counters")?)?, owners, lost })
     }
 
-    /// The same, without what a self-test did, where these counted that.
+    /// The same, without what the self-test did, if these counted it.
     ///
     /// # Errors
-    /// As for `of`; when the kernel does not let them be read.
+    /// As for `of`; when the kernel refuses the read.
     pub fn after_selftest(object: &'a Object, options: &Options, lost: usize, counted: bool) -> Result<Self> {
         let mut counters = Self::of(object, options, lost)?;
         if counted {
@@ -46,21 +46,22 @@ impl<'a, const N: usize> Counters<'a, N> {
         Ok(counters)
     }
 
-    /// Whether owners are kept apart.
+    /// Whether owners are tracked separately.
     pub fn has_owners(&self) -> bool {
         self.owners.is_some()
     }
 
-    /// The owner that the bytes of a `struct owner` and a `struct names` behind each other tell of.
+    /// The owner described by the bytes of a `struct owner` followed by a `struct names`.
     pub fn owner(&mut self, bytes: &[u8]) -> Option<Owner> {
         let (key, names) = bytes.split_at_checked(Owner::KEY_BYTES)?;
         self.owners.as_mut()?.owner(key, names)
     }
 
-    /// What was added since the last call, and what was lost: of the system always, of owners where they were active.
+    /// What was added since the last call, and what was lost: for the system always, for owners if
+    /// they were active.
     ///
     /// # Errors
-    /// When the kernel does not let it be read.
+    /// When the kernel refuses the read.
     pub fn since_last(&mut self) -> Result<(Delta<N>, u64)> {
         let added = self.system.since_last();
         let lost = added[self.lost];
@@ -82,7 +83,8 @@ impl<'a, const N: usize> Counters<'a, N> {
     }
 }
 
-/// The busiest owner first; with --top all others at the end, as one; nobody, who did nothing, where there are none.
+/// The busiest owner first; with --top all others at the end, as one. If there are none, an unknown
+/// owner with zeros.
 pub fn busiest<const N: usize>(
     mut added: Delta<N>,
     options: &Options,
@@ -104,7 +106,7 @@ pub fn busiest<const N: usize>(
     added
 }
 
-/// What is taken back is added as a negative number: the sums wrap.
+/// A subtraction is added as a negative number: the sums wrap.
 fn add<const N: usize>(sum: &mut [u64; N], more: &[u64; N]) {
     sum.iter_mut().zip(more).for_each(|(sum, more)| *sum = sum.wrapping_add(*more));
 }

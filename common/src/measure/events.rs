@@ -1,4 +1,4 @@
-//! Events out of the ring buffer: in the order of their time, in batches, none lost in silence.
+//! Events from the ring buffer: in the order of time, in batches, with all losses counted.
 
 use std::cell::{Cell, RefCell};
 use std::cmp::Ordering;
@@ -19,37 +19,38 @@ use crate::output::{Row, Writer};
 
 /// Bytes of the ring buffer: some 5 000 process events, 100 ms of the highest fork rate measured.
 pub const RING_BYTES: u32 = 1 << 20;
-/// Two processors may take their times in one order and their places in the other; this much later the order
-/// is settled.
+/// Two processors may read the clock in one order and reserve records in the other; after this time
+/// the order is settled.
 const SETTLED: Duration = Duration::from_millis(5);
-/// A wake-up that crosses the reader's falling asleep may be missed: it looks again after this long.
+/// A wake-up just as the reader falls asleep may be missed: it checks again after this time.
 const BACKSTOP: Duration = Duration::from_millis(100);
-/// How often losses are looked for while events flow.
+/// How often losses are checked while events arrive.
 const LOSS_CHECK: Duration = Duration::from_secs(1);
 
-/// Where a tool's events come from.
+/// The source of a tool's events.
 pub struct Source<'a> {
     /// The loaded object, with the ring buffer `events` of `bpf/include/event.h`.
     pub object: &'a Object,
-    /// What was lost since it was last asked.
+    /// What was lost since the last call.
     pub lost: &'a mut dyn FnMut() -> u64,
 }
 
-/// Makes room for events before an object is loaded: so many bytes, a power of two, or none where they are not asked for.
+/// Sizes the ring buffer before an object is loaded: this many bytes, a power of two, or none
+/// without `--events`.
 pub fn configure(object: &mut OpenObject, bytes: Option<u32>) -> libbpf_rs::Result<()> {
     let map = object.maps_mut().find(|map| map.name() == "events");
     map.map_or(Ok(()), |mut map| match bytes {
         Some(bytes) => map.set_max_entries(bytes),
-        // Its memory is not needed; the code that would use it is never reached.
+        // Saves its memory; the code that would use it is never reached.
         None => map.set_autocreate(false),
     })
 }
 
-/// Writes a record for each event that is `wanted`, until asked to end, with what was lost before it. `decode` as for
-/// `read`.
+/// Writes a record for each event that is `wanted`, until asked to end, with what was lost before
+/// it. `decode` as for `read`.
 ///
 /// # Errors
-/// When stdout cannot be written to, and where events were lost that no record came after to tell of.
+/// When stdout cannot be written to, and when events were lost that no later record reports.
 pub fn write<E: Row>(
     tool: &'static str,
     common: &Common,
@@ -81,7 +82,7 @@ pub fn write<E: Row>(
     look();
     match lost.get() {
         0 => Ok(()),
-        // No record came after these that could have told of them.
+        // No later record reports these.
         lost => Err(Failure::failed(format!(
             "{lost} events were lost since the last record: the reader was too slow, or the kernel skipped a program"
         ))),
@@ -107,16 +108,17 @@ impl<E> PartialOrd for PendingEvent<E> {
     }
 }
 impl<E> Ord for PendingEvent<E> {
-    /// The earliest is the greatest, for it leaves the heap first.
+    /// The earliest is the greatest, because it leaves the heap first.
     fn cmp(&self, other: &Self) -> Ordering {
         (other.ns, other.place).cmp(&(self.ns, self.place))
     }
 }
 
-/// Reads a ring buffer until asked to end, handing on each event in the order of time.
+/// Reads a ring buffer until asked to end, passing on each event in the order of time.
 ///
-/// `decode` turns a record into an event and its time (CLOCK_MONOTONIC, nanoseconds); what it does not know is
-/// dropped. `emit` takes the events; `flush` is called when there are no more for now.
+/// `decode` turns a record into an event and its time (CLOCK_MONOTONIC, nanoseconds); records that
+/// it does not know are dropped. `emit` takes the events; `flush` is called when there are no more
+/// for now.
 ///
 /// # Errors
 /// Whatever `emit` and `flush` return ends the reading.
@@ -170,7 +172,8 @@ fn read<E>(
         }
         let now = Instant::now();
         let deadline = end.map_or(now + pause, |end| end.min(now + pause));
-        // Events that come while some are held are fetched with those: only a reader without any is woken.
+        // Events that arrive while others are held are fetched with those: the reader is woken only
+        // if it holds none.
         let watched = [(stdout.as_fd(), PollFlags::empty()), (ready, PollFlags::IN)];
         match stop.wait(Some(deadline), if waits { &watched[..1] } else { &watched }) {
             Woken::Stop => over = true,
@@ -180,7 +183,7 @@ fn read<E>(
     }
 }
 
-/// Bytes that are in the ring buffer, or on their way into it.
+/// Bytes that are in the ring buffer, or being written to it.
 fn available(ring: &RingBuffer<'_>) -> u64 {
     // SAFETY: the ring buffer is alive, and has the one ring that it was built with.
     unsafe {

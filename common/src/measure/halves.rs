@@ -1,4 +1,5 @@
-//! Two halves of what the kernel's side keeps: programs fill one while user space reads and empties the other.
+//! Two halves of the BPF programs' totals: programs fill one while user space reads and empties the
+//! other.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -9,16 +10,16 @@ use rustix::thread::{MembarrierCommand, membarrier};
 
 use crate::bpf::globals::shared_u32;
 
-/// Longer than any program runs, where the kernel does not tell that all have ended.
+/// Longer than any program runs, if the kernel cannot report that all have ended.
 const PROGRAMS_END: Duration = Duration::from_millis(50);
 
-/// Which half is filled.
+/// Which half is being filled.
 pub struct Halves<'a> {
     filled: &'a AtomicU32,
 }
 
 impl<'a> Halves<'a> {
-    /// By the variable of a loaded object that says which, 0 or 1.
+    /// From the variable of a loaded object that selects the half, 0 or 1.
     ///
     /// # Errors
     /// A mistake in the tool itself: the object has none.
@@ -26,8 +27,8 @@ impl<'a> Halves<'a> {
         Ok(Self { filled: shared_u32(object, variable)? })
     }
 
-    /// Has programs fill the other half, and waits until none adds to the one that they filled: its number. It may be
-    /// read and must be emptied before the next call.
+    /// Switches programs to the other half, waits until none adds to the previous one, and returns
+    /// its number. It may be read and must be emptied before the next call.
     pub fn flip(&self) -> usize {
         let full = self.filled.load(Ordering::Relaxed) & 1;
         self.filled.store(1 - full, Ordering::SeqCst);
@@ -36,8 +37,9 @@ impl<'a> Halves<'a> {
     }
 }
 
-/// Waits until no program that runs now runs any more: programs run within RCU's read side, and this command waits for a
-/// grace period (`membarrier` of kernel/sched/membarrier.c). With nohz_full there is none.
+/// Waits until all programs that are running now have ended: programs run in an RCU read-side
+/// section, and this command waits for a grace period (`membarrier` of kernel/sched/membarrier.c).
+/// It is not available with nohz_full.
 fn until_programs_end() {
     if membarrier(MembarrierCommand::Global).is_err() {
         std::thread::sleep(PROGRAMS_END);

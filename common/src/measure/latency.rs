@@ -1,4 +1,4 @@
-//! Calls that are timed: how long they took and how many failed, of the system or of each owner.
+//! Timed calls: how long they took and how many failed, for the system or for each owner.
 
 use cli::exit::Result;
 use libbpf_rs::Object;
@@ -31,24 +31,24 @@ impl Total for Stats {
     }
 }
 
-/// What came under a key.
+/// What was measured under a key.
 #[derive(Default)]
 pub struct CallStats {
     /// Calls that failed.
     pub errors: u64,
-    /// How long all took.
+    /// How long all of them took.
     pub duration: Hist,
 }
 
 impl CallStats {
-    /// Whether anything came.
+    /// Whether nothing was measured.
     pub fn is_empty(&self) -> bool {
-        // An error may be there an instant before its call.
+        // An error may be counted an instant before its call.
         self.errors == 0 && self.duration.count() == 0
     }
 }
 
-/// What is measured of so many keys.
+/// The latencies of a number of keys.
 pub struct CallLatencies<'a> {
     totals: PerKey<'a, Stats>,
     keys: usize,
@@ -56,28 +56,29 @@ pub struct CallLatencies<'a> {
 }
 
 impl<'a> CallLatencies<'a> {
-    /// What a loaded object keeps, with so many banks to a key.
+    /// The totals of a loaded object, with this many banks to a key.
     ///
     /// # Errors
-    /// A mistake in the tool itself: the object keeps none.
+    /// A mistake in the tool itself: the object has none.
     pub fn of(object: &'a Object, keys: usize, banks: u32, options: &'a Options) -> Result<Self> {
         Ok(Self { totals: PerKey::of(object, &map(object, "stats")?, banks, options)?, keys, options })
     }
 
-    /// What came since the last call: by key, and under each key the busiest owner first; with --top, the others last.
+    /// What was measured since the last call: by key, and under each key the busiest owner first;
+    /// with --top, the others last.
     ///
     /// # Errors
-    /// When the kernel does not let it be read.
+    /// When the kernel refuses the read.
     pub fn since_last(&mut self) -> Result<Vec<KeyDelta<CallStats>>> {
-        let mut came = self.totals.since_last(0..self.keys, |sum: &mut CallStats, total| {
+        let mut deltas = self.totals.since_last(0..self.keys, |sum: &mut CallStats, total| {
             sum.errors += total.errors;
             sum.duration.add_raw(&total.duration);
         })?;
-        came.retain(|came| !came.measured.is_empty());
+        deltas.retain(|delta| !delta.measured.is_empty());
         let merge = |sum: &mut CallStats, more: &CallStats| {
             sum.errors += more.errors;
             sum.duration.add(&more.duration);
         };
-        Ok(per_key::busiest(came, self.options, |measured| measured.duration.count(), merge))
+        Ok(per_key::busiest(deltas, self.options, |measured| measured.duration.count(), merge))
     }
 }

@@ -1,4 +1,5 @@
-//! What came in an interval or as an event: counters, totals and latencies, of the system or of each owner.
+//! What is measured per interval or as an event: counters, totals and latencies, for the system or
+//! for each owner.
 
 pub mod counters;
 pub mod events;

@@ -1,4 +1,5 @@
-//! Totals that the kernel's side keeps for each of several keys, in banks, and empties at each look.
+//! Totals that the BPF programs keep for each of several keys, in banks that are emptied at each
+//! read.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -12,7 +13,7 @@ use super::top;
 use crate::bpf::mmap::{MappedArray, Plain};
 use crate::owner::{By, Options, Owner};
 
-/// More banks than this spare no more contention, only cost memory.
+/// More banks than this reduce contention no further, and only cost memory.
 const MAX_BANKS: u32 = 8;
 
 /// How many banks, for the processors of this machine: a power of two.
@@ -20,7 +21,8 @@ pub fn banks() -> u32 {
     banks_for(num_possible_cpus().unwrap_or(1) as u32)
 }
 
-/// How many entries a map of totals needs, for so many keys and banks: each has two halves.
+/// How many entries a map of totals needs, for these numbers of keys and banks: each has two
+/// halves.
 pub fn entries(keys: u32, banks: u32) -> u32 {
     2 * keys * banks
 }
@@ -31,10 +33,10 @@ fn banks_for(cpus: u32) -> u32 {
 
 /// The totals of one key in one bank.
 pub trait Total: Plain + 'static {
-    /// Before anything came.
+    /// Without any event.
     const EMPTY: &'static Self;
 
-    /// Words at the begin of the struct, of which no event leaves all as they were.
+    /// Words at the begin of the struct: every event changes at least one of them.
     type Head: Plain + PartialEq;
 
     /// These words.
@@ -60,23 +62,23 @@ pub struct Totals<'a, T> {
 }
 
 impl<'a, T: Total> Totals<'a, T> {
-    /// Maps the totals of a loaded object, so many banks to a key.
+    /// Maps the totals of a loaded object, with this many banks to a key.
     ///
     /// # Errors
-    /// A mistake in the tool itself: the object keeps none.
+    /// A mistake in the tool itself: the object has none.
     pub fn of(object: &'a Object, map: &dyn MapCore, banks: u32) -> Result<Self> {
         let halves = Halves::of(object, "filled_half")?;
         Ok(Self { entries: MappedArray::map_writable(map)?, halves, banks: banks as usize })
     }
 
-    /// What came since the last call, until the next one.
+    /// What was counted since the last call; valid until the next one.
     pub fn take(&mut self) -> Taken<'_, T> {
         let half = self.halves.flip();
         Taken { entries: &mut self.entries, half, banks: self.banks }
     }
 }
 
-/// What came in an interval, under each key.
+/// What was counted in an interval, under each key.
 pub struct Taken<'a, T> {
     entries: &'a mut MappedArray<T>,
     /// Which half it is in.
@@ -85,11 +87,11 @@ pub struct Taken<'a, T> {
 }
 
 impl<T: Total> Taken<'_, T> {
-    /// Hands on what each bank of a key holds, of those that hold anything, and empties it.
+    /// Passes on the contents of each non-empty bank of a key, and empties it.
     pub fn each(&mut self, key: usize, mut add: impl FnMut(&T)) {
         for bank in key * self.banks..(key + 1) * self.banks {
             let entry = 2 * bank + self.half;
-            // Of a bank that holds nothing, its first cache line is read, not all of its kilobytes.
+            // If a bank is empty, only its first cache line is read, not all of its kilobytes.
             if self.entries.peek::<T::Head>(entry) != T::EMPTY.head() {
                 add(&self.entries.read(entry));
                 self.entries.clear(entry);
@@ -98,26 +100,27 @@ impl<T: Total> Taken<'_, T> {
     }
 }
 
-/// What a tool measured, of the system or of each owner.
+/// What a tool measured, for the system or for each owner.
 pub enum PerKey<'a, T> {
     /// In totals of a fixed set of keys.
     System(Totals<'a, T>),
-    /// In maps that have an entry for each.
+    /// In maps with an entry for each owner.
     Owners(Owners<'a>),
 }
 
-/// What came of one key, and whose it was.
+/// What was measured under one key, and the owner.
 pub struct KeyDelta<M> {
-    /// Whose.
+    /// The owner.
     pub owner: Owner,
-    /// The tool's own number for what was done.
+    /// A number for the kind of work, which the tool defines.
     pub key: usize,
     /// The sum.
     pub measured: M,
 }
 
 impl<'a, T: Total> PerKey<'a, T> {
-    /// What a loaded object keeps: in this map, so many banks to a key, or in its banks of owners.
+    /// The totals of a loaded object: in this map, with this many banks to a key, or in its banks
+    /// of owners.
     pub fn of(object: &'a Object, map: &dyn MapCore, banks: u32, options: &Options) -> Result<Self> {
         match options.by {
             By::System => Ok(Self::System(Totals::of(object, map, banks)?)),
@@ -125,24 +128,24 @@ impl<'a, T: Total> PerKey<'a, T> {
         }
     }
 
-    /// What came since the last call under each of these keys, where anything did; of owners under all. `add` adds a
-    /// total to a sum.
+    /// What was measured since the last call under each of these keys, without empty ones; for
+    /// owners under all keys. `add` adds a total to a sum.
     ///
     /// # Errors
-    /// When the kernel does not let it be read.
+    /// When the kernel refuses the read.
     pub fn since_last<M: Default>(
         &mut self,
         keys: impl Iterator<Item = usize>,
         mut add: impl FnMut(&mut M, &T),
     ) -> Result<Vec<KeyDelta<M>>> {
-        let mut came = Vec::new();
+        let mut deltas = Vec::new();
         match self {
             Self::System(totals) => {
                 let mut taken = totals.take();
                 for key in keys {
                     let mut sum = None;
                     taken.each(key, |total| add(sum.get_or_insert_default(), total));
-                    came.extend(sum.map(|measured| KeyDelta { owner: Owner::default(), key, measured }));
+                    deltas.extend(sum.map(|measured| KeyDelta { owner: Owner::default(), key, measured }));
                 }
             }
             Self::Owners(owners) if owners.repeat() => {
@@ -150,7 +153,7 @@ impl<'a, T: Total> PerKey<'a, T> {
                 for Owned { owner, key, total } in owners.flip_and_drain::<T>()? {
                     add(sums.entry((owner, key)).or_default(), &total);
                 }
-                came.extend(sums.into_iter().map(|((owner, key), measured)| KeyDelta {
+                deltas.extend(sums.into_iter().map(|((owner, key), measured)| KeyDelta {
                     owner,
                     key,
                     measured,
@@ -160,33 +163,34 @@ impl<'a, T: Total> PerKey<'a, T> {
                 for Owned { owner, key, total } in owners.flip_and_drain::<T>()? {
                     let mut measured = M::default();
                     add(&mut measured, &total);
-                    came.push(KeyDelta { owner, key, measured });
+                    deltas.push(KeyDelta { owner, key, measured });
                 }
             }
         }
-        Ok(came)
+        Ok(deltas)
     }
 }
 
-/// By key, and under each key the busiest owner first. With --top only those owners that have the most under all keys
-/// together; under each key the others come last, as one. `merge` adds one sum to another.
+/// By key, and under each key the busiest owner first. With --top only the owners with the most
+/// under all keys together; under each key the others come last, as one. `merge` adds one sum to
+/// another.
 pub fn busiest<M: Default>(
-    came: Vec<KeyDelta<M>>,
+    deltas: Vec<KeyDelta<M>>,
     options: &Options,
     size: impl Fn(&M) -> u64,
     mut merge: impl FnMut(&mut M, &M),
 ) -> Vec<KeyDelta<M>> {
     let mut sizes: HashMap<Owner, u64> = HashMap::new();
     if options.top.is_some() {
-        came.iter().for_each(|one| *sizes.entry(one.owner.clone()).or_default() += size(&one.measured));
+        deltas.iter().for_each(|one| *sizes.entry(one.owner.clone()).or_default() += size(&one.measured));
     }
     let mut owners: Vec<_> = sizes.into_iter().collect();
-    // The smaller owner first where two have done as much, so that all keys agree.
+    // Ties are broken by owner, so that all keys agree.
     owners.sort();
     let others: HashMap<Owner, u64> =
         top::split_largest(&mut owners, options.top, |(_, size)| *size).into_iter().collect();
     let (mut kept, mut together) = (Vec::new(), BTreeMap::<usize, M>::new());
-    for one in came {
+    for one in deltas {
         match others.contains_key(&one.owner) {
             true => merge(together.entry(one.key).or_default(), &one.measured),
             false => kept.push(one),
@@ -195,7 +199,7 @@ pub fn busiest<M: Default>(
     kept.sort_by_cached_key(|one| (one.key, Reverse(size(&one.measured))));
     let owner = Owner::others(options.by);
     kept.extend(together.into_iter().map(|(key, measured)| KeyDelta { owner: owner.clone(), key, measured }));
-    // It leaves those of a key in their order.
+    // A stable sort: the order within a key is kept.
     kept.sort_by_key(|one| one.key);
     kept
 }
@@ -206,19 +210,19 @@ mod tests {
 
     #[test]
     fn the_busiest_owners_of_all_keys_stay_and_the_others_are_added_up_under_each() {
-        let came =
+        let item =
             |comm: &str, key, measured: u64| KeyDelta { owner: Owner::comm(comm.into()), key, measured };
         let all =
-            || vec![came("c", 1, 2), came("a", 0, 3), came("b", 1, 9), came("b", 0, 1), came("c", 0, 4)];
-        let told = |top| {
+            || vec![item("c", 1, 2), item("a", 0, 3), item("b", 1, 9), item("b", 0, 1), item("c", 0, 4)];
+        let ranked = |top| {
             let options = Options { by: By::Comm, apps: None, top, map_size: 1 };
-            let came = busiest(all(), &options, |count| *count, |sum, more| *sum += more);
-            let told = came.into_iter().map(|one| (one.key, one.owner.comm.flatten().unwrap(), one.measured));
-            told.map(|(key, comm, count)| format!("{key}{comm}{count}")).collect::<Vec<_>>().join(" ")
+            let kept = busiest(all(), &options, |count| *count, |sum, more| *sum += more);
+            let rows = kept.into_iter().map(|one| (one.key, one.owner.comm.flatten().unwrap(), one.measured));
+            rows.map(|(key, comm, count)| format!("{key}{comm}{count}")).collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(told(None), "0c4 0a3 0b1 1b9 1c2");
-        assert_eq!(told(Some(2)), "0c4 0b1 0(other)3 1b9 1c2");
-        assert_eq!(told(Some(1)), "0b1 0(other)7 1b9 1(other)2");
+        assert_eq!(ranked(None), "0c4 0a3 0b1 1b9 1c2");
+        assert_eq!(ranked(Some(2)), "0c4 0b1 0(other)3 1b9 1c2");
+        assert_eq!(ranked(Some(1)), "0b1 0(other)7 1b9 1(other)2");
     }
 
     #[test]

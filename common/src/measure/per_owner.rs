@@ -1,4 +1,5 @@
-//! What the kernel's side keeps of each owner: two banks, one filled while the other is read and emptied.
+//! What the BPF programs keep for each owner: two banks, one filled while the other is read and
+//! emptied.
 
 use std::collections::HashMap;
 use std::io;
@@ -23,19 +24,20 @@ const NO_PREALLOC: u32 = 1;
 /// The key of `struct owner`, and the name in `struct names` at the end of `struct owned`.
 const COMM_LEN: usize = 16;
 
-/// Sets up an object before it is loaded: whose work is kept apart, in banks of which size.
+/// Sets up an object before it is loaded: the kind of owner, and the size of the banks.
 ///
 /// # Errors
-/// A mistake in the tool itself: the object knows no owners.
+/// A mistake in the tool itself: the object has no owners.
 pub(crate) fn configure(object: &mut OpenObject, options: &Options) -> libbpf_rs::Result<()> {
     let set = set_constant(object, "by", &(options.by as u32).to_ne_bytes());
     set.map_err(|failure| io::Error::other(failure.message))?;
     size(object, options)
 }
 
-/// Makes the banks so large, or leaves them out.
+/// Sizes the banks, or omits them.
 fn size(object: &mut OpenObject, options: &Options) -> libbpf_rs::Result<()> {
-    // From 6.1 on memory comes with the owners; before, it had to be there, or the kernel warned of it.
+    // From 6.1 on memory is allocated with the entries; earlier kernels need it preallocated, or
+    // print a warning.
     let comes_later = options.by != By::System && kernel_names("bpf_mem_alloc");
     let flags = if comes_later { NO_PREALLOC } else { 0 };
     for mut map in object.maps_mut().filter(|map| BANKS.iter().any(|name| map.name() == *name)) {
@@ -50,9 +52,9 @@ fn size(object: &mut OpenObject, options: &Options) -> libbpf_rs::Result<()> {
 
 /// What one owner did under one key.
 pub struct Owned<T> {
-    /// Whose it is.
+    /// The owner.
     pub owner: Owner,
-    /// The tool's own number for what was done.
+    /// A number for the kind of work, which the tool defines.
     pub key: usize,
     /// The total of the interval.
     pub total: T,
@@ -68,7 +70,7 @@ pub struct Owners<'a> {
 }
 
 impl<'a> Owners<'a> {
-    /// Those of a loaded object.
+    /// The banks of a loaded object.
     ///
     /// # Errors
     /// A mistake in the tool itself: the object has none.
@@ -82,11 +84,11 @@ impl<'a> Owners<'a> {
         })
     }
 
-    /// All that came since the last call, in no order. An owner may be there several times under a key: a group of
-    /// processes once for each, a cgroup's path for each cgroup that had it.
+    /// Everything since the last call, in no order. An owner may occur several times under a key: a
+    /// group of processes once for each process, a cgroup's path for each cgroup that had it.
     ///
     /// # Errors
-    /// When the kernel does not let the banks be read.
+    /// When the kernel refuses to let the banks be read.
     pub fn flip_and_drain<T: Plain>(&mut self) -> Result<Vec<Owned<T>>> {
         let full = self.halves.flip();
         let mut taken = Vec::new();
@@ -110,7 +112,7 @@ impl<'a> Owners<'a> {
         Ok(taken)
     }
 
-    /// The owner that a `struct owner` and a `struct names` tell of.
+    /// The owner described by a `struct owner` and a `struct names`.
     pub(crate) fn owner(&mut self, key: &[u8], names: &[u8]) -> Option<Owner> {
         match &mut self.ancestry {
             Some(ancestry) => process(key, names).map(|(_, process)| Owner::app(ancestry.group(&process))),
@@ -118,7 +120,7 @@ impl<'a> Owners<'a> {
         }
     }
 
-    /// Whether an owner may come several times under a key.
+    /// Whether an owner may occur several times under a key.
     pub(crate) fn repeat(&self) -> bool {
         matches!(self.by, By::App | By::Cgroup)
     }

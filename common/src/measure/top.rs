@@ -1,15 +1,16 @@
-//! `--top`: the busiest apart, all others together.
+//! `--top`: the busiest separately, all others together.
 
 use std::cmp::Reverse;
 
-/// Sorts by size, the largest first, and takes away what is beyond so many: all others, if there are any.
+/// Sorts by size, the largest first, and removes all after the first `top`: the others, if there
+/// are any.
 pub fn split_largest<T>(all: &mut Vec<T>, top: Option<u32>, size: impl Fn(&T) -> u64) -> Vec<T> {
     all.sort_by_cached_key(|one| Reverse(size(one)));
     let keep = top.map_or(usize::MAX, |top| top as usize).min(all.len());
     all.split_off(keep)
 }
 
-/// The same, and puts the others together as one, at the end.
+/// The same, and adds the others together as one, at the end.
 pub fn keep_largest<T>(
     all: &mut Vec<T>,
     top: Option<u32>,

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::Value;
 
-/// Remembers whether the header is out.
+/// Remembers whether the header was written.
 #[derive(Default)]
 pub struct Csv {
     headed: bool,

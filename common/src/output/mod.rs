@@ -11,25 +11,28 @@ use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 
 use cli::clock;
 use cli::exit::{Failure, Result};
-use cli::interval::{Account, Tick};
+use cli::interval::{ProgDelta, Tick};
 use jiff::Timestamp;
 use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
 
 use crate::options::{Common, Output};
 
-/// What a tool says of one key in one interval, or of one event: the fields between the header and `lost`.
+/// A tool's record for one key in one interval, or for one event: the fields between the header and
+/// `lost`.
 pub trait Row: Serialize + JsonSchema {
-    /// The fields that a person sees, in this order, by their names in the record; `Owner::COLUMN` for all of an owner's.
+    /// The fields of the table, in this order, by their names in the record; `Owner::COLUMN` for
+    /// all of an owner's.
     const TABLE: &'static [&'static str];
 
-    /// Whether a record tells of one event, not of an interval.
+    /// Whether a record is for one event, not for an interval.
     const EVENT: bool = false;
 
-    /// A text of any length, which a person sees at the end of the line.
+    /// A text of any length, shown at the end of a table's line.
     const TAIL: Option<&'static str> = None;
 
-    /// The least widths of columns of text, where the texts are known: the lines of the first interval are aligned, too.
+    /// The minimum widths of text columns, if the texts are known: so the lines of the first
+    /// interval are aligned, too.
     const WIDTHS: &'static [(&'static str, usize)] = &[];
 
     /// A small picture of the distribution beside each line: counts per factor of four from 1 µs up.
@@ -90,7 +93,7 @@ enum Format {
 }
 
 impl Writer {
-    /// A writer in the shape that the user asked for: else a table on a terminal, else JSON.
+    /// A writer in the format that the user asked for: else a table on a terminal, else JSON.
     pub fn new(tool: &'static str, common: &Common) -> Self {
         let default = if io::stdout().is_terminal() { Output::Table } else { Output::Json };
         let format = match common.output.unwrap_or(default) {
@@ -108,13 +111,13 @@ impl Writer {
         }
     }
 
-    /// The records of an interval, and a flush. What was lost, and what the programs cost, stands on the
-    /// first, so that sums over records are right.
+    /// The records of an interval, and a flush. Losses and the programs' costs are on the first
+    /// record, so that sums over records are right.
     ///
     /// # Errors
-    /// When stdout cannot be written to; a reader that has gone is an ordinary end.
-    pub fn interval<R: Row>(&mut self, tick: &Tick, rows: &[R], lost: u64, account: Account) -> Result<()> {
-        // The wall clock may be set back while we run; the records' times never go back.
+    /// When stdout cannot be written to; a reader that has closed the pipe is an ordinary end.
+    pub fn interval<R: Row>(&mut self, tick: &Tick, rows: &[R], lost: u64, prog: ProgDelta) -> Result<()> {
+        // The wall clock may be set back during a run; the records' times never go back.
         self.last = self.last.max(tick.at);
         let ts = clock::rfc3339(self.last);
         for (index, row) in rows.iter().enumerate() {
@@ -125,9 +128,9 @@ impl Writer {
                 tool: self.tool,
                 interval_s: Some((tick.interval_s * 1e6).round() / 1e6),
                 row,
-                bpf_ns: account.cost.map(|cost| first(cost.0)),
-                bpf_runs: account.cost.map(|cost| first(cost.1)),
-                lost: first(lost + account.missed),
+                bpf_ns: prog.cost.map(|cost| first(cost.0)),
+                bpf_runs: prog.cost.map(|cost| first(cost.1)),
+                lost: first(lost + prog.missed),
             };
             self.format.write(&mut self.out, &record, row).map_err(Failure::stdout)?;
         }
@@ -154,7 +157,7 @@ impl Writer {
         self.format.write(&mut self.out, &record, row).map_err(Failure::stdout)
     }
 
-    /// Hands on what was written so far.
+    /// Flushes what was written so far.
     ///
     /// # Errors
     /// As for `interval`.
@@ -173,7 +176,8 @@ impl Format {
     }
 }
 
-/// The version of the records: it changes when a field changes its meaning or goes, not when one is added.
+/// The version of the records: it changes when a field changes its meaning or is removed, not when
+/// one is added.
 const VERSION: u32 = 1;
 
 /// Prints the JSON Schema of a tool's record, in which each field has its kind (`x-kind`) and unit (`x-unit`).
@@ -194,7 +198,7 @@ pub fn print_schema<R: Row + 'static>(tool: &str) -> Result<()> {
     writeln!(io::stdout(), "{text}").map_err(Failure::stdout)
 }
 
-/// Refuses `--buckets` where it has no form.
+/// Refuses `--buckets` for formats that cannot express it.
 ///
 /// # Errors
 /// A usage error for `--buckets` with CSV.

@@ -1,4 +1,4 @@
-//! For a person: aligned columns, a heading now and then, and drawn distributions.
+//! The table for terminals: aligned columns, a heading now and then, and drawn distributions.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -10,13 +10,13 @@ use super::Row;
 use super::csv::cell;
 use crate::owner::Owner;
 
-/// Lines between two headings: less than the screens that people have.
+/// Lines between two headings: fewer than common screens have.
 const LINES_PER_HEADING: usize = 20;
 /// Eight heights of a bar.
 const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 /// Width of the longest bar of a drawn distribution.
 const BAR: usize = 40;
-/// What stands where there is no value.
+/// Shown if there is no value.
 const NOTHING: &str = "-";
 
 /// Remembers the columns' widths, which only ever grow, so that lines stay aligned.
@@ -86,7 +86,7 @@ impl Table {
     }
 }
 
-/// The columns of this run: time, the tool's choice, what the options added, losses.
+/// The columns of this run: time, the tool's choice, columns added by options, losses.
 fn shown<R: Row>(fields: &Map<String, Value>) -> Vec<&'static str> {
     let added = ["bpf_ns", "bpf_runs", "lost"];
     let chosen = R::TABLE.iter().flat_map(|column| match *column {
@@ -97,7 +97,7 @@ fn shown<R: Row>(fields: &Map<String, Value>) -> Vec<&'static str> {
     all.copied().filter(|column| fields.contains_key(*column)).collect()
 }
 
-/// The least widths of an owner's columns, where there are such.
+/// The minimum widths of an owner's columns, if there are any.
 fn owners_widths<R: Row>() -> &'static [(&'static str, usize)] {
     if R::TABLE.contains(&Owner::COLUMN) { &Owner::WIDTHS } else { &[] }
 }
@@ -113,7 +113,7 @@ fn heading(column: &str) -> [String; 2] {
 
 fn show(column: &str, value: &Value) -> String {
     match value {
-        // The date is known to whoever looks at a screen; the time to the second is enough.
+        // The date is obvious on a terminal; the time to the second is enough.
         Value::String(ts) if column == "ts" => ts.get(11..19).unwrap_or(ts).to_string(),
         Value::Null => NOTHING.to_string(),
         Value::Number(number) if number.is_f64() => significant(number.as_f64().unwrap_or_default()),
@@ -126,7 +126,7 @@ fn show_text(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
-/// Three significant digits, or all that stand before the point; the eye needs no more.
+/// Three significant digits, or all digits before the point; readers need no more.
 fn significant(value: f64) -> String {
     match value.abs() {
         size if size >= 99.95 || size == 0.0 => format!("{value:.0}"),

@@ -1,13 +1,13 @@
-//! The group of a process: by its own name, or else by the nearest of its ancestors that is in one.
+//! The group of a process: by its own name, or else that of its nearest ancestor with a group.
 
 use std::collections::HashMap;
 
 use super::apps::{Apps, NO_GROUP};
 
-/// Further up nobody is looked for.
+/// The search for ancestors ends here.
 const MAX_ANCESTORS: usize = 64;
 
-/// What is known of a process.
+/// The known data of a process.
 #[derive(Clone)]
 pub struct Process {
     /// Its command's name.
@@ -16,25 +16,25 @@ pub struct Process {
     pub ppid: u32,
 }
 
-/// Who is whose child, of the processes that were active and those that are there.
+/// The parents of processes that were active and of those that exist.
 pub struct Ancestry {
     apps: Apps,
-    /// Those that were active in this interval, and in the one before: a parent may be gone by the time that its child
-    /// is told of.
+    /// Those that were active in this interval, and in the one before: a parent may have exited
+    /// before its child is reported.
     active: [HashMap<u32, Process>; 2],
-    /// The groups of ancestors that were looked for in this interval.
+    /// The groups of ancestors that were looked up in this interval.
     found: HashMap<u32, Option<String>>,
-    /// What the system tells of a process.
+    /// Reads the data of an existing process.
     read: fn(u32) -> Option<Process>,
 }
 
 impl Ancestry {
-    /// Nobody is known yet.
+    /// No process is known yet.
     pub fn new(apps: Apps) -> Self {
         Self { apps, active: Default::default(), found: HashMap::new(), read }
     }
 
-    /// An interval has ended: these were active in it.
+    /// An interval has ended: these processes were active in it.
     pub fn next(&mut self, active: HashMap<u32, Process>) {
         self.found.clear();
         self.active.swap(0, 1);
@@ -55,14 +55,14 @@ impl Ancestry {
         own.or_else(|| self.inherited(process.ppid)).unwrap_or_else(|| NO_GROUP.to_string())
     }
 
-    /// The group of the nearest ancestor that is in one.
+    /// The group of the nearest ancestor with a group.
     fn inherited(&mut self, parent: u32) -> Option<String> {
         if let Some(found) = self.found.get(&parent) {
             return found.clone();
         }
         let (mut pid, mut group, mut steps) = (parent, None, MAX_ANCESTORS);
         while let Some(ancestor) = self.ancestor(pid).filter(|_| steps > 0) {
-            // A manager is in a group for itself.
+            // A manager's group is only for itself.
             if self.apps.is_manager(&ancestor.comm) {
                 break;
             }
@@ -82,7 +82,7 @@ impl Ancestry {
     }
 }
 
-/// From `/proc/PID/stat`, where the name stands in parentheses and may hold some itself.
+/// From `/proc/PID/stat`: the name is in parentheses and may contain some itself.
 fn read(pid: u32) -> Option<Process> {
     let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
     parse(&String::from_utf8_lossy(&stat))
@@ -124,8 +124,8 @@ mod tests {
         let active = [("cc", 0), ("x", 20), ("x", 30), ("systemd", 0), ("x", 9), ("x", 77)];
         let pids = [100, 101, 102, 103, 104, 105];
         ancestry.next(pids.into_iter().zip(active.map(|(comm, ppid)| process(comm, ppid))).collect());
-        let told = pids.map(|pid| ancestry.group_of_active(pid));
-        assert_eq!(told, ["build", "build", "other", "systemd", "other", "other"]);
+        let groups = pids.map(|pid| ancestry.group_of_active(pid));
+        assert_eq!(groups, ["build", "build", "other", "systemd", "other", "other"]);
     }
 
     #[test]
@@ -134,11 +134,11 @@ mod tests {
         let child = || HashMap::from([(78, process("x", 77))]);
         let mut both = child();
         both.insert(77, process("sh", 10));
-        let told = [both, child(), child()].map(|active| {
+        let groups = [both, child(), child()].map(|active| {
             ancestry.next(active);
             ancestry.group_of_active(78)
         });
-        assert_eq!(told, ["build", "build", "other"]);
+        assert_eq!(groups, ["build", "build", "other"]);
     }
 
     #[test]

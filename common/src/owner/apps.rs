@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::glob;
 
-/// What processes belong to that are in no group of the file.
+/// The group of processes that are in no group of the file.
 pub const NO_GROUP: &str = "other";
-/// What the kernel keeps of a command's name, without the NUL of `TASK_COMM_LEN`.
+/// The longest command name that the kernel keeps, without the NUL of `TASK_COMM_LEN`.
 const COMM_MAX: usize = 15;
-/// Processes that start others of all kinds: their group is not their children's. Netdata's own list for Linux.
+/// Processes that start others of all kinds: their children do not inherit their group. Netdata's
+/// own list for Linux.
 const MANAGERS: &str = "init systemd containerd-shim-runc-v2 dumb-init gnome-shell docker-init tini spawn-plugins \
                         openrc-run.sh crond plasmashell xfwm4";
 
@@ -33,7 +34,7 @@ impl Apps {
     /// The groups of a file.
     ///
     /// # Errors
-    /// In a line that names the file and, for a mistake in it, the line.
+    /// A message that names the file and, for a mistake in it, the line.
     pub fn read(path: &str) -> Result<Self, String> {
         let bytes = std::fs::read(path).map_err(|error| format!("{path}: {error}"))?;
         Self::parse(&String::from_utf8_lossy(&bytes)).map_err(|(line, what)| format!("{path}:{line}: {what}"))
@@ -48,13 +49,13 @@ impl Apps {
         Ok(Self(Arc::new(groups)))
     }
 
-    /// The group that a command of this name is in by itself.
+    /// The group of a command of this name, without its ancestors.
     pub(crate) fn group(&self, comm: &str) -> Option<&str> {
         let matches = |rule: &&Rule| glob::matches(&rule.pattern, comm);
         self.0.rules.iter().find(matches).map(|rule| rule.group.as_str())
     }
 
-    /// Whether a command of this name starts others that have nothing to do with it.
+    /// Whether a command of this name starts others that are unrelated to it.
     pub(crate) fn is_manager(&self, comm: &str) -> bool {
         self.0.managers.iter().any(|pattern| glob::matches(pattern, comm))
     }
@@ -69,7 +70,7 @@ impl Groups {
         }
         let (group, names) = line.split_once(':').ok_or("no colon after the group's name")?;
         let (group, names) = (group.trim(), words(names)?);
-        // Netdata's marks: a group that is not drawn, and one that is debugged.
+        // Netdata's prefixes: a group that is not drawn, and a group that is debugged.
         let bare = group.trim_start_matches(['-', '~', '+']);
         let hidden = group[..group.len() - bare.len()].contains(['-', '~']);
         if bare.is_empty() {
@@ -88,7 +89,7 @@ impl Groups {
                 }
                 self.managers.extend(patterns(&names));
             }
-            // To look for the program in the command line, of which we know nothing.
+            // To look for the program in the command line, which is not read here.
             "interpreters" => {}
             _ => self.rules.extend(names.iter().map(|name| {
                 let hidden = hidden || name.starts_with(['-', '~']);
@@ -103,7 +104,7 @@ fn patterns(names: &[String]) -> Vec<String> {
     names.iter().map(|name| pattern(name)).collect()
 }
 
-/// A name as it is compared: without marks, and no longer than the kernel keeps one.
+/// A name as it is compared: without prefixes, and no longer than the kernel keeps one.
 fn pattern(name: &str) -> String {
     let bare = name.trim_start_matches(['-', '~', '+']);
     match bare.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= COMM_MAX).last() {
@@ -112,7 +113,8 @@ fn pattern(name: &str) -> String {
     }
 }
 
-/// The words of the rest of a line: parted by spaces, unless in quotes of either kind, up to a comment.
+/// The words of the rest of a line: separated by spaces, unless in quotes of either kind, up to a
+/// comment.
 fn words(text: &str) -> Result<Vec<String>, String> {
     let mut words = Vec::new();
     let mut rest = text.trim_start();
@@ -144,9 +146,9 @@ mod tests {
              sql: \"it's\" md*_raid*\nlate: mysqld2 NetworkManager-dispatcher\n-quiet: cron\nx: ~at +dd\n",
         )
         .unwrap();
-        let told =
+        let comms =
             ["mysqld2", "postgres", "postgres2", "Plex Media", "lightd", "nginx", "it's", "md12_raid1"];
-        let groups = told.map(|comm| group(&apps, comm));
+        let groups = comms.map(|comm| group(&apps, comm));
         assert_eq!(groups, ["sql", "sql", "-", "sql", "-", "web", "sql", "sql"]);
         assert_eq!(["xhttpd", "httpd", "httpd2"].map(|comm| group(&apps, comm)), ["web", "web", "-"]);
         // As the kernel cuts it.
@@ -165,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_is_told_with_its_line() {
+    fn a_mistake_is_reported_with_its_line() {
         let mistake = |text: &str| Apps::parse(text).unwrap_err();
         assert_eq!(mistake("a: b\nc d e"), (2, "no colon after the group's name".to_string()));
         assert_eq!(mistake("a: 'b"), (1, "'b: an unclosed quote".to_string()));

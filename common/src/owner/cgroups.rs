@@ -7,26 +7,27 @@ use std::path::{Path, PathBuf};
 
 use super::filter::cgroup2_mount;
 
-/// What is known of cgroups: a path stays known when its cgroup has gone.
+/// The known cgroups: a path stays known after its cgroup was removed.
 pub struct Cgroups {
     mount: Option<PathBuf>,
     paths: HashMap<u64, String>,
 }
 
 impl Cgroups {
-    /// Those that there are now.
+    /// With the existing cgroups.
     pub fn new() -> Self {
         let mut cgroups = Self { mount: cgroup2_mount(), paths: HashMap::new() };
         cgroups.look();
         cgroups
     }
 
-    /// The path as `/proc/PID/cgroup` has it. Of a cgroup that came and went between two looks only its id is known.
+    /// The path as `/proc/PID/cgroup` has it. Of a cgroup that was created and removed between two
+    /// reads only its id is known.
     pub fn path(&mut self, id: u64) -> String {
         if !self.paths.contains_key(&id) {
             self.look();
         }
-        // One that is not there is looked for once, not at each interval.
+        // An id that does not exist is looked up once, not at each interval.
         self.paths.entry(id).or_insert_with(|| format!("(gone, id {id})")).clone()
     }
 

@@ -1,4 +1,4 @@
-//! `--pid` and `--cgroup`: what the user named, checked, and handed to the kernel's side.
+//! `--pid` and `--cgroup`: what the user named, checked, and passed to the BPF programs.
 
 use std::fs::{self, File};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -14,7 +14,7 @@ const MAX_PIDS: usize = 32;
 /// `CGROUP2_SUPER_MAGIC` of `linux/magic.h`.
 const CGROUP2_MAGIC: rustix::fs::FsWord = 0x6367_7270;
 
-/// Which tasks to look at.
+/// Which tasks to observe.
 #[derive(Default)]
 pub struct Filter {
     pids: Vec<u32>,
@@ -55,7 +55,7 @@ impl Filter {
         !self.pids.is_empty() || self.cgroup.is_some()
     }
 
-    /// The bytes of the kernel side's constant `filter`.
+    /// The bytes of the BPF programs' constant `filter`.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut raw = RawFilter {
             cgroup_id: self.cgroup.as_ref().map_or(0, |(id, _)| *id),
@@ -102,14 +102,14 @@ fn is_cgroup2(path: &Path) -> bool {
     path.is_dir() && rustix::fs::statfs(path).is_ok_and(|stat| stat.f_type == CGROUP2_MAGIC)
 }
 
-/// Where cgroup v2 is mounted: beside v1 it is not at `/sys/fs/cgroup`. Where it can be seen whole, if there are
-/// several places; none where something else was mounted over it.
+/// Where cgroup v2 is mounted: with v1 it is not at `/sys/fs/cgroup`. Of several mounts one that
+/// shows the whole hierarchy; `None` if something else was mounted over it.
 pub fn cgroup2_mount() -> Option<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
     cgroup2_mounts(&mounts).into_iter().find(|path| is_cgroup2(path))
 }
 
-/// From `/proc/self/mountinfo`, those of the whole hierarchy first.
+/// From `/proc/self/mountinfo`, mounts of the whole hierarchy first.
 fn cgroup2_mounts(mounts: &str) -> Vec<PathBuf> {
     let mut found: Vec<(bool, PathBuf)> = mounts
         .lines()

@@ -1,11 +1,11 @@
-//! Patterns in which `*` stands for anything.
+//! Patterns in which `*` matches anything.
 
-/// Whether a text is one that a pattern describes.
+/// Whether a text matches a pattern.
 pub fn matches(pattern: &str, text: &str) -> bool {
     let Some((prefix, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut text) = text.strip_prefix(prefix) else { return false };
     let mut parts: Vec<&str> = rest.split('*').collect();
-    // There is one at least, what follows the last star.
+    // There is at least one part: the one after the last star.
     let suffix = parts.pop().unwrap_or_default();
     for part in parts {
         match text.find(part) {

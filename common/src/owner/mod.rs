@@ -1,4 +1,4 @@
-//! Whose work it was: what `--by` asks for, and how a record names it.
+//! Attribution: what `--by` selects, and how a record names the owner.
 
 pub mod ancestry;
 pub mod apps;
@@ -13,10 +13,10 @@ use serde::Serialize;
 
 use apps::Apps;
 
-/// What stands for all that `--top` does not tell apart.
+/// The name of all owners that `--top` does not list separately.
 pub const OTHERS: &str = "(other)";
 
-/// What a record is about, in the order of `enum by` in `bpf/include/owner.h`.
+/// The kind of owner, in the order of `enum by` in `bpf/include/owner.h`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum By {
     /// The whole system.
@@ -30,13 +30,13 @@ pub enum By {
     Cgroup,
     /// Each thread.
     Thread,
-    /// Each process that started others: what its children do.
+    /// Each process that started others: the work of its children.
     Parent,
     /// Each group of processes that a file names.
     App,
 }
 
-/// The options of tools that can tell whose work it was.
+/// The options of tools with attribution.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
     /// One record per active process, thread, parent (what its children do), comm, cgroup or app, instead of one for
@@ -61,10 +61,10 @@ pub struct Options {
 }
 
 impl Options {
-    /// What is asked for where a tool knows no owners, or where it does not matter whose work it is.
+    /// For tools without owners, or if the owner does not matter.
     pub(crate) const SYSTEM: &'static Self = &Self { by: By::System, apps: None, top: None, map_size: 1 };
 
-    /// Refuses what does not belong together.
+    /// Refuses options that conflict.
     ///
     /// # Errors
     /// A usage error for `--apps` without `--by app`.
@@ -76,7 +76,7 @@ impl Options {
     }
 }
 
-/// Whose work a record tells of. Without `--by`, the system's: then it has none of these fields.
+/// The owner of a record. Without `--by` it is the system, which has none of these fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 pub struct Owner {
     /// With --by process or thread: the process; null in the record of an interval in which nothing happened, and in
@@ -114,11 +114,11 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// What stands for all columns of an owner in those of a table.
+    /// Stands for all columns of an owner in those of a table.
     pub const COLUMN: &'static str = "owner";
     /// These columns; a record has some of them.
     pub const COLUMNS: [&'static str; 7] = ["pid", "tid", "comm", "ppid", "parent", "cgroup", "app"];
-    /// The least widths of those whose longest text is known.
+    /// The minimum widths of those whose longest text is known.
     pub const WIDTHS: [(&'static str, usize); 5] =
         [("pid", 7), ("comm", 15), ("tid", 7), ("ppid", 7), ("parent", 15)];
 
@@ -127,9 +127,9 @@ impl Owner {
     /// The size of `struct names` there.
     pub const NAMES_BYTES: usize = 24;
 
-    /// Of an interval in which nothing happened.
+    /// For an interval in which nothing happened, or an owner that is not known.
     pub fn unknown(by: By) -> Self {
-        let has = |whom: &[By]| whom.contains(&by);
+        let has = |kinds: &[By]| kinds.contains(&by);
         Self {
             pid: has(&[By::Process, By::Thread]).then_some(None),
             tid: has(&[By::Thread]).then_some(None),
@@ -141,7 +141,7 @@ impl Owner {
         }
     }
 
-    /// All that `--top` does not tell apart: named so, without a number.
+    /// All owners that `--top` does not list separately: named so, without a number.
     pub fn others(by: By) -> Self {
         let mut owner = Self::unknown(by);
         let names = [&mut owner.comm, &mut owner.parent, &mut owner.cgroup, &mut owner.app];
@@ -149,7 +149,7 @@ impl Owner {
         owner
     }
 
-    /// What it is known by, where there are numbers: without the names, which may change.
+    /// Its identity: the numbers if there are any, without the names, which may change.
     pub fn key(&self) -> Self {
         let mut key = self.clone();
         if key.pid.is_some() {

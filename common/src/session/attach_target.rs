@@ -1,9 +1,10 @@
-//! What typed programs attach to, by the number that the kernel's types have for it: from our own index rather than by
-//! libbpf, which would read all types for it and go through them once for each program.
+//! The targets of typed programs, by their number in the kernel's types: from our own index rather
+//! than by libbpf, which would read all types for it and search them once for each program.
 //!
-//! libbpf lets a program bring handlers of its own for sections (`libbpf_register_prog_handler`), which are asked what
-//! to load with. It reads the kernel's types before that, for every program of the type that these have; so until then
-//! they have another (`prog_needs_vmlinux_btf`).
+//! libbpf lets a program register handlers of its own for sections
+//! (`libbpf_register_prog_handler`), which it calls before it loads a program. Before that it reads
+//! the kernel's types for every program with one of the tracing types. So the programs have another
+//! type until then (`prog_needs_vmlinux_btf`).
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, c_int, c_long};
@@ -24,7 +25,7 @@ const SECTIONS: [(&CStr, libbpf_sys::bpf_attach_type); 4] = [
     (c"iter+", libbpf_sys::BPF_TRACE_ITER),
 ];
 
-/// By a program's name, what it attaches to.
+/// The target of each program, by the program's name.
 static TARGETS: Mutex<BTreeMap<String, Target>> = Mutex::new(BTreeMap::new());
 
 /// What a program attaches to.
@@ -35,7 +36,8 @@ struct Target {
     module: Option<Arc<OwnedFd>>,
 }
 
-/// Has libbpf ask here what typed programs attach to, those of all objects that are opened from now on.
+/// Registers handlers in libbpf for the targets of typed programs, for all objects that are opened
+/// from now on.
 pub fn register() {
     static REGISTERED: OnceLock<()> = OnceLock::new();
     REGISTERED.get_or_init(|| {
@@ -58,7 +60,7 @@ pub fn register() {
     });
 }
 
-/// Has programs find their targets among the types of the kernel and its modules.
+/// Resolves the targets of programs among the types of the kernel and its modules.
 #[derive(Default)]
 pub struct Resolver {
     /// The types of modules, by name.
@@ -66,7 +68,8 @@ pub struct Resolver {
 }
 
 impl Resolver {
-    /// Finds a program's target; what neither the kernel nor a module was seen to have, libbpf looks for.
+    /// Resolves a program's target. If neither the kernel nor a module is known to have it, libbpf
+    /// looks for it.
     ///
     /// # Errors
     /// When libbpf does not find it either.
@@ -102,7 +105,7 @@ impl Resolver {
     }
 }
 
-/// Forgets all targets: no more programs are loaded.
+/// Drops all targets: no more programs are loaded.
 pub fn forget() {
     if let Ok(mut targets) = TARGETS.lock() {
         targets.clear();
@@ -121,17 +124,17 @@ fn is_typed(program: &Program) -> bool {
     matches!(program.kind, Kind::Btf | Kind::Fentry | Kind::Iter)
 }
 
-/// Called by libbpf before it loads a program: says what the program attaches to, and gives it its true type.
+/// Called by libbpf before it loads a program: sets the program's target and its true type.
 extern "C" fn prepare(
     program: *mut libbpf_sys::bpf_program,
     opts: *mut libbpf_sys::bpf_prog_load_opts,
     _: c_long,
 ) -> c_int {
-    // SAFETY: libbpf's own program, whose name lives as long.
+    // SAFETY: libbpf's own program, whose name lives as long as the program.
     let name = unsafe { CStr::from_ptr(libbpf_sys::bpf_program__name(program)) };
     let Ok(targets) = TARGETS.lock() else { return -libc::ESRCH };
     let Some(target) = targets.get(&*name.to_string_lossy()) else { return -libc::ESRCH };
-    // SAFETY: libbpf's own options, which it hands out to be changed.
+    // SAFETY: libbpf's own options, which it passes to be changed.
     let opts = unsafe { &mut *opts };
     opts.attach_btf_id = target.number;
     if let Some(module) = &target.module {

@@ -1,4 +1,5 @@
-//! Which capabilities a tool needs on this kernel, as it attaches: for `--check`, and for whoever writes a unit.
+//! Which capabilities a tool needs on this kernel with the hooks that it attaches: for `--check`,
+//! and for authors of systemd units.
 
 pub use caps::Capability;
 use caps::{CapSet, CapsHashSet};
@@ -10,10 +11,10 @@ use crate::hooks::plan::Plan;
 use crate::kernel::restrictions;
 use crate::kernel::running::Running;
 
-/// A capability that a tool needs for something of its own, and what for.
+/// A capability that only this tool needs, and its purpose.
 pub type ExtraCapability = (Capability, &'static str);
 
-/// Why all tools need the two that they need everywhere.
+/// The reasons for the two capabilities that all tools need everywhere.
 const PROGRAMS: &str = "BPF programs and maps";
 const MEMORY: &str = "tracing programs, which read the kernel's memory";
 
@@ -22,21 +23,21 @@ const MEMORY: &str = "tracing programs, which read the kernel's memory";
 pub struct NeededCapability {
     /// By its name, `CAP_BPF`.
     pub capability: String,
-    /// What for, and what does instead of it.
+    /// Its purpose, and what can replace it.
     pub reason: String,
     /// The caller does not have it.
     pub missing: bool,
 }
 
-/// What there is to be known before anything is loaded: libbpf then changes it.
+/// The state before anything is loaded: libbpf changes it afterwards.
 pub struct CallerCapabilities {
-    /// The kernel counts BPF's memory against a limit that only a right raises.
+    /// The kernel counts BPF's memory against a limit that only a capability raises.
     memory_is_limited: bool,
     effective: CapsHashSet,
 }
 
 impl CallerCapabilities {
-    /// Of this process.
+    /// The state of this process.
     pub fn current() -> Self {
         let may_not_be_raised = getrlimit(Resource::Memlock).maximum.is_some();
         Self {
@@ -52,8 +53,8 @@ impl CallerCapabilities {
         needs.all
     }
 
-    /// What a tool needs to attach so, or better where it was a capability for want of which it does not; and what it
-    /// needs as `extra`.
+    /// What a tool needs to attach as planned, or better if only a missing capability prevents it;
+    /// and what it needs as `extra`.
     pub fn needed(
         &self,
         plan: &Plan,
@@ -64,7 +65,7 @@ impl CallerCapabilities {
         let mut needs = NeededCapabilities { caller: self, all: Vec::new() };
         needs.least();
         let chosen = |kind: Kind| plan.programs().filter(move |program| program.kind == kind);
-        // Rungs by how they begin, for want of a capability rejected.
+        // Whether a rung whose name begins so was rejected because of this missing capability.
         let lacks = |capability: Capability, begin: &str| {
             let mut rejected = plan.hooks.iter().flat_map(|hook| &hook.rejected);
             rejected.any(|(rung, refusal)| refusal.lacks == Some(capability) && rung.starts_with(begin))
@@ -109,7 +110,7 @@ impl NeededCapabilities<'_> {
         }
     }
 
-    /// One that is needed for several reasons is told once.
+    /// A capability with several reasons is listed once.
     fn add(&mut self, capability: Capability, reason: &str) {
         let name = capability.to_string();
         if let Some(need) = self.all.iter_mut().find(|need| need.capability == name) {
@@ -122,8 +123,8 @@ impl NeededCapabilities<'_> {
 }
 
 impl CallerCapabilities {
-    /// The kernel takes CAP_SYS_ADMIN for the two that were split off from it (`bpf_capable` and `perfmon_capable` of
-    /// `linux/capability.h`); what is root's root may read.
+    /// The kernel accepts CAP_SYS_ADMIN for the two capabilities that were split off from it
+    /// (`bpf_capable` and `perfmon_capable` of `linux/capability.h`); root may read root's files.
     fn covers(&self, capability: Capability) -> bool {
         let instead = match capability {
             Capability::CAP_BPF | Capability::CAP_PERFMON => {
@@ -143,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_capability_is_told_once_with_all_reasons() {
+    fn a_capability_is_listed_once_with_all_reasons() {
         let caller = CallerCapabilities {
             memory_is_limited: true,
             effective: CapsHashSet::from([Capability::CAP_BPF, Capability::CAP_SYS_RESOURCE]),
@@ -151,8 +152,8 @@ mod tests {
         let mut needs = NeededCapabilities { caller: &caller, all: Vec::new() };
         needs.least();
         needs.add(Capability::CAP_SYS_RESOURCE, "something else");
-        let told: Vec<_> = needs.all.iter().map(|need| (need.capability.as_str(), need.missing)).collect();
-        assert_eq!(told, [("CAP_BPF", false), ("CAP_PERFMON", true), ("CAP_SYS_RESOURCE", false)]);
+        let listed: Vec<_> = needs.all.iter().map(|need| (need.capability.as_str(), need.missing)).collect();
+        assert_eq!(listed, [("CAP_BPF", false), ("CAP_PERFMON", true), ("CAP_SYS_RESOURCE", false)]);
         assert!(needs.all[2].reason.ends_with("LimitMEMLOCK=infinity; something else"));
     }
 

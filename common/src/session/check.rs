@@ -10,7 +10,7 @@ use super::capabilities::NeededCapability;
 use crate::hooks::plan::{Plan, Planned};
 use crate::options::Output;
 
-/// What stands before the capabilities.
+/// The label of the line with the capabilities.
 const NEEDS: &str = "capabilities";
 
 #[derive(Serialize)]
@@ -44,22 +44,22 @@ impl<'a> From<&'a Planned> for Row<'a> {
     }
 }
 
-/// Prints a row per hook, and what rights that takes: JSON where asked for, else text.
+/// Prints a row per hook, and the capabilities needed: JSON if asked for, else text.
 pub fn print(plan: &Plan, needs: &[NeededCapability], output: Option<Output>) -> Result<()> {
     let mut out = io::stdout().lock();
     let written = write(&mut out, plan, output).and_then(|()| write_needs(&mut out, plan, needs, output));
     written.and_then(|()| out.flush()).map_err(Failure::stdout)
 }
 
-/// Says on stderr what is attached: each hook's rung, and the programs that this is.
-pub fn tell(plan: &Plan) {
+/// Prints on stderr what is attached: each hook's rung, and its programs.
+pub fn print_attached(plan: &Plan) {
     for (hook, rung) in plan.hooks.iter().filter_map(|hook| Some((hook, hook.rung.as_ref()?))) {
         let programs: Vec<_> = hook.chosen.iter().map(|program| program.name.as_str()).collect();
         eprintln!("attached for {} by {rung}: {}", hook.hook, programs.join(" "));
     }
 }
 
-/// How wide the first column is.
+/// The width of the first column.
 fn width(plan: &Plan) -> usize {
     plan.hooks.iter().map(|hook| hook.hook.len()).fold(NEEDS.len(), usize::max)
 }
@@ -83,7 +83,7 @@ fn write(out: &mut impl Write, plan: &Plan, output: Option<Output>) -> io::Resul
     Ok(())
 }
 
-/// What rights it takes: a row for each capability, in text a line and what there is to say about some.
+/// The capabilities needed: a row for each, in text one line and the reasons for some.
 fn write_needs(
     out: &mut impl Write,
     plan: &Plan,
@@ -101,7 +101,7 @@ fn write_needs(
     writeln!(out, "{NEEDS:width$}  {}", names.join(" "))?;
     for (index, need) in needs.iter().enumerate() {
         let missing = if need.missing { " (missing)" } else { "" };
-        // The first two every tool needs.
+        // Every tool needs the first two.
         if index >= 2 || need.missing {
             writeln!(out, "{:width$}    {}{missing}: {}", "", need.capability, need.reason)?;
         }
@@ -109,14 +109,14 @@ fn write_needs(
     Ok(())
 }
 
-/// Says once what the rungs chosen cannot see, and which optional hooks are not there.
+/// Prints once what the rungs chosen cannot see, and which optional hooks are missing.
 pub fn warn_of_limitations(plan: &Plan) {
     let mut limitations: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for hook in &plan.hooks {
         if let Some(limitation) = hook.limitation {
             limitations.entry(limitation).or_default().push(hook.hook);
         }
-        // Of the best way: what comes after it is a makeshift, and mostly for other kernels.
+        // The reason of the best rung: the rungs after it are fallbacks, mostly for other kernels.
         let first = hook.rejected.iter().find(|(_, refusal)| refusal.was_tried());
         let lacks = hook.chosen.is_empty() && !hook.absent_is_fine;
         if let (true, Some((rung, refusal))) = (lacks, first) {
@@ -128,8 +128,8 @@ pub fn warn_of_limitations(plan: &Plan) {
     }
 }
 
-/// The end of a tool that cannot have a hook that it needs. The reason is that of the last rung that was tried, of
-/// those that were not permitted if there is one: what can be remedied comes first.
+/// The failure of a tool without a hook that it needs. The reason is that of the last rung that was
+/// tried, preferably one that was not permitted: what can be remedied comes first.
 pub fn failure(missing: &Planned) -> Failure {
     let tried: Vec<_> = missing.rejected.iter().filter(|(_, refusal)| refusal.was_tried()).collect();
     let rungs: Vec<_> = tried.iter().map(|(rung, _)| rung.as_str()).collect();
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_right_is_told_from_a_missing_function() {
+    fn a_missing_right_is_distinguished_from_a_missing_function() {
         assert_eq!(failure(&planned(vec![], Refusal::missing("x"))).exit, Exit::Unsupported);
         assert_eq!(failure(&planned(vec![], Refusal::not_permitted("x"))).exit, Exit::NotPermitted);
     }

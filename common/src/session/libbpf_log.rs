@@ -1,5 +1,5 @@
-//! What libbpf said while it worked, to explain a failure with: which program it was, and what the verifier found,
-//! it tells in words only.
+//! libbpf's messages, to explain a failure: the failed program and the verifier's findings are only
+//! in its log.
 
 use std::sync::Mutex;
 
@@ -7,14 +7,14 @@ use libbpf_rs::{PrintLevel, set_print};
 
 static LOG: Mutex<String> = Mutex::new(String::new());
 
-/// Has libbpf's words kept, and shown on stderr if they are to be.
+/// Captures libbpf's messages, and shows them on stderr if asked to.
 pub fn capture(show: bool) {
     set_print(Some((PrintLevel::Info, if show { print } else { keep })));
 }
 
 fn keep(_: PrintLevel, message: String) {
-    if let Ok(mut said) = LOG.lock() {
-        said.push_str(&message);
+    if let Ok(mut log) = LOG.lock() {
+        log.push_str(&message);
     }
 }
 
@@ -23,21 +23,21 @@ fn print(level: PrintLevel, message: String) {
     keep(level, message);
 }
 
-/// Forgets what was said before.
+/// Discards the messages so far.
 pub fn clear() {
-    if let Ok(mut said) = LOG.lock() {
-        said.clear();
+    if let Ok(mut log) = LOG.lock() {
+        log.clear();
     }
 }
 
-/// What was said since.
+/// The messages since `clear`.
 pub fn captured() -> String {
-    LOG.lock().map(|said| said.clone()).unwrap_or_default()
+    LOG.lock().map(|log| log.clone()).unwrap_or_default()
 }
 
-/// The names of the programs that the kernel would not load.
-pub fn not_loaded(said: &str) -> impl Iterator<Item = &str> {
-    said.lines().filter_map(|line| Some(line.split_once("prog '")?.1.split_once("': failed to load")?.0))
+/// The names of the programs that the kernel refused to load.
+pub fn not_loaded(log: &str) -> impl Iterator<Item = &str> {
+    log.lines().filter_map(|line| Some(line.split_once("prog '")?.1.split_once("': failed to load")?.0))
 }
 
 #[cfg(test)]
@@ -46,9 +46,9 @@ mod tests {
 
     #[test]
     fn programs_that_were_not_loaded_are_named() {
-        let said =
+        let log =
             "libbpf: prog 'a': BPF program load failed: -EPERM\nlibbpf: prog 'a': failed to load: -EPERM\n";
-        assert_eq!(not_loaded(said).collect::<Vec<_>>(), ["a"]);
+        assert_eq!(not_loaded(log).collect::<Vec<_>>(), ["a"]);
         assert_eq!(not_loaded("libbpf: map 'm': failed to create: -EPERM\n").count(), 0);
     }
 }

@@ -1,4 +1,5 @@
-//! From an opened object to one that measures: plan the hooks, load what they need, attach, give up rights.
+//! From an opened object to a measuring one: plan the hooks, load the programs, attach, drop
+//! capabilities.
 
 mod attach_target;
 pub mod capabilities;
@@ -37,7 +38,7 @@ use open::{first_opened, opened, programs, unusable};
 use prog_stats::ProgStats;
 pub use tool::{Selftest, Tool};
 
-/// A tool at work: loaded, attached, without rights.
+/// A running tool: loaded, attached, without capabilities.
 pub struct Session<S> {
     /// The tool's loaded skeleton.
     pub skel: S,
@@ -47,20 +48,21 @@ pub struct Session<S> {
     pub stop: Stop,
     /// What the tool's own programs cost and miss.
     pub prog_stats: ProgStats,
-    /// Whether these programs counted what the self-test did, which is not to be reported.
+    /// Whether these programs counted the self-test, which must not be reported.
     pub selftest_counted: bool,
     /// The links of what was attached, by the program's name. Dropping a link detaches.
     pub links: BTreeMap<String, Link>,
 }
 
-/// Plans, loads, attaches, and tries what it has: a rung that the kernel refuses, or that sees nothing, is rejected
-/// for the next one.
+/// Plans, loads, attaches and runs the self-test: a rung that the kernel refuses, or that sees
+/// nothing, is rejected in favor of the next one.
 ///
-/// With `--check` it prints what came of that, and ends.
+/// With `--check` it prints the result, and ends.
 ///
 /// # Errors
-/// When a hook that the tool needs cannot be had: status 3 if the kernel cannot, 4 if the caller may not. Status 2 when
-/// there is no such process or cgroup. Nothing, with status 0, after `--check`.
+/// When a hook that the tool needs is not available: status 3 if the kernel does not support it, 4
+/// if the caller is not permitted. Status 2 when there is no such process or cgroup. Nothing, with
+/// status 0, after `--check`.
 pub fn start<B>(
     tool: &Tool<'_, B, B::Output, <B::Output as OpenSkel<'static>>::Output>,
     common: &Common,
@@ -71,8 +73,8 @@ where
     start_with(tool, common, &[], || ())
 }
 
-/// The same, with something that the tool does last of all that needs rights, once it has attached, and the rights that
-/// this needs: `--check` tells them.
+/// The same, with a last action of the tool that needs capabilities, after attaching, and the
+/// capabilities for it, which `--check` lists.
 ///
 /// # Errors
 /// As for `start`.
@@ -94,7 +96,7 @@ where
     let filter = Filter::of(common)?;
     let caller = common.check.then(CallerCapabilities::current);
     privilege::check().inspect_err(|_| {
-        // As much as there is to be said without trying.
+        // All that is known without trying.
         let plan = Plan { hooks: Vec::new() };
         if let Some(caller) = &caller {
             let _ = check::print(&plan, &caller.least(), common.output);
@@ -107,7 +109,8 @@ where
     let (first, target) = first_opened(tool)?;
     let mut kernel = KnownRefusals::new(Running::of(target.index, &programs(first.open_object())));
     let mut first = Some(first);
-    // What a hook sees is tested once, by work of this process: without the user's filter, and whoever does it.
+    // The self-test runs once, by work of this process: without the user's filter, and for any
+    // owner.
     let asks = filter.is_set() || tool.owner.is_some_and(|owner| owner.by != By::System);
     let mut selftest_done = tool.selftest.is_none();
     let (skel, plan, links, selftest_counted) = loop {
@@ -147,7 +150,7 @@ where
         return Err(Failure::none());
     }
     if common.verbose {
-        check::tell(&plan);
+        check::print_attached(&plan);
     }
     if !common.quiet {
         check::warn_of_limitations(&plan);
@@ -156,17 +159,19 @@ where
     let probes = probes.filter_map(|program| links.get(&program.name));
     let mut prog_stats = ProgStats::new(skel.object(), probes, statistics)?;
     last();
-    // Rights belong to a thread: they are given up before there is a second one, the one that waits for signals.
+    // Capabilities belong to a thread: they are dropped before there is a second one, which waits
+    // for signals.
     if let Err(error) = privilege::drop_all(|| prog_stats.works())
         && !common.quiet
     {
         eprintln!("note: could not drop capabilities: {error}");
     }
-    prog_stats.account();
+    prog_stats.since_last();
     Ok(Session { skel, plan, stop: Stop::on_signals()?, prog_stats, selftest_counted, links })
 }
 
-/// Plans for a kernel that is not running here, prints that, and ends: status 3 where a needed hook has no rung.
+/// Plans for a kernel that is not running here, prints the plan, and ends: status 3 if a needed
+/// hook has no rung.
 fn check_for<B>(
     tool: &Tool<'_, B, B::Output, <B::Output as OpenSkel<'static>>::Output>,
     common: &Common,
@@ -186,11 +191,12 @@ where
     planned().map_or_else(|failure| failure, |missing| missing.unwrap_or_else(Failure::none))
 }
 
-/// What became of a plan when it was tried.
+/// The result of trying a plan.
 enum Attempt<S> {
-    /// All is attached; where it is `to_selftest`, without the user's filter, and what it sees is to be tested.
+    /// All is attached. With `to_selftest`, it is without the user's filter, and the self-test must
+    /// run.
     Attached { skel: S, plan: Plan, links: BTreeMap<String, Link>, to_selftest: bool },
-    /// The kernel refused this program, for which there may be another rung.
+    /// The kernel refused this program, whose hook may have another rung.
     Refused(Program, Refusal),
 }
 
@@ -215,7 +221,7 @@ where
         }
         return Err(check::failure(missing));
     }
-    // A tracepoint stands where its event happens: only functions can be inlined.
+    // A tracepoint is where its event happens: only functions can be inlined.
     let to_selftest = may_selftest && plan.watches_functions();
     let no_filter = Filter::default();
     let filter = if to_selftest { &no_filter } else { filter };
@@ -233,7 +239,7 @@ where
             return refused(Some(planned), Step::Load, &error);
         }
     }
-    // Of a tool without filters there is no such constant; else it is one that lets all pass.
+    // A tool without filters has no such constant; otherwise its default passes everything.
     if filter.is_set() {
         set_constant(open.open_object_mut(), "filter", &filter.to_bytes())?;
     }
@@ -250,8 +256,8 @@ where
         map.update(&0u32.to_ne_bytes(), &cgroup.to_ne_bytes(), MapFlags::ANY)
             .map_err(|error| Failure::failed(format!("--cgroup: the kernel refused it: {error}")))?;
     }
-    // In the reverse order of the object, so that what ends is watched before what begins: nothing that begins is
-    // then ever left without an end.
+    // In the reverse order of the object, so that ends are watched before begins: then no begin is
+    // left without an end.
     let mut links = BTreeMap::new();
     let loaded: Vec<_> = skel.object().progs_mut().filter(|program| program.autoload()).collect();
     for program in loaded.iter().rev() {
@@ -266,27 +272,27 @@ where
     Ok(Attempt::Attached { skel, plan, links, to_selftest })
 }
 
-/// A program of the first hook, of those that saw nothing, that has been given one.
+/// A program of the first of the hooks that saw nothing, if it has a rung.
 fn first_unseen(plan: &Plan, unseen: &[&'static str]) -> Option<Program> {
     let hook = plan.hooks.iter().find(|hook| unseen.contains(&hook.hook) && !hook.chosen.is_empty())?;
     hook.chosen.first().cloned()
 }
 
-/// What a refusal means: for the program, if it is known which it was, and maybe for all that could be tried.
+/// What a refusal means: for the program, if it is known, and possibly for all other attempts.
 fn refused<S>(
     program: Option<&Program>,
     step: fn(Option<Kind>) -> Step,
     error: &libbpf_rs::Error,
 ) -> Result<Attempt<S>> {
     let step = step(program.map(|program| program.kind));
-    let said = libbpf_log::captured();
+    let log = libbpf_log::captured();
     let denied = error.kind() == libbpf_rs::ErrorKind::PermissionDenied;
-    let refusal = match diagnose(step, denied, &said, &Restrictions::gather()) {
+    let refusal = match diagnose(step, denied, &log, &Restrictions::gather()) {
         Some(diagnosis) if program.is_none() || diagnosis.scope == Scope::All => return Err(diagnosis.into()),
         Some(diagnosis) => diagnosis.into(),
         None => Refusal::missing(format!("this kernel does not {step} it: {error:#} (-v shows why)")),
     };
-    let last = said.lines().last().unwrap_or_default().trim();
+    let last = log.lines().last().unwrap_or_default().trim();
     let program =
         program.ok_or_else(|| Failure::failed(format!("cannot {step}: {error:#}; {last} (-v shows all)")))?;
     Ok(Attempt::Refused(program.clone(), refusal))

@@ -1,4 +1,4 @@
-//! A tool's object, opened and set up, and what it asks of the kernel's types.
+//! A tool's object, opened and set up, and what it needs of the kernel's types.
 
 use std::mem::MaybeUninit;
 
@@ -13,15 +13,15 @@ use crate::bpf::mmap;
 use crate::hooks::Program;
 use crate::kernel::btf::{Index, Types};
 
-/// What an object was found to ask of the kernel's types.
+/// What an object needs of the kernel's types.
 pub struct Target {
-    /// The types that it is relocated by; libbpf looks for them itself where there are none.
+    /// The types used for its relocation; without them libbpf looks for them itself.
     pub btf: Option<TargetBtf>,
-    /// Where names are; nothing where the kernel's types are odd.
+    /// The index of names; `None` if the kernel's types are malformed.
     pub index: Option<Index>,
 }
 
-/// The tool's object, opened for the first time, and what it asks of the kernel's types.
+/// The tool's object, opened for the first time, and what it needs of the kernel's types.
 pub fn first_opened<B>(
     tool: &Tool<'_, B, B::Output, <B::Output as OpenSkel<'static>>::Output>,
 ) -> Result<(B::Output, Target)>
@@ -51,7 +51,8 @@ pub fn opened<B>(
 where
     B: SkelBuilder<'static>,
 {
-    // Lives as long as the process, in which few objects are opened: the price of a skeleton that can be handed on.
+    // Lives as long as the process, in which few objects are opened: the price of a skeleton that
+    // can be passed on.
     let object: &'static mut MaybeUninit<OpenObject> = Box::leak(Box::new(MaybeUninit::uninit()));
     let mut builder = (tool.builder)();
     btf.map_or(Ok(()), |btf| btf.set(builder.object_builder_mut()))
@@ -62,12 +63,12 @@ where
     Ok(open)
 }
 
-/// What there is to be said of an object that cannot be used.
+/// The failure for an object that cannot be used.
 pub fn unusable(what: &str, error: &libbpf_rs::Error) -> Failure {
     Failure::failed(format!("cannot {what} the BPF object: {error}"))
 }
 
-/// Its programs, of those kinds that tools have.
+/// Its programs, of the kinds that tools use.
 pub fn programs(object: &OpenObject) -> Vec<Program> {
     let named = |program: libbpf_rs::OpenProgram<'_>| {
         Program::from_section(&program.name().to_string_lossy(), &program.section().to_string_lossy())

@@ -1,29 +1,29 @@
-//! What the tool's own programs cost and miss, by the kernel's own account, interval by interval.
+//! What the tool's own programs cost and miss, by the kernel's statistics, interval by interval.
 
 use std::io::{Error, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use cli::exit::{Failure, Result};
-use cli::interval::Account;
+use cli::interval::ProgDelta;
 use libbpf_rs::{Link, Object};
 
 use crate::kernel::diagnosis::{Step, diagnose};
 use crate::kernel::restrictions::Restrictions;
 
-/// What the kernel accounts to a set of programs, since they were loaded.
+/// The kernel's statistics of a set of programs, since they were loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RunStats {
     /// Nanoseconds spent in the programs; 0 unless statistics are on.
     pub ns: u64,
     /// How often they ran; 0 unless statistics are on.
     pub runs: u64,
-    /// Events that a program did not see, because it was interrupted by itself on the same processor, or because a
-    /// probe of returns had no more room for calls under way.
+    /// Events that a program did not see, because it was interrupted by another run of itself on
+    /// the same processor, or because a return probe had no room for more concurrent calls.
     pub missed: u64,
 }
 
 impl RunStats {
-    /// What came since an earlier account.
+    /// The difference to earlier statistics.
     pub fn since(self, before: Self) -> Self {
         Self {
             ns: self.ns.wrapping_sub(before.ns),
@@ -33,18 +33,18 @@ impl RunStats {
     }
 }
 
-/// Reads the kernel's account of the tool's own programs.
+/// Reads the kernel's statistics of the tool's own programs.
 pub struct ProgStats {
     programs: Vec<OwnedFd>,
     links: Vec<OwnedFd>,
     seen: RunStats,
-    /// Held for as long as the kernel shall keep statistics.
+    /// Held while the kernel must keep statistics.
     statistics: Option<OwnedFd>,
 }
 
 impl ProgStats {
-    /// Keeps descriptors of an object's loaded programs and of the links of its probes; `statistics` is held for as
-    /// long as the kernel shall keep them.
+    /// Keeps descriptors of an object's loaded programs and of the links of its probes;
+    /// `statistics` is held while the kernel must keep them.
     pub(crate) fn new<'a>(
         object: &Object,
         links: impl Iterator<Item = &'a Link>,
@@ -59,18 +59,18 @@ impl ProgStats {
         Ok(Self { programs, links, seen: RunStats::default(), statistics })
     }
 
-    /// Whether the kernel tells, with the rights that are left.
+    /// Whether the statistics are readable with the remaining capabilities.
     pub(crate) fn works(&self) -> bool {
-        account(&self.programs).is_some()
+        run_stats(&self.programs).is_some()
     }
 
     /// What the programs cost and missed since the last call.
-    pub fn account(&mut self) -> Account {
-        let Some(mut now) = account(&self.programs) else { return Account::default() };
+    pub fn since_last(&mut self) -> ProgDelta {
+        let Some(mut now) = run_stats(&self.programs) else { return ProgDelta::default() };
         now.missed += missed_calls(&self.links);
         let cost = now.since(self.seen);
         self.seen = now;
-        Account { missed: cost.missed, cost: self.statistics.is_some().then_some((cost.ns, cost.runs)) }
+        ProgDelta { missed: cost.missed, cost: self.statistics.is_some().then_some((cost.ns, cost.runs)) }
     }
 }
 
@@ -88,12 +88,12 @@ pub fn enable() -> Result<OwnedFd> {
             )),
         });
     }
-    // SAFETY: a descriptor that the kernel has just handed out, and nobody else knows.
+    // SAFETY: a descriptor that the kernel has just returned, and that has no other owner.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// The kernel's account of these programs; `None` where it does not tell.
-pub fn account<F: AsFd>(programs: &[F]) -> Option<RunStats> {
+/// The kernel's statistics of these programs; `None` if they are not readable.
+pub fn run_stats<F: AsFd>(programs: &[F]) -> Option<RunStats> {
     let mut cost = RunStats::default();
     for program in programs {
         let info = info(program.as_fd())?;
@@ -113,8 +113,9 @@ fn info(program: BorrowedFd<'_>) -> Option<libbpf_sys::bpf_prog_info> {
     (error == 0).then_some(info)
 }
 
-/// Calls that probes missed, of those links that the kernel tells it of: of a kprobe or kretprobe, from Linux 6.7 on
-/// (kernel commit 3acf8ace6823, "bpf: Add missed value to kprobe perf link info").
+/// Calls that probes missed, by the links for which the kernel counts them: of a kprobe or
+/// kretprobe, from Linux 6.7 on (kernel commit 3acf8ace6823, "bpf: Add missed value to kprobe perf
+/// link info").
 pub fn missed_calls<F: AsFd>(links: &[F]) -> u64 {
     links.iter().filter_map(|link| missed_by(link.as_fd())).sum()
 }
@@ -127,10 +128,11 @@ fn missed_by(link: BorrowedFd<'_>) -> Option<u64> {
     if error != 0 || info.type_ != libbpf_sys::BPF_LINK_TYPE_PERF_EVENT {
         return None;
     }
-    // SAFETY: of a link on a perf event the kernel fills in these fields, and leaves those that it does not know 0.
+    // SAFETY: for a link on a perf event the kernel fills in these fields, and leaves unknown ones
+    // 0.
     let event = unsafe { info.__bindgen_anon_1.perf_event };
     let probe =
         [libbpf_sys::BPF_PERF_EVENT_KPROBE, libbpf_sys::BPF_PERF_EVENT_KRETPROBE].contains(&event.type_);
-    // SAFETY: plain numbers, whichever of the union's structures they are of.
+    // SAFETY: plain numbers, whichever of the union's structures they belong to.
     probe.then_some(unsafe { event.__bindgen_anon_1.kprobe.missed })
 }

@@ -1,5 +1,5 @@
-//! What an object asks of the kernel's types: an index of the names, and the few types that its CO-RE relocations are
-//! about, in a file for libbpf.
+//! What an object needs of the kernel's types: an index of the names, and the few types for its
+//! CO-RE relocations, in a file for libbpf.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -14,14 +14,14 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use crate::hooks::Program;
 use crate::kernel::btf::{Index, Types, essential, target};
 
-/// A file in memory for the types that an object is relocated by. It has no content before the object was opened, which
-/// tells what it needs, and must have it before it is loaded.
+/// A file in memory for the types that an object is relocated by. It is empty until the object is
+/// opened, which shows what it needs, and must be filled before the object is loaded.
 pub struct TargetBtf(File);
 
 impl TargetBtf {
-    /// An empty one; nothing where the kernel gives none, or libbpf could not open it.
+    /// An empty one; `None` if the kernel does not create it, or libbpf could not open it.
     pub fn new() -> Option<Self> {
-        // Before Linux 6.3 there is no such flag, from then on an administrator may insist on it.
+        // Before Linux 6.3 there is no such flag; from then on an administrator may require it.
         let new = memfd_create("btf", MemfdFlags::CLOEXEC | MemfdFlags::NOEXEC_SEAL);
         let new = new.or_else(|_| memfd_create("btf", MemfdFlags::CLOEXEC)).ok()?;
         let new = Self(new.into());
@@ -32,7 +32,7 @@ impl TargetBtf {
         format!("/proc/self/fd/{}", self.0.as_raw_fd())
     }
 
-    /// Has an object that is yet to be opened take its types from there.
+    /// Has an object that is yet to be opened take its types from this file.
     ///
     /// # Errors
     /// None that can happen: the path has no NUL.
@@ -40,14 +40,14 @@ impl TargetBtf {
         builder.btf_custom_path(self.path()).map(drop)
     }
 
-    /// Writes the types that the object names; nothing where the kernel's cannot be made smaller.
+    /// Writes the types that the object names; `None` if the kernel's cannot be made smaller.
     pub fn fill(&mut self, types: &Types, index: &Index, wanted: &Wanted) -> Option<()> {
         let blob = types.subset(index, wanted.types.iter())?;
         self.0.write_all(&blob).ok()
     }
 }
 
-/// The names that an object and its programs ask about.
+/// The names that an object and its programs need.
 pub struct Wanted {
     /// Of types.
     types: HashSet<Vec<u8>>,
@@ -56,8 +56,8 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// Those of all types that the object has itself, those that it is relocated by among them, and of the targets of
-    /// all its programs; nothing where it has no types.
+    /// The names of all types of the object, including those that it is relocated by, and of the
+    /// targets of all its programs; `None` if it has no types.
     pub fn of(object: &OpenObject, programs: &[Program]) -> Option<Self> {
         // SAFETY: the object outlives the types read from it, which do not leave this function.
         let btf = Btf::from_bpf_object(unsafe { object.as_libbpf_object().as_ref() }).ok()??;
@@ -73,7 +73,7 @@ impl Wanted {
         Some(Self { types, all })
     }
 
-    /// Where they are among the kernel's types; nothing where these are odd.
+    /// Their index in the kernel's types; `None` if these are malformed.
     pub fn index(&self, types: &Types) -> Option<Index> {
         types.index(&self.all)
     }

@@ -16,12 +16,12 @@ pub struct Tool<'a, B, O, S> {
     pub hooks: &'a [Hook],
     /// Whether this run needs the hook.
     pub wanted: &'a dyn Fn(&Hook) -> bool,
-    /// Whose work shall be kept apart; nothing where its object knows no owners.
+    /// The options of attribution; `None` if its object has no owners.
     pub owner: Option<&'a owner::Options>,
-    /// Does a little of what each hook shall see, and names the hooks that did not see it: functions can be
-    /// attached to and never be called, because the compiler inlined them.
+    /// Does a little of the work of each hook, and names the hooks that did not see it: functions
+    /// can be attached to and never be called, because the compiler inlined them.
     pub selftest: Option<Selftest<S>>,
 }
 
-/// Works a little, and names the hooks that did not see it.
+/// Does a little work, and names the hooks that did not see it.
 pub type Selftest<S> = fn(&S, &Plan) -> Result<Vec<&'static str>>;

@@ -1,4 +1,4 @@
-//! The kernel side's totals per disk and operation, and what came to them in an interval.
+//! The BPF programs' totals per disk and operation, and what they measured in an interval.
 
 use std::ffi::CStr;
 
@@ -12,9 +12,9 @@ use crate::row::{Io, IoStats};
 
 /// `MAX_DISKS` in `bpf/biolat.bpf.c`.
 const MAX_DISKS: usize = 1024;
-/// Slots for disks that come later, where there are few now.
+/// Slots for disks that are added later, if there are few now.
 const MIN_SLOTS: usize = 32;
-/// Slots for each disk that there is: in an emptier table one is found sooner.
+/// Slots for each existing disk: in an emptier table a slot is found sooner.
 const SLOTS_PER_DISK: usize = 2;
 /// `DISK_PROBES` in `bpf/biolat.bpf.c`.
 const PROBES: usize = 8;
@@ -22,8 +22,8 @@ const PROBES: usize = 8;
 const OPS: [&str; 4] = ["read", "write", "flush", "discard"];
 const NAME_LEN: usize = 32;
 
-/// How many slots, for so many disks: a power of two.
-pub fn slots(disks: usize) -> u32 {
+/// The number of slots for this number of disks: a power of two.
+pub fn slot_count(disks: usize) -> u32 {
     (disks * SLOTS_PER_DISK).next_power_of_two().clamp(MIN_SLOTS, MAX_DISKS) as u32
 }
 
@@ -32,8 +32,8 @@ pub fn present() -> usize {
     std::fs::read_dir("/sys/block").map_or(0, Iterator::count)
 }
 
-/// Enters the disks that there are now in the kernel side's table, which without compare-and-exchange cannot do so
-/// itself. `keys` are its slots, as many as `slots` says.
+/// Enters the existing disks in the BPF programs' table, for programs without compare-and-exchange,
+/// which cannot do so themselves. `keys` are its slots, as many as `slot_count` says.
 pub fn enter_present(keys: &mut [u64]) {
     let names = std::fs::read_dir("/sys/block").into_iter().flatten().flatten();
     let numbers = names.filter_map(|name| std::fs::read_to_string(name.path().join("dev")).ok());
@@ -47,7 +47,7 @@ pub fn enter_present(keys: &mut [u64]) {
     }
 }
 
-/// The key of a disk by its number, as sysfs writes it: `254:0`.
+/// The key of a disk from its number, as in sysfs: `254:0`.
 fn key_of(number: &str) -> Option<u64> {
     let (major, minor) = number.trim().split_once(':')?;
     Some(1 << 63 | major.parse::<u64>().ok()? << 20 | minor.parse::<u64>().ok()?)
@@ -82,11 +82,11 @@ impl Total for Stats {
     }
 }
 
-/// What came since the last look: a record per disk and operation that did something, and per owner where they are kept
-/// apart; else one that says that nothing did. `names` are the kernel side's `disk_name`.
+/// What was measured since the last call: a record per disk and operation with activity, and per
+/// owner with --by; else one record of an idle interval. `names` are the BPF programs' `disk_name`.
 ///
 /// # Errors
-/// When the kernel does not let it be read.
+/// When the kernel refuses the read.
 pub fn since_last(
     totals: &mut PerKey<'_, Stats>,
     names: &[[i8; NAME_LEN]],
@@ -95,16 +95,16 @@ pub fn since_last(
 ) -> Result<Vec<Io>> {
     let present = names.iter().enumerate().filter(|(_, name)| name[0] != 0);
     let keys = present.flat_map(|(slot, _)| slot * OPS.len()..(slot + 1) * OPS.len());
-    let mut came = totals.since_last(keys, |sum: &mut IoStats, total| {
+    let mut deltas = totals.since_last(keys, |sum: &mut IoStats, total| {
         sum.bytes += total.bytes;
         sum.errors += total.errors;
         sum.device.add_raw(&total.device);
         sum.queue.add_raw(&total.queue);
     })?;
-    // Of a request of which a part has completed, the bytes come before the rest.
-    came.retain(|came| came.measured.device.count() > 0 || came.measured.bytes > 0);
-    let came = busiest(came, options, |measured| measured.device.count(), IoStats::add);
-    let mut rows: Vec<_> = came.into_iter().filter_map(|came| row(came, names, buckets)).collect();
+    // When a part of a request has completed, its bytes are counted before the rest.
+    deltas.retain(|delta| delta.measured.device.count() > 0 || delta.measured.bytes > 0);
+    let deltas = busiest(deltas, options, |measured| measured.device.count(), IoStats::add);
+    let mut rows: Vec<_> = deltas.into_iter().filter_map(|delta| row(delta, names, buckets)).collect();
     rows.sort_by(|a, b| a.disk.cmp(&b.disk));
     if rows.is_empty() {
         rows.push(Io::idle(Owner::unknown(options.by), buckets));
@@ -112,9 +112,9 @@ pub fn since_last(
     Ok(rows)
 }
 
-fn row(came: KeyDelta<IoStats>, names: &[[i8; NAME_LEN]], buckets: bool) -> Option<Io> {
-    let name = names.get(came.key / OPS.len())?;
-    Some(Io::new(text(name), OPS[came.key % OPS.len()], came.owner, &came.measured, buckets))
+fn row(delta: KeyDelta<IoStats>, names: &[[i8; NAME_LEN]], buckets: bool) -> Option<Io> {
+    let name = names.get(delta.key / OPS.len())?;
+    Some(Io::new(text(name), OPS[delta.key % OPS.len()], delta.owner, &delta.measured, buckets))
 }
 
 fn text(name: &[i8; NAME_LEN]) -> String {
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn the_table_of_disks_stays_at_most_half_full() {
-        assert_eq!([0, 8, 9, 100, 5_000].map(slots), [32, 32, 32, 256, 1024]);
+        assert_eq!([0, 8, 9, 100, 5_000].map(slot_count), [32, 32, 32, 256, 1024]);
         assert_eq!(entries(32, 2), 512);
     }
 }

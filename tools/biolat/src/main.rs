@@ -21,13 +21,14 @@ include!(concat!(env!("OUT_DIR"), "/skel.rs"));
 /// The tool's name in records and messages.
 const TOOL: &str = "biolat";
 
-/// What the way without compare-and-exchange cannot see.
+/// The limitation without compare-and-exchange.
 const KNOWN_DISKS: &str = "requests of disks added after the start are counted as lost";
 /// How the rungs without compare-and-exchange differ.
-const HASH: &str = "requests under way in a hash map";
+const HASH: &str = "requests in flight in a hash map";
 
-/// What is under way is kept in a table of our own, or in a hash map where the kernel cannot compare and exchange
-/// (before Linux 5.12): all of a request's programs must agree, and so are on one rung.
+/// Requests in flight are kept in a table of our own, or in a hash map if the kernel has no
+/// compare-and-exchange (before Linux 5.12). All of a request's programs must agree, so they are on
+/// one rung.
 const HOOKS: &[Hook] = &[
     Hook::new(
         "requests",
@@ -55,7 +56,7 @@ const HOOKS: &[Hook] = &[
                 "on_bio_queue",
                 "on_bio_complete",
             ]),
-            // Before Linux 6.5 the kernel does not tell when a request is made.
+            // Before Linux 6.5 the kernel has no event for the making of a request.
             Rung::new(&[
                 "on_issue_by_bio",
                 "on_requeue",
@@ -91,7 +92,7 @@ Bounds:
   Counts and bytes of reads, writes and discards equal those of /proc/diskstats.
   Disks made of bios (dm, md, zram) have no queue: their queue_* are null.
   Before Linux 5.12 requests of disks added after the start are counted as lost.
-  Requests under way at the start are not counted, nor are drivers' own commands
+  Requests in flight at the start are not counted, nor are drivers' own commands
   (passthrough).
   Only flushes that reach the device count; /proc/diskstats counts each empty
   flush as a write as well.
@@ -131,8 +132,8 @@ fn run() -> Result<()> {
         return output::print_schema::<row::Io>(TOOL);
     }
     output::check_buckets(&args.common, args.buckets)?;
-    let (banks, slots) = (per_key::banks(), disk_table::slots(disk_table::present()));
-    // Else it does not matter who makes a request.
+    let (banks, slots) = (per_key::banks(), disk_table::slot_count(disk_table::present()));
+    // Otherwise it does not matter which task makes a request.
     let by_task = args.common.filters() || args.owner.by != By::System;
     let tool = session::Tool {
         builder: skel::BiolatSkelBuilder::default,
@@ -154,7 +155,7 @@ fn run() -> Result<()> {
         TOOL,
         &args.common,
         &session.stop,
-        || session.prog_stats.account(),
+        || session.prog_stats.since_last(),
         |_| {
             let Some(data) = session.skel.maps.bss_data.as_deref() else {
                 return Err(Failure::failed("the object has no data"));

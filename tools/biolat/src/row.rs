@@ -18,7 +18,7 @@ pub struct Io {
     /// read, write, flush or discard.
     #[schemars(extend("x-kind" = "key", "enum" = ["read", "write", "flush", "discard", null]))]
     pub op: Option<&'static str>,
-    /// Who made the requests, with --by.
+    /// The process, cgroup, … that made the requests, with --by.
     #[serde(flatten)]
     pub owner: Owner,
     /// Device time: from the request's issue to the driver to its completion.
@@ -100,7 +100,7 @@ pub struct IoStats {
 }
 
 impl IoStats {
-    /// Adds what others did.
+    /// Adds the measurements of another.
     pub fn add(&mut self, more: &Self) {
         self.bytes += more.bytes;
         self.errors += more.errors;
@@ -126,7 +126,7 @@ impl Io {
         }
     }
 
-    /// The record of an interval without any I/O: idle, not dead.
+    /// The record of an interval without any I/O: the tool is idle, not dead.
     pub fn idle(owner: Owner, buckets: bool) -> Self {
         let empty = buckets.then(Vec::new);
         Self {

@@ -1,4 +1,4 @@
-//! From what was added to the counters to records.
+//! From the increments of the counters to records.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -9,17 +9,17 @@ use common::owner::{By, Options, Owner};
 
 use crate::row::{Accesses, COUNTERS, hit_ratio};
 
-/// For so many intervals a page is waited for of which it is not known whom it was fetched for, and for so long: a slow
-/// disk's read, or a busy machine's, may outlast many short intervals.
+/// How many intervals, and how long, a page is held back until its access is known: a read from a
+/// slow disk, or on a busy machine, may last longer than many short intervals.
 const INTERVALS: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// The same in intervals of this length.
+/// The number of intervals of this length.
 fn patience(interval: Duration) -> usize {
     INTERVALS.max((PATIENCE.as_secs_f64() / interval.as_secs_f64()).ceil() as usize)
 }
 
-/// An attribution for each owner that something is left of.
+/// An attribution for each owner with pages or corrections left.
 pub struct Attributions<'a> {
     options: &'a Options,
     patience: usize,
@@ -27,17 +27,18 @@ pub struct Attributions<'a> {
 }
 
 impl<'a> Attributions<'a> {
-    /// For the owners that are asked for, and intervals of this length.
+    /// For these options, and intervals of this length.
     pub fn new(options: &'a Options, interval: Duration) -> Self {
         Self { options, patience: patience(interval), owners: BTreeMap::new() }
     }
 
-    /// The records of an interval, from what was added for each owner: the busiest first, with --top the others last,
-    /// one without any page where there was none. Whether it is the last.
+    /// The records of an interval, from what was added for each owner: the busiest first, with
+    /// --top the others last, an empty one if there was none. `last`: whether this interval is the
+    /// last.
     pub fn records(&mut self, added: Delta<COUNTERS>, last: bool) -> Vec<Accesses> {
         let (by, top) = (self.options.by, self.options.top);
         let mut added: BTreeMap<_, _> = added.into_iter().collect();
-        // What is left of others may be told now.
+        // Pages held back for other owners may be reported now.
         for owner in self.owners.keys() {
             added.entry(owner.clone()).or_insert([0; COUNTERS]);
         }
@@ -68,9 +69,9 @@ impl<'a> Attributions<'a> {
 
 /// The records of one owner, from what was added to its counters.
 ///
-/// The kernel's side counts a page when it is fetched, and often knows a moment later only whom for: perhaps an interval
-/// later. Such pages are told with the next interval. What turns out not to have been is taken from the next, too: sums
-/// over intervals are right.
+/// The BPF programs count a page when it is fetched, and often know its access only a moment later,
+/// perhaps in the next interval. Such pages are reported with the next interval. A count that is
+/// withdrawn later is subtracted from the next interval's: sums over intervals are right.
 pub struct Attribution {
     held: HeldPages,
     faults: Debt,
@@ -78,17 +79,18 @@ pub struct Attribution {
     readahead: Debt,
 }
 
-/// Pages that are held back until it is known whom for.
+/// Pages that are held back until their access is known.
 struct HeldPages {
     pages: u64,
-    /// How many there were of which it was not known, at the ends of the last intervals. Of some it is never known.
+    /// The numbers of pages whose access was not known at the ends of the last intervals. For some
+    /// it is never known.
     unknown: VecDeque<i64>,
-    /// For so many intervals they are held.
+    /// For this many intervals they are held.
     patience: usize,
 }
 
 impl HeldPages {
-    /// How many pages to tell, of those fetched in the interval and held before; all in the last.
+    /// How many pages to report, of those fetched in the interval and held before; all in the last.
     fn release(&mut self, fetched: u64, unknown_more: u64, last: bool) -> u64 {
         let before = self.unknown.back().copied().unwrap_or_default();
         let unknown = before.wrapping_add(unknown_more as i64);
@@ -106,14 +108,14 @@ impl HeldPages {
     }
 }
 
-/// What is owed, as a negative number.
+/// What must still be subtracted, as a negative number.
 #[derive(Default)]
 struct Debt(i64);
 
 impl Debt {
-    /// The interval's number, of what was added and what was taken from it.
+    /// The interval's number, from what was added and what was subtracted.
     fn settle(&mut self, added: u64, taken: u64) -> u64 {
-        // What is taken back is added as a negative number: the sums wrap.
+        // A subtraction is added as a negative number: the sums wrap.
         let now = self.0.wrapping_add(added.wrapping_sub(taken) as i64);
         self.0 = now.min(0);
         now.max(0) as u64
@@ -121,13 +123,13 @@ impl Debt {
 }
 
 impl Attribution {
-    /// One that holds a page back for so many intervals.
+    /// An attribution that holds a page back for this many intervals.
     fn new(patience: usize) -> Self {
         let held = HeldPages { pages: 0, unknown: VecDeque::new(), patience };
         Self { held, faults: Debt::default(), read_misses: Debt::default(), readahead: Debt::default() }
     }
 
-    /// Whether nothing is left for an interval to come.
+    /// Whether nothing is left for a later interval.
     fn is_settled(&self) -> bool {
         self.held.pages == 0
             && [&self.faults, &self.read_misses, &self.readahead].iter().all(|owing| owing.0 == 0)
@@ -211,12 +213,12 @@ mod tests {
     #[test]
     fn faults_that_are_taken_back_after_their_interval_are_taken_from_the_next() {
         let mut attribution = Attribution::new(INTERVALS);
-        let told = [16, -15, 3, 20].map(|taken| attribution.record(&padded([0, taken]), false).0.faults);
-        assert_eq!(told, [16, 0, 0, 8]);
+        let faults = [16, -15, 3, 20].map(|taken| attribution.record(&padded([0, taken]), false).0.faults);
+        assert_eq!(faults, [16, 0, 0, 8]);
     }
 
     #[test]
-    fn a_page_is_told_once_it_is_known_whom_for() {
+    fn a_page_is_reported_once_its_access_is_known() {
         let mut attribution = Attribution::new(INTERVALS);
         // 64 fetched, of which 32 are claimed at once, the others, by a fault, in the next interval.
         let first = attribution.record(&padded([0, 0, 64, 32, 0, 4]), false).0;
@@ -226,33 +228,33 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_claims_is_told_all_the_same() {
+    fn pages_that_no_access_claims_are_reported_all_the_same() {
         let mut attribution = Attribution::new(INTERVALS);
         let unclaimed = padded([0, 0, 100, 100]);
         assert_eq!(attribution.record(&unclaimed, true).0.misses, 100);
         let mut attribution = Attribution::new(INTERVALS);
-        let told: Vec<u64> = std::iter::once(unclaimed)
+        let misses: Vec<u64> = std::iter::once(unclaimed)
             .chain(std::iter::repeat_n(padded([0]), INTERVALS))
             .map(|added| attribution.record(&added, false).0.misses)
             .collect();
-        assert_eq!(told.iter().sum::<u64>(), 100, "{told:?}");
+        assert_eq!(misses.iter().sum::<u64>(), 100, "{misses:?}");
         assert_eq!(patience(Duration::from_millis(50)), 80);
     }
 
     #[test]
-    fn what_is_left_of_an_owner_is_told_when_it_is_known() {
+    fn what_is_left_of_an_owner_is_reported_when_it_is_known() {
         let options = options(None);
         let mut attributions = Attributions::new(&options, SECOND);
         let added = |faults: i64| padded([0, faults]);
         let of = |comm: &str, faults| (Owner::comm(comm.to_string()), added(faults));
-        let told = |records: Vec<Accesses>| -> Vec<_> {
+        let faults_of = |records: Vec<Accesses>| -> Vec<_> {
             records.into_iter().map(|counts| (counts.owner.comm.flatten(), counts.faults)).collect()
         };
-        let first = told(attributions.records(vec![of("a", -3), of("b", 5)], false));
+        let first = faults_of(attributions.records(vec![of("a", -3), of("b", 5)], false));
         assert_eq!(first, [(Some("b".to_string()), 5)]);
-        let second = told(attributions.records(vec![of("a", 10)], false));
+        let second = faults_of(attributions.records(vec![of("a", 10)], false));
         assert_eq!(second, [(Some("a".to_string()), 7)]);
         assert!(attributions.owners.is_empty());
-        assert_eq!(told(attributions.records(vec![], true)), [(None, 0)]);
+        assert_eq!(faults_of(attributions.records(vec![], true)), [(None, 0)]);
     }
 }

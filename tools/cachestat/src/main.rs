@@ -22,14 +22,14 @@ include!(concat!(env!("OUT_DIR"), "/skel.rs"));
 const TOOL: &str = "cachestat";
 
 /// What the tracepoint of reads cannot see.
-const BATCHES: &str = "a read that ends early counts as requested; of reads by splice and io_uring, one that follows another \
-     to the same last page from nearer to it is taken for a part of that";
+const BATCHES: &str = "a read that ends early counts as requested; a read by splice or io_uring that follows another \
+     to the same last page, from closer to it, is counted as a part of that read";
 
 /// What the tracepoints of faults cannot see.
 const WINDOWS: &str = "the pages around a fault that the kernel looks through count as mapped, present or not, and no more where \
      it maps all of a large folio; what a task's next read of the same file fetches may count as the fault's";
 
-/// What the begin of a read cannot tell.
+/// The limitation of watching only the begin of a read.
 const BEGINS: &str = "a read that ends early counts as requested";
 
 const HOOKS: &[Hook] = &[
@@ -134,7 +134,7 @@ fn run() -> Result<()> {
         owner: Some(&args.owner),
         selftest: Some(selftest::run),
     };
-    // While there are rights to make it.
+    // While the capabilities to create it are still held.
     let trial = selftest::Trial::new();
     let mut session = session::start(&tool, &args.common)?;
     let mut counters: Counters<'_, { row::COUNTERS }> =
@@ -148,7 +148,7 @@ fn run() -> Result<()> {
         TOOL,
         &args.common,
         &session.stop,
-        || session.prog_stats.account(),
+        || session.prog_stats.since_last(),
         |last| {
             let (added, lost) = counters.since_last()?;
             Ok((attributions.records(added, last), lost))
@@ -160,7 +160,7 @@ fn configure(open: &mut skel::OpenCachestatSkel<'_>) -> libbpf_rs::Result<()> {
     if let Some(constants) = open.maps.rodata_data.as_deref_mut() {
         constants.page_shift = rustix::param::page_size().trailing_zeros();
     }
-    // The memory of the other is not needed; the code that would use it is never reached.
+    // Saves the memory of the unused map; the code that would use it is never reached.
     match common::kernel::running::kernel_names("BPF_MAP_TYPE_TASK_STORAGE") {
         true => open.maps.works_by_thread.set_autocreate(false),
         false => open.maps.works.set_autocreate(false),

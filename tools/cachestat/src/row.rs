@@ -7,13 +7,13 @@ use serde::Serialize;
 
 /// How many counters there are in a bank: `MAX_COUNTERS` of `bpf/cachestat.bpf.c`, rounded up to whole cache lines.
 pub const COUNTERS: usize = 16;
-/// The place of the counter of what was lost: `LOST` of `bpf/cachestat.bpf.c`.
+/// The index of the counter of losses: `LOST` of `bpf/cachestat.bpf.c`.
 pub const LOST: usize = 8;
 
 /// What the page cache was asked for in an interval, and what was fetched into it. All in pages.
 #[derive(Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Accesses {
-    /// Whose accesses they were, with --by.
+    /// The owner of the accesses, with --by.
     #[serde(flatten)]
     pub owner: Owner,
     /// Pages given to tasks: reads + faults.
@@ -57,7 +57,7 @@ impl Accesses {
         Self { owner, ..Self::default() }
     }
 
-    /// With those of another added; of the same owner.
+    /// With the counts of another added; of the same owner.
     pub fn with(self, more: &Self) -> Self {
         let (accesses, hits) = (self.accesses + more.accesses, self.hits + more.hits);
         Self {
@@ -77,7 +77,7 @@ impl Accesses {
     }
 }
 
-/// hits / accesses, of any.
+/// hits / accesses, if there were any accesses.
 pub fn hit_ratio(hits: u64, accesses: u64) -> Option<f64> {
     (accesses > 0).then(|| hits as f64 / accesses as f64)
 }

@@ -1,7 +1,8 @@
-//! A little of everything that the hooks shall see, to find those that see nothing.
+//! A little work for each hook, to find those that see nothing.
 //!
-//! On a file system of its own, which nobody else sees and which goes with its last file: ramfs, whose files are nothing
-//! but page cache, is in every kernel. To make it takes CAP_SYS_ADMIN; without, hooks are taken as they are.
+//! It uses a file system of its own, which no other process sees and which disappears with its last
+//! file: ramfs, whose files are only page cache, is in every kernel. Mounting it requires
+//! CAP_SYS_ADMIN; without it, hooks are used untested.
 
 use std::os::fd::OwnedFd;
 
@@ -23,7 +24,7 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// Makes it.
+    /// Creates it.
     pub fn new() -> rustix::io::Result<Self> {
         let context = fsopen("ramfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
         fsconfig_create(&context)?;
@@ -35,17 +36,17 @@ impl Trial {
         Ok(trial)
     }
 
-    /// Reads one page, by which the kernel's side learns how reads are told here: see `read_b` of
-    /// `bpf/cachestat.bpf.c`.
+    /// Reads one page, from which the BPF programs learn how this kernel passes the pages of a
+    /// read: see `read_b` of `bpf/cachestat/reads.h`.
     pub fn read_one_page(&self) {
-        // A trial that fails teaches nothing; the first read of one page of anybody's will.
+        // If it fails, nothing is learned; the first read of one page by any process will do.
         let _ = pread(&self.file, &mut [0; 1], 0);
     }
 
     /// Touches its second page through a mapping.
     fn fault(&self) -> rustix::io::Result<()> {
-        // SAFETY: a new mapping at an address that the kernel chooses, of a file that nobody else has and that keeps
-        // its size.
+        // SAFETY: a new mapping at an address that the kernel chooses, of a file that no other
+        // process has and that keeps its size.
         unsafe {
             let at =
                 mmap(std::ptr::null_mut(), 2 * self.page, ProtFlags::READ, MapFlags::SHARED, &self.file, 0)?;

@@ -18,7 +18,7 @@ include!(concat!(env!("OUT_DIR"), "/skel.rs"));
 /// The tool's name in records and messages.
 const TOOL: &str = "dcstat";
 
-/// What the entry of `d_alloc_parallel` cannot tell.
+/// The limitation of the entry of `d_alloc_parallel`.
 const ENTRIES: &str =
     "tasks that look up the same new name at once count a miss each, though one of them asks the file system";
 
@@ -28,8 +28,8 @@ const HOOKS: &[Hook] = &[
     Hook::new(
         "misses",
         &[
-            // The one with more arguments first: a kernel whose function has fewer refuses it, while the other would
-            // take an argument for what is returned.
+            // The rung with more arguments first: a kernel whose function has fewer refuses it,
+            // while the other program would take an argument for the return value.
             Rung::new(&["search_f"]).variant("three arguments"),
             Rung::new(&["search_f7"]).variant("two arguments"),
             Rung::new(&["search_k"]).limitation(ENTRIES),
@@ -65,7 +65,8 @@ What is counted:
   misses      look-ups that reached the file system. A name that is known not to
               exist is a hit, if the file system keeps that: tmpfs does not.
   hit_ratio   (references - misses) / references.
-So misses <= slow <= references, but for what is under way when an interval ends.
+So misses <= slow <= references, except for look-ups in progress when an
+interval ends.
 
 Bounds:
   /proc, like tmpfs, keeps no names that do not exist. The names that it looks up
@@ -75,7 +76,7 @@ Bounds:
   once.
   By kprobes, tasks that look up the same new name at once count a miss each,
   although only one of them reaches the file system and the others wait for it.
-  A look-up under way when an interval ends counts as a reference before and as a
+  A look-up in progress when an interval ends counts as a reference before and as a
   miss after.
   There are no tracepoints of look-ups. A kernel with neither fentry nor kprobes is
   refused with status 3, or 4 if it has them and does not permit them.";
@@ -118,7 +119,7 @@ fn run() -> Result<()> {
         TOOL,
         &args.common,
         &session.stop,
-        || session.prog_stats.account(),
+        || session.prog_stats.since_last(),
         |_| {
             let (added, lost) = counters.since_last()?;
             Ok((row::Lookups::of(added, &args.owner), lost))

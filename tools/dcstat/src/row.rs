@@ -22,7 +22,7 @@ pub const LOST: usize = 3;
 /// The names that were looked up in an interval, and how they were served.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Lookups {
-    /// Whose look-ups they were, with --by.
+    /// The owner of the look-ups, with --by.
     #[serde(flatten)]
     pub owner: Owner,
     /// Names looked up: one for each component of a path, but for `.` and `..`, which need no look-up.
@@ -42,7 +42,7 @@ pub struct Lookups {
 }
 
 impl Lookups {
-    /// A record for each owner, the busiest first; one without any look-up where there were none.
+    /// A record for each owner, the busiest first; an empty one if there were no look-ups.
     pub fn of(added: Delta<COUNTERS>, options: &Options) -> Vec<Self> {
         let added = busiest(added, options, |added| added[REFERENCES]);
         added.into_iter().map(|(owner, added)| Self::new(owner, &added)).collect()
@@ -55,7 +55,8 @@ impl Lookups {
     }
 }
 
-/// To six digits. A look-up that goes on when an interval ends is a reference of that one and a miss of the next.
+/// To six digits. A look-up in progress when an interval ends is a reference of that one and a miss
+/// of the next.
 fn hit_ratio(references: u64, misses: u64) -> Option<f64> {
     let hits = references.saturating_sub(misses);
     (references > 0).then(|| (hits as f64 / references as f64 * 1e6).floor() / 1e6)

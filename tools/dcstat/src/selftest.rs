@@ -1,5 +1,5 @@
-//! A little of each kind of look-up, to find the hooks that see nothing, and for the programs to find out what they
-//! cannot know of a kernel beforehand.
+//! A little of each kind of look-up, to find the hooks that see nothing, and for the programs to
+//! find out properties of the kernel that are not known beforehand.
 
 use std::ffi::CStr;
 use std::sync::OnceLock;
@@ -17,17 +17,19 @@ use rustix::io::Errno;
 use crate::row::{COUNTERS, MISSES, REFERENCES, SLOW};
 use crate::skel::{DcstatSkel, OpenDcstatSkel};
 
-/// Nothing can be made in this directory, and it keeps no name that it does not have: each look-up there is a miss.
+/// Nothing can be created in this directory, and it caches no negative entries: each look-up there
+/// is a miss.
 const DIRECTORY: &CStr = c"/proc/self/fd";
 /// A name that it does not have.
 const NOTHING: &CStr = c"nothing";
-/// How often each is done: other tasks look names up, too, and must not be taken for us.
+/// How often each is done: other tasks look names up, too, and must not be mistaken for the
+/// self-test.
 const TIMES: u64 = 16;
 
 /// What the programs found out, for the object that counts: `struct learnt` of `bpf/dcstat.bpf.c`.
 static LEARNT: OnceLock<[u32; 2]> = OnceLock::new();
 
-/// Hands on what the programs of an object before this one found out.
+/// Passes on what the programs of an earlier object found out.
 pub fn teach(open: &mut OpenDcstatSkel<'_>) {
     if let (Some([lookup_open, creates_by_fast]), Some(data)) = (LEARNT.get(), open.maps.bss_data.as_mut()) {
         data.learnt.lookup_open = *lookup_open;
@@ -36,7 +38,7 @@ pub fn teach(open: &mut OpenDcstatSkel<'_>) {
     }
 }
 
-/// Keeps what the programs found out, and has them look no further: that costs something with each look-up.
+/// Keeps what the programs found out, and stops the search, which costs time at each look-up.
 fn keep(skel: &DcstatSkel<'_>) -> Result<()> {
     let Some(learnt) = skel.maps.bss_data.as_deref().map(|data| data.learnt) else { return Ok(()) };
     LEARNT.get_or_init(|| [learnt.lookup_open, learnt.creates_by_fast]);
@@ -54,7 +56,7 @@ pub fn run(skel: &DcstatSkel<'_>, _: &Plan) -> Result<Vec<&'static str>> {
     let mut unseen = Vec::new();
     for (hooks, work) in WORK {
         counters.since_last();
-        // Where the directory cannot be written to, some of it fails before it looks anything up.
+        // If the directory cannot be written to, some operations fail before they look anything up.
         let looked_up = (0..TIMES).filter(|_| work(&directory) != Err(Errno::ROFS)).count() as u64;
         let seen = counters.since_last();
         unseen.extend(hooks.iter().filter(|(_, counter)| seen[*counter] < looked_up).map(|(hook, _)| *hook));
@@ -65,7 +67,7 @@ pub fn run(skel: &DcstatSkel<'_>, _: &Plan) -> Result<Vec<&'static str>> {
     Ok(unseen)
 }
 
-/// What is done, all of it in vain, and the counter by which each hook shows that it saw it.
+/// An operation, which always fails, and the counter by which each hook shows that it saw it.
 type Work = (&'static [(&'static str, usize)], fn(&OwnedFd) -> rustix::io::Result<()>);
 
 const WORK: [Work; 7] = [
@@ -73,7 +75,7 @@ const WORK: [Work; 7] = [
         rustix::fs::statat(directory, NOTHING, AtFlags::empty()).map(drop)
     }),
     (&[("opens", SLOW), ("misses", MISSES)], |directory| open(directory, OFlags::CREATE | OFlags::EXCL)),
-    // Whether lookup_fast is asked for this one, too, is what shall be found out.
+    // Whether lookup_fast is called for this one, too, is to be found out.
     (&[("opens", SLOW), ("misses", MISSES)], |directory| open(directory, OFlags::CREATE)),
     (&[("changes", REFERENCES), ("changes", MISSES)], |directory| {
         rustix::fs::mkdirat(directory, NOTHING, Mode::empty())

@@ -10,7 +10,7 @@ use crate::row::{Event, FILE_SYSTEMS, OPS};
 const COMM: usize = 48;
 const COMM_LEN: usize = 16;
 const HEADER: usize = COMM + COMM_LEN;
-/// What has only begun (`linux/errno.h`).
+/// An asynchronous request that has only begun (`linux/errno.h`).
 const EIOCBQUEUED: i64 = 529;
 
 /// Reads a record of the ring buffer: its time (CLOCK_MONOTONIC, nanoseconds) and the event.
@@ -25,7 +25,7 @@ pub fn decode(bytes: &[u8]) -> Option<(u64, Event)> {
         comm: text(bytes.get(COMM..HEADER)?),
         fs,
         op,
-        // Of a file that is there the record goes on.
+        // If the file still exists, the record continues with its path.
         path: path::decode(&bytes[HEADER..]),
         bytes: u64::try_from(ret).ok().filter(|_| moves),
         offset: u64::try_from(u64_at(bytes, 24)? as i64).ok().filter(|_| moves && ret != -EIOCBQUEUED),

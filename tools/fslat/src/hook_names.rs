@@ -4,24 +4,24 @@ use std::fs;
 
 use crate::row::{FILE_SYSTEMS, OPS};
 
-/// The file systems that the kernel has now, by its own list.
+/// The file systems that the kernel supports now, by its own list.
 const REGISTERED: &str = "/proc/filesystems";
 
-/// The places of a hook's file system and operation in their lists.
+/// The indices of a hook's file system and operation in their lists.
 pub fn parts(hook: &str) -> Option<(usize, usize)> {
     let (fs, op) = hook.split_once(' ')?;
     Some((FILE_SYSTEMS.iter().position(|name| *name == fs)?, OPS.iter().position(|name| *name == op)?))
 }
 
-/// Those that were asked for.
+/// The selected ones.
 pub struct Selection {
     fs: Vec<String>,
     ops: Vec<String>,
 }
 
 impl Selection {
-    /// Where none is named, all operations, and the file systems that the kernel has: those that it does not have are
-    /// not looked for, unless there is none at all.
+    /// By default all operations, and the file systems that the kernel supports: others are not
+    /// tried, unless none is supported.
     pub fn new(fs: &[String], ops: &[String], everywhere: bool) -> Self {
         let registered = fs::read_to_string(REGISTERED).unwrap_or_default();
         let fs = match (fs, everywhere) {
@@ -34,14 +34,14 @@ impl Selection {
         Self { fs, ops: ops.to_vec() }
     }
 
-    /// Whether a hook is about one of them.
+    /// Whether a hook is for one of them.
     pub fn wants(&self, hook: &str) -> bool {
         let among = |list: &[String], name: &str| list.is_empty() || list.iter().any(|named| named == name);
         hook.split_once(' ').is_some_and(|(fs, op)| among(&self.fs, fs) && among(&self.ops, op))
     }
 }
 
-/// Whether a list of file systems has this one: a line each, its name last.
+/// Whether a list of file systems contains this one: one per line, the name last.
 fn has(registered: &str, fs: &str) -> bool {
     registered.lines().any(|line| line.split_whitespace().last() == Some(fs))
 }

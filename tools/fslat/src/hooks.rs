@@ -1,4 +1,4 @@
-//! Where fslat looks, per file system and operation.
+//! The hooks of fslat, per file system and operation.
 
 use common::hooks::{Hook, Rung};
 
@@ -6,7 +6,7 @@ use common::hooks::{Hook, Rung};
 const SYSCALLS: &str = "system calls of 64-bit programs only, none by io_uring, mmap, the kernel or an overlay above; \
      their times are those of the whole call";
 
-/// The same, of opens.
+/// The same for opens.
 const OPENED: &str = "system calls of 64-bit programs that opened a file, none that failed, by io_uring, the kernel or \
      an overlay above; their times are those of the whole call, path look-up included";
 
@@ -14,10 +14,10 @@ const OPENED: &str = "system calls of 64-bit programs that opened a file, none t
 const PROBED: &str = "of concurrent calls only max(10, 2 x CPUs) are seen, on old kernels (5.10) one per CPU; \
      lost counts the others from Linux 6.7 on";
 
-/// Where the module of NFSv4 was not there at the start.
+/// The limitation if the module of NFSv4 was not loaded at the start.
 const V3: &str = "files of NFSv3 only: the module nfsv4 is not loaded";
 
-/// The same, by probes of returns.
+/// The same with return probes.
 const V3_PROBED: &str = "files of NFSv3 only: the module nfsv4 is not loaded; and of concurrent calls only \
      max(10, 2 x CPUs)";
 
@@ -51,10 +51,10 @@ const OPENS: &[&str] =
 /// arm64 and riscv have no open and creat.
 const NEW_OPENS: &[&str] = &["openat_t", "openat_tx", "openat2_t", "openat2_tx"];
 
-/// A hook is named by the file system and the operation. All are optional: no kernel has all of these file systems.
-/// First the file system's own functions, which see who calls them however; then the system calls; last the probes of
-/// returns, which have little room, and these calls wait. Nothing needs to be proven: the functions' addresses stand
-/// in tables, so that no compiler can inline them.
+/// A hook is named by the file system and the operation. All are optional: no kernel has all of
+/// these file systems. First the file system's own functions, which see all callers; then the
+/// system calls; last the return probes, which have little room, and these calls wait. No self-test
+/// is needed: the functions' addresses are in tables, so no compiler can inline them.
 pub const HOOKS: &[Hook] = &[
     Hook::new(
         "ext4 read",

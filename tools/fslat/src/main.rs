@@ -40,8 +40,8 @@ Bounds:
   All callers count: programs, the kernel's NFS server, loop devices, io_uring.
   A file system on another is two, with a record each: a read of an overlay is one
   of overlay and one of the file system beneath. A write with O_SYNC is a write and
-  mostly makes a sync. msync(2) makes a sync. Calls under way at the start do not
-  count.
+  mostly makes a sync. msync(2) makes a sync. Calls in progress at the start do
+  not count.
   Reads and writes are those of files, by calls; not page faults of mmap, not
   write-back, nor, from Linux 6.5 on, sendfile, splice and copy_file_range.
   An asynchronous direct request (libaio, io_uring) ends for the file system when

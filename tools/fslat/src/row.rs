@@ -12,7 +12,7 @@ use serde::Serialize;
 pub const FILE_SYSTEMS: [&str; 7] = ["ext4", "xfs", "btrfs", "nfs", "overlay", "tmpfs", "zfs"];
 /// The operations, in the order of `enum op`.
 pub const OPS: [&str; 5] = ["read", "write", "open", "sync", "getattr"];
-/// Letters of the longest names.
+/// The lengths of the longest names.
 const LONGEST_FS: usize = 7;
 const LONGEST_COMM: usize = 15;
 /// Columns of the small picture: factors of four from 1 µs to 4 s and more.
@@ -27,7 +27,7 @@ pub struct Ops {
     /// read, write, open, sync (fsync and fdatasync), and of nfs getattr; null as fs is.
     #[schemars(extend("x-kind" = "key", "enum" = ["read", "write", "open", "sync", "getattr", null]))]
     pub op: Option<&'static str>,
-    /// Whose operations they were, with --by.
+    /// The owner of the operations, with --by.
     #[serde(flatten)]
     pub owner: Owner,
     /// From the entry of the file system's function to its return, or of the system call's.
@@ -45,16 +45,16 @@ pub struct Ops {
 }
 
 impl Ops {
-    /// The records of an interval: one per file system and operation that was done, and per owner where they are kept
-    /// apart; else one that says that none was.
-    pub fn of(came: Vec<KeyDelta<CallStats>>, by: By, buckets: bool) -> Vec<Self> {
-        let rows = came.into_iter().filter_map(|came| Self::new(came, buckets));
+    /// The records of an interval: one per file system and operation with activity, and per owner
+    /// with --by; else one of an idle interval.
+    pub fn of(deltas: Vec<KeyDelta<CallStats>>, by: By, buckets: bool) -> Vec<Self> {
+        let rows = deltas.into_iter().filter_map(|delta| Self::new(delta, buckets));
         let rows: Vec<_> = rows.collect();
         if rows.is_empty() { vec![Self::idle(Owner::unknown(by), buckets)] } else { rows }
     }
 
-    fn new(came: KeyDelta<CallStats>, buckets: bool) -> Option<Self> {
-        let KeyDelta { owner, key, measured } = came;
+    fn new(delta: KeyDelta<CallStats>, buckets: bool) -> Option<Self> {
+        let KeyDelta { owner, key, measured } = delta;
         Some(Self {
             fs: Some(*FILE_SYSTEMS.get(key / OPS.len())?),
             op: Some(OPS[key % OPS.len()]),
@@ -66,7 +66,7 @@ impl Ops {
         })
     }
 
-    /// The record of an interval without any operation: idle, not dead.
+    /// The record of an interval without any operation: the tool is idle, not dead.
     fn idle(owner: Owner, buckets: bool) -> Self {
         Self { owner, buckets: buckets.then(Vec::new), sketch: Some(vec![0; SKETCH]), ..Self::default() }
     }
@@ -148,8 +148,8 @@ mod tests {
 
     #[test]
     fn an_operation_has_a_record_where_it_was_done() {
-        let came = KeyDelta { owner: Owner::default(), key: OPS.len(), measured: measured(3, 1) };
-        let row = &Ops::of(vec![came], By::System, true)[0];
+        let delta = KeyDelta { owner: Owner::default(), key: OPS.len(), measured: measured(3, 1) };
+        let row = &Ops::of(vec![delta], By::System, true)[0];
         assert_eq!((row.fs, row.op, row.duration.count, row.errors), (Some("xfs"), Some("read"), 3, 1));
         assert_eq!((row.duration.mean_us, row.buckets.clone()), (Some(100.0), Some(vec![(102.4, 3)])));
     }

@@ -19,7 +19,7 @@ use crate::{Args, TOOL, event, hook_names};
 /// The size of a bank of counters, in words: the C struct is rounded up to whole cache lines.
 const COUNTERS: usize = 8;
 
-/// What is totalled apart: `KEY` of `bpf/fslat.bpf.c`.
+/// The number of keys of the totals: `KEY` of `bpf/fslat.bpf.c`.
 const KEYS: usize = FILE_SYSTEMS.len() * OPS.len();
 
 /// Reads of cached files come fast, each with its path: some 3 000 of them.
@@ -36,14 +36,14 @@ pub fn configure(open: &mut OpenFslatSkel<'_>, args: &Args, banks: u32) -> libbp
         constants.bank_mask = banks - 1;
         constants.task_storage = task_storage;
     }
-    // What is not used is not made; the code that would use it is never reached.
+    // An unused map is not created; the code that would use it is never reached.
     open.maps.calls_in_task.set_autocreate(task_storage)?;
     open.maps.calls_by_thread.set_autocreate(!task_storage)?;
     exchange::store_where_missing(open.open_object_mut())?;
     events::configure(open.open_object_mut(), args.events.then_some(RING_BYTES))
 }
 
-/// Tells the kernel's side which operations of which file systems system calls stand for.
+/// Sets for the BPF programs which operations of which file systems are watched by system calls.
 pub fn by_syscall(session: &mut Session<FslatSkel<'_>>) {
     let mut seen = [0u32; OPS.len()];
     for hook in &session.plan.hooks {
@@ -66,7 +66,7 @@ pub fn intervals(session: &mut Session<FslatSkel<'_>>, args: &Args, banks: u32) 
         TOOL,
         &args.common,
         &session.stop,
-        || session.prog_stats.account(),
+        || session.prog_stats.since_last(),
         |_| {
             let rows = Ops::of(latencies.since_last()?, args.owner.by, args.buckets);
             let [lost, ..] = counters.since_last();
@@ -82,7 +82,7 @@ pub fn events(session: &mut Session<FslatSkel<'_>>, common: &Common) -> Result<(
         object: session.skel.object(),
         lost: &mut || {
             let [lost, ..] = counters.since_last();
-            lost + session.prog_stats.account().missed
+            lost + session.prog_stats.since_last().missed
         },
     };
     events::write(TOOL, common, &session.stop, source, event::decode, |_| true)

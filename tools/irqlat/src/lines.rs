@@ -1,4 +1,5 @@
-//! The handlers of lines: they come and go, and the kernel's side keeps those that it has seen, each by processor.
+//! The handlers of interrupt lines: they come and go, and the BPF programs keep those that they
+//! have seen, by processor.
 
 use std::fs;
 
@@ -11,24 +12,25 @@ use record::histogram::RawHist;
 
 use crate::row::{Deltas, Key, Kind};
 
-/// For handlers that come later, and few processors.
+/// For handlers that are added later, and few processors.
 const MORE: usize = 64;
 /// Of 2.5 KiB each.
 const MAX: usize = 8192;
 /// `NAME_LEN` in `bpf/irqlat.bpf.c`.
 const NAME_LEN: usize = 64;
 
-/// How many are kept, for the handlers that there are now on so many processors.
+/// The number of entries, for the present handlers on this number of processors.
 pub fn entries(cpus: usize) -> u32 {
     entries_for(handlers(&fs::read_to_string("/proc/interrupts").unwrap_or_default()), cpus)
 }
 
 fn entries_for(handlers: usize, cpus: usize) -> u32 {
-    // A line mostly stays on a processor; but it may be moved from each to each.
+    // A line mostly stays on a processor; but it may be moved to any other.
     (handlers * cpus + MORE).min(MAX) as u32
 }
 
-/// How many handlers the lines have of /proc/interrupts, where commas divide those of a line.
+/// The number of handlers of the lines in /proc/interrupts, where commas separate those of one
+/// line.
 fn handlers(interrupts: &str) -> usize {
     let lines = interrupts.lines().filter(|line| {
         line.trim_start().split_once(':').is_some_and(|(number, _)| number.parse::<u32>().is_ok())
@@ -62,29 +64,29 @@ unsafe impl Plain for RawKey {}
 // SAFETY: as above.
 unsafe impl Plain for Line {}
 
-/// Adds what came in an interval, and empties the map that it was kept in.
+/// Adds what was measured in an interval, and empties the map.
 ///
 /// # Errors
-/// When the kernel does not let it be read.
-pub fn take(map: &Map<'_>, per_cpu: bool, came: &mut Deltas) -> Result<()> {
+/// When the kernel refuses the read.
+pub fn take(map: &Map<'_>, per_cpu: bool, deltas: &mut Deltas) -> Result<()> {
     let read = batch::drain(map, |key, value| {
         if let (Some(key), Some(line)) = (plain::<RawKey>(key), plain::<Line>(value)) {
-            add(key, &line, per_cpu, came);
+            add(key, &line, per_cpu, deltas);
         }
     });
     read.map_err(|error| Failure::failed(format!("cannot read the map of interrupts: {error}")))
 }
 
-fn add(raw: RawKey, line: &Line, per_cpu: bool, came: &mut Deltas) {
+fn add(raw: RawKey, line: &Line, per_cpu: bool, deltas: &mut Deltas) {
     let name = text(&line.name);
     let key = Key { kind: Kind::Hard, name, irq: Some(raw.irq), cpu: per_cpu.then_some(raw.cpu) };
-    let measured = came.entry(key).or_default();
+    let measured = deltas.entry(key).or_default();
     measured.time.add_raw(&line.time);
     measured.unhandled += line.unhandled;
     measured.unhandled_ns += line.unhandled_ns;
 }
 
-/// From the bytes of the C struct, if they are so many.
+/// From the bytes of the C struct, if there are enough.
 fn plain<T: Plain>(bytes: &[u8]) -> Option<T> {
     // SAFETY: there are that many bytes, as just seen, and any bytes are a T.
     (bytes.len() >= size_of::<T>()).then(|| unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
@@ -122,14 +124,14 @@ mod tests {
     #[test]
     fn processors_add_up() {
         let key = |cpu| RawKey { action: 1, name: 2, irq: 9, cpu };
-        let mut came = Deltas::new();
-        add(key(0), &line("vio", 3, 1), false, &mut came);
-        add(key(1), &line("vio", 4, 2), false, &mut came);
-        let (told, measured) = came.pop_first().unwrap();
-        assert_eq!((told.name.as_str(), told.irq, told.cpu), ("vio", Some(9), None));
+        let mut deltas = Deltas::new();
+        add(key(0), &line("vio", 3, 1), false, &mut deltas);
+        add(key(1), &line("vio", 4, 2), false, &mut deltas);
+        let (found, measured) = deltas.pop_first().unwrap();
+        assert_eq!((found.name.as_str(), found.irq, found.cpu), ("vio", Some(9), None));
         assert_eq!((measured.time.count(), measured.time.sum_ns(), measured.unhandled), (7, 49, 3));
-        add(key(1), &line("vio", 5, 0), true, &mut came);
-        let (told, measured) = came.pop_first().unwrap();
-        assert_eq!((told.cpu, measured.time.count(), measured.unhandled), (Some(1), 5, 0));
+        add(key(1), &line("vio", 5, 0), true, &mut deltas);
+        let (found, measured) = deltas.pop_first().unwrap();
+        assert_eq!((found.cpu, measured.time.count(), measured.unhandled), (Some(1), 5, 0));
     }
 }

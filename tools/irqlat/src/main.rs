@@ -21,7 +21,7 @@ include!(concat!(env!("OUT_DIR"), "/skel.rs"));
 /// The tool's name in records and messages.
 const TOOL: &str = "irqlat";
 
-/// Tracepoints that all kernels have, and those of the vectors that this one has.
+/// Tracepoints that all kernels have, and those of the vectors that this kernel has.
 const HOOKS: &[Hook] = &[
     Hook::new("hard", &[Rung::new(&["hard_entry", "hard_exit"])]),
     Hook::new("soft", &[Rung::new(&["soft_raise", "soft_entry", "soft_exit"])]),
@@ -41,14 +41,14 @@ const HOOKS: &[Hook] = &[
     vector("deferred_error_apic", &[Rung::new(&["deferred_error_apic_entry", "deferred_error_apic_exit"])]),
 ];
 
-/// What a kernel was built without does not happen there.
+/// An event that a kernel was built without does not occur there.
 const fn vector(name: &'static str, rungs: &'static [Rung]) -> Hook {
     Hook::new(name, rungs).if_present()
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  irqlat                         each interrupt that came, every second
+  irqlat                         each interrupt that occurred, every second
   irqlat --per-cpu 10 1          and which processor took it, over ten seconds
   irqlat --buckets 10 1          distributions drawn
   irqlat 1 | jq -r 'select(.kind == \"soft\") | [.name, .total_us, .wait_p99_us] | @tsv'
@@ -64,7 +64,7 @@ What is measured:
           call_function_single together CAL, irq_work IWI, thermal_apic TRM,
           threshold_apic THR, deferred_error_apic DFR, spurious_apic SPU,
           error_apic ERR. TLB shootdowns are function calls, and in CAL
-  Times are exclusive: a handler's own, without the interrupts that came between.
+  Times are exclusive: a handler's own, without the interrupts in between.
   So total_us adds up, and per processor never to more than the elapsed time.
   wait_*: from a soft interrupt's raise, the first if several, to its entry.
   unhandled: calls of a handler whose device had not interrupted, as on a line that
@@ -75,9 +75,9 @@ What is measured:
 The record with the most time comes first.
 
 Bounds:
-  Other architectures than x86 have lines for what are vectors there.
+  Other architectures have interrupt lines for what are vectors on x86.
   Percentiles are at most 3.2 % off; the rest is exact.
-  Interrupts under way at the start are not counted. Time is from a handler's entry
+  Handlers running at the start are not counted. Time is from a handler's entry
   to its exit: the kernel's way there and back counts as that of what was
   interrupted, and so do interrupts without a tracepoint, such as NMI, MCE and HYP.
   Of threaded handlers only the part that runs at once is seen, and not the handlers
@@ -129,7 +129,7 @@ fn run() -> Result<()> {
     output::check_buckets(&args.common, args.buckets)?;
     let cpus =
         num_possible_cpus().map_err(|error| Failure::failed(format!("cannot count processors: {error}")))?;
-    // The kernel's side masks a processor's number, and then there is one bank for each.
+    // The BPF programs mask a processor's number, so there is one bank for each value.
     let banks = cpus.next_power_of_two() as u32;
     let tool = session::Tool {
         builder: skel::IrqlatSkelBuilder::default,
@@ -148,14 +148,14 @@ fn run() -> Result<()> {
         TOOL,
         &args.common,
         &session.stop,
-        || session.prog_stats.account(),
+        || session.prog_stats.since_last(),
         |_| {
-            let mut came = row::Deltas::new();
+            let mut deltas = row::Deltas::new();
             let mut taken = totals.take();
-            lines::take(lines[taken.half], args.per_cpu, &mut came)?;
-            vectors::add(&mut taken, banks, args.per_cpu, &mut came);
+            lines::take(lines[taken.half], args.per_cpu, &mut deltas)?;
+            vectors::add(&mut taken, banks, args.per_cpu, &mut deltas);
             let [lost, ..] = counters.since_last();
-            Ok((row::Interrupts::of(came, args.per_cpu, args.buckets), lost))
+            Ok((row::Interrupts::of(deltas, args.per_cpu, args.buckets), lost))
         },
     )
 }

@@ -11,7 +11,8 @@ use serde::Serialize;
 /// Columns of the small picture: factors of four from 1 µs to 4 s and more.
 const SKETCH: usize = 12;
 
-/// The handlers that ran in an interval for one interrupt: their own time, without that of interrupts that came between.
+/// The handlers that ran in an interval for one interrupt: their own time, without that of
+/// interrupts in between.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Interrupts {
     /// hard: of a line; soft; vector: an interrupt that the processors of x86 send themselves and each other. Null in
@@ -28,7 +29,7 @@ pub struct Interrupts {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kind" = "key"))]
     pub cpu: Option<Option<u32>>,
-    /// How long a handler took that had something to do.
+    /// How long a handler took, of the calls in which it had something to do.
     #[serde(flatten)]
     pub time: Latency,
     /// All time in the handler, also that of calls in `unhandled`, in microseconds: exact.
@@ -56,8 +57,8 @@ pub struct Interrupts {
 /// From when a soft interrupt was raised, the first time if several, to the entry of its handler. Null for the others.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Wait {
-    /// Of how many that is known; null for the others. It may be less than `count`: one that is raised again between
-    /// the moment at which the kernel takes up what was raised and the handler's entry.
+    /// How many waits are known; null for the others. It may be less than `count`: a soft interrupt
+    /// that is raised again just before its handler begins is served twice, with one known wait.
     #[schemars(extend("x-kind" = "counter"))]
     pub wait_count: Option<u64>,
     /// The shortest, in microseconds.
@@ -101,11 +102,11 @@ impl From<Summary> for Wait {
 /// What kind of interrupt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// Of a line.
+    /// Of an interrupt line.
     Hard,
-    /// Put off by the kernel.
+    /// Deferred by the kernel.
     Soft,
-    /// Of a processor's own, on x86.
+    /// A processor's own, on x86.
     Vector,
 }
 
@@ -128,11 +129,11 @@ pub struct Key {
     pub name: String,
     /// The line, where it has one.
     pub irq: Option<u32>,
-    /// The processor, where processors are kept apart.
+    /// The processor, with --per-cpu.
     pub cpu: Option<u32>,
 }
 
-/// What was measured in an interval of one key.
+/// What was measured in an interval under one key.
 #[derive(Default)]
 pub struct HandlerStats {
     /// Of the handler.
@@ -155,16 +156,17 @@ impl HandlerStats {
     }
 }
 
-/// What came in an interval.
+/// What was measured in an interval.
 pub type Deltas = BTreeMap<Key, HandlerStats>;
 
 impl Interrupts {
-    /// The records of an interval, the most time first; where nothing came, one that says so.
-    pub fn of(came: Deltas, per_cpu: bool, buckets: bool) -> Vec<Self> {
-        let mut came: Vec<_> = came.into_iter().filter(|(_, measured)| !measured.is_empty()).collect();
-        came.sort_by_key(|(_, measured)| Reverse(measured.total_ns()));
+    /// The records of an interval, the most time first; a record of an idle interval if there are
+    /// none.
+    pub fn of(deltas: Deltas, per_cpu: bool, buckets: bool) -> Vec<Self> {
+        let mut deltas: Vec<_> = deltas.into_iter().filter(|(_, measured)| !measured.is_empty()).collect();
+        deltas.sort_by_key(|(_, measured)| Reverse(measured.total_ns()));
         let rows: Vec<_> =
-            came.into_iter().map(|(key, measured)| Self::new(key, &measured, buckets)).collect();
+            deltas.into_iter().map(|(key, measured)| Self::new(key, &measured, buckets)).collect();
         if rows.is_empty() { vec![Self::idle(per_cpu, buckets)] } else { rows }
     }
 
@@ -185,7 +187,7 @@ impl Interrupts {
         }
     }
 
-    /// The record of an interval without any interrupt: idle, not dead.
+    /// The record of an interval without any interrupt: the tool is idle, not dead.
     fn idle(per_cpu: bool, buckets: bool) -> Self {
         let empty = buckets.then(Vec::new);
         Self {
@@ -220,7 +222,7 @@ mod tests {
 
     use super::*;
 
-    /// So many values of 100 µs.
+    /// This number of values of 100 µs.
     fn hist(values: u32) -> Hist {
         let mut now = RawHist { sum_ns: 100_000 * u64::from(values), ..RawHist::EMPTY };
         // 2^16 ns, and its upper half: from 98 304 to 102 400 ns.
@@ -236,7 +238,7 @@ mod tests {
 
     #[test]
     fn the_most_time_comes_first_and_calls_in_vain_are_in_it() {
-        let came = Deltas::from([
+        let deltas = Deltas::from([
             (key(Kind::Hard, "eth0", Some(9)), HandlerStats { time: hist(3), ..HandlerStats::default() }),
             (
                 key(Kind::Hard, "usb", Some(9)),
@@ -249,7 +251,7 @@ mod tests {
             ),
             (key(Kind::Vector, "reschedule", None), HandlerStats::default()),
         ]);
-        let rows = Interrupts::of(came, false, false);
+        let rows = Interrupts::of(deltas, false, false);
         let [usb, eth0] = &rows[..] else { panic!("{rows:?}") };
         assert_eq!(
             (usb.name.as_deref(), usb.irq, usb.time.count, usb.unhandled),

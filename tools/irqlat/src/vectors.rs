@@ -1,4 +1,4 @@
-//! Soft interrupts and vectors: a fixed set, whose totals the kernel's side keeps for each processor.
+//! Soft interrupts and vectors: a fixed set, whose totals the BPF programs keep for each processor.
 
 use common::bpf::mmap::Plain;
 use common::measure::per_key::{self, Taken, Total};
@@ -52,15 +52,17 @@ impl Total for Stats {
     }
 }
 
-/// Adds what came in an interval. There is one bank for each of `banks` processors under each key.
-pub fn add(taken: &mut Taken<'_, Stats>, banks: u32, per_cpu: bool, came: &mut Deltas) {
+/// Adds what was measured in an interval. There is one bank for each of `banks` processors under
+/// each key.
+pub fn add(taken: &mut Taken<'_, Stats>, banks: u32, per_cpu: bool, deltas: &mut Deltas) {
     let banks = banks as usize;
     for key in 0..KEYS {
         for cpu in 0..banks {
             taken.each(key * banks + cpu, |total| {
                 let (kind, name, waits) = named(key);
                 let cpu = per_cpu.then_some(cpu as u32);
-                let measured = came.entry(Key { kind, name: name.to_string(), irq: None, cpu }).or_default();
+                let key = Key { kind, name: name.to_string(), irq: None, cpu };
+                let measured = deltas.entry(key).or_default();
                 let hist = if waits { &mut measured.wait } else { &mut measured.time };
                 hist.add_raw(&total.time);
             });
@@ -68,7 +70,7 @@ pub fn add(taken: &mut Taken<'_, Stats>, banks: u32, per_cpu: bool, came: &mut D
     }
 }
 
-/// What a key stands for, and whether it is a wait.
+/// The meaning of a key, and whether it is a wait.
 fn named(key: usize) -> (Kind, &'static str, bool) {
     match key.checked_sub(2 * SOFT.len()) {
         Some(vector) => (Kind::Vector, VECTORS[vector], false),

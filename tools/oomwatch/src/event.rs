@@ -13,13 +13,14 @@ const PARENT_COMM: usize = 136;
 const PPID: usize = 152;
 const NAMES: usize = 156;
 const COMM_LEN: usize = 16;
-/// A limit of so many pages or more is none: `PAGE_COUNTER_MAX` of the kernel's page_counter.h, for the smallest pages.
+/// A limit of this many pages or more means no limit: `PAGE_COUNTER_MAX` of the kernel's
+/// page_counter.h, for the smallest pages.
 const NO_LIMIT: u64 = (i64::MAX / 65_536) as u64;
 
-/// Reads a record of the ring buffer, of a kernel with pages of so many bytes: its time (CLOCK_MONOTONIC, nanoseconds)
-/// and the kill.
+/// Reads a record of the ring buffer, of a kernel with pages of this many bytes: its time
+/// (CLOCK_MONOTONIC, nanoseconds) and the kill.
 pub fn decode(bytes: &[u8], page: u64) -> Option<(u64, Kill)> {
-    // A counter that is being changed may stand below 0 for a moment.
+    // A counter may be below 0 for a moment while it is updated.
     let pages = |at| Some((u64_at(bytes, at)? as i64).max(0) as u64 * page);
     let scope = SCOPES.get(u32_at(bytes, 76)? as usize).copied().flatten();
     let of_memcg = scope == Some("memcg");
@@ -49,8 +50,8 @@ pub fn decode(bytes: &[u8], page: u64) -> Option<(u64, Kill)> {
     Some((u64_at(bytes, 0)?, kill))
 }
 
-/// The path of a cgroup, whose names' `struct names` stands here and whose names these bytes begin with, its own first;
-/// and the bytes after them.
+/// The path of a cgroup and the remaining bytes. Its `struct names` is at `at`, its names are at
+/// the begin of `names`, its own first.
 fn path<'a>(bytes: &[u8], at: usize, names: &'a [u8]) -> Option<(String, &'a [u8])> {
     let (own, rest) = names.split_at_checked(u32_at(bytes, at)? as usize)?;
     let own = own.strip_suffix(b"\0").unwrap_or(own);
@@ -88,7 +89,7 @@ mod tests {
         assert_eq!((kill.limit_bytes, kill.usage_bytes), (Some(64 << 20), Some((64 << 20) - 4_096)));
         assert_eq!((kill.trigger_pid, kill.trigger_comm.as_str()), (21, "dd"));
         assert_eq!((kill.ppid, kill.parent.as_str()), (5, "sh"));
-        // Cut, so the test's record says.
+        // Truncated, according to the test's record.
         assert_eq!(kill.cgroup, "…/a/web");
     }
 

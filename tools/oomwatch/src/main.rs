@@ -18,11 +18,12 @@ include!(concat!(env!("OUT_DIR"), "/skel.rs"));
 /// The tool's name in records and messages.
 const TOOL: &str = "oomwatch";
 
-/// What can be said where nothing tells what memory was short of.
+/// The limitation if the memory that was short must be deduced.
 const DEDUCED: &str =
     "scope and memcg are deduced: the one of the trigger's memory cgroups that is at its limit";
 
-/// Kills can be had in one way on every kernel with types. What they are for is told by a function, or deduced.
+/// Kills are watched in one way on every kernel with BTF. Their cause is passed to a function, or
+/// deduced.
 const HOOKS: &[Hook] = &[
     Hook::new("kills", &[Rung::new(&["on_signal", "on_mark"])]),
     Hook::new(
@@ -49,8 +50,8 @@ Bounds:
   A kill is a SIGKILL that the kernel sends because memory ran out: one record per
   process. Several die at once where memory.oom.group says so: each has a record,
   with their common cause. A process that was dying already is given memory but
-  not killed, and has no record; nor has one that dies with the victim because it
-  shares all of its memory (vfork, CLONE_VM without CLONE_THREAD).
+  not killed, and has no record; nor has a process that dies with the victim
+  because it shares all of its memory (vfork, CLONE_VM without CLONE_THREAD).
   Kills by user space (systemd-oomd, earlyoom) are not seen. A kill requested by
   SysRq-f is global, its trigger a kworker.
   -p, --cgroup and --by are about the victims.
@@ -112,7 +113,7 @@ fn run() -> Result<()> {
         configure: &run::configure,
         hooks: HOOKS,
         wanted: &|_| true,
-        // Whose they are is told by each kill.
+        // The owner is derived from each kill.
         owner: None,
         selftest: None,
     };

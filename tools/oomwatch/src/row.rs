@@ -10,7 +10,8 @@ use common::owner::{By, Options, Owner};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// What memory was short of, by the numbers of `enum oom_constraint` in the kernel; the last is unknown.
+/// The memory that was short, by the numbers of `enum oom_constraint` in the kernel; the last is
+/// unknown.
 pub const SCOPES: [Option<&str>; 5] =
     [Some("global"), Some("cpuset"), Some("mempolicy"), Some("memcg"), None];
 
@@ -66,10 +67,10 @@ pub struct Kill {
     /// The command name of the thread that made it.
     #[schemars(extend("x-kind" = "key"))]
     pub trigger_comm: String,
-    /// Its parent, which only --by tells.
+    /// Its parent, only for --by.
     #[serde(skip)]
     pub ppid: u32,
-    /// The same's command name.
+    /// The parent's command name.
     #[serde(skip)]
     pub parent: String,
 }
@@ -96,7 +97,7 @@ impl Row for Kill {
 /// How many processes were killed in an interval.
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Kills {
-    /// Whose processes they were, with --by: the victims'.
+    /// The owner of the killed processes, with --by.
     #[serde(flatten)]
     pub owner: Owner,
     /// Processes that the OOM killer killed.
@@ -126,12 +127,12 @@ impl KillCounts {
         Self { by: options.by, room, top: options.top, ancestry, kills: BTreeMap::new(), lost: 0 }
     }
 
-    /// Counts a kill, or that there was no room for another owner.
+    /// Counts a kill, or a loss if there was no room for another owner.
     pub fn add(&mut self, kill: Kill) {
         let owner = match self.by {
             By::System => Owner::default(),
             By::Process => Owner::process(kill.pid, kill.comm),
-            // All of a process dies: it is told by its first thread.
+            // All threads of a process die: the first one stands for them.
             By::Thread => Owner::thread(kill.pid, kill.pid, kill.comm),
             By::Parent => Owner::parent(kill.ppid, kill.parent),
             By::App => {
@@ -149,8 +150,8 @@ impl KillCounts {
         }
     }
 
-    /// The records of the interval that ends, of which one says so where nobody was killed; and what was lost. With
-    /// --top those with the most kills, and the others together.
+    /// The records of the interval that ends, and the losses; a record with zeros if no process was
+    /// killed. With --top those with the most kills, and the others together.
     pub fn take(&mut self) -> (Vec<Kills>, u64) {
         let kills = std::mem::take(&mut self.kills).into_iter();
         let mut rows: Vec<_> = kills.map(|(owner, kills)| Kills { owner, kills }).collect();

@@ -21,13 +21,14 @@ use crate::{TOOL, event};
 const COUNTERS: usize = 8;
 /// Where the kernel lists its memory nodes.
 const NODES: &str = "/sys/devices/system/node/has_memory";
-/// What a processor charges a memory cgroup with ahead, in pages: `MEMCG_CHARGE_BATCH` of mm/memcontrol.c.
+/// How many pages a processor charges to a memory cgroup ahead: `MEMCG_CHARGE_BATCH` of
+/// mm/memcontrol.c.
 const CHARGED_AHEAD: u64 = 64;
 
 /// Sets the constants and sizes that the kernel's side needs before it is loaded.
 pub fn configure(open: &mut OpenOomwatchSkel<'_>) -> libbpf_rs::Result<()> {
     if let Some(constants) = open.maps.rodata_data.as_deref_mut() {
-        // A kernel without nodes has one; where it does not tell, nothing is concluded from it.
+        // A kernel without nodes has one; if the file is unreadable, nothing is concluded from it.
         let nodes = std::fs::read_to_string(NODES);
         constants.ahead_pages = CHARGED_AHEAD * processors();
         constants.one_node = nodes.is_ok_and(|nodes| nodes.trim() == "0");
@@ -35,7 +36,7 @@ pub fn configure(open: &mut OpenOomwatchSkel<'_>) -> libbpf_rs::Result<()> {
     events::configure(open.open_object_mut(), Some(events::RING_BYTES))
 }
 
-/// Processors that are at work; 1 where the system does not tell.
+/// Online processors; 1 if the number is unknown.
 fn processors() -> u64 {
     // SAFETY: always sound.
     unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) }.max(1) as u64
@@ -49,7 +50,7 @@ pub fn events(session: &mut Session<OomwatchSkel<'_>>, common: &Common) -> Resul
         object: session.skel.object(),
         lost: &mut || {
             let [lost, ..] = counters.since_last();
-            lost + session.prog_stats.account().missed
+            lost + session.prog_stats.since_last().missed
         },
     };
     events::write(TOOL, common, &session.stop, source, |bytes| event::decode(bytes, page), |_| true)
@@ -75,7 +76,7 @@ pub fn intervals(session: &mut Session<OomwatchSkel<'_>>, common: &Common, owner
         TOOL,
         common,
         &session.stop,
-        || session.prog_stats.account(),
+        || session.prog_stats.since_last(),
         |_| {
             ring.consume().map_err(unreadable)?;
             let (rows, no_room) = counts.borrow_mut().take();

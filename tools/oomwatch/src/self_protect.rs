@@ -1,21 +1,22 @@
-//! What keeps the tool at work when memory is gone: its own is in RAM, and it is the last to be killed.
+//! What keeps the tool running when memory is exhausted: its memory is locked in RAM, and it is the
+//! last to be killed.
 
 use std::fs;
 use std::io;
 
 use common::session::capabilities::{Capability, ExtraCapability};
 
-/// What this takes, and what does instead of it in a unit.
+/// The capabilities for this, and what replaces them in a unit.
 pub const CAPABILITIES: &[ExtraCapability] = &[
     (Capability::CAP_IPC_LOCK, "to lock its memory: or LimitMEMLOCK=infinity"),
     (Capability::CAP_SYS_RESOURCE, "to protect itself from the OOM killer: or OOMScoreAdjust=-1000"),
 ];
 
-/// Of a process that is never chosen (`OOM_SCORE_ADJ_MIN` of linux/oom.h).
+/// Exempts a process from the OOM killer (`OOM_SCORE_ADJ_MIN` of linux/oom.h).
 const NEVER: &str = "-1000";
 
-/// Has the heap keep all that it was ever given: what loading the programs needed and gave back serves for records later,
-/// and is locked with the rest.
+/// Makes the heap keep all memory that it was ever given: what was needed for loading the programs
+/// serves for records later, and is locked with the rest.
 pub fn keep_heap() {
     // SAFETY: settings of the allocator, which fail or not without consequence.
     #[cfg(target_env = "gnu")]
@@ -25,11 +26,12 @@ pub fn keep_heap() {
     }
 }
 
-/// Locks in RAM all that the process has, and takes it out of the choice of victims; notes on stderr say what it has no
-/// right to. To be called while it has its rights, when it has grown to its size.
+/// Locks all memory of the process in RAM, and exempts it from the OOM killer. Notes on stderr
+/// report missing capabilities. To be called before capabilities are dropped, when the process has
+/// grown to its size.
 ///
-/// What it maps later is not locked: without its rights it could not have more than `RLIMIT_MEMLOCK`, and would die of
-/// being refused it.
+/// Memory that it maps later is not locked: without its capabilities it could not have more than
+/// `RLIMIT_MEMLOCK`, and would die of a failed allocation.
 pub fn protect(quiet: bool) {
     let note = |what: &str, error: &io::Error, right: &str| {
         if !quiet {

@@ -43,7 +43,7 @@ pub fn decode(bytes: &[u8]) -> Option<(u64, Event)> {
             "exec"
         }
         kind if kind == Counter::Exits as u32 || kind == Counter::ThreadExits as u32 => {
-            // As wait(2) has it: the code in the second byte, the signal in the lower seven bits.
+            // As in wait(2): the code in the second byte, the signal in the lower seven bits.
             let signal = (status & 0x7f) as u8;
             event.signal = (signal != 0).then_some(signal);
             event.exit_code = (signal == 0).then_some((status >> 8) as u8);
@@ -59,7 +59,8 @@ pub fn decode(bytes: &[u8]) -> Option<(u64, Event)> {
     Some((ts_ns, event))
 }
 
-/// Arguments end with a NUL each; as a line that a shell would read back to the same.
+/// Arguments end with a NUL each; returned as a line that a shell would parse to the same
+/// arguments.
 fn argv(bytes: &[u8], cut: bool) -> String {
     let bytes = bytes.strip_suffix(b"\0").unwrap_or(bytes);
     if bytes.is_empty() {

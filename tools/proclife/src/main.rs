@@ -19,15 +19,15 @@ include!(concat!(env!("OUT_DIR"), "/skel.rs"));
 /// The tool's name in records and messages.
 const TOOL: &str = "proclife";
 
-/// What the function that makes a task cannot see.
+/// The limitation of the function that creates a task.
 const REFUSED_EARLY: &str =
     "no clone3 that is refused for its arguments, or by seccomp, before a task is made";
-/// Of calls that wait, a probe of returns follows only so many at once: see vfsstat.
+/// A return probe follows only a limited number of waiting calls at once: see vfsstat.
 const PROBED: &str = "no clone3 that is refused for its arguments, or by seccomp, before a task is made; of concurrent vforks \
      only max(10, 2 x CPUs), on old kernels (5.10) one per CPU; lost counts the others from Linux 6.7 on";
 
-/// Starts and ends can be had in one way on every kernel with types; for the rest there are functions, and where the
-/// kernel lets none be watched, what comes later or sees less.
+/// Starts and ends are watched in one way on every kernel with BTF. The rest is watched by
+/// functions, or, if the kernel allows none to be watched, by hooks that come later or see less.
 const HOOKS: &[Hook] = &[
     Hook::new("forks", &[Rung::new(&["on_fork"])]),
     Hook::new("execs", &[Rung::new(&["on_exec"])]),

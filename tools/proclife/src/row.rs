@@ -23,13 +23,13 @@ pub enum Counter {
 
 /// How many counters there are in a bank: the C struct is rounded up to whole cache lines.
 pub const COUNTERS: usize = 16;
-/// One of those that the kernel's side leaves alone: here user space keeps an owner's zombies.
+/// A counter that the BPF programs do not use: user space keeps an owner's zombies here.
 pub const ZOMBIES: usize = COUNTERS - 1;
 
 /// What happened in an interval.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct ProcessCounts {
-    /// Whose they were, with --by: who forks, executes, ends; a failure's is who tried.
+    /// The owner, with --by: the process that forks, executes or ends; for a failure the caller.
     #[serde(flatten)]
     pub owner: Owner,
     /// Processes started: fork, vfork, clone and clone3 without CLONE_THREAD, and the kernel's own threads.
@@ -61,17 +61,17 @@ pub struct ProcessCounts {
     pub zombies: u64,
 }
 
-/// Which failures the hooks that are there see.
+/// Which failures the available hooks see.
 #[derive(Clone, Copy)]
 pub struct Sees {
-    /// Those of fork and the like.
+    /// Failures of fork and its variants.
     pub fork_errors: bool,
-    /// Those of execve and the like.
+    /// Failures of execve and execveat.
     pub exec_errors: bool,
 }
 
 impl ProcessCounts {
-    /// A record for each owner, the busiest first; one in which nothing happened where nothing did.
+    /// A record for each owner, the busiest first; an empty one if nothing happened.
     pub fn of(added: Delta<COUNTERS>, options: &Options, sees: Sees) -> Vec<Self> {
         let added = busiest(added, options, |added| added[..=Counter::ThreadExits as usize].iter().sum());
         added.into_iter().map(|(owner, added)| Self::new(owner, &added, sees)).collect()
@@ -110,7 +110,7 @@ impl Row for ProcessCounts {
     ];
 }
 
-/// One thing that happened (`--events`).
+/// One event (`--events`).
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Event {
     /// What: fork, exec, exit, fork_error, exec_error; with --threads also thread and thread_exit.
@@ -122,7 +122,7 @@ pub struct Event {
     /// The thread; equal to pid for a process's first thread.
     #[schemars(extend("x-kind" = "key"))]
     pub tid: u32,
-    /// The parent process; for fork the one that forked.
+    /// The parent process; for fork the process that forked.
     #[schemars(extend("x-kind" = "key"))]
     pub ppid: u32,
     /// The command name, at most 15 bytes: the new one for exec.

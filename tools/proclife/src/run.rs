@@ -37,7 +37,7 @@ pub fn intervals(session: &mut Session<ProclifeSkel<'_>>, args: &Args) -> Result
         TOOL,
         &args.common,
         &session.stop,
-        || session.prog_stats.account(),
+        || session.prog_stats.since_last(),
         |_| {
             let (mut added, lost) = counters.since_last()?;
             zombies.add(session.links.get("count_zombies"), &mut added, &mut counters)?;
@@ -51,9 +51,10 @@ pub fn events(session: &mut Session<ProclifeSkel<'_>>, common: &Common) -> Resul
     let mut counters: MappedCounters<COUNTERS> = MappedCounters::map(&session.skel.maps.counters)?;
     let source = events::Source {
         object: session.skel.object(),
-        lost: &mut || counters.since_last()[Counter::Lost as usize] + session.prog_stats.account().missed,
+        lost: &mut || counters.since_last()[Counter::Lost as usize] + session.prog_stats.since_last().missed,
     };
-    // What proved the hooks is nobody's work, and after it this process starts nothing but a thread of its own.
+    // The self-test's events must not be reported; after it this process starts only a thread of
+    // its own.
     let own = std::process::id();
     let wanted = |event: &Event| event.pid != own && event.ppid != own;
     events::write(TOOL, common, &session.stop, source, event::decode, wanted)

@@ -1,4 +1,4 @@
-//! The zombies that stand at the end of an interval, by a walk over all tasks.
+//! The zombies at the end of an interval, by a walk over all tasks.
 
 use std::collections::HashMap;
 use std::io::{self, Read};
@@ -12,7 +12,7 @@ use libbpf_rs::{Iter, Link, Object};
 
 use crate::row::{COUNTERS, ZOMBIES};
 
-/// The size of what is told of each: `struct named_owner` in `bpf/include/owner.h`.
+/// The size of the record of a zombie: `struct named_owner` in `bpf/include/owner.h`.
 const ZOMBIE: usize = Owner::KEY_BYTES + Owner::NAMES_BYTES;
 /// How many are read at once.
 const AT_ONCE: usize = 64;
@@ -23,7 +23,7 @@ pub struct Zombies<'a> {
 }
 
 impl<'a> Zombies<'a> {
-    /// Of a loaded object.
+    /// With the variables of a loaded object.
     ///
     /// # Errors
     /// A mistake in the tool itself: the object has none.
@@ -31,10 +31,11 @@ impl<'a> Zombies<'a> {
         Ok(Self { counted: shared_u64(object, "zombies")? })
     }
 
-    /// Adds those that stand now to what was counted, of the system or of each owner, by the program that walks.
+    /// Adds the present zombies to the counts, for the system or for each owner, as the iterator
+    /// program finds them.
     ///
     /// # Errors
-    /// When the kernel does not let the tasks be walked.
+    /// When the kernel refuses the walk.
     pub fn add(
         &self,
         link: Option<&Link>,
@@ -43,30 +44,30 @@ impl<'a> Zombies<'a> {
     ) -> Result<()> {
         let link = link.ok_or_else(|| Failure::failed("the iterator over tasks is not attached"))?;
         self.counted.store(0, Ordering::SeqCst);
-        let told = walk(link).map_err(|error| Failure::failed(format!("cannot walk the tasks: {error}")))?;
+        let bytes = walk(link).map_err(|error| Failure::failed(format!("cannot walk the tasks: {error}")))?;
         if !counters.has_owners() {
             added.iter_mut().for_each(|(_, added)| added[ZOMBIES] = self.counted.load(Ordering::SeqCst));
             return Ok(());
         }
-        let owners = told.chunks_exact(ZOMBIE).filter_map(|zombie| counters.owner(zombie));
+        let owners = bytes.chunks_exact(ZOMBIE).filter_map(|zombie| counters.owner(zombie));
         add_to(added, owners.collect());
         Ok(())
     }
 }
 
-/// What the program tells.
+/// The bytes that the iterator program writes.
 fn walk(link: &Link) -> io::Result<Vec<u8>> {
     let mut iterator = Iter::new(link).map_err(io::Error::other)?;
-    let (mut told, mut some) = (Vec::new(), [0; AT_ONCE * ZOMBIE]);
+    let (mut bytes, mut some) = (Vec::new(), [0; AT_ONCE * ZOMBIE]);
     loop {
         match iterator.read(&mut some)? {
-            0 => return Ok(told),
-            read => told.extend(&some[..read]),
+            0 => return Ok(bytes),
+            read => bytes.extend(&some[..read]),
         }
     }
 }
 
-/// Adds a zombie to each of these owners, whether anything else was counted of it or not.
+/// Adds a zombie to each of these owners, even if nothing else was counted for it.
 fn add_to(added: &mut Delta<COUNTERS>, zombies: Vec<Owner>) {
     if zombies.is_empty() {
         return;
@@ -90,9 +91,9 @@ mod tests {
     fn zombies_are_added_to_those_that_were_active_and_to_others() {
         let process = |pid, comm: &str| Owner::process(pid, comm.to_string());
         let mut added = vec![(process(7, "sh"), [1; COUNTERS]), (process(8, "sh"), [0; COUNTERS])];
-        // One has changed its name since.
+        // The name of one has changed since.
         add_to(&mut added, vec![process(8, "ls"), process(9, "dd")]);
-        let told: Vec<_> = added.iter().map(|(owner, added)| (owner.clone(), added[ZOMBIES])).collect();
-        assert_eq!(told, [(process(7, "sh"), 1), (process(8, "sh"), 1), (process(9, "dd"), 1)]);
+        let counts: Vec<_> = added.iter().map(|(owner, added)| (owner.clone(), added[ZOMBIES])).collect();
+        assert_eq!(counts, [(process(7, "sh"), 1), (process(8, "sh"), 1), (process(9, "dd"), 1)]);
     }
 }

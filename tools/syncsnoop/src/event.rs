@@ -20,7 +20,7 @@ pub fn decode(bytes: &[u8]) -> Option<(u64, Event)> {
         comm: text(bytes.get(COMM..HEADER)?),
         call,
         fd: (!matches!(call, "sync" | "msync")).then_some(u32_at(bytes, 32)? as i32),
-        // Of a call on a file that was there the record goes on.
+        // If the file was open, the record continues with its path.
         path: path::decode(&bytes[HEADER..]),
         duration_us: micros(u64_at(bytes, 8)?),
         ret: u64_at(bytes, 16)? as i64,

@@ -18,25 +18,26 @@ include!(concat!(env!("OUT_DIR"), "/skel.rs"));
 /// The tool's name in records and messages.
 const TOOL: &str = "syncsnoop";
 
-/// What the functions of the calls cannot see where those of 32-bit programs are not there, too. Other architectures
+/// The limitation of the calls' functions without those of 32-bit programs. Other architectures
 /// have one function for both.
 const NATIVE: &str = "no calls of 32-bit programs on x86";
 
 /// What the system calls' own tracepoints cannot see.
 const SYSCALLS: &str = "only calls of 64-bit programs";
 
-/// What probes of returns cannot see: see vfsstat. These calls wait, and so use the room up. Kernels that are not
-/// preemptible had less of it until commit 3b7ddab8a19a ("kprobes: kretprobe events missing on 2-core KVM guest"),
-/// which is in 6.2 and was backported.
+/// The limitation of return probes: see vfsstat. These calls wait, and so use up the room. Kernels
+/// that are not preemptible had less of it until commit 3b7ddab8a19a ("kprobes: kretprobe events
+/// missing on 2-core KVM guest"), which is in 6.2 and was backported.
 const PROBED: &str = "of concurrent calls only max(10, 2 x CPUs) are seen, on old kernels (5.10) one per CPU; \
      lost counts the others from Linux 6.7 on";
 
-/// The same, of calls that have other functions for 32-bit programs.
+/// The same for calls with other functions for 32-bit programs.
 const NATIVE_PROBED: &str = "no calls of 32-bit programs on x86, and of concurrent calls only max(10, 2 x CPUs), \
      on old kernels (5.10) one per CPU; lost counts the others from Linux 6.7 on";
 
-/// First what sees all, then what sees 64-bit programs only, and last the probes of returns, which have little room.
-/// Nothing needs to be proven: the functions' addresses stand in tables, so that no compiler can inline them.
+/// First what sees all calls, then what sees 64-bit programs only, and last the return probes,
+/// which have little room. No self-test is needed: the functions' addresses are in tables, so no
+/// compiler can inline them.
 const HOOKS: &[Hook] = &[
     Hook::new(
         "sync",
@@ -119,8 +120,8 @@ Bounds:
   min and max, if two processors end a call of one kind at the same instant.
   Times are those in the kernel, from a call's entry to its exit.
   System calls only: not the requests of io_uring, nor writes with O_SYNC, O_DSYNC
-  or RWF_DSYNC. Calls under way at the start are not counted. Failed calls count,
-  in the latencies too.
+  or RWF_DSYNC. Calls in progress at the start are not counted. Failed calls
+  count, in the latencies too.
   Where the kernel has no fentry, only calls of 64-bit programs are seen. Without
   tracefs, or with --attach kprobe, return probes are used: the kernel follows
   max(10, 2 x CPUs) concurrent calls, an old one (5.10) one per CPU, and these
@@ -130,7 +131,7 @@ Bounds:
   process's mount namespace. With more than 1 KiB or 64 directories and mounts it
   begins with …/, and without a slash where the file is in no directory (memfd).
   Null if the call has no descriptor (sync, msync), if the descriptor is not open,
-  or if it was closed while the call was under way.
+  or if it was closed while the call was in progress.
   All concurrent calls are tracked, before Linux 5.13 up to 8192; lost counts the
   others. It also counts the programs that the kernel skips where it preempts them
   (Linux 7.x) and another task makes the same call on that processor: an entry or

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 /// The calls, in the order of `enum call` in `bpf/syncsnoop.bpf.c`.
 pub const CALLS: [&str; 6] = ["sync", "syncfs", "fsync", "fdatasync", "msync", "sync_file_range"];
-/// Letters of the longest call's name, and of the longest command's.
+/// The lengths of the longest call's name, and of the longest command's.
 const LONGEST: usize = 15;
 /// Columns of the small picture: factors of four from 1 µs to 4 s and more.
 const SKETCH: usize = 12;
@@ -21,7 +21,7 @@ pub struct Calls {
     /// sync, syncfs, fsync, fdatasync, msync or sync_file_range; null in the record of an interval without any call.
     #[schemars(extend("x-kind" = "key", "enum" = ["sync", "syncfs", "fsync", "fdatasync", "msync", "sync_file_range", null]))]
     pub call: Option<&'static str>,
-    /// Whose calls they were, with --by.
+    /// The owner of the calls, with --by.
     #[serde(flatten)]
     pub owner: Owner,
     /// From the call's entry to its exit.
@@ -39,16 +39,16 @@ pub struct Calls {
 }
 
 impl Calls {
-    /// The records of an interval: one per call that was made, and per owner where they are kept apart; else one that
-    /// says that none was.
-    pub fn of(came: Vec<KeyDelta<CallStats>>, by: By, buckets: bool) -> Vec<Self> {
-        let rows = came.into_iter().filter_map(|came| Self::new(came, buckets));
+    /// The records of an interval: one per call that was made, and per owner with --by; else one of
+    /// an idle interval.
+    pub fn of(deltas: Vec<KeyDelta<CallStats>>, by: By, buckets: bool) -> Vec<Self> {
+        let rows = deltas.into_iter().filter_map(|delta| Self::new(delta, buckets));
         let rows: Vec<_> = rows.collect();
         if rows.is_empty() { vec![Self::idle(Owner::unknown(by), buckets)] } else { rows }
     }
 
-    fn new(came: KeyDelta<CallStats>, buckets: bool) -> Option<Self> {
-        let KeyDelta { owner, key, measured } = came;
+    fn new(delta: KeyDelta<CallStats>, buckets: bool) -> Option<Self> {
+        let KeyDelta { owner, key, measured } = delta;
         Some(Self {
             call: Some(*CALLS.get(key)?),
             owner,
@@ -59,7 +59,7 @@ impl Calls {
         })
     }
 
-    /// The record of an interval without any call: idle, not dead.
+    /// The record of an interval without any call: the tool is idle, not dead.
     fn idle(owner: Owner, buckets: bool) -> Self {
         Self { owner, buckets: buckets.then(Vec::new), sketch: Some(vec![0; SKETCH]), ..Self::default() }
     }
@@ -132,8 +132,8 @@ mod tests {
 
     #[test]
     fn a_call_has_a_record_where_it_was_made() {
-        let came = |key, measured| KeyDelta { owner: Owner::default(), key, measured };
-        let rows = Calls::of(vec![came(2, measured(3, 1)), came(0, measured(0, 1))], By::System, true);
+        let delta = |key, measured| KeyDelta { owner: Owner::default(), key, measured };
+        let rows = Calls::of(vec![delta(2, measured(3, 1)), delta(0, measured(0, 1))], By::System, true);
         let [fsync, sync] = &rows[..] else { panic!("{rows:?}") };
         assert_eq!((fsync.call, fsync.duration.count, fsync.errors), (Some("fsync"), 3, 1));
         assert_eq!((fsync.duration.mean_us, fsync.buckets.clone()), (Some(100.0), Some(vec![(102.4, 3)])));

@@ -28,7 +28,7 @@ pub fn configure(open: &mut OpenSyncsnoopSkel<'_>, args: &Args, banks: u32) -> l
         constants.bank_mask = banks - 1;
         constants.task_storage = task_storage;
     }
-    // What is not used is not made; the code that would use it is never reached.
+    // An unused map is not created; the code that would use it is never reached.
     open.maps.under_way_in_task.set_autocreate(task_storage)?;
     open.maps.under_way.set_autocreate(!task_storage)?;
     exchange::store_where_missing(open.open_object_mut())?;
@@ -43,7 +43,7 @@ pub fn intervals(session: &mut Session<SyncsnoopSkel<'_>>, args: &Args, banks: u
         TOOL,
         &args.common,
         &session.stop,
-        || session.prog_stats.account(),
+        || session.prog_stats.since_last(),
         |_| {
             let rows = Calls::of(latencies.since_last()?, args.owner.by, args.buckets);
             let [lost, ..] = counters.since_last();
@@ -59,7 +59,7 @@ pub fn events(session: &mut Session<SyncsnoopSkel<'_>>, common: &Common) -> Resu
         object: session.skel.object(),
         lost: &mut || {
             let [lost, ..] = counters.since_last();
-            lost + session.prog_stats.account().missed
+            lost + session.prog_stats.since_last().missed
         },
     };
     events::write(TOOL, common, &session.stop, source, event::decode, |_| true)

@@ -1,4 +1,4 @@
-//! `--port`, `--cidr` and `--family`: what the user named, handed to the kernel's side.
+//! `--port`, `--cidr` and `--family`: what the user named, passed to the BPF programs.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -27,7 +27,7 @@ pub struct EndpointFilter {
     pub family: Option<u8>,
 }
 
-/// A network, or an address alone, which is one of all its bits.
+/// A network, or a single address, which is a network with all bits.
 fn network(text: &str) -> std::result::Result<IpNet, String> {
     let one = || text.parse::<IpAddr>().map(IpNet::from);
     text.parse()
@@ -39,7 +39,7 @@ impl EndpointFilter {
     /// The value of the constant `asked`.
     ///
     /// # Errors
-    /// A usage error for more than there is room for.
+    /// A usage error for more values than there is room for.
     pub fn asked(&self) -> Result<asked> {
         let too_many =
             |option, most| Err(Failure::usage(format!("{option} can be given {most} times at most")));
@@ -64,7 +64,7 @@ impl EndpointFilter {
     }
 }
 
-/// A network as the kernel's side compares it: addresses of IPv4 mapped, in the network's order.
+/// A network as the BPF programs compare it: IPv4 addresses mapped, in network byte order.
 fn words(network: &IpNet) -> cidr {
     let (address, prefix) = match network {
         IpNet::V4(network) => (network.network().to_ipv6_mapped(), network.prefix_len() + 96),

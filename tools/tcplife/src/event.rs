@@ -43,7 +43,7 @@ fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_ne_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
 }
 
-/// An address as IPv6 writes it, which may be one of IPv4.
+/// An address in the form of IPv6, which may be a mapped IPv4 address.
 fn address(bytes: &[u8], at: usize) -> Option<IpAddr> {
     let octets: [u8; 16] = bytes.get(at..at + 16)?.try_into().ok()?;
     Some(Ipv6Addr::from(octets).to_canonical())
@@ -67,30 +67,30 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_tells_its_ends_and_what_it_moved() {
+    fn a_connection_has_its_ends_and_byte_counts() {
         let remote: Ipv6Addr = "2001:db8::7".parse().unwrap();
-        let (ns, told) = decode(&record(7_000_000_000, 87, 11, 1, remote)).unwrap();
-        assert_eq!((ns, told.pid, told.comm.as_deref()), (9_500_000_000, Some(11), Some("curl")));
+        let (ns, event) = decode(&record(7_000_000_000, 87, 11, 1, remote)).unwrap();
+        assert_eq!((ns, event.pid, event.comm.as_deref()), (9_500_000_000, Some(11), Some("curl")));
         assert_eq!(
-            (told.family, told.direction, told.remote_addr.to_string().as_str()),
+            (event.family, event.direction, event.remote_addr.to_string().as_str()),
             (6, "out", "2001:db8::7")
         );
-        assert_eq!((told.local_port, told.remote_port), (40_000, 80));
-        assert_eq!((told.tx_bytes, told.rx_bytes, told.retransmits), (101, 202, 3));
-        assert_eq!((told.srtt_us, told.age_s), (Some(10), Some(2.5)));
+        assert_eq!((event.local_port, event.remote_port), (40_000, 80));
+        assert_eq!((event.tx_bytes, event.rx_bytes, event.retransmits), (101, 202, 3));
+        assert_eq!((event.srtt_us, event.age_s), (Some(10), Some(2.5)));
     }
 
     #[test]
     fn what_is_not_known_is_null() {
-        let told = decode(&record(0, 0, 0, 0, Ipv6Addr::UNSPECIFIED)).unwrap().1;
-        assert_eq!((told.pid, told.comm, told.srtt_us, told.age_s), (None, None, None, None));
-        assert_eq!(told.direction, "in");
+        let event = decode(&record(0, 0, 0, 0, Ipv6Addr::UNSPECIFIED)).unwrap().1;
+        assert_eq!((event.pid, event.comm, event.srtt_us, event.age_s), (None, None, None, None));
+        assert_eq!(event.direction, "in");
     }
 
     #[test]
     fn a_mapped_address_is_one_of_ipv4() {
-        let told = decode(&record(1, 8, 1, 0, "::ffff:192.0.2.1".parse().unwrap())).unwrap().1;
-        assert_eq!((told.family, told.remote_addr.to_string().as_str()), (4, "192.0.2.1"));
+        let event = decode(&record(1, 8, 1, 0, "::ffff:192.0.2.1".parse().unwrap())).unwrap().1;
+        assert_eq!((event.family, event.remote_addr.to_string().as_str()), (4, "192.0.2.1"));
     }
 
     #[test]

@@ -20,10 +20,11 @@ const TOOL: &str = "tcplife";
 
 /// What the system calls' own tracepoints cannot see.
 const SYSCALLS: &str =
-    "accepts by io_uring and by 32-bit programs are not seen: these go to the process that closes them";
+    "accepts by io_uring and by 32-bit programs are not seen: attributed to the process that closes them";
 
-/// The states can be had in one way on every kernel with types. By a probe of the function's entry nothing is missed, so
-/// it comes before the tracepoints of system calls, which see fewer calls and slow all others.
+/// State changes are watched in one way on every kernel with BTF. A kprobe on the function's entry
+/// misses nothing, so it comes before the tracepoints of system calls, which see fewer calls and
+/// slow down all others.
 const HOOKS: &[Hook] = &[
     Hook::new("states", &[Rung::new(&["on_state"])]),
     Hook::new(
@@ -58,8 +59,8 @@ What is reported:
   connection was never accepted.
   tx_bytes: what the other end has acknowledged. What was written and not yet
   acknowledged at a reset or a timeout is not included, though it may have arrived.
-  rx_bytes: what came without gaps, whether it was read or not. Neither counts SYN,
-  FIN or retransmissions.
+  rx_bytes: what was received without gaps, whether it was read or not. Neither
+  counts SYN, FIN or retransmissions.
   family: IPv4-mapped addresses of IPv6 sockets (::ffff:192.0.2.1) are IPv4.
   With INTERVAL: accepted and connected count when a connection opens, closed and
   all else when it ends, bytes and retransmits for its whole life. failed are
@@ -83,7 +84,7 @@ Bounds:
   attributed to the process that closes them. So are all, if these system calls
   cannot be seen either (--check: accepts).
   With --by app, connections of no process belong to the group other.
-  MPTCP: each of its TCP connections (subflows) counts by itself; incoming ones
+  MPTCP: each of its TCP connections (subflows) counts separately; incoming ones
   belong to no process (before Linux 5.11 to the kernel's worker, which closes them).
   srtt_us: null without a measurement. retransmits include unnecessary ones.
   Connections open at once are remembered up to --max-open, and as many that wait to

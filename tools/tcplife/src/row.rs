@@ -8,14 +8,15 @@ use common::owner::{By, Options, Owner};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// Which way a connection was opened, in the order of `enum direction` in `bpf/tcplife/life.h`.
+/// The direction in which a connection was opened, in the order of `enum direction` in
+/// `bpf/tcplife/life.h`.
 pub const DIRECTIONS: [&str; 2] = ["in", "out"];
 
 /// How many counters there are in a bank: `MAX_COUNTERS` of `bpf/tcplife.bpf.c`, in whole cache lines.
 pub const COUNTERS: usize = 8;
-/// The place of what was lost among them.
+/// The index of the counter of losses.
 pub const LOST: usize = 7;
-/// The place of the connections that ended.
+/// The index of the counter of connections that ended.
 const CLOSED: usize = 3;
 
 /// A connection that has ended, at the time of its end: of this machine's end, where both are here there are two.
@@ -44,13 +45,13 @@ pub struct Connection {
     /// The other end's port.
     #[schemars(extend("x-kind" = "key"))]
     pub remote_port: u16,
-    /// in: came to a listening port; out: this end connected.
+    /// in: incoming, to a listening port; out: this end connected.
     #[schemars(extend("x-kind" = "key", "enum" = ["in", "out"]))]
     pub direction: &'static str,
     /// Bytes of data that the other end has acknowledged.
     #[schemars(extend("x-kind" = "value", "x-unit" = "bytes"))]
     pub tx_bytes: u64,
-    /// Bytes of data that came, without gaps, whether the program read them or not.
+    /// Bytes of data received, without gaps, whether the program read them or not.
     #[schemars(extend("x-kind" = "value", "x-unit" = "bytes"))]
     pub rx_bytes: u64,
     /// Retransmitted segments.
@@ -91,13 +92,13 @@ impl Row for Connection {
     ];
 }
 
-/// What became of connections in an interval.
+/// The connections of an interval.
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Connections {
-    /// Whose they were, with --by; null also where nobody is known.
+    /// The owner, with --by; null also if no process is known.
     #[serde(flatten)]
     pub owner: Owner,
-    /// Connections that came in and were accepted; one that was never accepted counts when it ends.
+    /// Accepted incoming connections; a connection that is never accepted counts when it ends.
     #[schemars(extend("x-kind" = "counter"))]
     pub accepted: u64,
     /// Connections that this machine opened: attempts to connect that succeeded.
@@ -112,7 +113,7 @@ pub struct Connections {
     /// Bytes of data that the other ends of those have acknowledged, in all of their lives.
     #[schemars(extend("x-kind" = "counter", "x-unit" = "bytes"))]
     pub tx_bytes: u64,
-    /// Bytes of data that came to those, in all of their lives.
+    /// Bytes of data that those have received, in all of their lives.
     #[schemars(extend("x-kind" = "counter", "x-unit" = "bytes"))]
     pub rx_bytes: u64,
     /// Segments that those retransmitted.
@@ -121,7 +122,8 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// A record for each owner, those first that closed most; one that says so where nothing happened.
+    /// A record for each owner, those with the most closed connections first; an empty one if
+    /// nothing happened.
     pub fn of(added: Delta<COUNTERS>, options: &Options) -> Vec<Self> {
         let by = options.by;
         let added = busiest(added, options, |added| added[CLOSED]);
@@ -135,11 +137,11 @@ impl Connections {
     }
 }
 
-/// Nobody, where the kernel's side knew of no owner.
+/// The owner, or an unknown one if the BPF programs knew none.
 fn named(owner: Owner, by: By) -> Owner {
     let unknown = match by {
         By::System => false,
-        // The kernel's side knows processes only, of which user space makes groups.
+        // The BPF programs know only processes, which user space groups.
         By::App => false,
         By::Process | By::Thread => owner.pid == Some(Some(0)),
         By::Parent => owner.ppid == Some(Some(0)) && owner.parent == Some(Some(String::new())),
@@ -149,7 +151,7 @@ fn named(owner: Owner, by: By) -> Owner {
     if unknown { Owner::unknown(by) } else { owner }
 }
 
-/// How `common::owner::cgroups` calls the cgroup that no task was seen in.
+/// The name in `common::owner::cgroups` of cgroup id 0, which no task was seen in.
 const NO_CGROUP: &str = "(gone, id 0)";
 
 impl Row for Connections {
@@ -183,9 +185,9 @@ mod tests {
             (Owner::comm(String::new()), By::Comm),
             (Owner::cgroup(NO_CGROUP.to_string()), By::Cgroup),
         ];
-        for (owner, whom) in owners {
-            let rows = Connections::of(vec![(owner, [1; COUNTERS])], &by(whom));
-            assert_eq!(rows[0].owner, Owner::unknown(whom));
+        for (owner, kind) in owners {
+            let rows = Connections::of(vec![(owner, [1; COUNTERS])], &by(kind));
+            assert_eq!(rows[0].owner, Owner::unknown(kind));
         }
         let known = Owner::process(7, "curl".to_string());
         assert_eq!(named(known.clone(), By::Process), known);

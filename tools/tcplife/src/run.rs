@@ -25,7 +25,8 @@ pub fn configure(
     asked: &asked,
     events: bool,
 ) -> libbpf_rs::Result<()> {
-    // From 6.1 on memory comes with the connections; before, it had to be there, or the kernel warned of it.
+    // From 6.1 on memory is allocated with the entries; earlier kernels need it preallocated, or
+    // print a warning.
     let flags = if kernel_names("bpf_mem_alloc") { NO_PREALLOC } else { 0 };
     for map in [&mut open.maps.lives, &mut open.maps.waiting] {
         map.set_max_entries(args.max_open)?;
@@ -43,7 +44,7 @@ pub fn events(session: &mut Session<TcplifeSkel<'_>>, common: &Common) -> Result
     let mut counters: MappedCounters<COUNTERS> = MappedCounters::map(&session.skel.maps.counters)?;
     let source = events::Source {
         object: session.skel.object(),
-        lost: &mut || counters.since_last()[LOST] + session.prog_stats.account().missed,
+        lost: &mut || counters.since_last()[LOST] + session.prog_stats.since_last().missed,
     };
     events::write(TOOL, common, &session.stop, source, event::decode, |_| true)
 }
@@ -55,7 +56,7 @@ pub fn intervals(session: &mut Session<TcplifeSkel<'_>>, args: &Args) -> Result<
         TOOL,
         &args.common,
         &session.stop,
-        || session.prog_stats.account(),
+        || session.prog_stats.since_last(),
         |_| {
             let (added, lost) = counters.since_last()?;
             Ok((Connections::of(added, &args.owner), lost))

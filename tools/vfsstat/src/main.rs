@@ -25,10 +25,11 @@ const SYSCALLS: &str =
 /// What the functions of single system calls cannot see.
 const NATIVE: &str = "only calls of 64-bit programs, none by io_uring";
 
-/// What probes of returns cannot see: the kernel keeps room for max(10, 2 × CPUs) calls under way of a function
-/// (`register_kretprobe` of kernel/kprobes.c), and a call that waits, on a pipe say, holds its room for as long. Kernels
-/// that are not preemptible had room for one per CPU until commit 3b7ddab8a19a ("kprobes: kretprobe events missing on
-/// 2-core KVM guest"), which is in 6.2 and was backported.
+/// The limitation of return probes: the kernel keeps room for max(10, 2 × CPUs) concurrent calls of
+/// a function (`register_kretprobe` of kernel/kprobes.c), and a call that waits, for example on a
+/// pipe, holds its room until it returns. Kernels that are not preemptible had room for one per CPU
+/// until commit 3b7ddab8a19a ("kprobes: kretprobe events missing on 2-core KVM guest"), which is in
+/// 6.2 and was backported.
 const PROBED: &str = "of concurrent calls only max(10, 2 x CPUs) are seen, on old kernels (5.10) one per CPU; \
      lost counts the others from Linux 6.7 on";
 
@@ -68,7 +69,7 @@ const HOOKS: &[Hook] = &[
         &[
             Rung::new(&["unlink_f", "rmdir_f"]),
             Rung::new(&["unlink_f7", "rmdir_f7"]),
-            // One hook, for unlinkat(2) is both.
+            // One hook, because unlinkat(2) is both.
             Rung::new(&["unlink_t", "rmdir_t", "unlinkat_enter_t", "unlinkat_t"]).limitation(SYSCALLS),
             Rung::new(&["unlinkat_enter_t", "unlinkat_t"]).limitation(SYSCALLS),
             Rung::new(&["unlink_k", "rmdir_k"]).limitation(PROBED),
@@ -173,7 +174,7 @@ fn run() -> Result<()> {
         TOOL,
         &args.common,
         &session.stop,
-        || session.prog_stats.account(),
+        || session.prog_stats.since_last(),
         |_| {
             let (added, lost) = counters.since_last()?;
             Ok((row::OperationCounts::of(added, &args.owner, sees_create_errors), lost))

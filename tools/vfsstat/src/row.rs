@@ -8,15 +8,15 @@ use serde::Serialize;
 
 /// How many counters there are in a bank: `MAX_COUNTERS` of `bpf/vfsstat.bpf.c`, rounded up to whole cache lines.
 pub const COUNTERS: usize = 24;
-/// The place of the counter of what was lost: `LOST` of `bpf/vfsstat.bpf.c`.
+/// The index of the counter of losses: `LOST` of `bpf/vfsstat.bpf.c`.
 pub const LOST: usize = 22;
-/// The places of the counters of calls, of all kinds.
+/// The indices of the counters of calls, of all kinds.
 const CALLS: [usize; 8] = [0, 4, 8, 12, 14, 16, 18, 20];
 
 /// The calls of an interval. Each count includes the failed ones, which its `_errors` counts.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct OperationCounts {
-    /// Whose calls they were, with --by.
+    /// The owner of the calls, with --by.
     #[serde(flatten)]
     pub owner: Owner,
     /// Calls of read, pread, readv, preadv and preadv2, on anything that has a descriptor.
@@ -88,7 +88,7 @@ pub struct OperationCounts {
 }
 
 impl OperationCounts {
-    /// A record for each owner, the busiest first; one without any call where there was none.
+    /// A record for each owner, the busiest first; an empty one if there were no calls.
     pub fn of(added: Delta<COUNTERS>, options: &Options, sees_create_errors: bool) -> Vec<Self> {
         let added = busiest(added, options, |added| CALLS.iter().map(|place| added[*place]).sum());
         added.into_iter().map(|(owner, added)| Self::new(owner, &added, sees_create_errors)).collect()

@@ -1,4 +1,4 @@
-//! A little of everything that the hooks shall see, to find those that see nothing.
+//! A little work for each hook, to find those that see nothing.
 
 use std::ffi::CStr;
 use std::io::{IoSlice, IoSliceMut};
@@ -11,17 +11,17 @@ use rustix::fs::{AtFlags, CWD, MemfdFlags, Mode, OFlags};
 use crate::row::COUNTERS;
 use crate::skel::VfsstatSkel;
 
-/// There is no such directory: what is asked of it fails, and leaves nothing behind.
+/// This directory does not exist: every operation on it fails, and leaves nothing behind.
 const NOWHERE: &CStr = c"/proc/self/fd/nowhere/at-all";
 
-/// Does each kind of work once and names the hooks whose counter did not move.
+/// Does each kind of work once and names the hooks whose counter did not increase.
 pub fn run(skel: &VfsstatSkel<'_>, _: &Plan) -> Result<Vec<&'static str>> {
     let mut counters: MappedCounters<COUNTERS> = MappedCounters::map(&skel.maps.counters)?;
     counters.since_last();
     work().map_err(|error| Failure::failed(format!("cannot run the self-test: {error}")))?;
     let seen = counters.since_last();
-    // The counters of calls, in the order of `enum counter` in `bpf/vfsstat.bpf.c`; reads and writes twice, for
-    // those with a vector have a function of their own.
+    // The counters of calls, in the order of `enum counter` in `bpf/vfsstat.bpf.c`; reads and
+    // writes twice, because calls with a vector have a function of their own.
     let needed = [
         ("reads", 0, 2),
         ("reads", 3, 1),
@@ -49,7 +49,7 @@ fn work() -> rustix::io::Result<()> {
     rustix::io::preadv(&file, &mut [IoSliceMut::new(&mut [0; 1])], 0)?;
     rustix::fs::fsync(&file)?;
     rustix::fs::fdatasync(&file)?;
-    // These fail, and are meant to.
+    // These fail, as intended.
     let _ = rustix::fs::open(NOWHERE, OFlags::RDONLY, Mode::empty());
     let _ = rustix::fs::unlinkat(CWD, NOWHERE, AtFlags::empty());
     let _ = rustix::fs::mkdirat(CWD, NOWHERE, Mode::empty());

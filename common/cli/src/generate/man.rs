@@ -12,7 +12,7 @@ use crate::exit::Exit;
 pub fn page(command: Command) -> io::Result<String> {
     let name = command.get_name().to_owned();
     let behind = sections::behind_options(&command);
-    // What stands behind the options gets sections of its own.
+    // The text after the options gets sections of its own.
     let command = command.after_help(None::<&str>).after_long_help(None::<&str>);
     let mut page = Vec::new();
     clap_mangen::Man::new(command).render(&mut page)?;

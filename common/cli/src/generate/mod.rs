@@ -1,5 +1,5 @@
-//! What is made of the definitions that parse a program's command line, and of those of its records: the manual page, the
-//! page in `docs/tools`, and the shells' completions.
+//! Generated from the definitions of a program's command line and of its records: the manual page,
+//! the page in `docs/tools`, and shell completions.
 
 mod man;
 mod markdown;
@@ -12,7 +12,7 @@ use clap_complete::{Shell, generate};
 
 use crate::exit::{Failure, Result};
 
-/// What can be made: the values of the hidden option `--generate`, for whoever packages the tools.
+/// What can be generated: the values of the hidden option `--generate`, for packagers of the tools.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Form {
     /// The manual page.

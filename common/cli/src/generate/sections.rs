@@ -1,17 +1,18 @@
-//! What a manual has beside the options: the parts of the text behind them, the records' fields, the exit statuses.
+//! The sections of a manual besides the options: the parts of the text after them, the records'
+//! fields, the exit statuses.
 
 use clap::Command;
 use record::fields::{self, Field, Kind, Unit};
 
-/// A part of the text behind the options, under a heading of its own.
+/// A part of the text after the options, under a heading of its own.
 pub struct Section {
     /// `Examples`.
     pub heading: String,
-    /// Its lines, as they are to be seen.
+    /// Its lines, as shown.
     pub lines: Vec<String>,
 }
 
-/// The parts of what `--help` shows behind the options.
+/// The parts of the text that `--help` shows after the options.
 pub fn behind_options(command: &Command) -> Vec<Section> {
     let text = command.get_after_long_help().or(command.get_after_help());
     let text = text.map(ToString::to_string).unwrap_or_default();

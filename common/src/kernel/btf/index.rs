@@ -1,28 +1,28 @@
-//! Names looked for among a kernel's types, all in one pass over its 150 000: looking for each by itself takes as long for
-//! one as this does for all.
+//! Names looked up among a kernel's types, all in one pass over its 150 000: looking up a single
+//! name takes as long as looking up all.
 
 use std::collections::{HashMap, HashSet};
 
 use super::layout::{TYPE, Tables, kind};
 
-/// What tells a type's flavor from its name (`bpf_core_is_flavor_sep` of libbpf).
+/// The separator between a type's name and its flavor (`bpf_core_is_flavor_sep` of libbpf).
 const FLAVOR: &[u8] = b"___";
 
 /// The kinds of types that have names of their own.
 const TYPES: [u32; 8] =
     [kind::INT, kind::STRUCT, kind::UNION, kind::ENUM, kind::FWD, kind::TYPEDEF, kind::FLOAT, kind::ENUM64];
 
-/// Where the types of a kernel lie, and which of them bear the names that were looked for.
+/// The offsets of a kernel's types, and which of them have the names that were looked up.
 pub struct Index {
     /// Of each type, by its number less one.
     offsets: Vec<u32>,
-    /// By name: number and kind of each that bears it or a flavor of it, in ascending order.
+    /// By name: number and kind of each type with this name or a flavor of it, in ascending order.
     found: HashMap<Vec<u8>, Vec<Named>>,
     /// The number of the first function.
     first_function: Option<u32>,
 }
 
-/// A type or function that bears a name.
+/// A type or function with a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Named {
     id: u32,
@@ -32,7 +32,7 @@ struct Named {
 }
 
 impl Index {
-    /// Looks for these names; nothing where the blob is odd, or has types of a kind that is not known.
+    /// Looks up these names; `None` if the blob is malformed, or has types of an unknown kind.
     pub fn of(tables: &Tables<'_>, wanted: &HashSet<Vec<u8>>) -> Option<Self> {
         let heads = Heads::of(wanted);
         // A type takes 37 bytes on average.
@@ -69,12 +69,12 @@ impl Index {
         self.offsets.len()
     }
 
-    /// Where a type lies.
+    /// The offset of a type.
     pub fn offset(&self, id: u32) -> Option<usize> {
         Some(*self.offsets.get(id.checked_sub(1)? as usize)? as usize)
     }
 
-    /// The number of the first function; nothing where there is none.
+    /// The number of the first function; `None` if there is none.
     pub fn first_function(&self) -> Option<u32> {
         self.first_function
     }
@@ -94,15 +94,15 @@ impl Index {
         named.map(|named| named.id)
     }
 
-    /// The numbers of all types that bear this name or a flavor of it; not of functions and variables.
+    /// The numbers of all types with this name or a flavor of it; not of functions and variables.
     pub fn types(&self, name: &[u8]) -> impl Iterator<Item = u32> {
         let named = self.found.get(name).into_iter().flatten();
         named.filter(|named| TYPES.contains(&named.kind)).map(|named| named.id)
     }
 }
 
-/// A name without its flavor, as `bpf_core_essential_name_len` of libbpf has it: what stands before the last three
-/// underscores that neither begin nor end the name.
+/// A name without its flavor, as in `bpf_core_essential_name_len` of libbpf: the part before the
+/// last three underscores that neither begin nor end the name.
 pub fn essential(name: &[u8]) -> &[u8] {
     let is_flavor = |at: &usize| {
         let (before, after) = (name[at - 1], name.get(at + 3));
@@ -112,7 +112,7 @@ pub fn essential(name: &[u8]) -> &[u8] {
     &name[..end.unwrap_or(name.len())]
 }
 
-/// How the names that are looked for begin: tells most others from them by their first eight bytes.
+/// The first eight bytes of the names that are looked up: excludes most other names.
 struct Heads(Box<[u64; 1024]>);
 
 impl Heads {
@@ -133,7 +133,7 @@ impl Heads {
         self.0[word] |= bit;
     }
 
-    /// Whether it may be a name that is looked for; `name` goes on beyond its NUL.
+    /// Whether it may be a name that is looked up; `name` continues after its NUL.
     fn may_have(&self, name: &[u8]) -> bool {
         let head = head(name);
         let (word, bit) = Self::place(head);
@@ -149,7 +149,7 @@ impl Heads {
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 
-/// For each byte that is 0 its highest bit, exact up to the first.
+/// The highest bit of each byte that is 0, exact up to the first.
 fn zeros(word: u64) -> u64 {
     word.wrapping_sub(ONES) & !word & (ONES << 7)
 }
@@ -246,7 +246,7 @@ mod tests {
             Index::of(&Tables::of(&blob(types, b"\0a\0")).unwrap(), &wanted(&["a"])).is_some()
         };
         assert!(index(&[1, info(kind::FUNC, 0), 0]));
-        // Cut off; a kind that nobody knows; a name beyond the table.
+        // Truncated; an unknown kind; a name beyond the table.
         assert!(!index(&[1, info(kind::FUNC, 0), 0, 1]));
         assert!(!index(&[1, info(kind::STRUCT, 2), 0, 1]));
         assert!(!index(&[1, info(31, 0), 0]));

@@ -1,5 +1,5 @@
-//! How types lie in a blob (`linux/btf.h`): a header, the types one behind the other, their names. Nothing here panics on
-//! a blob that is odd: there is then less to be seen, or nothing.
+//! The layout of types in a blob (`linux/btf.h`): a header, the types one after the other, their
+//! names. Nothing here panics on a malformed blob: it has fewer types then, or none.
 
 /// Size of `struct btf_header`.
 pub const HEADER: usize = 24;
@@ -34,11 +34,11 @@ pub mod kind {
 /// The head that all types have: `struct btf_type`.
 #[derive(Clone, Copy)]
 pub struct Head {
-    /// Where the name begins in the table of names; 0 of a type without.
+    /// The offset of the name in the table of names; 0 for a type without a name.
     pub name: u32,
     /// Kind, number of members, and a flag.
     pub info: u32,
-    /// By the kind: a size in bytes, or another type.
+    /// Depends on the kind: a size in bytes, or another type.
     pub size_or_type: u32,
 }
 
@@ -51,7 +51,7 @@ impl Head {
         (self.info & 0xffff) as usize
     }
 
-    /// How many bytes follow the head; nothing for a kind that is not known.
+    /// How many bytes follow the head; `None` for an unknown kind.
     pub fn more(self) -> Option<usize> {
         let members = self.members();
         Some(match self.kind() {
@@ -74,9 +74,9 @@ pub struct Tables<'a> {
 }
 
 impl<'a> Tables<'a> {
-    /// Those of a blob; nothing where it is none, or one of another byte order.
+    /// The tables of a blob; `None` if it is not a blob, or has another byte order.
     pub fn of(blob: &'a [u8]) -> Option<Self> {
-        // Flags are of no meaning yet.
+        // Flags have no meaning yet.
         if blob.get(..3)? != &START[..3] {
             return None;
         }
@@ -85,7 +85,7 @@ impl<'a> Tables<'a> {
         Some(Self { types: table(8, 12)?, names: table(16, 20)? })
     }
 
-    /// The head of the type that lies there.
+    /// The head of the type at this offset.
     pub fn head(&self, at: usize) -> Option<Head> {
         let bytes = self.types.get(at..)?.first_chunk::<TYPE>()?;
         let (name, rest) = bytes.split_first_chunk()?;
@@ -104,7 +104,7 @@ impl<'a> Tables<'a> {
     }
 }
 
-/// The word that begins there, in this machine's byte order.
+/// The word at this offset, in this machine's byte order.
 pub fn word(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
 }

@@ -1,5 +1,6 @@
-//! The types that a kernel or a module tells of itself (BTF): whether it has a name, where the few types and functions
-//! lie that a tool asks about. Building the whole index of types, as the libraries do, costs milliseconds and megabytes.
+//! The types of a kernel or a module (BTF): whether it has a name, and the offsets of the few types
+//! and functions that a tool needs. Building the whole index of types, as the libraries do, costs
+//! milliseconds and megabytes.
 
 mod index;
 mod layout;
@@ -20,24 +21,24 @@ pub use index::{Index, essential};
 use layout::Tables;
 pub use modules::{Modules, descriptor};
 
-/// Where the kernel and its modules show their types.
+/// Where the kernel and its modules expose their types.
 pub const FOLDER: &str = "/sys/kernel/btf";
-/// The file there with those of the kernel itself.
+/// The file with the kernel's own types.
 pub const KERNEL: &str = "vmlinux";
 
-/// The running kernel's, while they are in use.
+/// The running kernel's types, while they are in use.
 static RUNNING: Mutex<Option<Arc<Types>>> = Mutex::new(None);
 
 /// The types of a kernel or a module.
 pub struct Types(Blob);
 
 impl Types {
-    /// Those in a file, such as `/sys/kernel/btf/vmlinux`.
+    /// The types in a file, such as `/sys/kernel/btf/vmlinux`.
     pub fn open(path: &Path) -> io::Result<Self> {
         Blob::open(path).map(Self)
     }
 
-    /// Those of the running kernel, read once; nothing where it does not tell them.
+    /// The types of the running kernel, read once; `None` if it does not expose them.
     pub fn running() -> Option<Arc<Self>> {
         let mut running = RUNNING.lock().ok()?;
         if running.is_none() {
@@ -46,7 +47,7 @@ impl Types {
         running.clone()
     }
 
-    /// Forgets those of the running kernel, which take some megabytes where they cannot be mapped.
+    /// Drops the types of the running kernel, which take some megabytes if they cannot be mapped.
     pub fn forget_running() {
         if let Ok(mut running) = RUNNING.lock() {
             *running = None;
@@ -57,25 +58,26 @@ impl Types {
         self.0.bytes()
     }
 
-    /// Whether anything has this name: a type, a function, a field. A typed tracepoint or an iterator bears a name like
-    /// no other; a function may share its name with a variable, and is then refused when it is tried.
+    /// Whether anything has this name: a type, a function, a field. The name of a typed tracepoint
+    /// or an iterator is unique. A function may share its name with a variable, and is then refused
+    /// when it is tried.
     pub fn has_name(&self, name: &str) -> bool {
         has_name(names(self.0.bytes()), name)
     }
 
-    /// Looks for all these names at once; nothing where the blob is odd.
+    /// Looks up all these names at once; `None` if the blob is malformed.
     pub fn index(&self, names: &HashSet<Vec<u8>>) -> Option<Index> {
         Index::of(&Tables::of(self.0.bytes())?, names)
     }
 
-    /// A blob of just the types of these names, which the index was asked for, and of what belongs to them; nothing
-    /// where the blob is odd.
+    /// A blob of only the types of these names, which the index was built for, and the types that
+    /// they need; `None` if the blob is malformed.
     pub fn subset<'n>(&self, index: &Index, names: impl Iterator<Item = &'n Vec<u8>>) -> Option<Vec<u8>> {
         subset::subset(&Tables::of(self.0.bytes())?, index, names)
     }
 }
 
-/// The table of names; the whole blob where it is odd.
+/// The table of names; the whole blob if it is malformed.
 fn names(blob: &[u8]) -> &[u8] {
     Tables::of(blob).map_or(blob, |tables| tables.names)
 }
@@ -85,7 +87,8 @@ fn has_name(names: &[u8], name: &str) -> bool {
     memmem::find(names, &[b"\0", name.as_bytes(), b"\0"].concat()).is_some()
 }
 
-/// A file of the kernel's: mapped, which costs no memory, or read where it cannot be (before Linux 6.16).
+/// A file of the kernel: mapped, which costs no memory, or read if it cannot be mapped (before
+/// Linux 6.16).
 enum Blob {
     Mapping(Mmap),
     Copy(Vec<u8>),
@@ -95,8 +98,9 @@ impl Blob {
     fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let len = file.metadata()?.len() as usize;
-        // Private, for the kernel refuses shared mappings of it.
-        // SAFETY: the file does not change while it is mapped: the kernel's types do not, and a module's go with it.
+        // Private, because the kernel refuses shared mappings of it.
+        // SAFETY: the file does not change while it is mapped: the kernel's types are constant, and
+        // a module's file is removed with it.
         match unsafe { MmapOptions::new().len(len).map_copy_read_only(&file) } {
             Ok(mapping) => Ok(Self::Mapping(mapping)),
             Err(_) => Ok(Self::Copy(fs::read(path)?)),

@@ -1,5 +1,5 @@
-//! Functions of modules. A module's types continue those of the kernel, numbers and names alike; a program that attaches
-//! there gives the number, and a descriptor of the module's types.
+//! Functions of modules. A module's types continue those of the kernel, in numbers and in names. A
+//! program that attaches there passes the number, and a descriptor of the module's types.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::c_char;
@@ -13,7 +13,7 @@ use super::{FOLDER, Index, KERNEL, Types, has_name};
 /// `MODULE_NAME_LEN` of `linux/module.h`.
 const NAME_LEN: usize = 64 - size_of::<u64>();
 
-/// Functions of modules that were looked for.
+/// Functions of modules that were looked up.
 #[derive(Default)]
 pub struct Modules(HashMap<String, Function>);
 
@@ -27,7 +27,7 @@ pub struct Function {
 }
 
 impl Modules {
-    /// Looks for functions of these names in all modules that are loaded.
+    /// Looks up functions of these names in all loaded modules.
     pub fn find(kernel: &Types, index: &Index, names: &HashSet<String>) -> Self {
         let mut found = HashMap::new();
         let Some(base) = Tables::of(kernel.bytes()) else { return Self::default() };
@@ -53,14 +53,14 @@ impl Modules {
     }
 }
 
-/// What the kernel's own types take of numbers and of the table of names.
+/// How many numbers, and how much of the table of names, the kernel's own types take.
 #[derive(Clone, Copy)]
 struct Base {
     types: u32,
     names: usize,
 }
 
-/// The functions of these names in a module; as far as they can be read where its types are odd.
+/// The functions of these names in a module; if its types are malformed, those that can be read.
 fn functions(tables: &Tables<'_>, base: Base, names: &HashSet<String>) -> Vec<(String, u32)> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -90,9 +90,9 @@ pub fn descriptor(module: &str) -> Result<OwnedFd> {
         // SAFETY: takes no pointers.
         let opened = result(unsafe { libbpf_sys::bpf_btf_get_fd_by_id(id) });
         let descriptor = match opened {
-            // SAFETY: a descriptor that the kernel has just handed out, and nobody else knows.
+            // SAFETY: a descriptor that the kernel has just returned, and that has no other owner.
             Ok(descriptor) => unsafe { OwnedFd::from_raw_fd(descriptor) },
-            // Unloaded meanwhile.
+            // Unloaded in the meantime.
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
         };
@@ -102,7 +102,7 @@ pub fn descriptor(module: &str) -> Result<OwnedFd> {
     }
 }
 
-/// Whether these are types of the kernel's own making and of this module.
+/// Whether these types come from the kernel itself, and belong to this module.
 fn is_of(types: &OwnedFd, module: &str) -> Result<bool> {
     let mut name = [0; NAME_LEN];
     let mut info = libbpf_sys::bpf_btf_info {
@@ -111,7 +111,7 @@ fn is_of(types: &OwnedFd, module: &str) -> Result<bool> {
         ..Default::default()
     };
     let mut len = size_of_val(&info) as u32;
-    // SAFETY: the room for the name, the answer and its size outlive the call.
+    // SAFETY: the buffer for the name, the result and its size outlive the call.
     result(unsafe { libbpf_sys::bpf_btf_get_info_by_fd(types.as_raw_fd(), &raw mut info, &raw mut len) })?;
     let name = name.iter().take_while(|byte: &&c_char| **byte != 0).map(|byte| *byte as u8);
     Ok(info.kernel_btf != 0 && name.eq(module.bytes()))

@@ -1,16 +1,20 @@
-//! The types of a kernel that an object's CO-RE relocations can ask about, as a blob of their own: a few hundred rather
-//! than 150 000, which libbpf would all read, and go through for each type that it looks for.
+//! The types of a kernel that an object's CO-RE relocations can need, as a blob of their own: a few
+//! hundred rather than 150 000, all of which libbpf would read, and search for each type that it
+//! looks up.
 //!
-//! What libbpf finds in it is what it finds in the whole. A candidate for a type is one of its name, without flavors
-//! (`bpf_core_add_cands`): all these are kept, in their order. From there it follows members of structures that are
-//! members, and elements of arrays (`bpf_core_match_member`, `bpf_core_composites_match`); through a pointer it only asks
-//! for names and kinds (`__bpf_core_types_match`, `__bpf_core_types_are_compat`). So a structure that only pointers lead
-//! to is kept without its members. Numbers of types differ: `bpf_core_type_id_kernel` must not be asked for.
+//! libbpf finds in it what it finds in the whole. A candidate for a type has its name, without
+//! flavors (`bpf_core_add_cands`): all candidates are kept, in their order. From there it follows
+//! members of structures that are structures themselves, and elements of arrays
+//! (`bpf_core_match_member`, `bpf_core_composites_match`). Through a pointer it only compares names
+//! and kinds (`__bpf_core_types_match`, `__bpf_core_types_are_compat`). So a structure that only
+//! pointers lead to is kept without its members. Numbers of types differ: `bpf_core_type_id_kernel`
+//! must not be used.
 
 use super::index::Index;
 use super::layout::{HEADER, Head, START, TYPE, Tables, kind, word};
 
-/// The types of these names and all that they lead to, as a blob; nothing where the kernel's own is odd.
+/// The types of these names and all that they refer to, as a blob; `None` if the kernel's own is
+/// malformed.
 pub fn subset<'n>(
     tables: &Tables<'_>,
     index: &Index,
@@ -32,7 +36,7 @@ pub fn subset<'n>(
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
     None,
-    /// Of a structure no members.
+    /// A structure without its members.
     Head,
     Whole,
 }
@@ -43,16 +47,16 @@ struct KeptTypes<'a> {
     index: &'a Index,
     /// By number.
     parts: Vec<Part>,
-    /// The numbers of those that are kept.
+    /// The numbers of the types that are kept.
     ids: Vec<u32>,
-    /// Those whose own types have not been looked at.
+    /// Those whose own references have not been followed.
     left: Vec<(u32, Part)>,
 }
 
 impl KeptTypes<'_> {
     fn add(&mut self, id: u32, part: Part) -> Option<()> {
         let kept = self.parts.get_mut(id as usize)?;
-        // 0 is void, which need not be told.
+        // 0 is void, which is always present.
         if id == 0 || *kept >= part {
             return Some(());
         }
@@ -64,7 +68,7 @@ impl KeptTypes<'_> {
         Some(())
     }
 
-    /// Adds what a type leads to.
+    /// Adds the types that a type refers to.
     fn follow(&mut self, id: u32, part: Part) -> Option<()> {
         let at = self.index.offset(id)?;
         let head = self.tables.head(at)?;
@@ -79,7 +83,7 @@ impl KeptTypes<'_> {
         Some(())
     }
 
-    /// All that is kept, in the order that it has in the kernel's own.
+    /// All that is kept, in the order of the kernel's own blob.
     fn write(&self) -> Option<Vec<u8>> {
         let mut new_ids = vec![0; self.parts.len()];
         for (&id, new) in self.ids.iter().zip(1..) {
@@ -117,24 +121,24 @@ impl KeptTypes<'_> {
     }
 }
 
-/// Where the numbers of other types stand, from a type's begin.
+/// The offsets of the numbers of other types, from a type's begin.
 fn references(head: Head) -> impl Iterator<Item = usize> {
-    // The first of them, how far they lie apart, and how many.
+    // The first offset, the distance between them, and how many.
     let (first, step, count) = match head.kind() {
         kind::PTR | kind::TYPEDEF | kind::VOLATILE | kind::CONST | kind::RESTRICT | kind::TYPE_TAG => {
             (8, 4, 1)
         }
-        // Of the elements, and of the index.
+        // Types of the elements, and of the index.
         kind::ARRAY => (TYPE, 4, 2),
         kind::STRUCT | kind::UNION => (TYPE + 4, 12, head.members()),
-        // What it returns, and its parameters: each has its name first.
+        // The return type, and the parameters: each has its name first.
         kind::FUNC_PROTO => (8, 8, 1 + head.members()),
         _ => (0, 0, 0),
     };
     (0..count).map(move |index| first + step * index)
 }
 
-/// Where the names of members stand, from a type's begin.
+/// The offsets of the names of members, from a type's begin.
 fn names_within(head: Head) -> impl Iterator<Item = usize> {
     let step = match head.kind() {
         kind::STRUCT | kind::UNION | kind::ENUM64 => 12,
@@ -197,17 +201,17 @@ mod tests {
     }
 
     /// Each type of a blob: its name, its kind, its members.
-    fn told(blob: &[u8]) -> Vec<(String, u32, usize)> {
+    fn list(blob: &[u8]) -> Vec<(String, u32, usize)> {
         let tables = Tables::of(blob).unwrap();
-        let mut told = Vec::new();
+        let mut list = Vec::new();
         let mut at = 0;
         while at < tables.types.len() {
             let head = tables.head(at).unwrap();
             let name = String::from_utf8(tables.name(head.name).unwrap().to_vec()).unwrap();
-            told.push((name, head.kind(), head.members()));
+            list.push((name, head.kind(), head.members()));
             at += TYPE + head.more().unwrap();
         }
-        told
+        list
     }
 
     #[test]
@@ -221,9 +225,9 @@ mod tests {
             ("", kind::ARRAY, 0),
             ("g", kind::INT, 0),
         ];
-        assert_eq!(told(&blob), expected.map(|(name, kind, members)| (name.to_string(), kind, members)));
+        assert_eq!(list(&blob), expected.map(|(name, kind, members)| (name.to_string(), kind, members)));
         let tables = Tables::of(&blob).unwrap();
-        // Its members' types have other numbers now: c lies first, and has a head only.
+        // Its members' types have other numbers now: c is first, and has a head only.
         let a = TYPE + TYPE + 12;
         assert_eq!([16, 28].map(|place| word(tables.types, a + place)), [Some(2), Some(4)]);
         assert_eq!(word(tables.types, a + TYPE + 24 + 8), Some(1));
@@ -232,11 +236,11 @@ mod tests {
     #[test]
     fn what_is_asked_for_is_whole_whoever_else_points_to_it() {
         let whole = |blob: &[u8]| {
-            told(blob).iter().filter(|(_, kind, members)| *kind == kind::STRUCT && *members > 0).count()
+            list(blob).iter().filter(|(_, kind, members)| *kind == kind::STRUCT && *members > 0).count()
         };
         assert_eq!(whole(&cut(&types(), &["a", "c"]).unwrap()), 3);
         assert_eq!(whole(&cut(&types(), &["d"]).unwrap()), 1);
-        assert!(told(&cut(&types(), &["h"]).unwrap()).is_empty());
+        assert!(list(&cut(&types(), &["h"]).unwrap()).is_empty());
     }
 
     #[test]
@@ -248,7 +252,7 @@ mod tests {
                 let mut types = good.clone();
                 types[at] = odd;
                 if let Some(blob) = cut(&types, &["a", "c"]) {
-                    told(&blob);
+                    list(&blob);
                 }
             }
         }

@@ -1,9 +1,10 @@
-//! What a program attaches to, among the kernel's types.
+//! The target of a program, among the kernel's types.
 
 use super::Index;
 use crate::hooks::{Kind, Program};
 
-/// What the kernel's types call a program's target, and whether that is a type definition rather than a function.
+/// The name of a program's target among the kernel's types, and whether that is a type definition
+/// rather than a function.
 pub fn name(program: &Program) -> (String, bool) {
     match program.kind {
         Kind::Btf => (format!("btf_trace_{}", program.target), true),

@@ -1,7 +1,7 @@
-//! Why the kernel refused, in one line that names the cause and the remedy.
+//! Why the kernel refused, in one line with the cause and the remedy.
 //!
-//! Restrictions are gathered elsewhere ([`super::restrictions`]); here is the judgement alone, so that every cause can be tested on
-//! any machine.
+//! Restrictions are gathered elsewhere ([`super::restrictions`]). This module only decides, so that
+//! every cause can be tested on any machine.
 
 use std::fmt;
 
@@ -12,20 +12,20 @@ use rustix::io::Errno;
 use super::restrictions::Restrictions;
 use crate::hooks::{Kind, Refusal};
 
-/// Security modules that can refuse root something by their own rules. The others that a kernel lists guard something
-/// else, or, as `bpf`, have no rules unless a program brings them.
+/// Security modules that can refuse root something by their own rules. The others that a kernel
+/// lists guard something else, or, like `bpf`, have no rules unless a program adds them.
 const WITH_RULES: [&str; 4] = ["selinux", "apparmor", "smack", "tomoyo"];
 
 /// What was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// bpf(2) itself, with nothing asked of it.
+    /// bpf(2) itself, for any request.
     Bpf,
-    /// The loading of a program of this kind; of maps, or what libbpf tries first, where it is of none.
+    /// Loading a program of this kind; without a kind: creating maps, or what libbpf tries first.
     Load(Option<Kind>),
-    /// The attaching of a program of this kind; of an unknown one where it is of none.
+    /// Attaching a program of this kind; without a kind: an unknown program.
     Attach(Option<Kind>),
-    /// Turning on the kernel's account of BPF programs.
+    /// Turning on the kernel's statistics of BPF programs.
     Statistics,
 }
 
@@ -40,27 +40,27 @@ impl fmt::Display for Step {
     }
 }
 
-/// For what a refusal holds.
+/// The programs to which a refusal applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// This program; others of its kind may be allowed.
     Program,
-    /// All programs of its kind.
+    /// All programs of this kind.
     Kind,
-    /// Whatever else could be tried.
+    /// All other attempts.
     All,
 }
 
 /// A refusal that is understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnosis {
-    /// The status to end with, where the tool cannot do without.
+    /// The exit status, if the tool cannot run without it.
     pub exit: Exit,
     /// What was refused, why, and what to do.
     pub reason: String,
-    /// For what it holds.
+    /// The programs to which it applies.
     pub scope: Scope,
-    /// The capability that the caller lacks for it, where it is one.
+    /// The missing capability, if that is the cause.
     pub lacks: Option<Capability>,
 }
 
@@ -81,24 +81,24 @@ impl From<Diagnosis> for Refusal {
     }
 }
 
-/// Why this step was refused. `denied`: with EPERM or EACCES, and not by another error; `said`: what libbpf and
-/// the verifier said about it. Nothing where it is no matter of rights.
-pub fn diagnose(step: Step, denied: bool, said: &str, restrictions: &Restrictions) -> Option<Diagnosis> {
-    // The verifier's EACCES, which is about the program and not about rights.
-    if lacks_argument(said) {
+/// Why this step was refused. `denied`: with EPERM or EACCES, and not by another error; `output`:
+/// the messages of libbpf and the verifier. `None` if it is not a matter of permissions.
+pub fn diagnose(step: Step, denied: bool, output: &str, restrictions: &Restrictions) -> Option<Diagnosis> {
+    // EACCES from the verifier, which is about the program and not about permissions.
+    if lacks_argument(output) {
         let reason = "its function has fewer arguments in this kernel".to_string();
         return Some(Diagnosis { exit: Exit::Unsupported, reason, scope: Scope::Program, lacks: None });
     }
-    // Where the kernel does not tell, the verifier's words do: the helpers are in every kernel for every program that
-    // traces, and are taken out only by this.
+    // If the lockdown state is unknown, the verifier's message decides: every kernel has these
+    // helpers for every tracing program, and only lockdown removes them.
     let confidential = match restrictions.lockdown.as_deref() {
         Some(lockdown) => lockdown == "confidentiality",
-        None => may_not_read(said),
+        None => may_not_read(output),
     };
-    // A call that is refused whatever is asked of it is the cause, whichever error it gives.
+    // A call that is refused for any request is the cause, whatever its error.
     let by_perf = matches!(step, Step::Attach(Some(Kind::Kprobe | Kind::Tracepoint)));
     if !denied && restrictions.bpf.is_none() && !(by_perf && restrictions.perf.is_some()) {
-        return (confidential && may_not_read(said))
+        return (confidential && may_not_read(output))
             .then(|| not_permitted(step, Scope::Program, LOCKED_DOWN));
     }
     Some(if restrictions.user_namespace {
@@ -118,7 +118,8 @@ pub fn diagnose(step: Step, denied: bool, said: &str, restrictions: &Restriction
         not_permitted(step, Scope::All, &cause)
     } else if let (true, Some(errno)) = (by_perf, restrictions.perf) {
         match restrictions.paranoid {
-            // Distributions' kernels (Debian's, for one) know a level above 2, which asks for more.
+            // Distributions' kernels (Debian's, for example) have a level above 2, which requires
+            // more.
             Some(level @ 3..) if errno == Errno::ACCESS && !restrictions.admin => {
                 let cause = format!(
                     "kernel.perf_event_paranoid is {level}, which asks for CAP_SYS_ADMIN: give it that, or sysctl \
@@ -142,7 +143,7 @@ pub fn diagnose(step: Step, denied: bool, said: &str, restrictions: &Restriction
         not_permitted(step, Scope::All, "needs CAP_SYS_ADMIN")
     } else if confidential {
         not_permitted(step, Scope::Kind, LOCKED_DOWN)
-    } else if said.contains(VERIFIED) {
+    } else if output.contains(VERIFIED) {
         return None;
     } else {
         let cause = match (step, ruling(restrictions)) {
@@ -162,24 +163,25 @@ pub fn diagnose(step: Step, denied: bool, said: &str, restrictions: &Restriction
 /// What to do about a kernel that is locked down.
 pub const LOCKED_DOWN: &str = "the kernel is locked down (confidentiality): boot it with lockdown=integrity";
 
-/// What the verifier says at the end of its look at a program: it, and no right that is missing, turned it down.
+/// Part of the verifier's last line about a program: the verifier rejected it, not a missing
+/// permission.
 const VERIFIED: &str = " insns (limit ";
 
-/// Whether the verifier turned a program down for a helper that reads the kernel's memory.
-fn may_not_read(said: &str) -> bool {
-    // In the words of older kernels (5.10, 6.1) and of newer ones (6.12).
+/// Whether the verifier rejected a program for a helper that reads kernel memory.
+fn may_not_read(output: &str) -> bool {
+    // In the messages of older kernels (5.10, 6.1) and of newer ones (6.12).
     ["unknown func bpf_probe_read", "cannot use helper bpf_probe_read"]
         .iter()
-        .any(|words| said.contains(words))
+        .any(|words| output.contains(words))
 }
 
-/// Whether the verifier turned a program down for an argument that its function does not have (`btf_ctx_access` of
-/// kernel/bpf/btf.c).
-fn lacks_argument(said: &str) -> bool {
-    said.lines().any(|line| line.starts_with("func '") && line.contains("' doesn't have "))
+/// Whether the verifier rejected a program for an argument that its function does not have
+/// (`btf_ctx_access` of kernel/bpf/btf.c).
+fn lacks_argument(output: &str) -> bool {
+    output.lines().any(|line| line.starts_with("func '") && line.contains("' doesn't have "))
 }
 
-/// A system call that is refused whatever is asked of it.
+/// A system call that is refused for any request.
 fn refused_call(
     step: Step,
     scope: Scope,
@@ -193,7 +195,8 @@ fn refused_call(
         Errno::ACCESS => "EACCES",
         _ => "EPERM",
     };
-    // EACCES is what SELinux answers; filters and the runtimes that make them answer otherwise.
+    // SELinux answers with EACCES; seccomp filters and the runtimes that install them use other
+    // errors.
     if restrictions.seccomp && !(errno == Errno::ACCESS && ruling(restrictions).is_some()) {
         let cause = format!(
             "a seccomp filter refuses {call} ({name}): allow bpf and perf_event_open in the seccomp profile of the \
@@ -212,7 +215,7 @@ fn refused_call(
 
 fn by_module(modules: &str) -> String {
     let log = "see the audit log (ausearch -m avc, journalctl -k)";
-    // Its classes for the two calls (security/selinux/include/classmap.h).
+    // SELinux classes for the two calls (security/selinux/include/classmap.h).
     let classes =
         if modules.contains("selinux") { ", of SELinux for the classes bpf and perf_event" } else { "" };
     format!("perhaps by a security module (active: {modules}): {log}{classes}")

@@ -8,7 +8,8 @@ fn denied(step: Step, restrictions: Restrictions) -> Diagnosis {
     diagnosis
 }
 
-/// This step, with these restrictions, ends with this status and scope, and words that hold all of these.
+/// With these restrictions, this step fails with this status and scope, and a message that contains
+/// all of these parts.
 fn says(step: Step, restrictions: Restrictions, exit: Exit, scope: Scope, parts: &[&str]) {
     let diagnosis = denied(step, restrictions);
     assert_eq!((diagnosis.exit, diagnosis.scope), (exit, scope), "{}", diagnosis.reason);
@@ -34,14 +35,14 @@ fn lockdown_is_known_by_what_the_verifier_says() {
         "67: (85) call bpf_probe_read_str#45\nunknown func bpf_probe_read_str#45\n",
         "program of this type cannot use helper bpf_probe_read_kernel#113\n",
     ];
-    for said in words {
+    for log in words {
         for restrictions in [confidentiality(), Restrictions::default()] {
-            let diagnosis = diagnose(LOAD, false, said, &restrictions).unwrap();
+            let diagnosis = diagnose(LOAD, false, log, &restrictions).unwrap();
             assert_eq!((diagnosis.exit, diagnosis.scope), (Exit::NotPermitted, Scope::Program));
             assert!(diagnosis.reason.contains("lockdown=integrity"));
         }
         let integrity = Restrictions { lockdown: Some("integrity".to_string()), ..Restrictions::default() };
-        assert_eq!(diagnose(LOAD, false, said, &integrity), None);
+        assert_eq!(diagnose(LOAD, false, log, &integrity), None);
     }
     assert_eq!(diagnose(LOAD, false, "BPF_STX uses reserved fields", &confidentiality()), None);
 }
@@ -54,7 +55,7 @@ fn lockdown_is_known_by_what_it_denies() {
 }
 
 #[test]
-fn a_seccomp_filter_is_told_whichever_error_it_gives() {
+fn a_seccomp_filter_is_named_whichever_error_it_gives() {
     for (errno, name) in [(Errno::PERM, "EPERM"), (Errno::NOSYS, "ENOSYS"), (Errno::ACCESS, "EACCES")] {
         let restrictions = Restrictions { seccomp: true, bpf: Some(errno), ..confidentiality() };
         let parts = ["seccomp filter refuses bpf(2)", name, "allow bpf and perf_event_open"];
@@ -63,11 +64,11 @@ fn a_seccomp_filter_is_told_whichever_error_it_gives() {
             Restrictions { seccomp: true, perf: Some(errno), paranoid: Some(2), ..Restrictions::default() };
         says(ATTACH, restrictions, Exit::NotPermitted, Scope::Kind, &["refuses perf_event_open(2)", name]);
     }
-    // ENOSYS says nothing of rights, and many a thing gives it.
+    // ENOSYS does not indicate permissions, and has many causes.
     let restrictions = Restrictions { seccomp: true, perf: Some(Errno::NOSYS), ..Restrictions::default() };
     assert!(diagnose(ATTACH, false, "", &restrictions).unwrap().reason.contains("seccomp"));
     assert_eq!(diagnose(Step::Attach(Some(Kind::Btf)), false, "", &restrictions), None);
-    // A filter that lets these calls pass, as most do, is not the cause.
+    // A filter that allows these calls, as most do, is not the cause.
     let restrictions = Restrictions { seccomp: true, ..Restrictions::default() };
     assert!(!denied(Step::Load(Some(Kind::Fentry)), restrictions).reason.contains("seccomp"));
 }
@@ -110,7 +111,7 @@ fn a_user_namespace_comes_before_all_else() {
 }
 
 #[test]
-fn the_limit_of_locked_memory_is_told_with_its_value() {
+fn the_limit_of_locked_memory_is_reported_with_its_value() {
     for step in [Step::Load(None), LOAD] {
         let restrictions = Restrictions { memlock: Some(65_536), ..Restrictions::default() };
         let parts = ["RLIMIT_MEMLOCK", "64 KiB", "ulimit -l", "LimitMEMLOCK=", "CAP_SYS_RESOURCE"];
@@ -161,17 +162,17 @@ fn statistics_need_a_right_of_their_own() {
 
 #[test]
 fn what_the_verifier_turns_down_is_no_matter_of_rights() {
-    let said = "R1 invalid mem access 'scalar'\nprocessed 7 insns (limit 1000000) max_states_per_insn 0\n";
+    let log = "R1 invalid mem access 'scalar'\nprocessed 7 insns (limit 1000000) max_states_per_insn 0\n";
     let restrictions =
         || Restrictions { modules: modules(&["lockdown", "selinux"]), ..Restrictions::default() };
-    assert_eq!(diagnose(LOAD, true, said, &restrictions()), None);
+    assert_eq!(diagnose(LOAD, true, log, &restrictions()), None);
     assert!(diagnose(LOAD, true, "", &restrictions()).is_some());
 }
 
 #[test]
 fn a_function_with_fewer_arguments_is_not_a_matter_of_rights() {
-    let said = "prog 'p': -- BEGIN PROG LOAD LOG --\nfunc 'd_alloc_parallel' doesn't have 4-th argument\n";
-    let diagnosis = diagnose(Step::Load(Some(Kind::Fentry)), true, said, &Restrictions::default()).unwrap();
+    let log = "prog 'p': -- BEGIN PROG LOAD LOG --\nfunc 'd_alloc_parallel' doesn't have 4-th argument\n";
+    let diagnosis = diagnose(Step::Load(Some(Kind::Fentry)), true, log, &Restrictions::default()).unwrap();
     assert_eq!((diagnosis.exit, diagnosis.scope), (Exit::Unsupported, Scope::Program));
     assert!(diagnosis.reason.contains("fewer arguments"));
 }
