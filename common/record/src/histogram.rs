@@ -174,7 +174,7 @@ impl Hist {
 pub struct Summary {
     /// How many values.
     pub count: u64,
-    /// The smallest, from its bucket.
+    /// The smallest: exact but where `extremes_us` says otherwise.
     pub min: Option<f64>,
     /// The exact mean: the sum is kept beside the buckets.
     pub mean: Option<f64>,
@@ -186,7 +186,7 @@ pub struct Summary {
     pub p99: Option<f64>,
     /// 99.9 % of the values are at most this.
     pub p999: Option<f64>,
-    /// The largest, from its bucket.
+    /// The largest: as the smallest.
     pub max: Option<f64>,
 }
 
