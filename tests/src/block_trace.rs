@@ -1,4 +1,4 @@
-//! Each request of a disk, raw, as the kernel's own tracer tells it.
+//! Each request of a disk as the kernel's tracer records it.
 
 use std::collections::HashMap;
 use std::fs;
@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use crate::tracer::{self, Event, Tracer};
 
-/// Bytes of a sector of the kernel's block layer, whatever the disk's own.
+/// Bytes of a sector in the kernel's block layer, independent of the disk's sector size.
 const SECTOR: u64 = 512;
 
 /// A request and its times, in microseconds of CLOCK_BOOTTIME.
@@ -14,16 +14,16 @@ const SECTOR: u64 = 512;
 pub struct Request {
     /// read, write, flush or discard.
     pub op: &'static str,
-    /// How much it moved.
+    /// Bytes transferred.
     pub bytes: u64,
-    /// When it was made, and by which thread. Flushes the kernel makes at issue.
+    /// When it was created, and by which thread. The kernel creates flushes at issue.
     pub made: Option<(u64, u32)>,
     /// When it was issued to the driver.
     pub issued: u64,
     /// When it completed.
     pub completed: u64,
-    /// Whether it was issued or completed where some kernels run no BPF program:
-    /// see [`tracer::threads_of_init`].
+    /// Whether it was issued or completed where some kernels run no BPF program: see
+    /// [`tracer::threads_of_init`].
     pub unobserved: bool,
 }
 
@@ -34,7 +34,7 @@ impl Request {
     }
 }
 
-/// The number that tracepoints know a disk by: include/linux/kdev_t.h.
+/// The device number in tracepoints: include/linux/kdev_t.h.
 fn device(disk: &str) -> u32 {
     let dev = fs::read_to_string(format!("/sys/block/{disk}/dev")).expect("the disk is there");
     let (major, minor) = dev.trim().split_once(':').expect("MAJOR:MINOR");
@@ -49,7 +49,8 @@ fn fields<'a>(event: &Event<'a>) -> Option<(&'a str, &'a str, u64)> {
     Some((kind, before.rsplit(' ').next()?, sectors * SECTOR))
 }
 
-/// The operation of a kind as block traces have it: `R`, `WS`, `FWS` (a write after a flush), `FF`, `D`, …
+/// The operation of a block trace's RWBS field: `R`, `WS`, `FWS` (a write after a flush), `FF`,
+/// `D`, …
 fn op(kind: &str) -> &'static str {
     match kind.as_bytes() {
         [b'F', b'F', ..] => "flush",
@@ -63,19 +64,21 @@ fn op(kind: &str) -> &'static str {
 const MADE: &str = "block/block_io_start";
 const ASKED_FOR: &str = "block/block_getrq";
 
-/// Collects the requests of a disk. Of two of a kind under way on one sector at once it does not tell which is which.
+/// Collects the requests of a disk. It cannot distinguish two concurrent requests of the same kind
+/// at the same sector.
 pub struct Collector(Tracer);
 
 impl Collector {
     /// Starts it.
     pub fn start(disk: &str) -> Self {
-        // Since Linux 6.5 a tracepoint tells when a request is made; before, when one is asked for.
+        // Since Linux 6.5 a tracepoint shows when a request is created; before, only when one is
+        // asked for.
         let made = if tracer::exists(MADE) { MADE } else { ASKED_FOR };
         let events = [made, "block/block_rq_issue", "block/block_rq_requeue", "block/block_rq_complete"];
         Self(Tracer::start(&events, &format!("dev == {}", device(disk))))
     }
 
-    /// Ends it; the requests that were issued and completed.
+    /// Stops it; returns the requests that were issued and completed.
     pub fn end(self) -> Vec<Request> {
         let init = tracer::threads_of_init();
         let text = self.0.text();
@@ -89,7 +92,7 @@ impl Collector {
                 "block_io_start" | "block_getrq" => drop(made.insert(key, (event.at, event.thread))),
                 "block_rq_issue" => issued.entry(key).or_default().push(event),
                 "block_rq_requeue" => drop(issued.get_mut(&key).and_then(Vec::pop)),
-                // What was not issued: the end of a flush sequence, told once more.
+                // A completion without an issue: the end of a flush sequence, traced a second time.
                 _ => requests.extend(first(issued.get_mut(&key)).map(|issue| Request {
                     op: key.0,
                     bytes,
@@ -108,17 +111,18 @@ fn first<T>(all: Option<&mut Vec<T>>) -> Option<T> {
     all.filter(|all| !all.is_empty()).map(|all| all.remove(0))
 }
 
-/// Counts what file systems and programs ask for as an empty flush: in the kernel's own account a write.
+/// Counts the empty flushes that file systems and programs request; diskstats counts each as a
+/// write.
 pub struct EmptyFlushes(Tracer);
 
 impl EmptyFlushes {
-    /// Starts to count those of a disk.
+    /// Starts counting those of a disk.
     pub fn start(disk: &str) -> Self {
         let filter = format!("dev == {} && nr_sector == 0", device(disk));
         Self(Tracer::start(&["block/block_bio_queue"], &filter))
     }
 
-    /// Ends it; how many were asked for between two moments of CLOCK_BOOTTIME, in nanoseconds.
+    /// Stops it; returns the number requested between two times of CLOCK_BOOTTIME, in nanoseconds.
     pub fn end(self, span: &Range<u64>) -> u64 {
         let text = self.0.text();
         let asked = text.lines().filter_map(tracer::event).filter(|event| span.contains(&(event.at * 1_000)));

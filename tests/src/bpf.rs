@@ -1,4 +1,4 @@
-//! What the kernel knows of BPF programs, links and capabilities.
+//! BPF programs, links and capabilities as the kernel shows them.
 
 use std::ffi::CStr;
 use std::fs;
@@ -16,12 +16,12 @@ pub fn loaded() -> Vec<String> {
     programs.iter().filter_map(|program| Some(program.get("name")?.as_str()?.to_string())).collect()
 }
 
-/// Something of BPF's that the kernel keeps as long as somebody holds it.
+/// A BPF object, which the kernel keeps as long as a descriptor or link holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BpfObject {
     /// `prog`, `map` or `link`.
     pub kind: &'static str,
-    /// The kernel's number of it.
+    /// Its id.
     pub id: u32,
 }
 
@@ -30,7 +30,7 @@ pub fn held_by(pid: u32) -> Vec<BpfObject> {
     let mut held = Vec::new();
     for info in fdinfo(pid) {
         for kind in ["prog", "map", "link"] {
-            // What a link is of is told beside it, and is not held by this descriptor.
+            // fdinfo of a link also shows its program, which this descriptor does not hold.
             let line = info.lines().find_map(|line| line.strip_prefix(kind)?.strip_prefix("_id:"));
             let of_link = kind == "prog" && info.contains("link_id:");
             let id = line.filter(|_| !of_link).and_then(|id| id.trim().parse().ok());
@@ -42,14 +42,15 @@ pub fn held_by(pid: u32) -> Vec<BpfObject> {
     held
 }
 
-/// Whether it is still there.
+/// Whether it still exists.
 pub fn exists(held: &BpfObject) -> bool {
     open(held).is_some()
 }
 
-/// A descriptor of it; nothing where it is gone. By the system call itself: a test asks hundreds of times.
+/// A descriptor of it; `None` if it does not exist any more. It calls bpf(2) directly, because a
+/// test calls it hundreds of times.
 fn open(held: &BpfObject) -> Option<OwnedFd> {
-    // SAFETY: they take numbers only.
+    // SAFETY: the attributes hold numbers only.
     let fd = unsafe {
         match held.kind {
             "prog" => libbpf_sys::bpf_prog_get_fd_by_id(held.id),
@@ -58,38 +59,38 @@ fn open(held: &BpfObject) -> Option<OwnedFd> {
         }
     };
     assert!(fd >= 0 || fd == -libc::ENOENT, "{held:?}: {}", std::io::Error::from_raw_os_error(-fd));
-    // SAFETY: a descriptor that the kernel has just handed out, and nobody else knows.
+    // SAFETY: the kernel has just returned this descriptor; nothing else owns it.
     (fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// What the kernel tells of a program.
+/// The kernel's `bpf_prog_info` of a program.
 fn info(program: &OwnedFd) -> libbpf_sys::bpf_prog_info {
     let mut info = libbpf_sys::bpf_prog_info::default();
     let mut len = size_of_val(&info) as u32;
-    // SAFETY: `info` is zeroed, as the kernel wants it, and `len` is its size.
+    // SAFETY: `info` is zeroed, as the kernel requires it, and `len` is its size.
     let error =
         unsafe { libbpf_sys::bpf_prog_get_info_by_fd(program.as_raw_fd(), &raw mut info, &raw mut len) };
-    assert_eq!(error, 0, "the kernel tells of a program");
+    assert_eq!(error, 0, "BPF_OBJ_GET_INFO_BY_FD of a program");
     info
 }
 
-/// The programs of a process, kept so that the kernel tells of them when it has ended.
+/// The programs of a process, held open so that their counters can be read after its end.
 pub struct Programs(Vec<OwnedFd>);
 
 impl Programs {
-    /// Those that it holds now.
+    /// The programs that it holds now.
     pub fn of(pid: u32) -> Self {
         Self(held_by(pid).iter().filter(|held| held.kind == "prog").filter_map(open).collect())
     }
 
-    /// How often the kernel left one of them out, on the whole machine, since they were loaded: `recursion_misses`, which
-    /// it counts from Linux 5.12 on.
+    /// How often the kernel skipped one of them, on the whole machine, since they were loaded:
+    /// `recursion_misses`, which exists from Linux 5.12 on.
     pub fn left_out(&self) -> u64 {
         self.0.iter().map(|program| info(program).recursion_misses).sum()
     }
 }
 
-/// The name of a program, of which the kernel keeps 15 bytes.
+/// The name of a program, truncated by the kernel to 15 bytes.
 pub fn name(program: &BpfObject) -> String {
     let info = info(&open(program).expect("it is held"));
     // SAFETY: the kernel ends it with a 0.

@@ -1,4 +1,4 @@
-//! A cgroup of one's own.
+//! A cgroup for one test.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,18 +6,18 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::wait::{self, For, until};
 
-/// A cgroup v2 without controllers, which goes away with its members.
+/// A cgroup v2 without controllers, removed with its members when dropped.
 pub struct Cgroup {
     path: PathBuf,
 }
 
 impl Cgroup {
-    /// A new one below the mount point.
+    /// Creates one below the mount point.
     pub fn new() -> Self {
         Self::below(&mount())
     }
 
-    /// A new one below this one.
+    /// Creates a child.
     pub fn child(&self) -> Self {
         Self::below(&self.path)
     }
@@ -37,7 +37,8 @@ impl Cgroup {
     }
 }
 
-/// The path of a cgroup v2 from the root of the hierarchy, as the tools tell it, by its directory.
+/// The path of a cgroup v2 from the root of the hierarchy, as the tools report it, given its
+/// directory.
 pub fn name(directory: &str) -> String {
     let below = Path::new(directory).strip_prefix(mount()).expect("below the mount point");
     format!("/{}", below.display())
@@ -54,7 +55,8 @@ impl Drop for Cgroup {
         // Absent before Linux 5.14; then its members have ended by themselves.
         let _ = fs::write(self.path.join("cgroup.kill"), "1");
         let gone = || fs::remove_dir(&self.path).ok();
-        // Zombies keep it until they are reaped; a test that fails already must not fail again.
+        // Zombies keep it busy until they are reaped. A test that has already failed must not fail
+        // again.
         if std::thread::panicking() {
             wait::clean_up(|| gone().is_some());
         } else {

@@ -1,11 +1,11 @@
-//! What a tool told, field by field, beside what it should have: on failure only the fields that differ are shown, with the
-//! kernel, the tool, its rungs, and what was lost.
+//! Compares what a tool reported with what is expected, field by field. A failure shows only the
+//! fields that differ, with the kernel, the tool, its rungs, and `lost`.
 
 use std::fmt::{self, Display, Formatter};
 
 use crate::kernel;
 
-/// Fields of one moment, each with what is expected of it.
+/// Fields with their expected values.
 #[must_use = "it is compared by `equal`, `equal_minus_lost` or `equal_within_lost`"]
 #[derive(Debug)]
 pub struct Comparison {
@@ -17,30 +17,30 @@ pub struct Comparison {
     each: u64,
 }
 
-/// A field: what is told, and from where to where it may be.
+/// A field: the reported value, and the least and greatest allowed.
 #[derive(Debug)]
 struct Field {
     name: String,
-    told: u64,
+    reported: u64,
     least: u64,
     most: u64,
 }
 
 impl Field {
     fn missing(&self) -> u64 {
-        self.least.saturating_sub(self.told)
+        self.least.saturating_sub(self.reported)
     }
 
     fn surplus(&self) -> u64 {
-        self.told.saturating_sub(self.most)
+        self.reported.saturating_sub(self.most)
     }
 }
 
-/// `NAME: told N, expected M, DIFFERENCE`.
+/// `NAME: reported N, expected M, DIFFERENCE`.
 impl Display for Field {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self { name, told, least, most } = self;
-        write!(f, "{name}: told {told}, expected ")?;
+        let Self { name, reported, least, most } = self;
+        write!(f, "{name}: reported {reported}, expected ")?;
         match (least, most) {
             (least, most) if least == most => write!(f, "{least}")?,
             (least, &u64::MAX) => write!(f, "{least} or more")?,
@@ -52,19 +52,20 @@ impl Display for Field {
     }
 }
 
-/// What may differ.
+/// The allowed differences.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Allowed {
-    /// Nothing, and nothing may be lost.
+    /// None, and `lost` must be 0.
     Nothing,
-    /// What is lost may be missing.
+    /// As many events as are lost may be missing.
     Missing,
-    /// What is lost may be missing in one field, and be told in another.
+    /// Lost events may be missing in one field and be reported in another.
     Moved,
 }
 
 impl Comparison {
-    /// Of what this tool tells with these options, of which those that choose its hooks are enough.
+    /// Compares the output of this tool with these options; those that choose its hooks are
+    /// sufficient.
     pub fn of(tool: &str, options: &[&str]) -> Self {
         Self {
             tool: tool.to_string(),
@@ -76,68 +77,69 @@ impl Comparison {
         }
     }
 
-    /// Of what this tool tells by this kind of hook (`--attach`).
+    /// Compares the output of this tool with this kind of hook (`--attach`).
     pub fn by(tool: &str, kind: &str) -> Self {
         Self::of(tool, &["--attach", kind])
     }
 
-    /// Which part of the work it is.
+    /// Names the part of the work.
     pub fn part(mut self, what: impl Display) -> Self {
         self.what = what.to_string();
         self
     }
 
-    /// A field, and what it is to be.
-    pub fn field(self, name: impl Display, told: u64, expected: u64) -> Self {
-        self.between(name, told, expected, expected)
+    /// Adds a field and its expected value.
+    pub fn field(self, name: impl Display, reported: u64, expected: u64) -> Self {
+        self.between(name, reported, expected, expected)
     }
 
-    /// A field, and from where to where it may be.
-    pub fn between(mut self, name: impl Display, told: u64, least: u64, most: u64) -> Self {
-        self.fields.push(Field { name: name.to_string(), told, least, most });
+    /// Adds a field and its allowed range.
+    pub fn between(mut self, name: impl Display, reported: u64, least: u64, most: u64) -> Self {
+        self.fields.push(Field { name: name.to_string(), reported, least, most });
         self
     }
 
-    /// A field, and what it is to be at the least.
-    pub fn at_least(self, name: impl Display, told: u64, least: u64) -> Self {
-        self.between(name, told, least, u64::MAX)
+    /// Adds a field and its minimum.
+    pub fn at_least(self, name: impl Display, reported: u64, least: u64) -> Self {
+        self.between(name, reported, least, u64::MAX)
     }
 
-    /// Several fields, and what each is to be.
-    pub fn fields<N: Display>(mut self, names: &[N], told: &[u64], expected: &[u64]) -> Self {
-        assert_eq!((names.len(), told.len()), (expected.len(), expected.len()), "as many of each");
-        for ((name, told), expected) in names.iter().zip(told).zip(expected) {
-            self = self.field(name, *told, *expected);
+    /// Adds several fields with their expected values.
+    pub fn fields<N: Display>(mut self, names: &[N], reported: &[u64], expected: &[u64]) -> Self {
+        assert_eq!((names.len(), reported.len()), (expected.len(), expected.len()), "as many of each");
+        for ((name, reported), expected) in names.iter().zip(reported).zip(expected) {
+            self = self.field(name, *reported, *expected);
         }
         self
     }
 
-    /// How many events the tool says it lost: `lost` of all its records.
+    /// The number of events that the tool lost: `lost` of all its records.
     pub fn lost(mut self, lost: u64) -> Self {
         self.lost = lost;
         self
     }
 
-    /// By how much the fields together can be off at most for one event that is lost; 1 if nothing is said.
+    /// The maximum by which the fields together differ per lost event; 1 by default.
     pub fn each_of(mut self, most: u64) -> Self {
         self.each = most;
         self
     }
 
-    /// Asserts that all is as expected, and nothing lost. Where a program may be left out (`kernel::may_leave_out`), what
-    /// is missing must be in `lost`.
+    /// Asserts that all fields are as expected and nothing is lost. Where a program may be skipped
+    /// (`kernel::may_leave_out`), missing events must be in `lost`.
     pub fn equal(self) {
         let left_out = kernel::may_leave_out(&self.tool);
         self.assert(if left_out { Allowed::Missing } else { Allowed::Nothing });
     }
 
-    /// The same of programs that any kernel may leave out: those that an interrupt runs, where it would interrupt
-    /// themselves.
+    /// The same for programs that any kernel may skip: programs run by an interrupt, which may
+    /// arrive while the same program runs.
     pub fn equal_minus_lost(self) {
         self.assert(Allowed::Missing);
     }
 
-    /// As `equal`, where what is left out of one field may be told in another instead: either may have more.
+    /// As `equal`, where an event skipped in one field may be reported in another: either field may
+    /// have more.
     pub fn equal_within_lost(self) {
         let left_out = kernel::may_leave_out(&self.tool);
         self.assert(if left_out { Allowed::Moved } else { Allowed::Nothing });
@@ -149,7 +151,7 @@ impl Comparison {
         }
     }
 
-    /// The fields that differ by more than may be.
+    /// The fields that differ by more than is allowed.
     fn differences(&self, allowed: Allowed) -> Option<String> {
         let sum = |of: fn(&Field) -> u64| self.fields.iter().map(of).fold(0, u64::saturating_add);
         let (missing, surplus) = (sum(Field::missing), sum(Field::surplus));
@@ -163,12 +165,12 @@ impl Comparison {
             return None;
         }
         let differ = self.fields.iter().filter(|field| field.missing() > 0 || field.surplus() > 0);
-        let mut told: Vec<String> = differ.map(ToString::to_string).collect();
-        told.push(match (self.lost, self.each) {
+        let mut reported: Vec<String> = differ.map(ToString::to_string).collect();
+        reported.push(match (self.lost, self.each) {
             (lost, 1) => format!("lost {lost}"),
             (lost, each) => format!("lost {lost}, each of at most {each}"),
         });
-        Some(told.join("; "))
+        Some(reported.join("; "))
     }
 }
 
@@ -185,16 +187,16 @@ impl Display for Comparison {
 mod tests {
     use super::{Allowed, Comparison};
 
-    fn comparison(told: [u64; 2], lost: u64) -> Comparison {
-        Comparison::by("proclife", "kprobe").fields(&["forks", "exits"], &told, &[101, 102]).lost(lost)
+    fn comparison(reported: [u64; 2], lost: u64) -> Comparison {
+        Comparison::by("proclife", "kprobe").fields(&["forks", "exits"], &reported, &[101, 102]).lost(lost)
     }
 
     #[test]
     fn only_the_fields_that_differ_are_shown() {
         let differences = comparison([101, 99], 2).differences(Allowed::Missing);
-        assert_eq!(differences.as_deref(), Some("exits: told 99, expected 102, 3 missing; lost 2"));
+        assert_eq!(differences.as_deref(), Some("exits: reported 99, expected 102, 3 missing; lost 2"));
         let differences = comparison([103, 102], 0).differences(Allowed::Nothing);
-        assert_eq!(differences.as_deref(), Some("forks: told 103, expected 101, 2 too many; lost 0"));
+        assert_eq!(differences.as_deref(), Some("forks: reported 103, expected 101, 2 too many; lost 0"));
         assert_eq!(
             comparison([1, 2], 0).part("with zombies").to_string(),
             "proclife --attach kprobe, with zombies"
@@ -213,11 +215,17 @@ mod tests {
 
     #[test]
     fn bounds_are_kept_on_both_sides() {
-        let told = |told| {
-            Comparison::of("dcstat", &[]).between("slow", told, 211, 1_477).differences(Allowed::Nothing)
+        let reported = |reported| {
+            Comparison::of("dcstat", &[]).between("slow", reported, 211, 1_477).differences(Allowed::Nothing)
         };
-        assert_eq!((told(211), told(1_477)), (None, None));
-        assert_eq!(told(210).as_deref(), Some("slow: told 210, expected 211 to 1477, 1 missing; lost 0"));
-        assert_eq!(told(1_480).as_deref(), Some("slow: told 1480, expected 211 to 1477, 3 too many; lost 0"));
+        assert_eq!((reported(211), reported(1_477)), (None, None));
+        assert_eq!(
+            reported(210).as_deref(),
+            Some("slow: reported 210, expected 211 to 1477, 1 missing; lost 0")
+        );
+        assert_eq!(
+            reported(1_480).as_deref(),
+            Some("slow: reported 1480, expected 211 to 1477, 3 too many; lost 0")
+        );
     }
 }

@@ -10,7 +10,7 @@ use crate::{kernel, programs};
 
 /// A disk that exists for one test.
 pub struct Disk {
-    /// As in `/dev`.
+    /// Its name in `/dev`.
     pub name: String,
     kind: Kind,
 }
@@ -26,7 +26,7 @@ impl Disk {
     pub fn over_file(megabytes: u64) -> Self {
         let file = NamedTempFile::new_in(programs::scratch()).expect("a scratch file");
         let path = file.path().to_str().expect("UTF-8").to_string();
-        // Written, not sparse: a hole would be read without asking the disk below.
+        // Written, not sparse: reading a hole would not reach the backing disk.
         let of = format!("of={path}");
         let count = format!("count={megabytes}");
         programs::succeed("dd", &["if=/dev/zero", &of, "bs=1M", &count, "conv=fsync", "status=none"]);
@@ -35,7 +35,7 @@ impl Disk {
         Self { name, kind: Kind::Loop(file) }
     }
 
-    /// A disk in memory that is made of bios.
+    /// A bio-based disk in memory.
     pub fn zram(megabytes: u64) -> Self {
         let number = fs::read_to_string("/sys/class/zram-control/hot_add").expect("the kernel has zram");
         let name = format!("zram{}", number.trim());
@@ -45,8 +45,9 @@ impl Disk {
         disk
     }
 
-    /// A disk that takes its time: in a guest one that does nothing for a millisecond, eight requests at once, for some kernels are done with a
-    /// loop device's request before the next can wait; here a loop device, for want of that.
+    /// A slow disk. In a guest it is a null_blk that completes after a millisecond, eight requests
+    /// at once: some kernels complete a loop device's request before the next can wait. On other
+    /// machines it is a loop device.
     pub fn slow() -> Self {
         if kernel::of_guest().is_none() {
             return Self::over_file(256);
@@ -65,7 +66,7 @@ impl Disk {
     /// Sets an attribute of its queue.
     pub fn set(&self, attribute: &str, value: &str) {
         let path = format!("/sys/block/{}/queue/{attribute}", self.name);
-        // Older kernels do not take a number of requests that they have already.
+        // Older kernels reject a number of requests that is already set.
         if fs::read_to_string(&path).is_ok_and(|now| now.trim() == value) {
             return;
         }
@@ -76,7 +77,7 @@ impl Disk {
 impl Drop for Disk {
     fn drop(&mut self) {
         match self.kind {
-            // It goes with the guest.
+            // It is removed with the guest.
             Kind::Null => {}
             Kind::Loop(_) => drop(programs::run("losetup", &["--detach", &self.path()])),
             Kind::Zram => {

@@ -1,4 +1,4 @@
-//! `/proc/diskstats`: the kernel's own account of each disk.
+//! `/proc/diskstats`: the kernel's counters of each disk.
 
 use std::fs;
 use std::ops::Range;
@@ -14,26 +14,26 @@ use crate::records::{count, of_disk, sum};
 use crate::tool::Tool;
 use crate::wait::{For, until};
 
-/// Bytes that a sector of diskstats stands for, whatever the disk's own.
+/// Bytes of a sector in diskstats, independent of the disk's sector size.
 const SECTOR: u64 = 512;
 
-/// What a disk has done since it is there, or between two looks.
+/// The counters of a disk, in total or between two readings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DiskStats {
     /// Completed reads and their bytes.
     pub reads: [u64; 2],
-    /// Completed writes and their bytes. Each empty flush that a file system or program asks for counts as a
-    /// write too.
+    /// Completed writes and their bytes. Each empty flush that a file system or program requests
+    /// counts as a write, too.
     pub writes: [u64; 2],
     /// Completed discards and their bytes.
     pub discards: [u64; 2],
-    /// Flushes that went to the device.
+    /// Flushes sent to the device.
     pub flushes: u64,
     in_flight: u64,
 }
 
 impl DiskStats {
-    /// The disk's account now.
+    /// Reads the disk's counters.
     pub fn of(disk: &str) -> Self {
         let all = fs::read_to_string("/proc/diskstats").expect("/proc/diskstats");
         let mut lines = all.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
@@ -48,7 +48,7 @@ impl DiskStats {
         }
     }
 
-    /// What came since an earlier look.
+    /// The difference to an earlier reading.
     pub fn since(&self, before: &Self) -> Self {
         let less = |now: [u64; 2], before: [u64; 2]| [now[0] - before[0], now[1] - before[1]];
         Self {
@@ -60,7 +60,8 @@ impl DiskStats {
         }
     }
 
-    /// The same of biolat's records. Its flushes are requests, its writes do not hold them.
+    /// The same counters from biolat's records. biolat counts flushes as requests of their own, not
+    /// among writes.
     pub fn of_records(records: &[Value], disk: &str) -> Self {
         let of = |op: &str| {
             let found = of_disk(records, disk, op);
@@ -70,13 +71,13 @@ impl DiskStats {
         Self { reads: of("read"), writes: of("write"), discards: of("discard"), flushes, in_flight: 0 }
     }
 
-    /// Adds the requests that no BPF program could observe, where there were any: where with them, and only with
-    /// them, there are as many as the tracer saw.
+    /// Adds the requests that no BPF program could observe, if their number is exactly what is
+    /// missing compared to the trace.
     pub fn with_unobserved<'a>(mut self, seen: impl Iterator<Item = &'a Request>) -> Self {
         let (unobserved, shown): (Vec<&Request>, Vec<&Request>) =
             seen.partition(|request| request.unobserved);
-        let told = self.reads[0] + self.writes[0] + self.discards[0] + self.flushes;
-        if told != shown.len() as u64 {
+        let reported = self.reads[0] + self.writes[0] + self.discards[0] + self.flushes;
+        if reported != shown.len() as u64 {
             return self;
         }
         for request in unobserved {
@@ -92,7 +93,7 @@ impl DiskStats {
     }
 }
 
-/// biolat at work, and the disk's account from the same moment on.
+/// A running biolat, and the disk's counters from the same time on.
 pub struct Watched {
     tool: Tool,
     disk: String,
@@ -101,17 +102,18 @@ pub struct Watched {
     before: Moment,
 }
 
-/// A moment at which the disk was idle.
+/// A time at which the disk was idle.
 struct Moment {
     diskstats: DiskStats,
-    /// How many records tell of what was before.
+    /// The number of records before it.
     records: usize,
     /// Nanoseconds of CLOCK_BOOTTIME.
     at: u64,
 }
 
 impl Watched {
-    /// Starts biolat; returns when the disk was quiet for so long that both begin with the same request.
+    /// Starts biolat; returns after the disk was idle long enough that both begin with the same
+    /// request.
     pub fn start(disk: &str) -> Self {
         let collector = collector(disk);
         let tool = Tool::start("biolat", &["0.1"]);
@@ -119,7 +121,7 @@ impl Watched {
         Self { tool, disk: disk.to_string(), collector, before }
     }
 
-    /// What was measured until a quiet moment again; what comes then is another part.
+    /// The measurements until the disk is idle again. Later requests belong to the next part.
     pub fn part(&mut self) -> DiskPart {
         let after = quiet(&self.tool, &self.disk);
         let span = self.before.at..after.at;
@@ -131,12 +133,13 @@ impl Watched {
         let seen: Vec<&Request> =
             requests.iter().filter(|request| span.contains(&(request.completed * 1_000))).collect();
         let unobserved = seen.iter().filter(|request| request.unobserved).count();
-        let told = DiskStats::of_records(&records, &self.disk).with_unobserved(seen.into_iter());
-        DiskPart { diskstats, told, lost: sum(&records, "lost"), unobserved, records, span }
+        let reported = DiskStats::of_records(&records, &self.disk).with_unobserved(seen.into_iter());
+        DiskPart { diskstats, reported, lost: sum(&records, "lost"), unobserved, records, span }
     }
 
-    /// Does work and measures it until nothing of this disk's was lost, which a slow machine may need some tries for; what
-    /// is lost of other disks' requests is no matter. After the last try whoever compares finds out what is missing.
+    /// Does work and measures it until no request of this disk was lost, which may need several
+    /// tries on a slow machine. Lost requests of other disks do not matter. After the last try the
+    /// comparison shows what is missing.
     pub fn without_losses<W>(&mut self, work: impl Fn() -> W) -> (W, DiskPart) {
         let mut measure = || {
             self.go_on();
@@ -145,23 +148,23 @@ impl Watched {
         };
         for _ in 1..5 {
             let (done, measured) = measure();
-            if measured.lost == 0 || measured.told == measured.diskstats {
+            if measured.lost == 0 || measured.reported == measured.diskstats {
                 return (done, measured);
             }
         }
         measure()
     }
 
-    /// Ends biolat.
+    /// Stops biolat.
     pub fn end(self) {
         self.tool.interrupt();
     }
 
-    /// Goes on after a part, if there was one, from a quiet moment.
+    /// Begins the next part when the disk is idle.
     pub fn go_on(&mut self) {
         if self.collector.is_none() {
             self.collector = collector(&self.disk);
-            // What came before is not in this one's account.
+            // Earlier requests are not in this part.
             if self.collector.is_some() {
                 self.before = quiet(&self.tool, &self.disk);
             }
@@ -174,41 +177,44 @@ fn collector(disk: &str) -> Option<Collector> {
     kernel::of_guest().is_none().then(|| Collector::start(disk))
 }
 
-/// What was measured between two quiet moments.
+/// The measurements between two idle times.
 pub struct DiskPart {
-    /// What the disk did by its own account.
+    /// The disk's own counters.
     pub diskstats: DiskStats,
-    /// The same by biolat's.
-    pub told: DiskStats,
-    /// What biolat says that it could not see: a kernel leaves a program out that it would interrupt itself.
+    /// The same from biolat's records.
+    pub reported: DiskStats,
+    /// Events that biolat counted as lost: a kernel skips a program that would interrupt itself.
     pub lost: u64,
-    /// How many requests no BPF program could observe.
+    /// The number of requests that no BPF program could observe.
     pub unobserved: usize,
     /// biolat's records.
     pub records: Vec<Value>,
-    /// From when to when, in nanoseconds of CLOCK_BOOTTIME.
+    /// Begin and end, in nanoseconds of CLOCK_BOOTTIME.
     pub span: Range<u64>,
 }
 
 impl DiskPart {
-    /// Asserts that biolat told all that the disk did: equal but for what it says is lost, which no operation can have
-    /// more of.
+    /// Asserts that biolat reported all requests of the disk: equal except for what it lost, and no
+    /// operation may have more.
     pub fn agrees(&self, what: &str) {
-        let Self { diskstats, told, lost, unobserved, .. } = self;
+        let Self { diskstats, reported, lost, unobserved, .. } = self;
         let what = format!("{what}, {unobserved} unobserved");
         let pairs = [
-            ("reads", told.reads, diskstats.reads),
-            ("writes", told.writes, diskstats.writes),
-            ("discards", told.discards, diskstats.discards),
-            ("flushes", [told.flushes, 0], [diskstats.flushes, 0]),
+            ("reads", reported.reads, diskstats.reads),
+            ("writes", reported.writes, diskstats.writes),
+            ("discards", reported.discards, diskstats.discards),
+            ("flushes", [reported.flushes, 0], [diskstats.flushes, 0]),
         ];
         let of = || Comparison::of("biolat", &[]).part(&what);
         let counts = of().lost(*lost);
-        pairs.iter().fold(counts, |all, (op, told, done)| all.field(op, told[0], done[0])).equal_minus_lost();
-        // All bytes of all requests, and never more than there were.
-        let bytes = |all: Comparison, (op, told, done): &(&str, [u64; 2], [u64; 2])| {
-            let least = if told[0] == done[0] { done[1] } else { 0 };
-            all.between(format!("bytes of {op}"), told[1], least, done[1])
+        pairs
+            .iter()
+            .fold(counts, |all, (op, reported, done)| all.field(op, reported[0], done[0]))
+            .equal_minus_lost();
+        // All bytes if all requests are reported, and never more.
+        let bytes = |all: Comparison, (op, reported, done): &(&str, [u64; 2], [u64; 2])| {
+            let least = if reported[0] == done[0] { done[1] } else { 0 };
+            all.between(format!("bytes of {op}"), reported[1], least, done[1])
         };
         pairs.iter().fold(of(), bytes).equal_minus_lost();
     }

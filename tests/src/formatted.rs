@@ -1,4 +1,4 @@
-//! A file system of one's own.
+//! A file system for one test.
 
 use std::path::{Path, PathBuf};
 
@@ -10,8 +10,8 @@ use crate::programs;
 /// The smallest that mkfs.xfs takes, and some.
 const MEGABYTES: u64 = 512;
 
-/// A file system on a disk of its own, if nothing else is said one in memory, whose I/O is done when it returns; mounted
-/// for as long as this lives.
+/// A file system on a disk of its own, by default one in memory, whose I/O completes synchronously.
+/// It is mounted as long as this value lives.
 pub struct Formatted {
     at: TempDir,
     #[expect(dead_code, reason = "removes the disk, after the file system is unmounted")]
@@ -19,7 +19,7 @@ pub struct Formatted {
 }
 
 impl Formatted {
-    /// Makes and mounts one of this kind: ext4, xfs.
+    /// Creates and mounts a file system of this type: ext4, xfs.
     pub fn new(kind: &str) -> Self {
         Self::on(Disk::zram(MEGABYTES), kind)
     }

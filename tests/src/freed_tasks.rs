@@ -1,4 +1,4 @@
-//! Which processes the kernel has freed, and which of them where some kernels run no BPF program.
+//! Which processes the kernel has freed, and which of them no BPF program could observe.
 
 use std::collections::HashSet;
 
@@ -6,10 +6,10 @@ use crate::kernel;
 use crate::tracer::{self, Tracer};
 use crate::wait::{For, until_or};
 
-/// Follows processes from their start to the freeing of what the kernel kept of them.
+/// Traces processes from their start until their task structs are freed.
 pub struct FreedTasks(Option<Tracer>);
 
-/// Of some processes and all that came from them; threads, named so, are not among them.
+/// Only these processes and their descendants; threads with this name are excluded.
 #[derive(Debug, Default)]
 struct Freed {
     all: u64,
@@ -18,23 +18,24 @@ struct Freed {
 }
 
 impl FreedTasks {
-    /// Starts to follow, where programs may not observe all. In a guest they do.
+    /// Starts tracing where programs may not observe everything. In a guest they observe
+    /// everything.
     pub fn start() -> Self {
         if kernel::of_guest().is_some() { Self(None) } else { Self::follow() }
     }
 
-    /// Starts to follow, on any kernel.
+    /// Starts tracing on any kernel.
     pub fn follow() -> Self {
         let events = ["sched/sched_process_fork", "sched/sched_process_free"];
         Self(Some(Tracer::start(&events, "")))
     }
 
-    /// How many were freed so far that no BPF program could observe.
+    /// The number of processes freed so far that no BPF program could observe.
     pub fn unobserved(&self, roots: &[u32]) -> u64 {
         self.freed(roots).unobserved
     }
 
-    /// Waits until so many were freed, a grace period after they were reaped, where they are followed.
+    /// Waits until this many were freed, a grace period after they were reaped, if tracing is on.
     pub fn until_freed(&self, roots: &[u32], number: u64) {
         if self.0.is_none() {
             return;

@@ -1,4 +1,5 @@
-//! A process that takes memory and is to be killed for it, and what the kernel itself says of it.
+//! A process that allocates memory until the OOM killer kills it, and what the kernel reports of
+//! it.
 
 use std::fs;
 
@@ -11,18 +12,19 @@ use crate::workload::Workload;
 
 /// Bytes of a page.
 pub const PAGE: u64 = 4096;
-/// By which statfs(2) tells it (`linux/magic.h`).
+/// The magic number of cgroup v2 in statfs(2) (`linux/magic.h`).
 const TMPFS_MAGIC: rustix::fs::FsWord = 0x0102_1994;
 
-/// A memory cgroup with a limit, and a cgroup v2 to ask for its members by: the same one where memory is a matter of v2.
+/// A memory cgroup with a limit, and a cgroup v2 for filtering by its members: the same one if the
+/// memory controller is in v2.
 pub struct Place {
-    /// Where memory is short.
+    /// The cgroup with the limit.
     pub memcg: Memcg,
     cgroup: Option<Cgroup>,
 }
 
 impl Place {
-    /// A new one, with a limit in bytes.
+    /// Creates one with a limit in bytes.
     pub fn new(limit: u64) -> Self {
         let cgroup = (!memcg::is_v2()).then(Cgroup::new);
         Self { memcg: Memcg::new(Some(limit)), cgroup }
@@ -44,14 +46,14 @@ pub fn start(options: &[&str]) -> Workload {
     Workload::start(&[&["hog"], options].concat())
 }
 
-/// What the kernel says of a process, by walking through its memory.
+/// The memory of a process, from walking its mappings (smaps).
 #[derive(Debug, Default)]
 pub struct Known {
     /// Anonymous bytes that are mapped.
     pub anon: u64,
-    /// Shared ones, of what is not on a disk either: tmpfs, as which a guest keeps its programs.
+    /// Shared bytes that are not on a disk: tmpfs, where a guest keeps its programs.
     pub shmem: u64,
-    /// Those of files.
+    /// Bytes of files.
     pub file: u64,
     /// Bytes of its page tables.
     pub tables: u64,
@@ -60,7 +62,7 @@ pub struct Known {
 }
 
 impl Known {
-    /// Of a process that is about to sleep.
+    /// Reads it for a process that is about to sleep.
     pub fn of(pid: u32) -> Self {
         until(For::State, "the process to sleep", || {
             fs::read_to_string(format!("/proc/{pid}/stat")).ok().filter(|stat| stat.contains(") S "))

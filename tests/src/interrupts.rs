@@ -1,4 +1,5 @@
-//! The kernel's own account of interrupts: /proc/interrupts and /proc/softirqs, and what a test compares with them.
+//! The kernel's counters of interrupts, /proc/interrupts and /proc/softirqs, and their comparison
+//! with records.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,7 +13,7 @@ use crate::records::count;
 use crate::tool::Tool;
 use crate::tracer::{self, Tracer};
 
-/// The vectors that have an event, and where /proc/interrupts counts them.
+/// The vectors that have tracepoints, and their lines in /proc/interrupts.
 const VECTORS: [(&str, &str); 10] = [
     ("local_timer", "LOC"),
     ("reschedule", "RES"),
@@ -26,16 +27,16 @@ const VECTORS: [(&str, &str); 10] = [
     ("deferred_error_apic", "DFR"),
 ];
 
-/// A line by its number, a soft interrupt by its name, or a vector by its three letters; and a processor, where they are
-/// kept apart.
+/// A line by its number, a soft interrupt by its name, or a vector by its three letters; and the
+/// processor, if counts are per processor.
 pub type Source = (String, Option<u32>);
 
-/// How many there were.
+/// Number of interrupts.
 #[derive(Clone)]
 pub struct InterruptCounts(BTreeMap<Source, u64>);
 
 impl InterruptCounts {
-    /// Those since the machine was booted.
+    /// Counts since boot.
     fn now(per_cpu: bool) -> Self {
         let mut counts = BTreeMap::new();
         for file in ["/proc/interrupts", "/proc/softirqs"] {
@@ -47,22 +48,23 @@ impl InterruptCounts {
         Self(counts)
     }
 
-    /// Those since an earlier moment.
+    /// The difference to an earlier reading.
     pub fn since(&self, before: &Self) -> Self {
-        // A line that came meanwhile had none before.
+        // A line that is new since then had none before.
         let since = |(source, now): (&Source, &u64)| {
             (source.clone(), now - before.0.get(source).copied().unwrap_or_default())
         };
         Self(self.0.iter().map(since).collect())
     }
 
-    /// Of a line, soft interrupt or vector on all processors.
+    /// The count of a line, soft interrupt or vector on all processors.
     pub fn sum(&self, name: &str) -> u64 {
         self.0.iter().filter(|((source, _), _)| source == name).map(|(_, count)| count).sum()
     }
 }
 
-/// A heading of processors, then lines of a name and as many counts; those without do not count by processor.
+/// Parses a heading of processors, then lines of a name and as many counts. Lines with fewer counts
+/// are not per processor.
 fn parse(text: &str) -> Vec<(String, u32, u64)> {
     let mut lines = text.lines();
     let heading = lines.next().unwrap_or_default();
@@ -86,7 +88,7 @@ pub fn line_of(handler: &str) -> u32 {
     number.unwrap_or_else(|| panic!("no line of {handler} in {text}"))
 }
 
-/// What a record tells of: where the kernel counts it, if it does, and which handler it is.
+/// What a record is about: the kernel's counter for it, if it has one, and the handler.
 fn source(record: &Value) -> Option<(Source, String)> {
     let name = record["name"].as_str()?;
     let cpu = record["cpu"].as_u64().map(|cpu| cpu as u32);
@@ -98,7 +100,7 @@ fn source(record: &Value) -> Option<(Source, String)> {
     Some(((at, cpu), handler.to_string()))
 }
 
-/// irqlat at work, with what the kernel counts before and after its start.
+/// A running irqlat, with the kernel's counters before and after its start.
 pub struct Watched {
     tool: Tool,
     outer: InterruptCounts,
@@ -108,22 +110,22 @@ pub struct Watched {
     start: Instant,
 }
 
-/// What came of it.
+/// The result.
 pub struct IrqlatRun {
-    /// By the kernel's account, from before the tool's start until after its end.
+    /// The kernel's counts from before the tool's start until after its end.
     pub outer: InterruptCounts,
-    /// The same, while it surely counted.
+    /// The same while the tool certainly counted.
     pub inner: InterruptCounts,
-    /// What it told.
+    /// Its records.
     pub records: Vec<Value>,
-    /// What no BPF program could see; see `tracer::threads_of_init`.
+    /// Interrupts that no BPF program could observe; see `tracer::threads_of_init`.
     unobserved: BTreeMap<Source, u64>,
-    /// From before the tool's start until after its end, in microseconds.
+    /// Time from before the tool's start until after its end, in microseconds.
     pub wall_us: f64,
 }
 
 impl Watched {
-    /// Starts it, to tell of each processor or of all together.
+    /// Starts it, per processor or for all together.
     pub fn start(per_cpu: bool) -> Self {
         let unobserved = kernel::of_guest().is_none().then(trace_unobserved);
         let (start, outer) = (Instant::now(), InterruptCounts::now(per_cpu));
@@ -131,7 +133,7 @@ impl Watched {
         Self { tool, outer, inner: InterruptCounts::now(per_cpu), per_cpu, unobserved, start }
     }
 
-    /// Ends it.
+    /// Stops it.
     pub fn end(self) -> IrqlatRun {
         let inner = InterruptCounts::now(self.per_cpu).since(&self.inner);
         let records = self.tool.interrupt().records;
@@ -143,22 +145,23 @@ impl Watched {
 }
 
 impl IrqlatRun {
-    /// How many calls were told of each handler: of a line all that it was called, which is once for each interrupt.
-    pub fn told(&self) -> BTreeMap<Source, BTreeMap<String, u64>> {
-        let mut told: BTreeMap<Source, BTreeMap<String, u64>> = BTreeMap::new();
+    /// The number of calls reported for each handler: for a line all calls, one per interrupt.
+    pub fn reported(&self) -> BTreeMap<Source, BTreeMap<String, u64>> {
+        let mut reported: BTreeMap<Source, BTreeMap<String, u64>> = BTreeMap::new();
         for (record, (source, handler)) in
             self.records.iter().filter_map(|record| Some((record, source(record)?)))
         {
             let calls = count(record, "count") + record["unhandled"].as_u64().unwrap_or_default();
-            *told.entry(source).or_default().entry(handler).or_default() += calls;
+            *reported.entry(source).or_default().entry(handler).or_default() += calls;
         }
-        told
+        reported
     }
 
-    /// Asserts that each was told as often as the kernel counts it: as often as surely while the tool counted, and no
-    /// oftener than from before its start until after its end.
+    /// Asserts that each was reported as often as the kernel counted it: at least as often as while
+    /// the tool certainly counted, and at most as often as from before its start until after its
+    /// end.
     pub fn agrees(&self) {
-        let told = self.told();
+        let reported = self.reported();
         let mut comparison = Comparison::of("irqlat", &[]);
         let known: BTreeSet<&str> = VECTORS.iter().map(|(_, at)| *at).chain(SOFT).collect();
         for (source, outer) in &self.outer.0 {
@@ -169,14 +172,14 @@ impl IrqlatRun {
             let inner = self.inner.0.get(source).copied().unwrap_or_default();
             let unobserved = self.unobserved.get(source).copied().unwrap_or_default();
             let none = BTreeMap::from([(String::new(), 0)]);
-            for (handler, told) in told.get(source).unwrap_or(&none) {
+            for (handler, reported) in reported.get(source).unwrap_or(&none) {
                 let name = format!("{source:?} {handler}");
-                comparison = comparison.between(name, *told, inner.saturating_sub(unobserved), *outer);
+                comparison = comparison.between(name, *reported, inner.saturating_sub(unobserved), *outer);
             }
         }
-        // `lost` is another's matter.
+        // `lost` is checked elsewhere.
         comparison.equal_minus_lost();
-        for source in told.keys() {
+        for source in reported.keys() {
             assert!(self.outer.0.contains_key(source), "{source:?} is not in the kernel's account");
         }
     }
@@ -187,11 +190,11 @@ impl IrqlatRun {
     }
 }
 
-/// As /proc/softirqs has them.
+/// The names in /proc/softirqs.
 const SOFT: [&str; 10] =
     ["HI", "TIMER", "NET_TX", "NET_RX", "BLOCK", "IRQ_POLL", "TASKLET", "SCHED", "HRTIMER", "RCU"];
 
-/// Traces what interrupts process 1.
+/// Traces the interrupts that arrive while process 1 runs.
 fn trace_unobserved() -> Tracer {
     let vectors = VECTORS.iter().map(|(vector, _)| format!("irq_vectors/{vector}_exit"));
     let all = ["irq/irq_handler_exit", "irq/softirq_exit"].map(String::from).into_iter().chain(vectors);

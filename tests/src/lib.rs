@@ -1,8 +1,8 @@
-//! End-to-end tests: what they share.
+//! Helpers shared by the end-to-end tests.
 //!
-//! The tests run the tools that were built, beside a workload whose numbers are known, on the running kernel.
-//! They need root; see [`can_run`].
-#![allow(clippy::expect_used, reason = "whatever fails here fails the test that called it, and says why")]
+//! The tests run the built tools beside a workload with known numbers, on the running kernel. They
+//! need root; see [`can_run`].
+#![allow(clippy::expect_used, reason = "a failure here fails the calling test with its message")]
 
 pub mod block_trace;
 pub mod bpf;
@@ -43,13 +43,13 @@ pub mod workload;
 
 use std::io::Write;
 
-/// Whether the tests can run: as root. Otherwise says so; in CI that is a failure.
+/// Whether the tests can run, that is, as root. Otherwise prints so; in CI that is a failure.
 pub fn can_run() -> bool {
     if rustix::process::geteuid().is_root() {
         return true;
     }
     assert!(std::env::var("CI").as_deref() != Ok("true"), "needs root, and CI must not skip");
-    // Not by eprintln, which the test harness keeps to itself.
+    // Not eprintln: the test harness captures it.
     writeln!(std::io::stderr(), "skipped: needs root").expect("stderr takes a line");
     false
 }

@@ -1,4 +1,4 @@
-//! One test at a time where they share what the machine has once: its disks, its processors.
+//! Serializes tests that share what the machine has only once: its disks and processors.
 
 use std::fs::File;
 

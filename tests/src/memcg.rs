@@ -1,4 +1,4 @@
-//! A memory cgroup of one's own, of whichever version the machine has.
+//! A memory cgroup for one test, v1 or v2 as the machine has it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::cgroup;
 use crate::wait::{self, For, until};
 
-/// A memory cgroup, which goes away with its members.
+/// A memory cgroup, removed with its members when dropped.
 pub struct Memcg {
     mount: PathBuf,
     path: PathBuf,
@@ -15,14 +15,14 @@ pub struct Memcg {
 }
 
 impl Memcg {
-    /// A new one below the mount point, with a limit in bytes if there is to be one.
+    /// Creates one below the mount point, with an optional limit in bytes.
     pub fn new(limit: Option<u64>) -> Self {
         let v2 = is_v2();
         let mount = if v2 { cgroup::mount() } else { v1_mount() };
         Self::make(mount.clone(), &mount, v2, limit)
     }
 
-    /// A new one below this one, without a limit of its own.
+    /// Creates a child without a limit of its own.
     pub fn child(&self) -> Self {
         if self.v2 {
             self.set("cgroup.subtree_control", "+memory");
@@ -42,7 +42,7 @@ impl Memcg {
         made
     }
 
-    /// Has all members die with one, which only the second version can.
+    /// The OOM killer kills all members together (memory.oom.group). Cgroup v2 only.
     pub fn kill_as_a_group(&self) {
         self.set("memory.oom.group", "1");
     }
@@ -62,7 +62,7 @@ impl Memcg {
         format!("/{}", self.path.strip_prefix(&self.mount).expect("below the mount point").display())
     }
 
-    /// How many processes in it the kernel killed, by its own account.
+    /// The number of processes in it that the kernel killed, as the cgroup counts them.
     pub fn kills(&self) -> u64 {
         let path = self.path.join(if self.v2 { "memory.events" } else { "memory.oom_control" });
         let account = fs::read_to_string(path).expect("the kernel keeps account");
@@ -73,7 +73,7 @@ impl Memcg {
 
 impl Drop for Memcg {
     fn drop(&mut self) {
-        // Absent in the first version, and before Linux 5.14: then its members have ended by themselves.
+        // Absent in v1 and before Linux 5.14; then its members have ended by themselves.
         let _ = fs::write(self.path.join("cgroup.kill"), "1");
         let gone = || fs::remove_dir(&self.path).ok();
         if std::thread::panicking() {
@@ -84,7 +84,7 @@ impl Drop for Memcg {
     }
 }
 
-/// Whether memory is a matter of cgroup v2 here.
+/// Whether the memory controller is in cgroup v2 here.
 pub fn is_v2() -> bool {
     let controllers = fs::read_to_string(cgroup::mount().join("cgroup.controllers"));
     controllers.is_ok_and(|all| all.split_whitespace().any(|one| one == "memory"))

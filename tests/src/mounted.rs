@@ -1,4 +1,4 @@
-//! File systems of one's own.
+//! File systems for one test.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::programs;
 
-/// As large as xfs wants them; nothing is written to most of it.
+/// The minimum size for xfs; most of it is never written.
 const BYTES: u64 = 320 << 20;
 
 /// A file system of this kind, mounted for as long as this lives.
@@ -18,7 +18,7 @@ pub struct Mounted {
 }
 
 impl Mounted {
-    /// Makes one in a file: ext4, xfs or btrfs; or in memory: tmpfs.
+    /// Creates one in a file (ext4, xfs, btrfs) or in memory (tmpfs).
     pub fn new(kind: &str) -> Self {
         let home = tempfile::tempdir_in(programs::scratch()).expect("a directory on a disk");
         let at = home.path().join("mounted");

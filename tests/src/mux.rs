@@ -13,8 +13,8 @@ use crate::wait::{For, until};
 /// A directory for the streams of a test.
 pub struct Streams(TempDir);
 
-/// How a command ended, and what it said.
-pub struct Said {
+/// How a command ended, and its output.
+pub struct ShellOutput {
     /// Its status; `None` after a signal.
     pub status: Option<i32>,
     /// stdout.
@@ -23,7 +23,7 @@ pub struct Said {
     pub err: String,
 }
 
-impl From<Output> for Said {
+impl From<Output> for ShellOutput {
     fn from(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
         Self { status: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
@@ -50,7 +50,7 @@ impl Streams {
         MADE_UP.map(|program| self.path(&format!(".{program}.json")).display().to_string()).join(":")
     }
 
-    /// The path of a name in it.
+    /// The path of a file in it.
     pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
@@ -61,31 +61,31 @@ impl Streams {
         self
     }
 
-    /// Runs a line of bash in it, where `ebpfmux` is the one built.
-    pub fn shell(&self, line: &str) -> Said {
+    /// Runs a bash command line in it, with the built `ebpfmux` in PATH.
+    pub fn shell(&self, line: &str) -> ShellOutput {
         let mut bash = Command::new("bash");
         bash.args(["-o", "pipefail", "-c", line]).env("PATH", path()).env("EBPFMUX_SCHEMA", self.schemas());
         bash.current_dir(self.0.path());
         bash.stdin(Stdio::null()).output().expect("bash runs").into()
     }
 
-    /// What a line that must succeed, and say nothing on stderr, prints.
+    /// Runs a command line that must succeed with nothing on stderr; returns its stdout.
     pub fn good(&self, line: &str) -> String {
-        let said = self.shell(line);
-        assert_eq!((said.status, said.err.as_str()), (Some(0), ""), "{line}: {}", said.out);
-        said.out
+        let output = self.shell(line);
+        assert_eq!((output.status, output.err.as_str()), (Some(0), ""), "{line}: {}", output.out);
+        output.out
     }
 }
 
-/// A VictoriaMetrics with nothing in it, ended with this.
+/// An empty VictoriaMetrics, stopped when this value is dropped.
 pub struct Victoria {
     child: Child,
-    /// It listens there on 127.0.0.1.
+    /// Its port on 127.0.0.1.
     pub port: u16,
 }
 
 impl Victoria {
-    /// One that keeps its data in a directory.
+    /// Starts one with its data in a directory.
     pub fn start(streams: &Streams) -> Self {
         let port =
             TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
@@ -98,11 +98,11 @@ impl Victoria {
         ]);
         victoria.env("PATH", path()).current_dir(streams.path(".")).stderr(Stdio::null());
         let victoria = Self { child: victoria.spawn().expect("victoria-metrics: see scripts/setup"), port };
-        until(For::Answer, "victoria-metrics", || victoria.get("/health").filter(|said| said == "OK"));
+        until(For::Answer, "victoria-metrics", || victoria.get("/health").filter(|body| body == "OK"));
         victoria
     }
 
-    /// The body of an answer.
+    /// The body of a response.
     pub fn get(&self, path: &str) -> Option<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
         write!(stream, "GET {path} HTTP/1.0\r\n\r\n").ok()?;
@@ -119,8 +119,8 @@ impl Drop for Victoria {
     }
 }
 
-/// Where programs are: `ebpfmux` as it was built, and Prometheus and VictoriaMetrics, if need be where `scripts/setup`
-/// unpacks them.
+/// PATH for `ebpfmux` as built, Prometheus and VictoriaMetrics; the latter two also where
+/// `scripts/setup` unpacks them.
 pub fn path() -> String {
     let bin = built("ebpfmux").parent().expect("a directory").display().to_string();
     let cache = concat!(env!("CARGO_MANIFEST_DIR"), "/../.cache");

@@ -1,4 +1,4 @@
-//! An overlay file system, as containers have it.
+//! An overlay file system as used by containers.
 
 use std::path::{Path, PathBuf};
 

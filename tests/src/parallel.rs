@@ -1,19 +1,20 @@
-//! Several at once: to attach and to let go is mostly to wait for grace periods.
+//! Runs several at once: attaching and detaching mostly wait for grace periods.
 
 use std::sync::Mutex;
 
 use crate::kernel;
 
-/// Tools that are tried at once. Older kernels (5.10) have room for one probed call per possible processor and function:
-/// those of a test program that wait for one tool's records would use up what another is proving.
+/// The number of tools that run at once. Older kernels (5.10) have room for one probed call per
+/// possible processor and function: calls of a test program that wait for one tool's records would
+/// use up the room of another.
 fn at_once() -> usize {
     if kernel::release() < (6, 2) { 2 } else { 4 }
 }
 
-/// Does it for each.
+/// Runs it for each.
 pub fn in_parallel<T: Send>(all: impl IntoIterator<Item = T, IntoIter: Send>, each: impl Fn(T) + Sync) {
     let all = Mutex::new(all.into_iter());
-    let next = || all.lock().expect("nobody fails while taking one").next();
+    let next = || all.lock().expect("no thread panicked while taking one").next();
     std::thread::scope(|scope| {
         for _ in 0..at_once() {
             scope.spawn(|| {

@@ -1,4 +1,4 @@
-//! A program of known work that stops itself before it begins, and maybe between its parts.
+//! A program with known work, which stops itself before it begins and possibly between parts.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,8 @@ use crate::cgroup::Cgroup;
 use crate::programs;
 use crate::wait::{For, until};
 
-/// The program, stopped. Somebody else has to put it in a cgroup: its own way there would be the first work that counts.
+/// The stopped program. The test moves it into a cgroup, so that joining is not part of the counted
+/// work.
 pub struct PausedChild {
     child: Child,
 }
@@ -42,21 +43,21 @@ impl PausedChild {
         kill_process(Pid::from_child(&self.child), Signal::CONT).expect("the work is there");
     }
 
-    /// Lets it do its next part, at the end of which it stops itself again.
+    /// Lets it do its next part; at its end it stops itself again.
     pub fn next(&self) {
         let seen = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("its state");
         assert!(seen.contains(") T "), "{seen}");
         self.go_on();
-        // It runs, or has stopped again already: the signal has been taken either way.
+        // It runs or has stopped again. Either way the signal was delivered.
         self.until_stops();
     }
 
-    /// Lets it go on to its end, which must be a good one.
+    /// Continues it and waits for its end, which must be successful.
     pub fn finish(mut self) {
         self.go_on();
         assert!(self.child.wait().expect("the work ends").success());
     }
-    /// Ends it, whatever is left to do.
+    /// Kills it, whatever work is left.
     pub fn kill(mut self) {
         self.child.kill().expect("the work is there");
         self.child.wait().expect("the work ends");

@@ -1,4 +1,4 @@
-//! Where the programs are that are tested.
+//! Paths of the programs under test.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -16,7 +16,8 @@ pub fn built(name: &str) -> PathBuf {
     program
 }
 
-/// A directory on a real file system, for what a test writes: `TEST_SCRATCH`, or beside the programs built.
+/// A directory on a real file system for files that a test writes: `TEST_SCRATCH`, or beside the
+/// built programs.
 pub fn scratch() -> PathBuf {
     match std::env::var_os("TEST_SCRATCH") {
         Some(path) => path.into(),
@@ -30,15 +31,15 @@ pub fn run(program: &str, args: &[&str]) -> Output {
     output.unwrap_or_else(|error| panic!("cannot run {program} ({error}): see scripts/setup"))
 }
 
-/// Runs a program that must succeed; what it said on stdout.
+/// Runs a program that must succeed; returns its stdout.
 pub fn succeed(program: &str, args: &[&str]) -> String {
     let output = run(program, args);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{program} {}: {}: {said}", args.join(" "), output.status);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program} {}: {}: {stderr}", args.join(" "), output.status);
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// Runs a line of shell, in which `$BIN` is the directory of the programs built.
+/// Runs a shell command line in which `$BIN` is the directory of the built programs.
 pub fn shell(line: &str) -> Output {
     let bin = built("proclife").parent().expect("a directory").to_path_buf();
     let output = Command::new("bash").args(["-o", "pipefail", "-c", line]).env("BIN", bin).output();

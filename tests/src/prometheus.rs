@@ -1,4 +1,4 @@
-//! A real Prometheus that scrapes what a test serves.
+//! A Prometheus that scrapes what a test serves.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -9,14 +9,15 @@ use serde_json::Value;
 
 use crate::mux::path;
 
-/// A Prometheus that runs; it ends with this.
+/// A running Prometheus, stopped when this value is dropped.
 pub struct Prometheus {
     child: Child,
     port: u16,
 }
 
 impl Prometheus {
-    /// Starts one in this directory that scrapes these addresses each half second, with this secret and more options.
+    /// Starts one in this directory that scrapes these addresses every half second, with this
+    /// secret and these options.
     pub fn start(directory: &Path, targets: &[String], token: Option<&str>, more: &[&str]) -> Self {
         let port =
             TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
@@ -38,7 +39,8 @@ impl Prometheus {
         Self { child: prometheus.expect("prometheus: see scripts/setup"), port }
     }
 
-    /// The first value that a query has; `None` if it has none, or Prometheus does not answer yet.
+    /// The first value of a query's result; `None` if it is empty or Prometheus does not answer
+    /// yet.
     pub fn query(&self, query: &str) -> Option<f64> {
         let query: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;

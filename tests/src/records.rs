@@ -1,4 +1,4 @@
-//! What is read off records.
+//! Reading values from records.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ pub fn sum<'a>(records: impl IntoIterator<Item = &'a Value>, field: &str) -> u64
     records.into_iter().map(|record| count(record, field)).sum()
 }
 
-/// The sums over records of each field that holds whole numbers, but for those that are 0.
+/// The sums over records of each field with whole numbers, without those that are 0.
 pub fn sums(records: &[Value]) -> BTreeMap<&str, u64> {
     let mut sums = BTreeMap::new();
     for (name, value) in records.iter().filter_map(Value::as_object).flatten() {
@@ -35,7 +35,7 @@ pub fn of_disk<'a>(records: &'a [Value], disk: &str, op: &str) -> Vec<&'a Value>
     records.iter().filter(|record| record["disk"] == disk && record["op"] == op).collect()
 }
 
-/// The records of lines of JSON.
+/// Parses lines of JSON.
 pub fn parse(text: &str) -> Vec<Value> {
     let record =
         |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("no JSON ({error}): {line}"));

@@ -1,19 +1,20 @@
-//! What a tool says when it refuses.
+//! The output of a tool that refuses to run.
 
 use crate::programs::shell;
 
-/// Runs a line of shell; its status, stdout, and the lines of its stderr.
+/// Runs a shell command line; returns its status, stdout, and the lines of its stderr.
 pub fn run(line: &str) -> (Option<i32>, String, Vec<String>) {
     let output = shell(line);
-    let said = String::from_utf8_lossy(&output.stderr).lines().map(String::from).collect();
-    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned(), said)
+    let stderr = String::from_utf8_lossy(&output.stderr).lines().map(String::from).collect();
+    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned(), stderr)
 }
 
-/// A tool refuses, with this status and one line that holds all of these.
+/// Asserts that a tool refuses with this status and a single line on stderr that contains all of
+/// these.
 pub fn refuses(line: &str, status: i32, parts: &[&str]) {
-    let (code, out, said) = run(line);
-    assert_eq!((code, out.as_str(), said.len()), (Some(status), "", 1), "{line}: {out} {said:?}");
+    let (code, out, stderr) = run(line);
+    assert_eq!((code, out.as_str(), stderr.len()), (Some(status), "", 1), "{line}: {out} {stderr:?}");
     for part in parts {
-        assert!(said[0].contains(part), "{line}: {part:?} is not in {said:?}");
+        assert!(stderr[0].contains(part), "{line}: {part:?} is not in {stderr:?}");
     }
 }

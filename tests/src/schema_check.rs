@@ -1,4 +1,4 @@
-//! A tool by what it says of itself, and whether it keeps to that.
+//! A tool as it describes itself (--help, --schema), and whether its records conform.
 
 use std::process::Command;
 
@@ -9,18 +9,18 @@ use serde_json::Value;
 use crate::programs::built;
 use crate::refusal::run;
 
-/// What stands at the begin of every interval record.
+/// The first fields of every interval record.
 pub const FIRST: [&str; 4] = ["ts", "host", "tool", "interval_s"];
-/// What stands at the end of any.
+/// The last fields of every interval record.
 pub const LAST: [&str; 3] = ["bpf_ns", "bpf_runs", "lost"];
 
-/// A tool by what it says of itself, without any right.
+/// A tool as it describes itself, run without capabilities.
 pub struct ToolSchema {
     /// Its name.
     pub tool: &'static str,
     /// What --help prints.
     pub help: String,
-    /// The values of `--by`, the system's left out, where the tool has it.
+    /// The values of `--by` except `system`, if the tool has the option.
     by: Vec<String>,
     /// What --schema prints.
     pub schema: Value,
@@ -28,25 +28,25 @@ pub struct ToolSchema {
 }
 
 impl ToolSchema {
-    /// Asks it.
+    /// Runs its --help and --schema.
     pub fn of(tool: &'static str) -> Self {
         let good = |options: &str| {
-            let (code, out, said) = run(&format!("$BIN/{tool} {options}"));
-            assert_eq!((code, said.len()), (Some(0), 0), "{tool} {options}: {said:?}");
+            let (code, out, stderr) = run(&format!("$BIN/{tool} {options}"));
+            assert_eq!((code, stderr.len()), (Some(0), 0), "{tool} {options}: {stderr:?}");
             out
         };
-        // With an interval: some print events without.
+        // With an interval: without one, some tools print events.
         let schema: Value = serde_json::from_str(&good("--schema 1")).expect("JSON");
         let validator = jsonschema::validator_for(&schema).unwrap_or_else(|error| panic!("{tool}: {error}"));
-        let (_, _, said) = run(&format!("$BIN/{tool} --by nobody"));
-        let by = said.first().and_then(|line| line.split_once("[possible values: ")?.1.split(']').next());
+        let (_, _, stderr) = run(&format!("$BIN/{tool} --by no-owner"));
+        let by = stderr.first().and_then(|line| line.split_once("[possible values: ")?.1.split(']').next());
         let by = by.into_iter().flat_map(|by| by.split(", ")).filter(|by| *by != "system");
         Self { tool, help: good("--help"), by: by.map(String::from).collect(), schema, validator }
     }
 
     /// Whether it has this option.
     pub fn has(&self, option: &str) -> bool {
-        // As the list of options begins a line, and the text around it does not.
+        // In the list of options the name begins a line; in the text around it, it does not.
         let listed = |line: &str| {
             let rest = line.strip_prefix("  -p, ").or(line.strip_prefix("      "));
             rest.is_some_and(|rest| rest.split(' ').next() == Some(option))
@@ -59,12 +59,12 @@ impl ToolSchema {
         self.schema["properties"].as_object().expect("an object").keys().map(String::as_str).collect()
     }
 
-    /// `--by` with one of the tool's values, another for each run.
+    /// `--by` with one of the tool's values, a different one for each run.
     pub fn by(&self, run: usize) -> Vec<String> {
         self.by.get(run).map_or_else(Vec::new, |by| vec!["--by".to_string(), by.clone()])
     }
 
-    /// A record's fields and values are as the schema says.
+    /// Asserts that a record's fields and values conform to the schema.
     pub fn judge(&self, record: &Value) {
         let tool = self.tool;
         let errors: Vec<_> = self.validator.iter_errors(record).map(|error| error.to_string()).collect();
@@ -77,7 +77,8 @@ impl ToolSchema {
         assert!(record["interval_s"].as_f64().is_some_and(|length| length > 0.0), "{record}");
     }
 
-    /// In the schema's order, none that it does not have, and none left out that is required.
+    /// Asserts that the fields are in the schema's order, that all are in the schema, and that none
+    /// of the required ones is missing.
     pub fn judge_order(&self, keys: &[&str]) {
         let fields = self.fields();
         let mut rest = fields.iter();
@@ -93,19 +94,19 @@ impl ToolSchema {
         assert!(missing.is_empty(), "{}: not there: {missing:?}", self.tool);
     }
 
-    /// Runs it to its end, which must be good; what it printed. Nothing where this kernel refuses the tool, in one line
-    /// and with the status for it.
+    /// Runs it; it must succeed. Returns its stdout, or `None` where this kernel refuses the tool,
+    /// with one line and the status for it.
     pub fn run(&self, options: &[&str], more: Vec<String>) -> Option<String> {
         let output = Command::new(built(self.tool)).args(options).args(&more).output().expect("it runs");
-        let said = String::from_utf8_lossy(&output.stderr);
+        let stderr = String::from_utf8_lossy(&output.stderr);
         match output.status.code() {
             Some(0) => Some(String::from_utf8(output.stdout).expect("UTF-8")),
-            Some(3 | 4) if said.lines().count() == 1 && output.stdout.is_empty() => None,
-            other => panic!("{} {options:?} {more:?}: {other:?}: {said}", self.tool),
+            Some(3 | 4) if stderr.lines().count() == 1 && output.stdout.is_empty() => None,
+            other => panic!("{} {options:?} {more:?}: {other:?}: {stderr}", self.tool),
         }
     }
 
-    /// The same by this kind of hook, if the kernel allows it, else as it can.
+    /// The same with this kind of hook if the kernel allows it, else with the default.
     pub fn run_by(&self, kind: &str, options: &[&str], more: Vec<String>) -> Option<String> {
         let forced = self.run(&[options, &["--attach", kind]].concat(), more.clone());
         forced.or_else(|| self.run(options, more))

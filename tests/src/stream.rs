@@ -1,23 +1,24 @@
-//! Made-up streams of millions of records, out of order, and what is in them, whatever the order.
+//! Synthetic streams of millions of records, out of order, and an order-independent sum of their
+//! contents.
 
 use std::io::{self, Write};
 
 /// A record may be this much older than one before it in its stream.
 pub const LATENESS_US: u64 = 50_000;
-/// One in so many is older by [`TOO_LATE_US`].
+/// One record in this many is older by [`TOO_LATE_US`].
 pub const TOO_LATE_EVERY: u64 = 9_973;
 /// Far more than [`LATENESS_US`].
 const TOO_LATE_US: u64 = 10_000_000;
-/// From one record of a stream to the next.
+/// The time from one record of a stream to the next.
 const STEP_US: u64 = 100;
-/// Where a line says whether it is too late.
+/// The position in a line of the flag that it is too late.
 const MARK: usize = 43;
-/// Where a line has its number within the stream.
+/// The position in a line of its number within the stream.
 const NUMBER: usize = 50;
 /// Bytes written at once.
 const CHUNK: usize = 64 << 10;
 
-/// What a stream holds, whatever the order: equal if no line was lost, doubled or changed.
+/// The contents of a stream regardless of order: equal if no line was lost, duplicated or changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sum {
     /// The number of lines.
@@ -27,7 +28,7 @@ pub struct Sum {
 }
 
 impl Sum {
-    /// Takes a line in.
+    /// Adds a line.
     pub fn add(&mut self, line: &[u8]) {
         self.lines += 1;
         self.hash = self.hash.wrapping_add(hash(line));
@@ -49,7 +50,7 @@ fn hash(line: &[u8]) -> u64 {
     hash ^ hash >> 32
 }
 
-/// Numbers without a pattern (xorshift64).
+/// Pseudo-random numbers (xorshift64).
 struct Random(u64);
 
 impl Random {
@@ -62,7 +63,7 @@ impl Random {
     }
 }
 
-/// Writes a stream; tells how many records have been written each time that some were.
+/// Writes a stream; calls back with the number of records written so far.
 pub fn write(number: u64, records: u64, out: &mut impl Write, written: impl Fn(u64)) -> io::Result<Sum> {
     let mut random = Random(number + 0x5eed);
     let mut templates: Vec<Vec<u8>> = (0..4).map(|kind| template(number, kind)).collect();
@@ -71,7 +72,7 @@ pub fn write(number: u64, records: u64, out: &mut impl Write, written: impl Fn(u
         let line = &mut templates[random.below(4) as usize];
         let late = record % TOO_LATE_EVERY == TOO_LATE_EVERY - 1;
         let back = if late { TOO_LATE_US } else { 0 };
-        // An hour in, so that it can go back.
+        // Starts at one hour, so that late records stay within the day.
         let micros = 3_600_000_000 + record * STEP_US + random.below(LATENESS_US) - back;
         stamp(&mut line[18..33], micros);
         line[MARK] = b'0' + u8::from(late);
@@ -90,12 +91,12 @@ pub fn write(number: u64, records: u64, out: &mut impl Write, written: impl Fn(u
     Ok(sum)
 }
 
-/// How many records of a stream of so many are too late.
+/// The number of records that are too late in a stream of this many.
 pub fn too_late(records: u64) -> u64 {
     records / TOO_LATE_EVERY
 }
 
-/// The time stamp of a line, as text, unless it is one that is too late.
+/// The timestamp of a line, as text; `None` if the line is too late.
 pub fn time(line: &[u8]) -> Option<&[u8]> {
     (line.get(MARK)? == &b'0').then(|| &line[7..34])
 }

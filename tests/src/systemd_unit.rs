@@ -1,11 +1,11 @@
-//! The example unit, as its text says it.
+//! The example systemd unit.
 
 /// The unit.
 pub const UNIT: &str = include_str!("../../contrib/systemd/ebpf-filters@.service");
-/// The example of what it reads.
+/// The example of its environment file.
 pub const CONFIGURATION: &str = include_str!("../../contrib/systemd/disks.conf");
 
-/// The words of a setting, which the unit must have once.
+/// The words of a setting, which the unit must contain once.
 pub fn setting(name: &str) -> Vec<&'static str> {
     let mut lines = UNIT.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('='));
     let value = lines.next().unwrap_or_else(|| panic!("the unit has no {name}"));

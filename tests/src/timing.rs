@@ -2,13 +2,14 @@
 
 use std::io::Write;
 
-/// How often at most a comparison is made.
+/// The maximum number of tries of a comparison.
 const TIMES: usize = 5;
 
-/// Asserts that what a tool tells of lengths of time is what another clock tells. `compare` does the work anew, under a
-/// tool started anew, and returns what was told wrong. Between the two clocks a processor may stand still, for as long
-/// as the machine below has other work, or somebody else may run: that goes by. What a tool tells wrong it tells wrong
-/// each time. Counts are no matter of this: what is counted wrong once fails at once.
+/// Asserts that the times that a tool reports agree with another clock. `compare` repeats the work
+/// with a newly started tool and returns the errors. Between the two clock readings a processor may
+/// stop while the host runs other work, or another task may run; that does not happen in every try.
+/// A wrong time of a tool is wrong in every try. Counts are not repeated: a wrong count fails at
+/// once.
 pub fn agrees(mut compare: impl FnMut() -> Vec<String>) {
     let mut all = Vec::new();
     for _ in 0..TIMES {
@@ -17,7 +18,7 @@ pub fn agrees(mut compare: impl FnMut() -> Vec<String>) {
             return;
         }
         let wrong = wrong.join(", ");
-        // Not by eprintln, which the test harness keeps to itself.
+        // Not eprintln: the test harness captures it.
         writeln!(std::io::stderr(), "once more, for the clocks did not agree: {wrong}")
             .expect("stderr takes a line");
         all.push(wrong);

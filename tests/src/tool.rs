@@ -1,4 +1,4 @@
-//! A tool at work.
+//! Running tools.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -14,19 +14,19 @@ use serde_json::Value;
 use crate::wait::{For, until_or};
 use crate::{programs, quantiles, records};
 
-/// A tool that runs and whose records are collected.
+/// A running tool whose records are collected.
 pub struct Tool {
     child: Child,
-    /// The command, for what a failure tells.
+    /// The command, for failure messages.
     command: String,
     out: Stream,
     err: Stream,
-    /// Each line is parsed once: in a guest, parsing all of them whenever one is asked for would take most of the
-    /// processor that the tool and its work need.
+    /// Each line is parsed once: in a guest, parsing all of them again on each request would use
+    /// most of the processor.
     parsed: Mutex<Parsed>,
 }
 
-/// What was parsed of a tool's output: the records, and the bytes that they are.
+/// The parsed output of a tool: the records, and the number of bytes parsed.
 #[derive(Default)]
 struct Parsed {
     records: Vec<Value>,
@@ -35,30 +35,30 @@ struct Parsed {
 
 /// A tool that has ended.
 pub struct Ended {
-    /// How.
+    /// Its exit status.
     pub status: ExitStatus,
-    /// All that it printed.
+    /// All its records.
     pub records: Vec<Value>,
-    /// All that it said on stderr.
+    /// All of its stderr.
     pub stderr: String,
 }
 
 impl Ended {
-    /// The hooks, and the rung of each that has one, as it said with `-v`.
+    /// The hooks and their rungs, as `-v` prints them.
     pub fn rungs(&self) -> BTreeMap<String, String> {
         rungs_in(&self.stderr)
     }
 }
 
-fn rungs_in(said: &str) -> BTreeMap<String, String> {
+fn rungs_in(stderr: &str) -> BTreeMap<String, String> {
     let rung = |line: &str| {
         let (hook, rest) = line.strip_prefix("attached for ")?.split_once(" by ")?;
         Some((hook.to_string(), rest.rsplit_once(": ")?.0.to_string()))
     };
-    said.lines().filter_map(rung).collect()
+    stderr.lines().filter_map(rung).collect()
 }
 
-/// Reads all that comes, at once, so that the tool never waits for the test; it is parsed when asked for.
+/// Reads continuously so that the tool never waits for the test. Parsing is done on request.
 struct Stream {
     bytes: Arc<Mutex<Vec<u8>>>,
     reader: JoinHandle<()>,
@@ -77,7 +77,7 @@ impl Stream {
         Self { bytes, reader }
     }
 
-    /// The whole lines so far, but for so many bytes of them.
+    /// The complete lines so far, without this many bytes at the start.
     fn lines_after(&self, start: usize) -> String {
         let bytes = self.bytes.lock().expect("no panic beside");
         let bytes = &bytes[start..];
@@ -85,7 +85,7 @@ impl Stream {
         String::from_utf8(bytes[..end].to_vec()).expect("UTF-8")
     }
 
-    /// All, once the writer has ended.
+    /// All output, after the writer has ended.
     fn all(self) -> String {
         self.reader.join().expect("the reader ends");
         let bytes = std::mem::take(&mut *self.bytes.lock().expect("no panic beside"));
@@ -93,8 +93,9 @@ impl Stream {
     }
 }
 
-/// Whether a tool has attached and its first interval is under way: it listens for signals by a second thread, and its first
-/// one sleeps until something is to be done. That shows on any kernel, as links do not.
+/// Whether a tool has attached and its first interval has begun: its second thread waits for
+/// signals, and its first sleeps until something is due. This is visible on any kernel; links are
+/// not.
 pub fn is_attached(pid: u32) -> bool {
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
     let call = std::fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
@@ -102,41 +103,42 @@ pub fn is_attached(pid: u32) -> bool {
     threads > 1 && number.is_some_and(|number| POLLS.contains(&number))
 }
 
-/// The system calls by which a tool sleeps.
+/// The system calls in which a tool sleeps.
 #[cfg(target_arch = "x86_64")]
 const POLLS: [i64; 2] = [libc::SYS_poll, libc::SYS_ppoll];
 #[cfg(not(target_arch = "x86_64"))]
 const POLLS: [i64; 1] = [libc::SYS_ppoll];
 
 impl Tool {
-    /// Starts a tool with JSON output and returns once it counts: it is attached, and the first interval is under way.
+    /// Starts a tool with JSON output and returns when it counts: it is attached, and the first
+    /// interval has begun.
     pub fn start(name: &str, args: &[&str]) -> Self {
         Self::start_as(Command::new(programs::built(name)).args(args))
     }
 
-    /// The same, by a command that becomes a tool.
+    /// The same with a command that executes a tool.
     pub fn start_as(command: &mut Command) -> Self {
         let mut tool = Self::spawn(command);
         tool.until_attached();
         tool
     }
 
-    /// What it has said on stderr so far, in whole lines.
-    pub fn said(&self) -> String {
+    /// Its stderr so far, in complete lines.
+    pub fn stderr(&self) -> String {
         self.err.lines_after(0)
     }
 
-    /// The rung of a hook that it has, as it says with `-v`.
+    /// The rung of an attached hook, as `-v` prints it.
     pub fn rung(&self, hook: &str) -> String {
         until_or(
             For::Ready,
             format!("{}: the rung of {hook}", self.command),
-            || rungs_in(&self.said()).remove(hook),
-            || self.said(),
+            || rungs_in(&self.stderr()).remove(hook),
+            || self.stderr(),
         )
     }
 
-    /// Starts a command that is or becomes a tool, and waits for nothing.
+    /// Starts a command that is or executes a tool, without waiting.
     pub fn spawn(command: &mut Command) -> Self {
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = child.unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
@@ -144,7 +146,7 @@ impl Tool {
         let err = Stream::of(child.stderr.take().expect("piped"));
         let words = std::iter::once(command.get_program()).chain(command.get_args());
         let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
-        // Of the program its name will do.
+        // The name of the program is sufficient.
         let text = words.join(" ");
         let command = text.rsplit_once("release/").map_or(text.as_str(), |(_, rest)| rest).to_string();
         Self { child, command, out, err, parsed: Mutex::default() }
@@ -167,7 +169,7 @@ impl Tool {
         until_or(For::Attach, &*command, attached, || err.lines_after(0));
     }
 
-    /// What is seen in the records so far.
+    /// Applies a function to the records so far.
     pub fn seen<T>(&self, look: impl FnOnce(&[Value]) -> T) -> T {
         let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
         let lines = self.out.lines_after(parsed.bytes);
@@ -183,41 +185,43 @@ impl Tool {
         self.seen(<[Value]>::to_vec)
     }
 
-    /// Waits until it has printed so many records more than it has now.
+    /// Waits until it has printed this many more records.
     pub fn until_records(&self, more: usize) -> Vec<Value> {
         let wanted = self.seen(<[Value]>::len) + more;
         self.until("records", |records| records.len() >= wanted)
     }
 
-    /// Waits until there are all records of an interval that ended after this moment; returns how many records
-    /// there are up to its end. By the records' own times: on a machine under load they may come late.
+    /// Waits for all records of an interval that ended after this time; returns the number of
+    /// records up to its end. It uses the records' timestamps: on a machine under load they may
+    /// arrive late.
     pub fn until_interval_after(&self, moment: Timestamp) -> usize {
         let of_interval = |records: &[Value]| {
             let ts = |at: usize| records[at]["ts"].as_str().and_then(|ts| ts.parse::<Timestamp>().ok());
-            // They never go back.
+            // Timestamps never decrease.
             let first =
                 (0..records.len()).rev().take_while(|at| ts(*at).is_some_and(|ts| ts > moment)).last()?;
-            // Records of an interval are written at once, but may be read in parts: the next one's begin ends it.
+            // The records of an interval are written at once but may be read in parts: only a
+            // record of the next interval shows that it is complete.
             (first + 1..records.len()).find(|at| records[*at]["ts"] != records[first]["ts"])
         };
         let what = format!("{}: one that ended after {moment}", self.command);
-        until_or(For::Interval, what, || self.seen(of_interval), || self.came())
+        until_or(For::Interval, what, || self.seen(of_interval), || self.received())
     }
 
-    /// Waits until the records satisfy a test; returns them.
+    /// Waits until the records satisfy a condition; returns them.
     pub fn until(&self, what: &str, satisfied: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         let what = format!("{}: {what}", self.command);
-        until_or(For::Record, what, || self.seen(&satisfied).then_some(()), || self.came());
+        until_or(For::Record, what, || self.seen(&satisfied).then_some(()), || self.received());
         self.records()
     }
 
-    /// What came so far, for a message: the sums of whole numbers, and the last record.
-    fn came(&self) -> String {
+    /// The records so far, for a message: the sums of whole numbers, and the last record.
+    fn received(&self) -> String {
         let records = self.seen(|records| {
             let last = records.last().map_or_else(String::new, |last| format!(", the last {last}"));
             format!("{} records, in all {:?}{last}", records.len(), records::sums(records))
         });
-        format!("{records}; {}", self.said())
+        format!("{records}; {}", self.stderr())
     }
 
     /// Sends a signal.
@@ -225,7 +229,7 @@ impl Tool {
         kill_process(Pid::from_child(&self.child), signal).expect("the tool runs");
     }
 
-    /// Asks it to end and waits for that; it must end well.
+    /// Stops it with SIGINT and waits; it must succeed.
     pub fn interrupt(self) -> Ended {
         self.signal(Signal::INT);
         let ended = self.wait();

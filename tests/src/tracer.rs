@@ -1,7 +1,7 @@
-//! The kernel's own tracer (tracefs): every event, told by something that is not a BPF program.
+//! The kernel's tracer (tracefs), which records events without BPF.
 //!
-//! BPF programs on classic tracepoints, as bpftrace has them, would not do: the kernel leaves them out where they
-//! would interrupt one another.
+//! BPF programs on classic tracepoints, as bpftrace uses them, are not a reference: the kernel
+//! skips them where they would interrupt one another.
 
 use std::collections::HashSet;
 use std::fs;
@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::{kernel, programs};
 
-/// Where tracefs is, mounted if need be.
+/// The directory of tracefs, mounted if necessary.
 const TRACEFS: &str = "/sys/kernel/tracing";
 /// Room per processor, in KiB: some 300 000 events.
 const BUFFER_KB: &str = "32768";
 
-/// An instance of the tracer, which goes away with its events.
+/// An instance of the tracer, removed with its events when dropped.
 pub struct Tracer {
     path: PathBuf,
 }
@@ -25,7 +25,7 @@ pub struct Tracer {
 pub struct Event<'a> {
     /// The thread that ran when it happened, or that was interrupted for it.
     pub thread: u32,
-    /// Its process, where the tracer was asked for that and knew.
+    /// Its process, if the tracer was set up to record it and knew it.
     pub process: Option<u32>,
     /// The processor.
     pub cpu: u32,
@@ -33,12 +33,13 @@ pub struct Event<'a> {
     pub at: u64,
     /// As in tracefs.
     pub name: &'a str,
-    /// The rest, in the event's own format.
+    /// The rest of the line, in the event's own format.
     pub fields: &'a str,
 }
 
 impl Tracer {
-    /// Traces these events (`block/block_rq_issue`), as far as the filter lets them pass; empty, it lets all.
+    /// Traces these events (`block/block_rq_issue`) that pass the filter; an empty filter passes
+    /// all.
     pub fn start(events: &[&str], filter: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         mounted();
@@ -49,7 +50,8 @@ impl Tracer {
         let tracer = Self { path };
         tracer.set("trace_clock", "boot");
         tracer.set("buffer_size_kb", BUFFER_KB);
-        // For threads of process 1, which come and go; in a guest of our own nobody asks for them.
+        // Records the process of each thread, because threads of process 1 come and go. A guest
+        // does not need it.
         if kernel::of_guest().is_none() {
             tracer.set("options/record-tgid", "1");
         }
@@ -67,10 +69,10 @@ impl Tracer {
         fs::write(&path, value).unwrap_or_else(|error| panic!("{}: {value}: {error}", path.display()));
     }
 
-    /// All that was traced so far, none lost.
+    /// The whole trace so far; fails if the buffer lost events.
     pub fn text(&self) -> String {
         let text = fs::read(self.path.join("trace")).expect("the trace");
-        // The names of threads are bytes.
+        // Thread names may be invalid UTF-8.
         let text = String::from_utf8_lossy(&text).into_owned();
         let entries =
             text.lines().find_map(|line| line.strip_prefix("# entries-in-buffer/entries-written: "));
@@ -117,7 +119,7 @@ pub fn event(line: &str) -> Option<Event<'_>> {
 }
 
 impl Event<'_> {
-    /// Whether process 1 ran, of which these are the threads that are there now: see [`threads_of_init`].
+    /// Whether process 1 ran, given its current threads: see [`threads_of_init`].
     pub fn is_unobserved(&self, init: &HashSet<u32>) -> bool {
         self.process == Some(1) || init.contains(&self.thread)
     }
@@ -125,9 +127,9 @@ impl Event<'_> {
 
 /// The threads of process 1.
 ///
-/// There are kernels that run no BPF program while process 1 runs, nor in interrupts that it takes: in virtual
-/// machines whose supervisor is that process. The kernel does not count what a program misses so. What happened
-/// there no tool can know of, and a test takes just that out, event by event, as the tracer tells them.
+/// Some kernels run no BPF program while process 1 runs, nor in interrupts that arrive during it:
+/// in virtual machines whose supervisor is that process. The kernel does not count these misses. No
+/// tool can see such events, so a test subtracts exactly them, event by event, from the trace.
 pub fn threads_of_init() -> HashSet<u32> {
     let listed = fs::read_dir("/proc/1/task").expect("process 1").flatten();
     listed.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()

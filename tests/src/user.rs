@@ -1,4 +1,4 @@
-//! Another user than root, with few capabilities or none.
+//! A user other than root, with few capabilities or none.
 
 use std::process::Command;
 
@@ -6,10 +6,11 @@ use tempfile::TempDir;
 
 use crate::programs::{TOOLS, built};
 
-/// His number, which is nobody's.
+/// Its user id, which no account has.
 const ID: &str = "65534";
 
-/// The programs, where other users reach them: the directories above the build's may be closed to them.
+/// Copies of the programs that other users can reach: the directories above the build may be closed
+/// to them.
 pub struct Programs(TempDir);
 
 impl Programs {
@@ -24,12 +25,12 @@ impl Programs {
         Self(dir)
     }
 
-    /// Where they are.
+    /// Their directory.
     pub fn folder(&self) -> &str {
         self.0.path().to_str().expect("UTF-8")
     }
 
-    /// A command by which he runs one of them with these capabilities, and none other within reach.
+    /// A command that runs one of them as this user, with exactly these capabilities.
     pub fn run<S: AsRef<str>>(&self, capabilities: &[S], tool: &str) -> Command {
         let mut command = Command::new("setpriv");
         let only: String = capabilities.iter().map(|name| format!(",+{}", short(name.as_ref()))).collect();
@@ -51,7 +52,7 @@ impl Default for Programs {
     }
 }
 
-/// As setpriv writes it: CAP_BPF is bpf.
+/// As setpriv names it: CAP_BPF is bpf.
 fn short(capability: &str) -> String {
     capability.trim_start_matches("CAP_").to_lowercase()
 }

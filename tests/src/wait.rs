@@ -1,50 +1,51 @@
-//! Waiting, in one place: what for, how long at most, and what to say when that is over.
+//! Waiting in one place: the reason, the time-out, and the message when it expires.
 //!
-//! Each time-out is for machines under load, where it may take a hundred times as long as it should; who waits asks again
-//! and again, so that a long time-out costs nothing where all is well.
+//! Each time-out allows for machines under load, where an operation may take a hundred times as
+//! long. The waiter polls, so that a long time-out costs nothing where all is well.
 
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use crate::kernel;
 
-/// Between two questions: from so long for what comes at once, to so long for what does not.
+/// The pause between two polls: the shortest at the beginning, the longest later.
 const PAUSES: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(20)];
 
-/// What is waited for.
+/// The reason for a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum For {
-    /// A tool to attach: its programs pass the verifier, and each link takes a grace period.
+    /// A tool attaches: its programs pass the verifier, and each link takes a grace period.
     Attach,
-    /// A tool to give up its rights and to say how it attached, which it does next.
+    /// A tool drops its capabilities and then prints how it attached.
     Ready,
-    /// A record that tells of what was done.
+    /// A record that covers the work.
     Record,
-    /// The end of an interval, of some seconds at most.
+    /// An interval ends; it lasts some seconds at most.
     Interval,
-    /// A tool's end: each link that goes takes a grace period.
+    /// A tool exits: each removed link takes a grace period.
     End,
-    /// What was held to be freed: programs and maps, processes, cgroups, disks; after a grace period, by a kernel thread.
+    /// Objects are freed after a grace period by a kernel thread: programs, maps, processes,
+    /// cgroups, disks.
     Freed,
-    /// A workload's word: of ten thousand processes in a guest, some minutes.
+    /// A workload prints a line. With ten thousand processes in a guest this takes some minutes.
     Word,
-    /// A workload's end.
+    /// A workload exits.
     WorkloadEnd,
-    /// A process to stop, to sleep, or to be under way.
+    /// A process stops, sleeps or starts.
     State,
-    /// A device or directory that the kernel is to make.
+    /// The kernel creates a device or directory.
     Device,
-    /// A server's answer, or that it has the right one: it asks others by itself, each half second.
+    /// A server answers, or has the right value: it polls others itself every half second.
     Answer,
-    /// A disk or a writer that has nothing to do for a while.
+    /// A disk or a writer becomes idle.
     Quiet,
 }
 
 impl For {
-    /// How long it may take at the most.
+    /// The time-out.
     pub fn at_most(self) -> Duration {
         Duration::from_secs(match self {
-            // In a guest that has a tenth of a processor, an attach of all hooks was seen to take 20 s.
+            // In a guest with a tenth of a processor, attaching all hooks took up to 20 s.
             Self::Attach | Self::End => 120,
             Self::Ready | Self::State | Self::Device => 60,
             Self::Record | Self::Interval | Self::Freed | Self::Answer | Self::Quiet => 90,
@@ -70,12 +71,12 @@ impl For {
     }
 }
 
-/// Asks again and again until there is an answer. Fails when the time is over, and says what was waited for.
+/// Polls until there is an answer. Fails after the time-out and names what was waited for.
 pub fn until<T>(reason: For, what: impl Display, ask: impl FnMut() -> Option<T>) -> T {
     until_or(reason, what, ask, String::new)
 }
 
-/// The same; on failure also says what came so far.
+/// The same; the failure message includes what was received so far.
 pub fn until_or<T>(
     reason: For,
     what: impl Display,
@@ -88,14 +89,14 @@ pub fn until_or<T>(
     give_up(reason, what, &so_far())
 }
 
-/// Fails: the time is over.
+/// Fails with a time-out.
 pub fn give_up(reason: For, what: impl Display, so_far: &str) -> ! {
-    let came = if so_far.is_empty() { String::new() } else { format!("; so far: {so_far}") };
+    let received = if so_far.is_empty() { String::new() } else { format!("; so far: {so_far}") };
     let (name, seconds) = (reason.name(), reason.at_most().as_secs());
-    panic!("gave up waiting for {name} after {seconds} s: {what}{came}; {}", kernel::name());
+    panic!("gave up waiting for {name} after {seconds} s: {what}{received}; {}", kernel::name());
 }
 
-/// Asks again and again until there is an answer; none when the time is over.
+/// Polls until there is an answer; `None` after the time-out.
 pub fn within<T>(time: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     let end = Instant::now() + time;
     let [mut pause, longest] = PAUSES;
@@ -109,7 +110,7 @@ pub fn within<T>(time: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T
     }
 }
 
-/// Waits until an answer has been the same for so long; what it is.
+/// Waits until the answer has been the same for this long; returns it.
 pub fn until_still<T: PartialEq>(what: impl Display, time: Duration, mut ask: impl FnMut() -> T) -> T {
     let (mut last, mut since) = (ask(), Instant::now());
     until(For::Quiet, what, || {
@@ -122,13 +123,13 @@ pub fn until_still<T: PartialEq>(what: impl Display, time: Duration, mut ask: im
     last
 }
 
-/// Waits for a moment of the clock, in milliseconds since 1970: one by which others keep their time.
+/// Waits for a time of the clock, in milliseconds since 1970, as other processes use it.
 pub fn until_moment(ms: i64) {
     let left = ms - jiff::Timestamp::now().as_millisecond();
     std::thread::sleep(Duration::from_millis(left.max(0).unsigned_abs()));
 }
 
-/// For what goes away by itself and a test that fails already must not fail for again: asks for two seconds.
+/// For clean-up that must not fail a test that has already failed: polls for two seconds.
 pub fn clean_up(mut ask: impl FnMut() -> bool) {
     let _ = within(Duration::from_secs(2), || ask().then_some(()));
 }

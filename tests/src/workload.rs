@@ -10,13 +10,13 @@ use serde_json::Value;
 use crate::wait::{For, give_up, until};
 use crate::{programs, records};
 
-/// A workload that runs; see `src/bin/workload`.
+/// A running workload; see `src/bin/workload`.
 pub struct Workload {
     child: Child,
     input: Option<ChildStdin>,
-    /// What it says, line by line.
+    /// Its stdout, line by line.
     lines: Receiver<String>,
-    /// Its arguments, for what a failure tells.
+    /// Its arguments, for failure messages.
     args: String,
 }
 
@@ -28,15 +28,15 @@ impl Workload {
         let mut child = child.expect("the workload starts");
         let input = child.stdin.take();
         let output = BufReader::new(child.stdout.take().expect("piped"));
-        let (said, lines) = channel();
+        let (sender, lines) = channel();
         std::thread::spawn(move || {
-            // Nobody listens any more where the test has failed.
-            output.lines().map_while(Result::ok).all(|line| said.send(line).is_ok())
+            // The receiver is gone if the test has failed.
+            output.lines().map_while(Result::ok).all(|line| sender.send(line).is_ok())
         });
         Self { child, input, lines, args: args.join(" ") }
     }
 
-    /// Runs one to its end; the records that it printed.
+    /// Runs one to its end; returns the records that it printed.
     pub fn run(args: &[&str]) -> Vec<Value> {
         Self::start(args).finish()
     }
@@ -51,13 +51,13 @@ impl Workload {
         self.child.id().to_string()
     }
 
-    /// Waits until it says that it is `ready` or has `held`.
+    /// Waits until it prints `ready` or `held`.
     pub fn until_says(&mut self, word: &str) {
-        let said = self.line().unwrap_or_else(|| panic!("workload {}: it ended without {word:?}", self.args));
-        assert_eq!(said.trim(), word, "workload {}", self.args);
+        let line = self.line().unwrap_or_else(|| panic!("workload {}: it ended without {word:?}", self.args));
+        assert_eq!(line.trim(), word, "workload {}", self.args);
     }
 
-    /// The next line; none where it has closed its output.
+    /// The next line; `None` after it closed its stdout.
     fn line(&self) -> Option<String> {
         use std::sync::mpsc::RecvTimeoutError::{Disconnected, Timeout};
         match self.lines.recv_timeout(For::Word.at_most()) {
@@ -67,13 +67,13 @@ impl Workload {
         }
     }
 
-    /// Lets it go on from where it waits.
+    /// Continues it from where it waits.
     pub fn go_on(&mut self) {
         let input = self.input.as_mut().expect("its stdin is open");
         input.write_all(b"\n").expect("the workload reads");
     }
 
-    /// Waits for its end, whatever it is.
+    /// Waits for its end; any status is allowed.
     fn ended(&mut self) -> ExitStatus {
         let Self { child, args, .. } = self;
         until(For::WorkloadEnd, args, || child.try_wait().expect("the workload can be waited for"))
@@ -85,7 +85,7 @@ impl Workload {
         assert_eq!(status.signal(), Some(libc::SIGKILL), "workload {}: {status}", self.args);
     }
 
-    /// Waits for its end: whether it was a good one, or it was killed.
+    /// Waits for its end; true if it succeeded, false if it was killed.
     pub fn survives(mut self) -> bool {
         let status = self.ended();
         let known = status.success() || status.signal() == Some(libc::SIGKILL);
@@ -93,13 +93,14 @@ impl Workload {
         status.success()
     }
 
-    /// Lets it go on and waits for its end, which must be a good one; the records that it printed.
+    /// Continues it and waits for its end, which must be successful; returns the records that it
+    /// printed.
     pub fn finish(mut self) -> Vec<Value> {
         self.input = None;
-        let said: Vec<String> = std::iter::from_fn(|| self.line()).collect();
+        let lines: Vec<String> = std::iter::from_fn(|| self.line()).collect();
         let status = self.ended();
         assert!(status.success(), "workload {}: {status}", self.args);
-        let told: Vec<&str> = said.iter().map(String::as_str).filter(|line| line.starts_with('{')).collect();
-        records::parse(&told.join("\n"))
+        let json: Vec<&str> = lines.iter().map(String::as_str).filter(|line| line.starts_with('{')).collect();
+        records::parse(&json.join("\n"))
     }
 }

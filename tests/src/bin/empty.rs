@@ -1,6 +1,7 @@
-//! Attaches programs that do nothing, for scripts/bench, and holds them until it is killed: `empty KIND`, one of
-//! fentry, fexit, kretprobe, tracepoint, tp_btf, walkfentry and walkkprobe; see `bpf/empty.bpf.c`.
-#![allow(clippy::expect_used, reason = "whatever fails here ends the program, and says why")]
+//! Attaches empty programs for scripts/bench and keeps them attached until it is killed: `empty
+//! KIND`, one of fentry, fexit, kretprobe, tracepoint, tp_btf, walkfentry and walkkprobe; see
+//! `bpf/empty.bpf.c`.
+#![allow(clippy::expect_used, reason = "a failure here ends the program with its message")]
 
 use std::mem::MaybeUninit;
 

@@ -1,6 +1,6 @@
 //! Known work on files: `filework DIRECTORY` prepares a directory of its own there and stops itself, to be put in a
 //! cgroup and continued (SIGCONT). Then it does what `EXPECTED` in `tests/tests/e2e/vfsstat.rs` says, and nothing else.
-#![allow(clippy::expect_used, reason = "whatever fails here fails the test that called it, and says why")]
+#![allow(clippy::expect_used, reason = "a failure here fails the calling test with its message")]
 
 use std::ffi::CString;
 use std::io::{IoSlice, IoSliceMut};
@@ -42,7 +42,7 @@ fn main() {
     let nowhere = path("nowhere/at-all".to_string());
     let (mut page, small) = (vec![0u8; 4096], vec![1u8; 512]);
     let file = open(&data, OFlags::RDWR).expect("the file");
-    // Somebody else puts us in the cgroup: our own write there would be the first that counts.
+    // The test moves the process into the cgroup, so that joining is not part of the counted work.
     kill_process(getpid(), Signal::STOP).expect("a stop");
 
     for _ in 0..READS {
@@ -84,7 +84,7 @@ fn main() {
     for _ in 0..FAILING_DIRECTORIES {
         rustix::fs::mkdir(&nowhere, Mode::RWXU).expect_err("no parent");
     }
-    // One by each of the two calls that can.
+    // One by each of the two calls that support it.
     for (index, name) in directories.iter().enumerate() {
         match index % 2 {
             0 => rustix::fs::rmdir(name).expect("an empty directory"),

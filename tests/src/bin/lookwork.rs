@@ -1,7 +1,7 @@
-//! Known look-ups of names: `lookwork DIRECTORY` prepares a directory of its own there, and then does part after part of
-//! what `tests/tests/e2e/dcstat.rs` knows the numbers of, and nothing else. Before each part it stops itself, to be put in a
-//! cgroup and continued (SIGCONT).
-#![allow(clippy::expect_used, reason = "whatever fails here fails the test that called it, and says why")]
+//! Known lookups of names: `lookwork DIRECTORY` prepares a directory of its own there, and then
+//! does the parts of `tests/tests/e2e/dcstat.rs` one after the other, and nothing else. Before each
+//! part it stops itself, to be put in a cgroup and continued (SIGCONT).
+#![allow(clippy::expect_used, reason = "a failure here fails the calling test with its message")]
 
 use std::ffi::CString;
 use std::mem::MaybeUninit;
@@ -168,7 +168,7 @@ const PARTS: [Part; 27] = [
             rustix::fs::mkdir(&bad, Mode::RWXU).expect_err("no parent");
         });
     },
-    // Some file systems look names up as they list them: nobody asked for these by a path.
+    // Some file systems look up names as they list them: no path names these.
     |names| {
         repeat(17, || {
             rustix::fs::seek(&names.listed, SeekFrom::Start(0)).expect("the beginning");

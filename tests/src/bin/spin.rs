@@ -1,7 +1,8 @@
-//! Soft interrupts that last, and timer interrupts within them: `spin CPU MILLISECONDS PACKET_NS TIMER_NS` sends packets
-//! to itself on that processor for so long, each of which takes PACKET_NS, and a timer that interrupts it TIMER_NS; see
-//! `bpf/spin.bpf.c`. Says `ready` and waits for a line on stdin before; then a JSON object that says what came of it.
-#![allow(clippy::expect_used, reason = "whatever fails here ends the program, and says why")]
+//! Soft interrupts that last, and timer interrupts within them: `spin CPU MILLISECONDS PACKET_NS
+//! TIMER_NS` sends packets to itself on that processor for so long, each of which takes PACKET_NS,
+//! and a timer that interrupts it TIMER_NS; see `bpf/spin.bpf.c`. It first prints `ready` and waits
+//! for a line on stdin; at the end it prints the result as a JSON object.
+#![allow(clippy::expect_used, reason = "a failure here ends the program with its message")]
 
 use std::mem::MaybeUninit;
 use std::net::UdpSocket;
@@ -21,7 +22,7 @@ fn main() {
     let mut set = CpuSet::new();
     set.set(cpu as usize);
     sched_setaffinity(None, &set).expect("a processor that is there");
-    // Nobody else's work shall come between, as far as the kernel allows it.
+    // Other work must not come between, as far as the kernel allows it.
     let priority = libc::sched_param { sched_priority: 1 };
     // SAFETY: the parameter outlives the call.
     let set = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const priority) };
@@ -45,13 +46,13 @@ fn main() {
         socket.send_to(b"x", to).expect("sent");
         socket.recv(&mut [0; 8]).expect("received");
     }
-    let told = skel.maps.bss_data.as_deref().expect("variables");
+    let counted = skel.maps.bss_data.as_deref().expect("variables");
     println!(
         "{{\"packets\":{},\"packets_ns\":{},\"timers\":{},\"timers_ns\":{},\"wall_ns\":{}}}",
-        told.packets,
-        told.packets_ns,
-        told.timers,
-        told.timers_ns,
+        counted.packets,
+        counted.packets_ns,
+        counted.timers,
+        counted.timers_ns,
         start.elapsed().as_nanos()
     );
 }

@@ -1,4 +1,4 @@
-//! biolat agrees with the kernel's own account of each disk, to the request.
+//! biolat agrees with the kernel's counters of each disk, request by request.
 #![allow(clippy::expect_used, reason = "tests")]
 
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ fn a_loop_devices_reads_and_writes() {
         &["--ioengine=psync", "--numjobs=4", "--bs=16k", "--number_ios=503"],
         &["--ioengine=libaio", "--iodepth=16", "--bssplit=512/20:4k/40:64k/40", "--number_ios=1009"],
         &["--ioengine=io_uring", "--iodepth=16", "--bs=8k", "--number_ios=1013"],
-        // More than a request can hold: the kernel splits, and counts the parts.
+        // Larger than a request: the kernel splits it and counts the parts.
         &["--ioengine=psync", "--bs=8m", "--number_ios=11"],
     ];
     let mut watched = Watched::start(&disk.name);
@@ -62,9 +62,9 @@ fn a_known_number_of_direct_reads_and_writes() {
     let disk = Disk::over_file(16);
     let work = ["io", "--file", &disk.path(), "--reads", "1511", "--writes", "1009", "--bytes", "4096"];
     let mut watched = Watched::start(&disk.name);
-    let (_, DiskPart { diskstats, told, .. }) = watched.without_losses(|| Workload::run(&work));
-    assert_eq!((told.reads, told.writes), ([1_511, 1_511 * 4_096], [1_009, 1_009 * 4_096]));
-    assert_eq!(told, diskstats);
+    let (_, DiskPart { diskstats, reported, .. }) = watched.without_losses(|| Workload::run(&work));
+    assert_eq!((reported.reads, reported.writes), ([1_511, 1_511 * 4_096], [1_009, 1_009 * 4_096]));
+    assert_eq!(reported, diskstats);
     watched.end();
 }
 
@@ -77,19 +77,20 @@ fn flushes_and_discards() {
     let disk = Disk::over_file(64);
     let options = ["--rw=randwrite", "--ioengine=psync", "--bs=4k", "--number_ios=257", "--fsync=1"];
     let mut watched = Watched::start(&disk.name);
-    let (job, DiskPart { diskstats, told, .. }) = watched.without_losses(|| fio::run(&disk.path(), &options));
-    assert_eq!(told.writes, [257, 257 * 4_096]);
-    // One after the other, so the kernel has none to join: each empty flush is a flush of the device, and in the
-    // kernel's account an empty write as well.
-    assert_eq!(told.flushes, diskstats.flushes);
-    assert_eq!(Some(told.flushes), job["sync"]["total_ios"].as_u64());
-    assert_eq!([told.writes[0] + told.flushes, told.writes[1]], diskstats.writes);
+    let (job, DiskPart { diskstats, reported, .. }) =
+        watched.without_losses(|| fio::run(&disk.path(), &options));
+    assert_eq!(reported.writes, [257, 257 * 4_096]);
+    // One after the other, so that the kernel merges none: each empty flush is a flush of the
+    // device, and diskstats also counts it as an empty write.
+    assert_eq!(reported.flushes, diskstats.flushes);
+    assert_eq!(Some(reported.flushes), job["sync"]["total_ios"].as_u64());
+    assert_eq!([reported.writes[0] + reported.flushes, reported.writes[1]], diskstats.writes);
 
-    let (_, DiskPart { diskstats, told, .. }) = watched.without_losses(|| {
+    let (_, DiskPart { diskstats, reported, .. }) = watched.without_losses(|| {
         programs::succeed("blkdiscard", &["--length", "48M", "--step", "1M", &disk.path()])
     });
-    assert_eq!(told.discards, diskstats.discards);
-    assert_eq!(told.discards, [48, 48 << 20]);
+    assert_eq!(reported.discards, diskstats.discards);
+    assert_eq!(reported.discards, [48, 48 << 20]);
     watched.end();
 }
 
@@ -101,19 +102,20 @@ fn the_real_disk() {
     let _machine = lock::machine();
     let file = NamedTempFile::new_in(programs::scratch()).expect("a scratch file");
     let path = file.path().to_str().expect("UTF-8").to_string();
-    // Laid out beforehand, so that the run itself allocates nothing.
+    // Allocated beforehand, so that the run itself allocates no blocks.
     programs::succeed(
         "dd",
         &["if=/dev/zero", &format!("of={path}"), "bs=1M", "count=64", "conv=fsync", "status=none"],
     );
     let disk = below(&programs::scratch());
-    // Many, and deep: completions then interrupt all that the kernel does, the tool's own programs too.
+    // Many, with a deep queue: completions then interrupt the kernel anywhere, including in the
+    // tool's own programs.
     let options = ["--ioengine=libaio", "--iodepth=64", "--bssplit=4k/90:64k/10", "--number_ios=5003"];
     let flushes = EmptyFlushes::start(&disk);
     let mut watched = Watched::start(&disk);
     let job = fio::run(&path, &[&MIXED[..], &options].concat());
     let mut measured = watched.part();
-    // In the kernel's account a write each.
+    // diskstats counts each as a write.
     measured.diskstats.writes[0] -= flushes.end(&measured.span);
     measured.agrees("fio's requests and all others of the disk");
     for (op, done) in [("read", measured.diskstats.reads), ("write", measured.diskstats.writes)] {
@@ -135,18 +137,17 @@ fn a_disk_made_of_bios() {
         ["--rw=randread", "--ioengine=libaio", "--bs=4k", "--number_ios=1511"],
         ["--rw=randrw", "--ioengine=psync", "--bs=64k", "--number_ios=503"],
     ] {
-        let (job, DiskPart { diskstats, told, records, .. }) =
+        let (job, DiskPart { diskstats, reported, records, .. }) =
             watched.without_losses(|| fio::run(&disk.path(), &options));
-        assert_eq!((told.reads, told.writes), (diskstats.reads, diskstats.writes), "{options:?}");
+        assert_eq!((reported.reads, reported.writes), (diskstats.reads, diskstats.writes), "{options:?}");
         let asked = ["read", "write"].map(|op| fio::done(&job, op));
-        assert_eq!([told.reads, told.writes], asked, "{options:?}");
+        assert_eq!([reported.reads, reported.writes], asked, "{options:?}");
         assert_eq!(sum(of_disk(&records, &disk.name, "read"), "queue_count"), 0, "it has no queue");
     }
     watched.end();
 }
 
-/// A process that reads is counted, one that reads the same disk beside it is not: by a cgroup, and by the process.
-/// The other disks that have requests.
+/// The other disks with requests.
 fn others(disk: &str) -> Vec<String> {
     let all = std::fs::read_dir("/sys/block").expect("the disks").flatten();
     let names = all.filter_map(|entry| entry.file_name().into_string().ok());
@@ -160,7 +161,7 @@ fn only_what_is_asked_for() {
     }
     let _machine = lock::machine();
     let disk = Disk::over_file(16);
-    // With a scheduler the kernel issues many requests from threads of its own.
+    // With a scheduler, kernel threads issue many requests.
     disk.set("scheduler", "mq-deadline");
     let cgroup = Cgroup::new();
     let start = |reads: &str, writes: &str, more: &[&str]| {
@@ -171,7 +172,7 @@ fn only_what_is_asked_for() {
         workload
     };
     let mut asked_for = start("1009", "503", &["--cgroup", cgroup.path()]);
-    // Elsewhere on the disk: the collector tells requests apart by their sector.
+    // Elsewhere on the disk: the collector identifies requests by their sector.
     let mut other = start("1013", "509", &["--from", "8388608"]);
     let collector = Collector::start(&disk.name);
     let others: Vec<(String, Collector)> =
@@ -183,7 +184,7 @@ fn only_what_is_asked_for() {
     other.go_on();
     asked_for.until_says("held");
     other.until_says("held");
-    let told = tools.map(|(filter, tool)| (filter, tool.interrupt().records));
+    let reported = tools.map(|(filter, tool)| (filter, tool.interrupt().records));
     let requests = collector.end();
     let id = asked_for.id();
     let elsewhere: BTreeMap<String, u64> = others
@@ -192,15 +193,19 @@ fn only_what_is_asked_for() {
             (name, collector.end().iter().filter(|request| request.is_made_by(id)).count() as u64)
         })
         .collect();
-    for (filter, records) in told {
+    for (filter, records) in reported {
         let made = requests.iter().filter(|request| request.is_made_by(id));
-        let told = DiskStats::of_records(&records, &disk.name).with_unobserved(made);
+        let reported = DiskStats::of_records(&records, &disk.name).with_unobserved(made);
         let comparison = Comparison::of("biolat", &[]).part(filter.join(" ")).lost(sum(&records, "lost"));
-        let comparison = comparison.field("reads", told.reads[0], 1_009).field("writes", told.writes[0], 503);
+        let comparison =
+            comparison.field("reads", reported.reads[0], 1_009).field("writes", reported.writes[0], 503);
         comparison.equal_minus_lost();
-        assert_eq!([told.reads[1], told.writes[1]], [told.reads[0] * 8_192, told.writes[0] * 8_192]);
-        // The disk below is asked by the loop device's kernel threads; by the process itself only where its own program or
-        // libraries were not in memory any more.
+        assert_eq!(
+            [reported.reads[1], reported.writes[1]],
+            [reported.reads[0] * 8_192, reported.writes[0] * 8_192]
+        );
+        // The loop device's kernel threads issue the requests to the backing disk. The process
+        // itself does so only if its own program or libraries were no longer in memory.
         for record in records.iter().filter(|record| record["disk"] != disk.name.as_str()) {
             let Some(name) = record["disk"].as_str() else { continue };
             let most = elsewhere.get(name).copied().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! biolat's percentiles against those of the same requests, collected raw and sorted.
+//! biolat's percentiles against those of the same requests, traced and sorted.
 #![allow(clippy::expect_used, reason = "tests")]
 
 use serde_json::Value;
@@ -10,40 +10,42 @@ use tests::records::{count, of_disk, sum};
 use tests::tool::Tool;
 use tests::{can_run, fio, kernel, lock, timing};
 
-/// What the two ends of an interval may be off between two programs: each reads the clock at its own moment on the
-/// same tracepoint, some 100 ns to 1 µs apart, and the tracer tells whole microseconds. Before Linux 6.5 the tracer
-/// tells when a request is asked for, and its own clock is read a little later.
+/// The maximum difference of the two ends of an interval between two programs: each reads the clock
+/// at its own time on the same tracepoint, 100 ns to 1 µs apart, and the tracer has whole
+/// microseconds. Before Linux 6.5 the tracer shows when a request is asked for, and its own clock
+/// is read a little later.
 const CLOCKS_US: f64 = 2.0;
-/// The same in a guest, whose instructions are emulated and take ten times as long.
+/// The same in a guest, whose emulated instructions take ten times as long.
 const EMULATED_CLOCKS_US: f64 = 10.0;
-/// And its processors stop now and then, wherever they are, for as long as the machine below has other work: between
-/// the two clocks as well. Of so many requests the one program's time may be quite another than the other's.
+/// A guest's processors stop now and then while the host runs other work, also between the two
+/// clock readings. For this share of requests the times of the two programs may be unrelated.
 const STOPPED: f64 = 0.01;
-/// For so long in all, in microseconds: what a sum may differ by. A guest with a quarter of a processor stands still for 15
-/// of the 20 s that a test takes; of the 5 s that it runs, 75 ms lie between the two clocks of 5 000 requests, 15 us each:
-/// 225 ms of standing still.
+/// The total of such stops, in microseconds, by which a sum may differ. A guest with a quarter of a
+/// processor is stopped for 15 of the 20 s that a test takes. Of the 5 s that it runs, 75 ms are
+/// between the two clock readings of 5 000 requests, 15 us each: 225 ms of stops.
 const STOOD_STILL_US: f64 = 250_000.0;
-/// Latencies far above that: else the bound would be the clock's.
+/// Latencies far above that: otherwise the tolerance would be that of the clock.
 const LEAST_P50_US: f64 = 50.0;
 
-/// What is wrong with a record's fields with the prefix, beside the exact values, in microseconds.
+/// The errors in a record's fields with this prefix, compared with the exact values, in
+/// microseconds.
 fn off(record: &Value, prefix: &str, mut exact: Vec<f64>, lost: u64) -> Vec<String> {
     exact.sort_by(f64::total_cmp);
     let field = format!("{prefix}count");
-    let told = count(record, &field);
+    let reported = count(record, &field);
     let comparison = Comparison::of("biolat", &[]).part(&record["op"]).lost(lost);
-    comparison.field(field, told, exact.len() as u64).equal_minus_lost();
+    comparison.field(field, reported, exact.len() as u64).equal_minus_lost();
     let mean = exact.iter().sum::<f64>() / exact.len() as f64;
     let (clocks, stopped) = match kernel::of_guest() {
         Some(_) => (EMULATED_CLOCKS_US, STOPPED),
         None => (CLOCKS_US, 0.0),
     };
-    let stopped = stopped + (exact.len() as u64 - told) as f64 / exact.len() as f64;
+    let stopped = stopped + (exact.len() as u64 - reported) as f64 / exact.len() as f64;
     let mut wrong = Vec::new();
     let mut compare = |field: &str, least: f64, most: f64| {
-        let told = number(record, &format!("{prefix}{field}"));
-        if !(least - clocks..=most + clocks).contains(&told) {
-            wrong.push(format!("{prefix}{field}: {told} for {least} to {most}"));
+        let reported = number(record, &format!("{prefix}{field}"));
+        if !(least - clocks..=most + clocks).contains(&reported) {
+            wrong.push(format!("{prefix}{field}: reported {reported}, expected {least} to {most}"));
         }
     };
     for (field, at) in FIELDS {
@@ -54,7 +56,7 @@ fn off(record: &Value, prefix: &str, mut exact: Vec<f64>, lost: u64) -> Vec<Stri
         };
         compare(field, least, most);
     }
-    // The sum is exact: only the clocks differ.
+    // The sum is exact: only the clock readings differ.
     let still = if stopped > 0.0 { STOOD_STILL_US / exact.len() as f64 } else { 0.0 };
     compare("mean_us", mean - still, mean + still);
     let p50 = quantile(&exact, 0.5);
@@ -73,17 +75,18 @@ fn percentiles_are_those_of_the_sorted_latencies() {
     timing::agrees(percentiles_off);
 }
 
-/// What is told wrong of times, beside those of each request.
+/// The errors in reported times, compared with those of each request.
 fn percentiles_off() -> Vec<String> {
     let disk = Disk::slow();
-    // More requests under way than the driver takes, so that they wait in the queue. Chosen anew, a scheduler has room
-    // for twice as many as the driver, which older kernels do not give later.
+    // More requests in flight than the driver takes, so that they wait in the queue. A newly
+    // selected scheduler has room for twice as many as the driver, which older kernels do not
+    // change later.
     disk.set("scheduler", "none");
     disk.set("scheduler", "mq-deadline");
     if kernel::of_guest().is_none() {
         disk.set("nr_requests", "256");
     }
-    // The collector tells requests apart by the sector that they begin with, which a merge would change.
+    // The collector identifies requests by their first sector, which a merge would change.
     disk.set("nomerges", "2");
     let collector = Collector::start(&disk.name);
     let tool = Tool::start("biolat", &["3600"]);
@@ -100,7 +103,7 @@ fn percentiles_off() -> Vec<String> {
     );
     let records = tool.interrupt().records;
     let requests = collector.end();
-    // The first record of an interval tells of all.
+    // The first record of an interval has `lost` for all.
     let lost = sum(&records, "lost");
     let mut wrong = Vec::new();
     for op in ["read", "write"] {
@@ -108,7 +111,8 @@ fn percentiles_off() -> Vec<String> {
         let [record] = found[..] else { panic!("not one record of {op}: {found:?}") };
         let of: Vec<&Request> = requests.iter().filter(|request| request.op == op).collect();
         let shown: Vec<&Request> = of.iter().copied().filter(|request| !request.unobserved).collect();
-        // A kernel that runs no programs for some requests runs none for any of these: see tests::tracer.
+        // A kernel that runs no programs for some requests runs none for any of these: see
+        // tests::tracer.
         let of = if count(record, "count") == shown.len() as u64 { shown } else { of };
         let made = |request: &Request| request.made.expect("each was made").0;
         wrong.extend(off(record, "", of.iter().map(|r| (r.completed - r.issued) as f64).collect(), lost));

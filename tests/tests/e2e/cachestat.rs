@@ -1,6 +1,6 @@
-//! cachestat against work whose numbers are known (`tests/src/bin/workload/cache.rs`): by every kind of hook, on file
-//! systems with and without large folios, and on an overlay. What mincore(2), the page table and the kernel's own account
-//! of the task tell is what cachestat must tell.
+//! cachestat against known work (`tests/src/bin/workload/cache.rs`): with every kind of hook, on
+//! file systems with and without large folios, and on an overlay. The reference is mincore(2), the
+//! page table and the kernel's I/O accounting of the task.
 #![allow(clippy::expect_used, reason = "tests")]
 
 use std::path::Path;
@@ -20,10 +20,10 @@ use tests::{can_run, lock};
 
 /// The file's pages: a prime number.
 const PAGES: u64 = 1_031;
-/// Those of a file that is written.
+/// The pages of a file that is written.
 const WRITTEN: u64 = 1_033;
 
-/// What is in the cache before a step.
+/// The cached pages before a step.
 #[derive(Clone, Copy, PartialEq)]
 enum Before {
     Nothing,
@@ -32,7 +32,7 @@ enum Before {
     Half,
 }
 
-/// What a step does.
+/// The operations of a step.
 #[derive(Clone, Copy, PartialEq)]
 enum By {
     Reads,
@@ -75,7 +75,7 @@ const STEPS: [(&str, Before, By); 26] = [
     ("patch --count 101 --bytes 512", Nothing, By::Patches),
 ];
 
-/// In this order told and expected.
+/// Fields in the order of reported and expected values.
 const FIELDS: [&str; 7] =
     ["reads", "read_misses", "faults", "fault_misses", "readahead", "write_adds", "dirtied"];
 
@@ -86,20 +86,21 @@ struct Bench {
     rungs: Rungs,
 }
 
-/// How reads and page faults are seen.
+/// The rungs of reads and page faults.
 struct Rungs {
     reads: String,
     faults: String,
 }
 
 impl Rungs {
-    /// As a tool says with `-v`.
+    /// Reads them from a tool's `-v` output.
     fn of(tool: &Tool) -> Self {
         let [reads, faults] = ["reads", "faults"].map(|hook| tool.rung(hook));
         Self { reads, faults }
     }
 
-    /// Whether they are what this kind of hook gives: the other hooks are the same by each kind.
+    /// Whether these rungs are those of this kind of hook: the other hooks are the same for each
+    /// kind.
     fn are_those_of(&self, kind: &str) -> bool {
         [&self.reads, &self.faults].iter().all(|rung| rung.split_once(':').is_some_and(|(of, _)| of == kind))
     }
@@ -120,13 +121,13 @@ impl Bench {
         Self { cgroup, tool, rungs }
     }
 
-    /// A step; what the workload said, and the records of it.
+    /// Runs a step; returns the workload's line and the records.
     fn step(&self, file: &str, step: &str) -> (Value, Vec<Value>) {
         let from = self.tool.seen(<[Value]>::len);
-        let said = work(file, step, Some(self.cgroup.path()));
+        let measured = work(file, step, Some(self.cgroup.path()));
         if step.starts_with("readahead") {
-            // Nobody claims these pages, for which the tool waits.
-            let fetched = count(&said, "fetched");
+            // No read claims these pages, for which the tool waits.
+            let fetched = count(&measured, "fetched");
             self.tool.until("what was read ahead", |records| {
                 sum(&records[from..], "readahead") + sum(&records[from..], "lost") >= fetched
             });
@@ -134,11 +135,11 @@ impl Bench {
         let end = self.tool.until_interval_after(Timestamp::now());
         let records = self.tool.seen(|records| records[from..end].to_vec());
         records.iter().for_each(the_formula_holds);
-        (said, records)
+        (measured, records)
     }
 }
 
-/// What `--help` says of hits, in each record.
+/// The documented formula of hits, in each record.
 fn the_formula_holds(record: &Value) {
     let of = |field| count(record, field);
     let hits =
@@ -167,9 +168,9 @@ fn pages_of_a_call(step: &str) -> u64 {
     bytes.map_or(AROUND, |bytes| bytes.div_ceil(4096))
 }
 
-/// Told as expected: of each field from where to where it may be. Where programs can be preempted (Debian from Linux 6.18
-/// on), a run of a program that was left out is in `lost`, and was of some pages: what can be missing then is bounded for
-/// each field by what one run counts, and nothing is too many but what was told of another field instead.
+/// Asserts that each field is in its range. Where programs can be preempted (Debian from Linux 6.18
+/// on), a skipped run of a program is in `lost` and was for some pages: each field may lack at most
+/// what one run counts, and may only exceed by what was reported in another field instead.
 fn compare(
     of: impl Fn() -> Comparison,
     faults: &str,
@@ -187,33 +188,35 @@ fn compare(
         all.lost(lost).each_of(each)
     };
     fields(&["reads"], call).equal();
-    // What was mapped is put right by tracepoints and probes when it turns out that a page was missing; fexit knows.
+    // Tracepoints and probes correct the mapped pages when a page turns out to be missing; fexit
+    // knows it.
     match faults.starts_with("fentry:") {
         true => fields(&["faults"], AROUND).equal(),
         false => fields(&["faults"], AROUND).equal_within_lost(),
     }
     fields(&["write_adds", "dirtied"], folio).equal();
-    // Whomever it was for, no more was fetched than there is.
+    // Regardless of the reader, no more was fetched than there is.
     let misses = |of: fn([u64; 2]) -> u64| of(expected[1]) + of(expected[3]);
-    let told = sum(records, "misses");
-    let all = of().between("misses", told, misses(|[least, _]| least), misses(|[_, most]| most));
+    let reported = sum(records, "misses");
+    let all = of().between("misses", reported, misses(|[least, _]| least), misses(|[_, most]| most));
     all.lost(lost).each_of(folio).equal();
-    // The end of a read or fault tells whom all was fetched for that is pending: what it asked for and what was read ahead
-    // of it. Without it, that is missing in one field and told in two others.
+    // The end of a read or fault determines whether pending fetches were asked for or read ahead.
+    // Without it, they are missing in one field and reported in two others.
     let pending = 2 * folio;
     fields(&["read_misses", "fault_misses", "readahead"], 3 * pending).equal_within_lost();
 }
 
-/// Whether the tracepoints of faults tell all that was mapped: not of large folios, nor of a cache with holes.
+/// Whether the tracepoints of faults cover all mapped pages: they do not for large folios, nor for
+/// a cache with holes.
 fn faults_are_exact(faults: &str, kind_of_files: &str, step: &str, before: Before) -> bool {
     let large = kind_of_files == "xfs" || kernel::release() >= (6, 16);
     let scattered = step.starts_with("touch-random") && before == Nothing || before == Half;
     !faults.starts_with("tp_btf") || step.starts_with("private") || !(large || scattered)
 }
 
-/// Whether it is told apart where one fetch ends and the next begins: see the bound of the tracepoints.
-fn ends_of_faults_are_told(faults: &str) -> bool {
-    let bit = std::fs::read("/sys/kernel/btf/vmlinux").expect("the kernel tells its types");
+/// Whether the tool can separate consecutive fetches: see the bound of the tracepoints.
+fn ends_of_faults_are_reported(faults: &str) -> bool {
+    let bit = std::fs::read("/sys/kernel/btf/vmlinux").expect("the kernel has BTF");
     let name = b"\0in_user_fault\0";
     !faults.starts_with("tp_btf") || bit.windows(name.len()).any(|part| part == name)
 }
@@ -228,9 +231,9 @@ fn steps_on(bench: &Bench, kind: &str, kind_of_files: &str, path: &Path) {
             All => "all",
             Half => "half",
         };
-        let (said, records) = bench.step(file, &format!("{step} --before {before_it}"));
-        let what = format!("{step} on {kind_of_files}: {said}");
-        let of = |field| count(&said, field);
+        let (measured, records) = bench.step(file, &format!("{step} --before {before_it}"));
+        let what = format!("{step} on {kind_of_files}: {measured}");
+        let of = |field| count(&measured, field);
         let (asked, fetched, mapped, ahead) =
             (of("asked"), of("fetched"), of("mapped"), of("fetched") - of("absent"));
         assert!((fetched > 0) == (before != All), "the workload proves nothing: {what}");
@@ -239,7 +242,7 @@ fn steps_on(bench: &Bench, kind: &str, kind_of_files: &str, path: &Path) {
             By::Readahead => [0, fetched, 0, 0, fetched, 0, 0],
             By::Faults => [0, 0, mapped, fetched, ahead, 0, 0],
             By::Stores => [0, 0, mapped, fetched, ahead, 0, of("dirtied")],
-            By::Both if ends_of_faults_are_told(&bench.rungs.faults) => {
+            By::Both if ends_of_faults_are_reported(&bench.rungs.faults) => {
                 [1, 1, mapped, fetched - 1, ahead, 0, 0]
             }
             By::Both => [1, 0, mapped, fetched, ahead + 1, 0, 0],
@@ -249,11 +252,12 @@ fn steps_on(bench: &Bench, kind: &str, kind_of_files: &str, path: &Path) {
         if matches!(by, By::Faults | By::Both | By::Stores)
             && !faults_are_exact(&bench.rungs.faults, kind_of_files, step, before)
         {
-            // Some; never more than were looked through for each that was touched.
+            // Some; never more than were scanned for each page that was touched.
             expected[2] = [1, AROUND * mapped];
         }
         if step == "read --bytes 1048576" && before == Half && bench.rungs.reads.starts_with("fentry") {
-            // The bound of many stretches: some that were read ahead are told as asked for.
+            // The documented bound for many ranges: some pages that were read ahead are reported as
+            // asked for.
             expected[4] = [0, ahead];
         }
         compare(
@@ -268,8 +272,8 @@ fn steps_on(bench: &Bench, kind: &str, kind_of_files: &str, path: &Path) {
     let new = new.to_str().expect("UTF-8");
     for bytes in ["4096", "65536", "1048576"] {
         let step = format!("write --pages {WRITTEN} --bytes {bytes}");
-        let (said, records) = bench.step(new, &step);
-        let of = || Comparison::by("cachestat", kind).part(format!("{step} on {kind_of_files}: {said}"));
+        let (measured, records) = bench.step(new, &step);
+        let of = || Comparison::by("cachestat", kind).part(format!("{step} on {kind_of_files}: {measured}"));
         compare(
             of,
             &bench.rungs.faults,
@@ -280,7 +284,7 @@ fn steps_on(bench: &Bench, kind: &str, kind_of_files: &str, path: &Path) {
     }
 }
 
-/// The same on each file system, under one tool.
+/// The same on each file system, with one tool.
 fn counted_on_all(kind: &str) {
     let bench = Bench::new(kind);
     for kind_of_files in ["ext4", "xfs"] {
@@ -290,7 +294,7 @@ fn counted_on_all(kind: &str) {
     bench.tool.interrupt();
 }
 
-/// Counts the work by this kind of hook.
+/// Counts the work with this kind of hook.
 fn counted_by(kind: &str) {
     if !can_run() {
         return;
@@ -321,9 +325,10 @@ fn known_work_is_counted_exactly_by_tracepoints() {
     counted_by("btf");
 }
 
-/// A cold read is all misses, a warm one all hits: in one interval, so that the formula is of all of it; on an overlay, too,
-/// where the file beneath is read, once. Each step is in a cgroup of its own, under one tool that tells them apart. By the
-/// best rungs; what a kind of hook does not give is then counted by them in full.
+/// A cold read has only misses, a warm one only hits: in one interval, so that the formula applies
+/// to all of it; also on an overlay, where the lower file is read once. Each step is in its own
+/// cgroup, with one tool `--by cgroup`. With the best rungs; what a kind of hook does not provide
+/// is then counted by them in full.
 #[test]
 fn known_work_is_counted_exactly_by_the_best_rungs() {
     if !can_run() {
@@ -353,14 +358,14 @@ fn known_work_is_counted_exactly_by_the_best_rungs() {
     }
     let records = tool.interrupt().records;
     assert_eq!(records.len(), steps.len(), "{records:?}");
-    // Of all of them, on the first.
+    // `lost` is of all cgroups, on the first record.
     let lost = sum(&records, "lost");
     for (cgroup, place, step, expected) in &steps {
         let [record] = with(&records, "cgroup", &cgroup::name(cgroup.path()))[..] else {
             panic!("{records:?}")
         };
         the_formula_holds(record);
-        // Large folios: see the bound of the tracepoints.
+        // Large folios: see the documented bound of the tracepoints.
         if *step == "touch" && rungs.faults.starts_with("tp_btf") {
             assert_eq!((&record["hit_ratio"], count(record, "misses")), (&1.0.into(), 0), "{record}");
             continue;
@@ -372,7 +377,7 @@ fn known_work_is_counted_exactly_by_the_best_rungs() {
         };
         field(0).each_of(AROUND).equal();
         field(2).each_of(WINDOW).equal();
-        // What is left out of the misses is told as hits.
+        // Misses that are skipped are reported as hits.
         field(1).each_of(WINDOW).equal_within_lost();
     }
     if !["fentry", "tp_btf"].iter().any(|kind| rungs.are_those_of(kind)) {

@@ -14,8 +14,8 @@ use tests::{can_run, kernel, lock, programs};
 
 const FORKS: u64 = 101;
 
-/// What systemd calls hybrid: v1 in its place, a hierarchy of processes of v1, and v2 below. In a guest; this machine
-/// stays as it is, and may be so.
+/// systemd's hybrid layout: v1 controllers, a v1 hierarchy of processes, and v2 below. Only in a
+/// guest; this machine keeps its layout.
 const HYBRID: &str = "mount -t tmpfs none /sys/fs/cgroup && mkdir /sys/fs/cgroup/systemd /sys/fs/cgroup/unified && \
     mount -t cgroup -o none,name=systemd none /sys/fs/cgroup/systemd && \
     mount -t cgroup2 none /sys/fs/cgroup/unified && ";
@@ -25,7 +25,7 @@ fn forks_in(cgroup: &str) {
 }
 
 #[test]
-fn cgroups_that_come_and_go_are_told_by_their_paths_beside_v1() {
+fn cgroups_that_come_and_go_are_reported_by_their_paths_beside_v1() {
     if !can_run() {
         return;
     }
@@ -38,21 +38,22 @@ fn cgroups_that_come_and_go_are_told_by_their_paths_beside_v1() {
     let tool = Tool::spawn(Command::new("unshare").args(["--mount", "sh", "-c", &script]));
     tool.until("the tool to count", |records| !records.is_empty());
 
-    // In the cgroup itself, and in one that is made only now, goes, and comes again as another.
+    // In the cgroup itself, and in a child that is created now, removed, and created again as
+    // another cgroup.
     forks_in(parent.path());
     let late = parent.child();
     forks_in(late.path());
     let path = cgroup::name(late.path());
-    let told = |records: &[Value], path: &str| sum(with(records, "cgroup", path), "forks");
-    tool.until("its path", |records| told(records, &path) + sum(records, "lost") >= FORKS);
+    let reported = |records: &[Value], path: &str| sum(with(records, "cgroup", path), "forks");
+    tool.until("its path", |records| reported(records, &path) + sum(records, "lost") >= FORKS);
     drop(late);
     let again = format!("{}/{}", parent.path(), path.rsplit_once('/').expect("a path").1);
     std::fs::create_dir(&again).expect("the cgroup again");
     forks_in(&again);
-    tool.until("its path again", |records| told(records, &path) + sum(records, "lost") >= 2 * FORKS);
+    tool.until("its path again", |records| reported(records, &path) + sum(records, "lost") >= 2 * FORKS);
     let records = tool.interrupt().records;
     until(For::Freed, "the cgroup to be empty", || std::fs::remove_dir(&again).ok());
-    let forks = [told(&records, &name), told(&records, &path)];
+    let forks = [reported(&records, &name), reported(&records, &path)];
     let comparison = Comparison::of("proclife", &[]).part("--by cgroup").lost(sum(&records, "lost"));
     let comparison = comparison.field(format!("forks of {name}"), forks[0], FORKS);
     comparison.field(format!("forks of {path}, there twice"), forks[1], 2 * FORKS).equal();

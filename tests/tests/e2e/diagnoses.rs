@@ -1,33 +1,34 @@
-//! What a tool says when the kernel refuses it: one line that names the cause and the remedy, and a status for scripts.
+//! Diagnosis of refusals by the kernel: one line that names the cause and the remedy, and a status
+//! for scripts.
 
 use tests::can_run;
 use tests::kernel::{self, Allows};
 use tests::refusal::{refuses, run};
 
-/// Every tool that asks the kernel for something.
+/// Every tool that loads BPF programs.
 const TOOLS: [&str; 6] =
     ["proclife", "proclife --events", "biolat", "biolat --overhead", "vfsstat", "irqlat"];
 
-/// Behind a seccomp filter that refuses these calls by this error.
+/// With a seccomp filter that refuses these calls with this error.
 fn confined(calls: &str, errno: &str, line: &str) -> String {
     format!("$BIN/workload confine --deny {calls} --errno {errno} -- $BIN/{line}")
 }
 
-/// In a mount namespace of its own, where this was done before.
-fn apart(prepare: &str, line: &str) -> String {
+/// In a mount namespace of its own, after these preparations.
+fn unshared(prepare: &str, line: &str) -> String {
     format!("unshare --mount bash -c '{prepare} && exec '\"$BIN/{line}\"")
 }
 
-/// With everything of `/sys/kernel` gone but the kernel's types.
+/// With everything in `/sys/kernel` hidden except the kernel's BTF.
 const ONLY_TYPES: &str = "mkdir /tmp/types.$$ && mount --bind /sys/kernel/btf /tmp/types.$$ && \
     mount -t tmpfs none /sys/kernel && mkdir /sys/kernel/btf && mount --move /tmp/types.$$ /sys/kernel/btf && \
     rmdir /tmp/types.$$";
-/// With tracefs gone, but not the place for it.
+/// With tracefs unmounted, but its mount point present.
 const NO_TRACEFS: &str = "mount -t tmpfs none /sys/kernel/tracing && if [ -d /sys/kernel/debug/tracing ]; \
     then mount -t tmpfs none /sys/kernel/debug; fi";
 
-/// The hooks that proclife goes without where it has no tracepoints of system calls. Failing forks a function tells as
-/// well, where it can be watched.
+/// The hooks that proclife skips without tracepoints of system calls. Failing forks can also be
+/// seen by a function, if it can be traced.
 fn without_tracepoints() -> &'static [&'static str] {
     match kernel::allows("fentry") {
         Allows::Yes => &["exec_errors"],
@@ -41,13 +42,13 @@ fn a_kernel_without_tracefs() {
         return;
     }
     let tracepoints = "vfsstat --attach tracepoint 0.1 1";
-    refuses(&apart(ONLY_TYPES, tracepoints), 3, &["no /sys/kernel/tracing", "CONFIG_FTRACE=y"]);
-    // A tool that can do without says so, and does.
-    let (code, out, said) = run(&apart(ONLY_TYPES, "proclife -o json 0.1 2"));
-    assert_eq!((code, out.lines().count()), (Some(0), 2), "{said:?}");
+    refuses(&unshared(ONLY_TYPES, tracepoints), 3, &["no /sys/kernel/tracing", "CONFIG_FTRACE=y"]);
+    // A tool for which it is optional prints a note and runs.
+    let (code, out, stderr) = run(&unshared(ONLY_TYPES, "proclife -o json 0.1 2"));
+    assert_eq!((code, out.lines().count()), (Some(0), 2), "{stderr:?}");
     for hook in without_tracepoints() {
-        let told = |line: &&String| line.contains(&format!("skips optional hook {hook}"));
-        assert!(said.iter().find(told).is_some_and(|line| line.contains("CONFIG_FTRACE")), "{said:?}");
+        let skips = |line: &&String| line.contains(&format!("skips optional hook {hook}"));
+        assert!(stderr.iter().find(skips).is_some_and(|line| line.contains("CONFIG_FTRACE")), "{stderr:?}");
     }
 }
 
@@ -56,11 +57,11 @@ fn tracefs_that_is_not_mounted() {
     if !can_run() {
         return;
     }
-    // Root mounts it, and says so.
-    let (code, _, said) = run(&apart(NO_TRACEFS, "vfsstat --attach tracepoint 0.1 1"));
-    assert_eq!(code, Some(0), "{said:?}");
-    assert!(said[0].contains("mounted tracefs at /sys/kernel/tracing"), "{said:?}");
-    // Who may not, says what to do.
+    // Root mounts it, with a note.
+    let (code, _, stderr) = run(&unshared(NO_TRACEFS, "vfsstat --attach tracepoint 0.1 1"));
+    assert_eq!(code, Some(0), "{stderr:?}");
+    assert!(stderr[0].contains("mounted tracefs at /sys/kernel/tracing"), "{stderr:?}");
+    // Without permission, the message has the remedy.
     let tracer = "setpriv --bounding-set=-sys_admin -- $BIN/vfsstat --attach tracepoint 0.1 1";
     let parts = [
         "tracefs is not mounted",
@@ -98,15 +99,15 @@ fn a_filter_that_refuses_perf_events() {
         if std::path::Path::new("/sys/bus/event_source/devices/kprobe").exists() {
             refuses(&confined("perf_event_open", errno, "vfsstat --attach kprobe 0.1 1"), 4, &parts);
         }
-        let (code, out, said) = run(&confined("perf_event_open", errno, "proclife -o json 0.1 2"));
-        assert_eq!((code, out.lines().count()), (Some(0), 2), "{said:?}");
+        let (code, out, stderr) = run(&confined("perf_event_open", errno, "proclife -o json 0.1 2"));
+        assert_eq!((code, out.lines().count()), (Some(0), 2), "{stderr:?}");
         for hook in without_tracepoints() {
-            let told = |line: &&String| line.contains(&format!("skips optional hook {hook}"));
-            assert!(said.iter().find(told).is_some_and(|line| line.contains("seccomp")), "{said:?}");
+            let skips = |line: &&String| line.contains(&format!("skips optional hook {hook}"));
+            assert!(stderr.iter().find(skips).is_some_and(|line| line.contains("seccomp")), "{stderr:?}");
         }
-        // Typed tracepoints are attached by bpf(2) alone.
-        let (code, _, said) = run(&confined("perf_event_open", errno, "biolat -q -o json 0.1 2"));
-        assert_eq!((code, said.len()), (Some(0), 0), "{said:?}");
+        // Typed tracepoints only need bpf(2) for attaching.
+        let (code, _, stderr) = run(&confined("perf_event_open", errno, "biolat -q -o json 0.1 2"));
+        assert_eq!((code, stderr.len()), (Some(0), 0), "{stderr:?}");
     }
 }
 
@@ -150,7 +151,7 @@ fn a_paranoid_kernel() {
     if !can_run() {
         return;
     }
-    // Kernels of distributions that ask for more than the kernel's own rules do.
+    // Distribution kernels that require more than mainline does.
     let tracer = "ulimit -l unlimited; setpriv --bounding-set=-sys_admin";
     let line = format!("{tracer} $BIN/vfsstat --attach tracepoint 0.1 1");
     let level = std::fs::read_to_string("/proc/sys/kernel/perf_event_paranoid").unwrap_or_default();
@@ -166,16 +167,16 @@ fn a_kernel_that_lets_no_function_be_watched_is_not_taken_for_something_else() {
     if !can_run() {
         return;
     }
-    let (code, out, said) = run("$BIN/vfsstat --attach fentry 0.1 1");
+    let (code, out, stderr) = run("$BIN/vfsstat --attach fentry 0.1 1");
     match code {
         Some(0) => assert_eq!(out.lines().count(), 1),
         Some(4) => {
-            assert_eq!((out.as_str(), said.len()), ("", 1), "{said:?}");
+            assert_eq!((out.as_str(), stderr.len()), ("", 1), "{stderr:?}");
             assert!(
-                said[0].contains("not permitted to load: this kernel refuses function tracing"),
-                "{said:?}"
+                stderr[0].contains("not permitted to load: this kernel refuses function tracing"),
+                "{stderr:?}"
             );
         }
-        other => panic!("{other:?}: {said:?}"),
+        other => panic!("{other:?}: {stderr:?}"),
     }
 }

@@ -1,5 +1,6 @@
-//! Three hosts, each a network and a name of its own, run tools and an `ebpfmux --serve`; one Prometheus scrapes them all
-//! and has the right numbers of each. As docs/fleet.md says it.
+//! Three hosts, each a network and a name of its own, run tools and an `ebpfmux --serve`; one
+//! Prometheus scrapes them all and has the right numbers of each.This is the setup of
+//! docs/fleet.md.
 #![allow(clippy::expect_used, reason = "tests")]
 
 use std::fs::File;
@@ -20,7 +21,7 @@ use tests::{can_run, kernel, lock};
 const WORK: [[u64; 2]; 3] = [[101, 53], [211, 307], [307, 17]];
 const SECRET: &str = "s3cret";
 
-/// A bridge, and hosts at it; all gone with this.
+/// A bridge with hosts, removed when dropped.
 struct Network {
     bridge: String,
     hosts: Vec<Host>,
@@ -40,7 +41,7 @@ fn ip(line: &str) {
 
 impl Network {
     fn new(streams: &Streams) -> Self {
-        // Names of interfaces have at most 15 characters.
+        // Interface names have at most 15 characters.
         let id = std::process::id();
         let mut network = Self { bridge: format!("fl{id}"), hosts: Vec::new() };
         let bridge = network.bridge.clone();
@@ -66,7 +67,8 @@ impl Network {
 }
 
 impl Host {
-    /// Starts `ebpfmux` as on a host of this name. The tools see what is done in the host's cgroup, for the kernel is one.
+    /// Starts `ebpfmux` as on a host of this name. Its tools are limited to the host's cgroup,
+    /// because all hosts share one kernel.
     fn start(&mut self, number: usize, streams: &Streams) {
         let cgroup = self.cgroup.path();
         let line = format!(
@@ -78,9 +80,9 @@ impl Host {
         let mux = built("ebpfmux");
         let mut command = Command::new("nsenter");
         command.args([&namespace, "unshare", "--uts", "sh", "-c", &line]).arg(mux);
-        let said = File::create(streams.path(&format!("said{number}"))).expect("a file");
-        let command = command.current_dir(streams.path(".")).stdin(Stdio::null()).stderr(said);
-        // Each of these programs becomes the next.
+        let stderr = File::create(streams.path(&format!("stderr{number}"))).expect("a file");
+        let command = command.current_dir(streams.path(".")).stdin(Stdio::null()).stderr(stderr);
+        // Each of these programs executes the next.
         self.mux = Some(command.spawn().expect("nsenter: see scripts/setup"));
     }
 
@@ -117,7 +119,7 @@ fn one_prometheus_has_the_numbers_of_each_host() {
         until(For::Answer, query, || prometheus.query(query).filter(|now| *now >= value));
         assert_eq!(prometheus.query(query), Some(value), "{query}");
     };
-    // What a tool counts on some hosts, but for what it lost there.
+    // A tool's counts on some hosts, minus its losses there.
     let counts = |tool: &str, query: &str, hosts: &str, value: f64, unobserved: f64| {
         let lost = format!("sum(ebpf_{tool}_lost_total{hosts})");
         let ask = || prometheus.query(query).zip(prometheus.query(&lost));
@@ -126,7 +128,7 @@ fn one_prometheus_has_the_numbers_of_each_host() {
         assert!(now <= value, "{query}: {now} of {value}");
         assert!(lost == 0.0 || kernel::may_leave_out(tool), "{query}: {lost} lost on {}", kernel::name());
     };
-    // Both tools of all hosts have printed an interval: they are attached.
+    // All tools have printed an interval, so they are attached.
     becomes("count(ebpfmux_records_total > 1)", 2.0 * WORK.len() as f64);
 
     // Requests that no BPF program can observe; in a guest there are none.
@@ -151,12 +153,12 @@ fn one_prometheus_has_the_numbers_of_each_host() {
     let total = |at: usize| WORK.iter().map(|work| work[at] as f64).sum();
     counts("proclife", "sum(ebpf_proclife_forks_total)", "", total(0), 0.0);
     counts("biolat", &format!("sum({reads})"), "", total(1), unobserved.iter().sum());
-    // A percentile of the whole fleet, from the histograms of its hosts.
+    // A percentile over the fleet, from the hosts' histograms.
     let buckets = format!("ebpf_biolat_duration_seconds_bucket{{disk=\"{}\",op=\"read\"}}", disk.name);
     let median = prometheus.query(&format!("histogram_quantile(0.5, sum by (le) ({buckets}))"));
     assert!(median.is_some_and(|median| (1e-6..10.0).contains(&median)), "{median:?}");
 
-    // A host that is gone is told from one that is idle.
+    // A host that is down can be distinguished from an idle one.
     network.hosts[2].end();
     until(For::Answer, "the third host to be gone", || {
         prometheus.query("count(up == 0)").filter(|gone| *gone == 1.0)
@@ -165,10 +167,10 @@ fn one_prometheus_has_the_numbers_of_each_host() {
     counts("proclife", "ebpf_proclife_forks_total{host=\"web1\"}", "{host=\"web1\"}", WORK[0][0] as f64, 0.0);
     drop(network);
     for number in 1..=WORK.len() {
-        let said = std::fs::read_to_string(streams.path(&format!("said{number}"))).expect("UTF-8");
-        // On a machine under load a record may come late, which is told.
-        let lines = said.lines().filter(|line| !line.contains(" late record"));
-        assert_eq!(lines.count(), 1, "{said}");
-        assert!(said.contains(&format!("serving on http://198.18.77.{number}:9435")), "{said}");
+        let stderr = std::fs::read_to_string(streams.path(&format!("stderr{number}"))).expect("UTF-8");
+        // On a machine under load a record may be late, which is printed.
+        let lines = stderr.lines().filter(|line| !line.contains(" late record"));
+        assert_eq!(lines.count(), 1, "{stderr}");
+        assert!(stderr.contains(&format!("serving on http://198.18.77.{number}:9435")), "{stderr}");
     }
 }

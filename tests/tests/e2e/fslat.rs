@@ -1,5 +1,5 @@
-//! fslat against operations whose numbers are known (`tests/src/bin/workload/files.rs`): on each file system, by every
-//! kind of hook.
+//! fslat against a known number of operations (`tests/src/bin/workload/files.rs`): on each file
+//! system, with every kind of hook.
 #![allow(clippy::expect_used, reason = "tests")]
 
 use std::collections::BTreeMap;
@@ -21,20 +21,21 @@ use tests::{can_run, lock};
 
 const OPS: [&str; 4] = ["read", "write", "open", "sync"];
 
-/// Threads that work at once. A probe of returns on 5.10 has room for one call per possible processor, of which each
-/// guest has eight; and a sync of a file system in a file makes the kernel sync that file, too.
+/// Threads that work at once. A kretprobe on 5.10 has room for one call per possible processor, of
+/// which each guest has eight. A sync of a file system that lies in a file makes the kernel sync
+/// that file, too.
 fn threads(kind: &str) -> &'static str {
     if kind == "kprobe" { "1" } else { "5" }
 }
 
-/// Of an operation how many were done, and how many of them failed.
+/// Operations performed, and how many of them failed.
 type Counts = BTreeMap<(String, String), [u64; 2]>;
 
-/// What a rung sees.
+/// What a rung observes.
 #[derive(PartialEq)]
 enum Sees {
     All,
-    /// What programs do, and of opens those that opened a file.
+    /// The operations of programs; of opens only those that succeeded.
     OpenedByPrograms,
     Nothing,
 }
@@ -47,7 +48,8 @@ fn sees(rung: &str) -> Sees {
     }
 }
 
-/// Whether a file system has no function for an operation that this kind of hook could watch, which `--help` says.
+/// Whether a file system has no function for this operation that this kind of hook could trace, as
+/// `--help` documents.
 fn is_without(fs: &str, op: &str, kind: &str) -> bool {
     let is_module = matches!(fs, "xfs" | "btrfs" | "overlay" | "nfs");
     match (kind, kernel::of_guest().as_deref()) {
@@ -57,12 +59,12 @@ fn is_without(fs: &str, op: &str, kind: &str) -> bool {
     }
 }
 
-fn add(counts: &mut Counts, fs: &str, ops: &[&str], said: &[Value], seen: impl Fn(&str) -> Sees) {
+fn add(counts: &mut Counts, fs: &str, ops: &[&str], performed: &[Value], seen: impl Fn(&str) -> Sees) {
     for &op in ops {
         let sees = seen(op);
-        let of = |said: &&Value| said["op"] == op;
-        let failed = said.iter().filter(of).filter(|said| said["ret"].as_i64() < Some(0)).count() as u64;
-        let mut all = [said.iter().filter(of).count() as u64, failed];
+        let of = |call: &&Value| call["op"] == op;
+        let failed = performed.iter().filter(of).filter(|call| call["ret"].as_i64() < Some(0)).count() as u64;
+        let mut all = [performed.iter().filter(of).count() as u64, failed];
         if op == "open" && sees == Sees::OpenedByPrograms {
             all = [all[0] - failed, 0];
         }
@@ -73,11 +75,11 @@ fn add(counts: &mut Counts, fs: &str, ops: &[&str], said: &[Value], seen: impl F
     }
 }
 
-/// Where the work is done: on a file system of each kind, on an overlay of the first, and on an NFS mount, whose server is
-/// this machine's own. They are made once, for all kinds of hook.
+/// The places of the work: a file system of each kind, an overlay on the first, and an NFS mount
+/// whose server is this machine. They are created once, for all kinds of hook.
 struct Places {
     nfs: Option<Exported>,
-    /// Before what lies beneath it: they are unmounted in this order.
+    /// Before the lower file systems: fields are dropped, and so unmounted, in this order.
     overlay: Overlay,
     mounts: [(&'static str, Mounted); 4],
 }
@@ -89,7 +91,7 @@ impl Places {
         let nfs = Exported::is_to_be_had().then(Exported::start);
         if nfs.is_none() {
             assert!(kernel::of_guest().is_none(), "each guest's kernel has a server and a client");
-            // Not by eprintln, which the test harness keeps to itself.
+            // Not eprintln: the test harness captures it.
             let why = "nfs is not tried here: this kernel has no NFS server and client";
             writeln!(std::io::stderr(), "{why}").expect("stderr takes a line");
         }
@@ -102,18 +104,18 @@ impl Places {
     }
 }
 
-/// Counts the work in all places by this kind of hook; each hook's rung.
+/// Counts the work in all places with this kind of hook; returns each hook's rung.
 fn counted_by(kind: &str, places: &Places) -> BTreeMap<String, String> {
     let cgroup = Cgroup::new();
     let tool = Tool::start("fslat", &["--cgroup", cgroup.path(), "--attach", kind, "-v", "0.2"]);
-    let said: Vec<_> =
+    let performed: Vec<_> =
         places.each().map(|(fs, place)| (fs, place, work(place, threads(kind), cgroup.path()))).collect();
     tool.until_records(2);
     let ended = tool.interrupt();
     let rungs = ended.rungs();
     let seen = |fs: &str, op: &str| sees(rungs.get(&format!("{fs} {op}")).map_or("", String::as_str));
     let mut expected = Counts::new();
-    for (fs, place, mut said) in said {
+    for (fs, place, mut performed) in performed {
         let mut ops = OPS.to_vec();
         if fs == "nfs" {
             ops.push("getattr");
@@ -122,26 +124,28 @@ fn counted_by(kind: &str, places: &Places) -> BTreeMap<String, String> {
             let missing = seen(fs, op) == Sees::Nothing;
             assert_eq!(missing, is_without(fs, op, kind), "{fs} {op}: {rungs:?}");
         }
-        // To sync a directory is nothing to NFS, which has no function for it.
+        // NFS has no function for syncing a directory.
         let directory = place.to_str().expect("UTF-8");
         if fs == "nfs" && seen(fs, "sync") == Sees::All {
-            said.retain(|said| said["path"] != directory);
+            performed.retain(|call| call["path"] != directory);
         }
-        add(&mut expected, fs, &ops, &said, |op| seen(fs, op));
-        // What is done on the overlay is done beneath again: by calls that no program makes.
+        add(&mut expected, fs, &ops, &performed, |op| seen(fs, op));
+        // Operations on the overlay are repeated on the lower file system by calls that no program
+        // makes.
         if fs == "overlay" {
             let beneath = |op: &str| match seen("ext4", op) {
                 Sees::All => Sees::All,
                 _ => Sees::Nothing,
             };
-            add(&mut expected, "ext4", &OPS, &said, beneath);
+            add(&mut expected, "ext4", &OPS, &performed, beneath);
         }
     }
     compare(&["--attach", kind], &ended.records, &expected);
     rungs
 }
 
-/// By the best rungs, and by each kind of hook: but for one that all the best rungs are of, which is proven by them.
+/// With the best rungs, and with each kind of hook except one that all the best rungs have, which
+/// is already tested.
 #[test]
 fn known_work_is_counted_exactly_by_each_kind_of_hook() {
     if !can_run() {
@@ -150,7 +154,7 @@ fn known_work_is_counted_exactly_by_each_kind_of_hook() {
     let _machine = lock::machine();
     let places = Places::new();
     let best = counted_by("auto", &places);
-    // Older kernels tell programs nothing of their modules' types.
+    // Older kernels have no BTF of modules.
     if places.nfs.is_some() {
         let by = if kernel::of_guest().as_deref() == Some("5.10") { "tracepoint:" } else { "fentry:" };
         assert!(best["nfs read"].starts_with(by), "{best:?}");
@@ -166,35 +170,36 @@ fn known_work_is_counted_exactly_by_each_kind_of_hook() {
     }
 }
 
-/// Runs the workload in a directory: what it said.
+/// Runs the workload in a directory; returns the operations that it printed.
 fn work(place: &Path, threads: &str, cgroup: &str) -> Vec<Value> {
     let directory = place.to_str().expect("UTF-8");
     Workload::run(&["files", "--directory", directory, "--threads", threads, "--join", cgroup])
 }
 
-/// Asserts that the records tell these counts and errors, and nothing of anything else.
+/// Asserts that the records have these counts and errors, and no others.
 fn compare(options: &[&str], records: &[Value], expected: &Counts) {
-    let mut told = Counts::new();
+    let mut reported = Counts::new();
     for record in records.iter().filter(|record| !record["fs"].is_null()) {
         let text = |field: &str| record[field].as_str().expect("text").to_string();
-        let sum = told.entry((text("fs"), text("op"))).or_default();
+        let sum = reported.entry((text("fs"), text("op"))).or_default();
         *sum = [sum[0] + count(record, "count"), sum[1] + count(record, "errors")];
     }
-    let strange: Vec<_> = told.iter().filter(|(key, _)| !expected.contains_key(key)).collect();
-    assert!(strange.is_empty(), "fslat {options:?}: nobody did {strange:?}");
+    let strange: Vec<_> = reported.iter().filter(|(key, _)| !expected.contains_key(key)).collect();
+    assert!(strange.is_empty(), "fslat {options:?}: reported, but not performed: {strange:?}");
     let mut comparison = Comparison::of("fslat", options);
     for (key, values) in expected {
         let names = ["count", "errors"].map(|field| format!("{} {} {field}", key.0, key.1));
-        comparison = comparison.fields(&names, &told.get(key).copied().unwrap_or_default(), values);
+        comparison = comparison.fields(&names, &reported.get(key).copied().unwrap_or_default(), values);
     }
-    // A failed operation that is missing is missing twice, and was lost once.
+    // A lost failed operation is missing from two fields.
     comparison.lost(sum(records, "lost")).each_of(2).equal();
 }
 
-/// What the kernel of a machine with ZFS has, as far as it matters.
+/// The relevant part of a kernel with ZFS.
 const ZFS: [&str; 4] = ["zpl_iter_read", "zpl_iter_write", "zpl_open", "zpl_fsync"];
 
-/// ZFS cannot be had here: its hooks are planned for a made-up kernel, whose module tells its types, or does not.
+/// ZFS is not available here: its hooks are planned for a made-up kernel whose module has BTF, or
+/// does not.
 #[test]
 fn zfs_is_planned_for_by_its_symbols() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -225,10 +230,10 @@ fn only_what_was_asked_for_is_counted() {
     let cgroup = Cgroup::new();
     let options = ["--fs", "ext4,xfs", "--op", "read,sync", "-q", "--cgroup", cgroup.path(), "0.2"];
     let tool = Tool::start("fslat", &options);
-    let said = work(mounted.path(), "2", cgroup.path());
+    let performed = work(mounted.path(), "2", cgroup.path());
     tool.until_records(2);
     let mut expected = Counts::new();
-    add(&mut expected, "ext4", &OPS, &said, |op| match op {
+    add(&mut expected, "ext4", &OPS, &performed, |op| match op {
         "read" | "sync" => Sees::All,
         _ => Sees::Nothing,
     });

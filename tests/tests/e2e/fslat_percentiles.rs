@@ -1,4 +1,4 @@
-//! fslat's latencies of a disk against the clock of the program that read and wrote: each percentile.
+//! fslat's percentiles on a disk against the clock of the program that reads and writes.
 #![allow(clippy::expect_used, reason = "tests")]
 
 use tests::caller_timing::{SLICE_US, stopped, took_us};
@@ -12,10 +12,10 @@ use tests::tool::Tool;
 use tests::workload::Workload;
 use tests::{can_run, kernel, lock, timing};
 
-/// Of each so many, odd numbers.
+/// The number of each operation; odd numbers.
 const READS: usize = 1_009;
 const WRITES: usize = 503;
-/// So large that a call is slow beside what it costs by itself.
+/// So large that a call is slow compared to its own overhead.
 const BYTES: &str = "262144";
 
 #[test]
@@ -27,7 +27,7 @@ fn percentiles_are_those_that_the_caller_measured() {
     timing::agrees(percentiles_off);
 }
 
-/// What is told wrong of times, beside the caller's.
+/// The errors in reported times, compared with the caller's.
 fn percentiles_off() -> Vec<String> {
     let formatted = Formatted::on(Disk::over_file(64), "ext4");
     let file = formatted.join("file");
@@ -38,15 +38,15 @@ fn percentiles_off() -> Vec<String> {
     let tool = Tool::start("fslat", &options);
     let (reads, writes) = (READS.to_string(), WRITES.to_string());
     let work = ["io", "--file", file, "--bytes", BYTES, "--reads", &reads, "--writes", &writes];
-    let said = Workload::run(&[&work[..], &["--timed", "--join", cgroup.path()]].concat());
+    let performed = Workload::run(&[&work[..], &["--timed", "--join", cgroup.path()]].concat());
     let records = tool.interrupt().records;
     let taken = |op: &str| {
-        let mut taken: Vec<f64> = with(&said, "op", op).into_iter().map(took_us).collect();
+        let mut taken: Vec<f64> = with(&performed, "op", op).into_iter().map(took_us).collect();
         taken.sort_by(f64::total_cmp);
         taken
     };
-    // The call itself: of one that does nothing, of which one in a hundred is interrupted, of a guest's one in ten; and the
-    // tool's programs, which are no longer than that.
+    // The overhead of the call: that of an empty call, of which one in a hundred (in a guest one in
+    // ten) is interrupted; and the tool's programs, which take no longer.
     let undisturbed = if kernel::of_guest().is_some() { 0.9 } else { 0.99 };
     let call = 2.0 * quantile(&taken("nothing"), undisturbed);
     let mut wrong = Vec::new();
@@ -54,18 +54,20 @@ fn percentiles_off() -> Vec<String> {
         let found = with(&records, "op", op);
         let [record] = found[..] else { panic!("not one record of {op}: {records:?}") };
         let exact = taken(op);
-        let (told, lost) = (count(record, "count"), sum(&records, "lost"));
+        let (reported, lost) = (count(record, "count"), sum(&records, "lost"));
         assert_eq!(exact.len(), times, "{op}");
         let comparison = Comparison::of("fslat", &options[..4]).part(op);
-        comparison.field("count", told, times as u64).lost(lost).equal();
-        // Any of them.
-        let missing = times - told as usize;
-        // One call may have been interrupted between the clocks of the two.
+        comparison.field("count", reported, times as u64).lost(lost).equal();
+        // Any of them may be missing.
+        let missing = times - reported as usize;
+        // One call may have been interrupted between the two clock readings.
         let others = 1 + (stopped() * times as f64).ceil() as usize + missing;
         let mut compare = |field: &str, least: f64, most: f64| {
-            let told = number(record, field);
-            if !(least..=most).contains(&told) {
-                wrong.push(format!("{op} {field}: {told} not in {least}..={most}, a call {call}"));
+            let reported = number(record, field);
+            if !(least..=most).contains(&reported) {
+                wrong.push(format!(
+                    "{op} {field}: reported {reported}, expected {least} to {most}; a call takes {call}"
+                ));
             }
         };
         for (field, at) in FIELDS {
@@ -78,9 +80,9 @@ fn percentiles_off() -> Vec<String> {
         let longest = exact[times - 1];
         let interrupted = SLICE_US / times as f64 + stopped() * longest;
         let without = missing as f64 / times as f64 * longest;
-        compare("mean_us", mean - call - interrupted - without, mean * times as f64 / told as f64);
+        compare("mean_us", mean - call - interrupted - without, mean * times as f64 / reported as f64);
         let p50 = quantile(&exact, 0.5);
-        // Else the bound would be the call's.
+        // Otherwise the tolerance would be that of the call.
         if p50 <= 4.0 * call {
             wrong.push(format!("{op}: {p50} us is too fast to prove anything: {call} us a call"));
         }

@@ -1,4 +1,4 @@
-//! irqlat against the kernel's own account of each line, soft interrupt and vector on each processor.
+//! irqlat against the kernel's counters of each line, soft interrupt and vector on each processor.
 #![allow(clippy::expect_used, reason = "tests")]
 
 use std::collections::BTreeSet;
@@ -18,22 +18,22 @@ use tests::wait::{For, until};
 use tests::workload::Workload;
 use tests::{can_run, kernel, lock, programs};
 
-/// Packets, one after the other.
+/// The number of packets, sent one after the other.
 const PACKETS: u64 = 1_009;
-/// Times that an event of another processor is switched on and off.
+/// The number of times that another processor's perf event is switched on and off.
 const SWITCHES: u64 = 503;
-/// Naps.
+/// The number of naps.
 const NAPS: u64 = 101;
 
-/// Lets the running thread run on this processor only.
+/// Pins the calling thread to this processor.
 fn pin(cpu: u32) {
     let mut set = CpuSet::new();
     set.set(cpu as usize);
     sched_setaffinity(None, &set).expect("a processor that is there");
 }
 
-/// Sends packets to itself, each after the last has come: each needs a run of NET_RX of its own, for within one neither
-/// the sender nor the receiver runs there.
+/// Sends packets to itself, each after the previous was received: each needs a run of NET_RX of its
+/// own, because during a run neither sender nor receiver can run there.
 fn packets() {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
     let to = socket.local_addr().expect("an address");
@@ -43,7 +43,7 @@ fn packets() {
     }
 }
 
-/// Has processor 1, which is kept from idling, do something for processor 0.
+/// Makes processor 1, which is kept from idling, do work for processor 0.
 fn calls_of_functions() {
     let (busy, over) = (AtomicBool::new(false), AtomicBool::new(false));
     std::thread::scope(|scope| {
@@ -66,11 +66,11 @@ fn calls_of_functions() {
     });
 }
 
-/// The kinds of work whose interrupts are known, at the least.
+/// The kinds of work with a known minimum of interrupts.
 fn work() {
     packets();
     calls_of_functions();
-    // Each nap is ended by a timer of its own.
+    // Each nap is ended by its own timer.
     (0..NAPS).for_each(|_| std::thread::sleep(Duration::from_millis(1)));
     let file = NamedTempFile::new_in(programs::scratch()).expect("a scratch file");
     let path = file.path().to_str().expect("UTF-8");
@@ -81,16 +81,16 @@ fn work() {
     Workload::run(&["io", "--file", path, "--reads", "211", "--writes", "103", "--bytes", "4096"]);
 }
 
-/// Each nanosecond of a processor's is told once at most, so never more than went by.
-fn no_time_is_told_twice(measured: &IrqlatRun, per_cpu: bool) {
+/// Each nanosecond of a processor is reported at most once, so never more than the elapsed time.
+fn no_time_is_reported_twice(measured: &IrqlatRun, per_cpu: bool) {
     let all = if per_cpu { 1.0 } else { processors() as f64 };
     let cpus: BTreeSet<Option<u64>> = measured.records.iter().map(|record| record["cpu"].as_u64()).collect();
     for cpu in cpus {
         assert_eq!(cpu.is_some(), per_cpu);
         let here = measured.records.iter().filter(|record| record["cpu"].as_u64() == cpu);
-        let told: f64 = here.map(|record| number(record, "total_us")).sum();
+        let reported: f64 = here.map(|record| number(record, "total_us")).sum();
         let wall = measured.wall_us * all;
-        assert!(told > 0.0 && told <= wall, "processor {cpu:?}: {told} of {wall}");
+        assert!(reported > 0.0 && reported <= wall, "processor {cpu:?}: reported {reported} us of {wall} us");
     }
 }
 
@@ -112,21 +112,21 @@ fn agrees_with_the_kernel(per_cpu: bool) {
         let counted = measured.inner.sum(name);
         assert!(counted >= least, "{name}: {counted}");
     }
-    no_time_is_told_twice(&measured, per_cpu);
+    no_time_is_reported_twice(&measured, per_cpu);
     means_and_waits(&measured.records);
 }
 
 #[test]
-fn each_is_told_as_often_as_the_kernel_counts_it_by_processor() {
+fn each_is_reported_as_often_as_the_kernel_counts_it_by_processor() {
     agrees_with_the_kernel(true);
 }
 
 #[test]
-fn each_is_told_as_often_as_the_kernel_counts_it() {
+fn each_is_reported_as_often_as_the_kernel_counts_it() {
     agrees_with_the_kernel(false);
 }
 
-/// What each record tells agrees with itself.
+/// Asserts that each record is consistent.
 fn means_and_waits(records: &[Value]) {
     for record in records {
         let soft = record["kind"] == "soft";
@@ -141,12 +141,14 @@ fn means_and_waits(records: &[Value]) {
     }
     let soft = || records.iter().filter(|record| record["kind"] == "soft");
     let (runs, waits) = (sum(soft(), "count"), sum(soft(), "wait_count"));
-    // Those that were raised before the start run after it: of each soft interrupt one on each processor at most.
+    // Soft interrupts raised before the start run after it: at most one of each kind on each
+    // processor.
     let before = 10 * processors() as u64;
     assert!(waits <= runs + before && 2 * waits > runs, "{waits} waits of {runs} runs");
 }
 
-/// The disks, and the handler of each: by its device's name where it has a line, else by that of its queues.
+/// The disks, and the handler of each: its device name if it has an interrupt line, else that of
+/// its queues.
 fn disks(of_line: bool) -> Vec<(String, String)> {
     let text = fs::read_to_string("/proc/interrupts").expect("the kernel counts interrupts");
     let mut disks = Vec::new();
@@ -165,7 +167,7 @@ fn reads(disk: &str, count: &str) -> Workload {
     Workload::start(&["io", "--file", disk, "--reads", count, "--bytes", "4096"])
 }
 
-/// The counts and the calls in vain of a handler.
+/// The counts and the unhandled calls of a handler.
 fn handled(measured: &IrqlatRun, handler: &str) -> [u64; 2] {
     let of = measured.of("hard", handler);
     ["count", "unhandled"].map(|field| sum(of.iter().copied(), field))
@@ -184,11 +186,11 @@ fn a_disks_requests_interrupt_once_each() {
     measured.agrees();
     // It has a line for each processor's queue.
     let handlers: Vec<String> = (0..processors()).map(|queue| format!("{device}-req.{queue}")).collect();
-    let told: u64 = handlers.iter().map(|handler| handled(&measured, handler)[0]).sum();
-    let by_kernel = |ledger: &InterruptCounts| -> u64 {
-        handlers.iter().map(|handler| ledger.sum(&line_of(handler).to_string())).sum()
+    let reported: u64 = handlers.iter().map(|handler| handled(&measured, handler)[0]).sum();
+    let by_kernel = |counts: &InterruptCounts| -> u64 {
+        handlers.iter().map(|handler| counts.sum(&line_of(handler).to_string())).sum()
     };
-    assert_eq!([told, by_kernel(&measured.inner), by_kernel(&measured.outer)], [1_009; 3]);
+    assert_eq!([reported, by_kernel(&measured.inner), by_kernel(&measured.outer)], [1_009; 3]);
 }
 
 #[test]
@@ -207,13 +209,13 @@ fn an_interrupt_of_a_shared_line_is_one_for_the_device_that_it_is_of() {
     let measured = watched.end();
     measured.agrees();
     let by_kernel = measured.inner.sum(&line.to_string());
-    assert_eq!(measured.outer.sum(&line.to_string()), by_kernel, "nobody else uses the line");
+    assert_eq!(measured.outer.sum(&line.to_string()), by_kernel, "no other device uses the line");
     assert_eq!(handled(&measured, one), [503, by_kernel - 503]);
     assert_eq!(handled(&measured, other), [211, by_kernel - 211]);
-    // One after the other, so that no interrupt is of both.
+    // One after the other, so that no interrupt serves both.
     assert!(by_kernel >= 503 + 211);
 
-    // Both at once: then one interrupt may be of both, and counts for each.
+    // Both at once: one interrupt may serve both, and counts for each.
     let watched = Watched::start(true);
     let pair = [reads(first, "503"), reads(second, "211")];
     pair.into_iter().for_each(|reads| drop(reads.finish()));

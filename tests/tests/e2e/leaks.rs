@@ -1,4 +1,4 @@
-//! A tool holds no right that it does not need, and leaves nothing behind.
+//! A tool keeps no capability that it does not need, and leaves no BPF objects behind.
 #![allow(clippy::expect_used, reason = "tests")]
 
 use rustix::process::Signal;
@@ -17,8 +17,8 @@ const INT: Signal = Signal::INT;
 const TERM: Signal = Signal::TERM;
 const KILL: Signal = Signal::KILL;
 
-/// Each way of attaching, and each signal for each tool. Killed are those that attach most or in the oldest way: what
-/// was not let go then, the kernel must.
+/// Each way of attaching, and each signal for each tool. SIGKILL is for those that attach most or
+/// in the oldest way: the kernel must free what the tool did not detach.
 const WAYS: [(&str, Signal, &[&str]); 33] = [
     ("proclife", INT, &["0.1"]),
     ("proclife", TERM, &["--events"]),
@@ -55,7 +55,7 @@ const WAYS: [(&str, Signal, &[&str]); 33] = [
     ("tcplife", TERM, &["0.1", "--port", "80", "--attach", "tracepoint"]),
 ];
 
-/// Those that this kernel allows, and of a tool that is not among them the way that it takes by itself.
+/// The ways that this kernel allows; for a tool without one, its default.
 fn ways() -> Vec<(&'static str, Signal, &'static [&'static str])> {
     let mut ways = WAYS.to_vec();
     let others = TOOLS.into_iter().filter(|tool| !WAYS.iter().any(|(name, ..)| name == tool));
@@ -69,11 +69,12 @@ fn ways() -> Vec<(&'static str, Signal, &'static [&'static str])> {
     ways
 }
 
-/// Waits until a tool has no right left but the one that some kernels ask for to let it read its own account.
+/// Waits until a tool has no capabilities, except the one that some kernels require for reading
+/// program statistics.
 fn rights_are_given_up(tool: &Tool, what: &str) {
     let pid = tool.pid();
     let rights = || ["CapEff", "CapPrm", "CapInh", "CapAmb"].map(|set| bpf::capabilities(pid, set));
-    // Attached a moment before.
+    // It has just attached.
     until(For::Ready, format!("{what}: to give up its rights"), || {
         rights().iter().all(|set| set & !CAP_BPF == 0).then_some(())
     });
@@ -85,13 +86,13 @@ fn rights_are_given_up(tool: &Tool, what: &str) {
     }
 }
 
-/// The hooks and their rungs by the tool's own account (`-v`), which may still be on its way, and the names of all programs
-/// that this is, as much of them as the kernel keeps. Hooks that share a rung share its programs.
-fn told(tool: &Tool) -> (Vec<String>, Vec<String>) {
-    let said = tool.said();
-    let attached = said.lines().filter_map(|line| line.strip_prefix("attached for ")?.split_once(" by "));
+/// The hooks as the tool prints them with `-v`, which may not be complete yet, and the names of all
+/// their programs, truncated as the kernel does. Hooks that share a rung share its programs.
+fn attached(tool: &Tool) -> (Vec<String>, Vec<String>) {
+    let stderr = tool.stderr();
+    let lines = stderr.lines().filter_map(|line| line.strip_prefix("attached for ")?.split_once(" by "));
     let (mut hooks, mut programs) = (Vec::new(), Vec::new());
-    for (hook, rung) in attached {
+    for (hook, rung) in lines {
         hooks.push(hook.to_string());
         programs.extend(rung.rsplit_once(": ").expect("RUNG: PROGRAMS").1.split(' '));
     }
@@ -103,22 +104,23 @@ fn told(tool: &Tool) -> (Vec<String>, Vec<String>) {
     (hooks, programs)
 }
 
-/// By the kernel's own list: the programs of the rungs that were taken, and no others; of a hook one rung.
+/// Compares with the kernel's list: only the programs of the chosen rungs are loaded, one rung per
+/// hook.
 fn no_two_rungs_are_attached(tool: &Tool, what: &str, held: &[BpfObject]) {
     let mut programs: Vec<String> = held.iter().filter(|held| held.kind == "prog").map(bpf::name).collect();
     programs.sort_unstable();
-    let all_told = || {
-        let (hooks, planned) = told(tool);
+    let all_printed = || {
+        let (hooks, planned) = attached(tool);
         (planned == programs).then_some(hooks)
     };
     let hooks =
-        until_or(For::Ready, format!("{what}: to tell of its programs, {programs:?}"), all_told, || {
-            format!("{:?}", told(tool).1)
+        until_or(For::Ready, format!("{what}: to print its programs, {programs:?}"), all_printed, || {
+            format!("{:?}", attached(tool).1)
         });
     assert!(!hooks.is_empty() && hooks.windows(2).all(|two| two[0] != two[1]), "{what}: {hooks:?}");
 }
 
-/// Waits until nothing is left of what a tool held: it is freed after an RCU grace period.
+/// Waits until the kernel has freed all objects of a tool, after an RCU grace period.
 fn nothing_stays(what: &str, held: &[BpfObject]) {
     let left = || held.iter().filter(|held| bpf::exists(held)).collect::<Vec<_>>();
     until_or(For::Freed, what, || left().is_empty().then_some(()), || format!("{:?} are left", left()));
@@ -142,7 +144,8 @@ fn a_tool_holds_what_it_needs_and_leaves_nothing() {
         } else {
             tool.signal(signal);
             let Ended { status, stderr, .. } = tool.wait();
-            // Events that were lost after the last record, as where programs are preempted, have no other place to be told.
+            // Events lost after the last record, as where programs can be preempted, can only be
+            // reported by the exit status.
             let lost_at_the_end =
                 args.contains(&"--events") && stderr.contains("were lost since the last record");
             assert_eq!(status.code(), Some(i32::from(lost_at_the_end)), "{what}: {stderr}");

@@ -1,7 +1,7 @@
-//! A kernel that is locked down: what the tools can still do they do, and else they say why they cannot.
+//! A kernel in lockdown: the tools do what is still possible, and otherwise print why it is not.
 //!
-//! It cannot be undone before the next boot. So this runs only in a guest that is thrown away of `scripts/vm-test`, and
-//! there as the last of all.
+//! Lockdown lasts until the next boot. This test therefore runs only in a disposable guest of
+//! `scripts/vm-test`, as the last one.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -32,7 +32,7 @@ fn both_ends(records: &[Value]) -> Option<[Value; 2]> {
 #[test]
 fn a_kernel_that_lets_no_program_read_its_memory() {
     if kernel::of_guest().is_none() {
-        // Not by eprintln, which the test harness keeps to itself.
+        // Not eprintln: the test harness captures it.
         let why = "not run here: it would lock the kernel down until the next boot";
         return writeln!(std::io::stderr(), "{why}").unwrap_or_default();
     }
@@ -59,16 +59,16 @@ fn a_kernel_that_lets_no_program_read_its_memory() {
     ] {
         refuses(&format!("$BIN/{tool}"), 4, &parts);
     }
-    // Counting needs nothing but the events.
-    let (code, out, said) = run("$BIN/proclife -o json 0.1 2");
-    assert_eq!((code, out.lines().count(), said.len()), (Some(0), 2, 0), "{said:?}");
-    // Nor does what reads memory by typed pointers alone.
+    // Counting needs only the events.
+    let (code, out, stderr) = run("$BIN/proclife -o json 0.1 2");
+    assert_eq!((code, out.lines().count(), stderr.len()), (Some(0), 2, 0), "{stderr:?}");
+    // Programs that read memory through typed pointers only work, too.
     for tool in ["cachestat -q", "fslat --fs ext4 --attach fentry", "tcplife --by comm"] {
-        let (code, out, said) = run(&format!("$BIN/{tool} -o json 0.1 2"));
-        assert_eq!((code, said.len()), (Some(0), 0), "{said:?}");
+        let (code, out, stderr) = run(&format!("$BIN/{tool} -o json 0.1 2"));
+        assert_eq!((code, stderr.len()), (Some(0), 0), "{stderr:?}");
         assert!(out.lines().count() >= 2, "{tool}");
     }
-    // That connections are told as on other days.
+    // Connections are reported as without lockdown.
     let tool = Tool::start("tcplife", &["-p", &std::process::id().to_string()]);
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let connect = || {
@@ -77,7 +77,7 @@ fn a_kernel_that_lets_no_program_read_its_memory() {
         let mut server = listener.accept().expect("a connection").0;
         server.read_exact(&mut [0; 6]).expect("six bytes");
     };
-    // Again, where the kernel left a program out.
+    // Retried, in case the kernel skipped a program.
     let ends = until(For::Record, "both ends of a connection", || {
         connect();
         tool.seen(both_ends)
@@ -85,7 +85,7 @@ fn a_kernel_that_lets_no_program_read_its_memory() {
     assert_eq!([sum(&ends, "tx_bytes"), sum(&ends, "rx_bytes")], [6, 6], "{ends:?}");
     assert!(ends.iter().all(|end| end["pid"] == std::process::id()), "{ends:?}");
     reported_by("tcplife", tool);
-    // What the system does not show, the verifier's words tell.
+    // Where the system does not show lockdown, the verifier's log does.
     let line = format!("unshare --mount bash -c 'umount {} && exec '\"$BIN/biolat\"", "/sys/kernel/security");
     refuses(&line, 4, &parts);
 }

@@ -1,6 +1,6 @@
 //! The end-to-end tests, a module for each subject. One program, so that it is linked once and a guest holds it once;
 //! `scripts/test` runs each module in a process of its own. Which module runs on which kernel: `tests/coverage.md`.
-#![allow(clippy::expect_used, reason = "whatever fails here fails its test, and says why")]
+#![allow(clippy::expect_used, reason = "a failure here fails its test with its message")]
 
 mod biolat;
 mod biolat_percentiles;

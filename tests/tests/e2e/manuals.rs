@@ -6,15 +6,15 @@ use std::path::Path;
 use serde_json::Value;
 use tests::programs::{TOOLS, shell};
 
-/// All tools, the one that merges included.
+/// All tools, including ebpfmux.
 fn all() -> impl Iterator<Item = &'static str> {
     TOOLS.into_iter().chain(["ebpfmux"])
 }
 
 fn good(line: &str) -> String {
     let output = shell(line);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.is_empty(), "{line}: {}: {said}", output.status);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && stderr.is_empty(), "{line}: {}: {stderr}", output.status);
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
@@ -26,7 +26,7 @@ fn options(tool: &str) -> Vec<String> {
     long.map(|name| format!("--{name}")).collect()
 }
 
-/// What ebpfmux knows of the fields is what the tools declare, and each field has a kind.
+/// ebpfmux knows the fields that the tools declare, and each field has a kind.
 #[test]
 fn the_schemas_in_the_tree_are_the_tools_own() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../common/record/schemas");
@@ -37,8 +37,11 @@ fn the_schemas_in_the_tree_are_the_tools_own() {
     for (file, options) in schemas() {
         let printed = good(&format!("$BIN/{options} --schema"));
         let name = format!("{file}.json");
-        let kept = std::fs::read_to_string(folder.join(&name)).unwrap_or_default();
-        assert!(printed == kept, "schemas/{name} is not what `{options} --schema` prints: scripts/schemas");
+        let checked_in = std::fs::read_to_string(folder.join(&name)).unwrap_or_default();
+        assert!(
+            printed == checked_in,
+            "schemas/{name} is not what `{options} --schema` prints: scripts/schemas"
+        );
         known.retain(|known| *known != name);
         let schema: Value = serde_json::from_str(&printed).expect("JSON");
         for (field, property) in schema["properties"].as_object().expect("fields") {
@@ -54,7 +57,7 @@ fn schemas() -> Vec<(String, String)> {
     for tool in TOOLS {
         let events = good(&format!("$BIN/{tool} --help")).contains(" --events");
         let of = |options: &str| good(&format!("$BIN/{tool} {options} --schema"));
-        // Without --events and an interval, some tools tell events, some intervals.
+        // Without --events and an interval, some tools print events, some intervals.
         let interval = if of("").contains("\"interval_s\"") { "" } else { " 1" };
         schemas.push((tool.to_owned(), format!("{tool}{interval}")));
         if events {
@@ -66,14 +69,14 @@ fn schemas() -> Vec<(String, String)> {
     schemas
 }
 
-/// What is checked in under docs/tools is what the programs say of themselves.
+/// docs/tools is what the programs print.
 #[test]
 fn the_pages_in_the_tree_are_the_tools_own() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/tools");
     for tool in all() {
         let printed = good(&format!("$BIN/{tool} --generate markdown"));
-        let kept = std::fs::read_to_string(folder.join(format!("{tool}.md"))).unwrap_or_default();
-        assert!(printed == kept, "docs/tools/{tool}.md is not current: scripts/schemas");
+        let checked_in = std::fs::read_to_string(folder.join(format!("{tool}.md"))).unwrap_or_default();
+        assert!(printed == checked_in, "docs/tools/{tool}.md is not current: scripts/schemas");
     }
 }
 
@@ -100,7 +103,8 @@ fn a_page_has_all_options_and_sections() {
     }
 }
 
-/// As the shell asks for them: what begins so, after the tool's name. An option that a tool refuses is among them.
+/// As the shell requests completions: words with this prefix, after the tool's name. They include
+/// options that a tool refuses.
 #[test]
 fn bash_completes_options() {
     for tool in all() {
@@ -108,17 +112,17 @@ fn bash_completes_options() {
             "source <($BIN/{tool} --generate bash); COMP_WORDS=({tool} --) COMP_CWORD=1; _{tool} {tool} -- {tool}; \
              printf '%s\\n' \"${{COMPREPLY[@]}}\""
         );
-        let said = good(&ask);
-        let told: Vec<&str> = said.lines().collect();
+        let out = good(&ask);
+        let completed: Vec<&str> = out.lines().collect();
         for option in options(tool) {
-            assert!(told.contains(&option.as_str()), "{tool}: {option} is not among {told:?}");
+            assert!(completed.contains(&option.as_str()), "{tool}: {option} is not among {completed:?}");
         }
-        assert!(told.iter().all(|word| word.starts_with("--")), "{tool}: {told:?}");
+        assert!(completed.iter().all(|word| word.starts_with("--")), "{tool}: {completed:?}");
     }
 }
 
 #[test]
-fn zsh_and_fish_are_told_all_options() {
+fn zsh_and_fish_complete_all_options() {
     for tool in all() {
         let zsh = good(&format!("$BIN/{tool} --generate zsh"));
         let fish = good(&format!("$BIN/{tool} --generate fish"));
@@ -137,10 +141,10 @@ fn zsh_and_fish_are_told_all_options() {
 #[test]
 fn another_shell_is_refused() {
     let output = shell("$BIN/vfsstat --generate tcsh");
-    let said = String::from_utf8_lossy(&output.stderr);
+    let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(
-        said,
+        stderr,
         "vfsstat: invalid value 'tcsh' for '--generate <FORM>' [possible values: man, markdown, bash, zsh, fish] (see --help)\n"
     );
 }

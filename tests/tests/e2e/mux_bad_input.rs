@@ -1,4 +1,4 @@
-//! What is no record: five hundred broken lines among good ones, and what has no end.
+//! Bad input: five hundred broken lines among good ones, and a line without an end.
 #![allow(clippy::expect_used, reason = "tests")]
 
 use tests::mux::{Streams, record};
@@ -10,21 +10,21 @@ fn good(n: usize) -> String {
     record(n as f64 / 100.0, "web", "t", &format!("\"n\":{n},\"name\":\"ü\""))
 }
 
-/// Lines that are no records, each with its line end.
+/// Lines that are not records, each with its line end.
 fn broken() -> Vec<Vec<u8>> {
     let whole = good(1);
     let ts = &whole[..36];
     let with = |rest: &str| format!("{ts}{rest}\n").into_bytes();
     let mut lines: Vec<Vec<u8>> = Vec::new();
-    // Cut short at every place: a line that is the beginning of another, and the ü in two.
+    // Truncated at every byte: one result is the beginning of another, and one splits the ü.
     lines.extend((1..whole.len() - 2).map(|end| [&whole.as_bytes()[..end], b"\n"].concat()));
-    // Half of a letter, and bytes that are none, at many places.
+    // Incomplete UTF-8 and invalid bytes, in many places.
     for at in (37..whole.len() - 12).step_by(3) {
         for bytes in [&b"\xc3"[..], b"\xff", b"\0", b"\x01"] {
             lines.push([&whole.as_bytes()[..at], bytes, &whole.as_bytes()[at..]].concat());
         }
     }
-    // Times that are none.
+    // Invalid timestamps.
     for time in [
         "2026-13-01T00:00:00Z",
         "2026-02-30T00:00:00.000000Z",
@@ -43,7 +43,7 @@ fn broken() -> Vec<Vec<u8>> {
     for value in ["1763700000", "null", "true", "[]", "{}", "1e999", "\"\\ud800\""] {
         lines.push(format!("{{\"ts\":{value},\"n\":1}}\n").into_bytes());
     }
-    // What is no object, or has no time.
+    // Not an object, or without a timestamp.
     for line in [
         "{}",
         "[]",
@@ -63,13 +63,13 @@ fn broken() -> Vec<Vec<u8>> {
     ] {
         lines.push(format!("{line}\n").into_bytes());
     }
-    // Nesting without an end.
+    // Deep nesting.
     for depth in [1, 100, 10_000, 200_000] {
         lines.push(with(&format!(",\"a\":{}", "[".repeat(depth))));
         lines.push(with(&format!(",\"a\":{}", "{\"a\":".repeat(depth))));
         lines.push(with(&format!(",\"a\":{}}}", "]".repeat(depth))));
     }
-    // Two records in one line, and what JSON does not know.
+    // Two records in one line, and tokens that JSON does not have.
     for rest in [
         "}{\"a\":1}",
         ",\"a\":NaN}",
@@ -94,7 +94,7 @@ fn broken() -> Vec<Vec<u8>> {
 /// The corpus, with a good line before each broken one, and one at the end.
 fn corpus(broken: &[Vec<u8>]) -> (Vec<u8>, String) {
     let mut goods: Vec<String> = (0..=broken.len()).map(good).collect();
-    // Numbers out of range are records all the same: their digits are passed on.
+    // Records with numbers out of range are valid: their digits are passed on.
     goods[3] = goods[3].replace("\"n\":3", "\"n\":99999999999999999999999999999999999999999999,\"m\":-1e999");
     let mut mixed = Vec::new();
     for (good, broken) in goods.iter().zip(broken) {
@@ -112,23 +112,27 @@ fn five_hundred_broken_lines() {
     let (mixed, goods) = corpus(&broken);
     let streams = Streams::default();
     streams.write("bad", &mixed).write("good", good(100_000));
-    // In full, converted, re-windowed and recorded: whatever parses a line finds the same.
+    // Passed on, converted, in windows and recorded: every parser finds the same lines.
     let count = format!("bad: {} bad lines left out", broken.len());
-    let said = streams.shell("ebpfmux bad good --where true");
-    assert_eq!(said.status, Some(0));
-    assert!(said.out == goods.clone() + &good(100_000), "good lines pass, and only those: {}", said.err);
-    let told: Vec<&str> = said.err.lines().collect();
-    assert!(told.len() == 2 && told[0].contains("bad: line 2 ") && told[1].ends_with(&count), "{}", said.err);
-    let said = streams.shell("ebpfmux bad --record rec > /dev/null; ebpfmux rec");
-    assert!(said.out == goods && said.err.contains(&count), "{}", said.err);
+    let output = streams.shell("ebpfmux bad good --where true");
+    assert_eq!(output.status, Some(0));
+    assert!(output.out == goods.clone() + &good(100_000), "good lines pass, and only those: {}", output.err);
+    let reported: Vec<&str> = output.err.lines().collect();
+    assert!(
+        reported.len() == 2 && reported[0].contains("bad: line 2 ") && reported[1].ends_with(&count),
+        "{}",
+        output.err
+    );
+    let output = streams.shell("ebpfmux bad --record rec > /dev/null; ebpfmux rec");
+    assert!(output.out == goods && output.err.contains(&count), "{}", output.err);
     for options in ["--window 3600", "--join=3600 --select t.count"] {
-        let said = streams.shell(&format!("ebpfmux bad {options}"));
-        assert!(said.err.contains(&count) || said.status == Some(2), "{options}: {}", said.err);
+        let output = streams.shell(&format!("ebpfmux bad {options}"));
+        assert!(output.err.contains(&count) || output.status == Some(2), "{options}: {}", output.err);
     }
-    // As they come: what only looks whole may pass, nothing that is good is lost.
-    let said = streams
+    // Passed on unparsed: a line that only looks valid may pass, no good line is lost.
+    let output = streams
         .shell("ebpfmux bad | grep -aFxvf - bad > lost; grep -aFxc -f <(ebpfmux bad --where true) lost");
-    assert_eq!(said.out, "0\n", "{}", said.err);
+    assert_eq!(output.out, "0\n", "{}", output.err);
     for options in ["", "--where true", "-o csv", "--lateness 5"] {
         let strict = streams.shell(&format!("ebpfmux --strict {options} bad > /dev/null"));
         assert_eq!((strict.status, strict.err.lines().count()), (Some(1), 1), "{options}: {}", strict.err);
@@ -137,15 +141,15 @@ fn five_hundred_broken_lines() {
 }
 
 #[test]
-fn each_source_is_told_of_once() {
+fn each_source_is_reported_once() {
     let streams = Streams::default();
     streams.write("a", "x\n".repeat(300) + &good(1)).write("b", good(2) + &"y\n".repeat(200));
-    let said = streams.shell("ebpfmux a b");
-    assert_eq!(said.out, good(1) + &good(2));
-    for told in ["a: line 1 ", "a: 300 bad lines", "b: line 2 ", "b: 200 bad lines"] {
-        assert_eq!(said.err.matches(told).count(), 1, "{told}: {}", said.err);
+    let output = streams.shell("ebpfmux a b");
+    assert_eq!(output.out, good(1) + &good(2));
+    for reported in ["a: line 1 ", "a: 300 bad lines", "b: line 2 ", "b: 200 bad lines"] {
+        assert_eq!(output.err.matches(reported).count(), 1, "{reported}: {}", output.err);
     }
-    assert_eq!(said.err.lines().count(), 4);
+    assert_eq!(output.err.lines().count(), 4);
 }
 
 #[test]
@@ -174,10 +178,10 @@ fn csv_that_breaks() {
         ninth.as_bytes(),
     ];
     streams.write("bad.csv", bytes.concat());
-    let said = streams.shell("ebpfmux -o csv bad.csv");
+    let output = streams.shell("ebpfmux -o csv bad.csv");
     let goods: String = (0..10).map(row).collect();
-    assert_eq!(said.out, header.to_owned() + &goods, "{}", said.err);
-    assert!(said.err.contains("bad.csv: line 3 ") && said.err.contains("10 bad lines"), "{}", said.err);
+    assert_eq!(output.out, header.to_owned() + &goods, "{}", output.err);
+    assert!(output.err.contains("bad.csv: line 3 ") && output.err.contains("10 bad lines"), "{}", output.err);
     assert_eq!(streams.shell("ebpfmux --strict bad.csv").status, Some(1));
 }
 
@@ -198,11 +202,11 @@ fn a_line_without_an_end_takes_bounded_memory() {
         "ebpfmux long.csv",
     ] {
         let (first, rest) = line.split_at(line.find("ebpfmux").expect("it is there"));
-        let said = streams.shell(&format!("{first}/usr/bin/time -f 'peak %M' {rest}"));
-        assert_eq!(said.out, goods, "{line}: {}", said.err);
-        let told = said.err.lines().filter(|line| line.starts_with("ebpfmux:")).count();
-        assert!(said.err.contains(" is longer than 16 MiB") && told == 1, "{}", said.err);
-        let peak = said.err.lines().find_map(|line| line.strip_prefix("peak ")?.parse::<u64>().ok());
+        let output = streams.shell(&format!("{first}/usr/bin/time -f 'peak %M' {rest}"));
+        assert_eq!(output.out, goods, "{line}: {}", output.err);
+        let reported = output.err.lines().filter(|line| line.starts_with("ebpfmux:")).count();
+        assert!(output.err.contains(" is longer than 16 MiB") && reported == 1, "{}", output.err);
+        let peak = output.err.lines().find_map(|line| line.strip_prefix("peak ")?.parse::<u64>().ok());
         assert!(peak.is_some_and(|peak| peak <= MEMORY_KIB), "{line}: {peak:?} KiB");
     }
     let strict = streams.shell("ebpfmux --strict long");

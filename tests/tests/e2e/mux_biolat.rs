@@ -1,4 +1,4 @@
-//! `biolat 0.25 | ebpfmux --window 2` tells of a real disk what `biolat 2` tells, which runs beside it.
+//! `biolat 0.25 | ebpfmux --window 2` agrees with a concurrent `biolat 2` on a real disk.
 #![allow(clippy::expect_used, reason = "tests")]
 
 use jiff::Timestamp;
@@ -13,29 +13,30 @@ use tests::wait::{For, until};
 use tests::workload::Workload;
 use tests::{can_run, lock};
 
-/// Milliseconds of a window, and of the intervals that it is made of.
+/// Milliseconds of a window, and of the intervals that it combines.
 const WINDOW: i64 = 2_000;
 const SHORT: i64 = 250;
-/// How far the long intervals may be off the windows: they begin when the tool has attached.
+/// The maximum offset of the long intervals from the windows: they begin when the tool has
+/// attached.
 const OFF: i64 = 250;
 /// Reads and writes in each window.
 const WORK: [[u64; 2]; 3] = [[211, 53], [101, 0], [53, 37]];
 
-/// What was measured.
+/// The measurements.
 struct WindowRecords {
     long: Vec<Value>,
     short: Vec<Value>,
-    /// When the window ends that has the last of the work.
+    /// The end of the last window with work.
     last: i64,
     /// Reads and writes that no BPF program could observe: see `tests::tracer`.
     unobserved: [u64; 2],
 }
 
-/// `None` if the machine was too slow for the work to be done far from the windows' ends.
+/// Returns `None` if the machine was too slow to do the work well within the windows.
 fn measured(disk: &Disk) -> Option<WindowRecords> {
     let collector = Collector::start(&disk.name);
     let mut workers = Vec::new();
-    // What the tool takes to attach is well within what the intervals may be off.
+    // Attaching takes much less time than the allowed offset.
     let first = (now() + 200).div_euclid(WINDOW) * WINDOW + WINDOW;
     until_moment(first - 30);
     let long = Tool::start("biolat", &["--buckets", "2"]);
@@ -95,7 +96,7 @@ fn bucket(us: &Value) -> i64 {
     i64::from(power) * 16 + (ns >> power.saturating_sub(4)) as i64 - 16
 }
 
-/// The one record of a disk and operation in the window that ends then.
+/// The single record of a disk and operation in the window with this end.
 fn of_window<'a>(records: &'a [Value], disk: &str, op: &str, ends: i64) -> Option<&'a Value> {
     let mut found = of_disk(records, disk, op).into_iter().filter(|record| nearest(end(record)) == ends);
     let one = found.next();
@@ -112,7 +113,7 @@ fn windows_of_a_real_disk_are_the_longer_intervals() {
     let disk = Disk::over_file(16);
     for attempt in 1.. {
         let measured = until(For::WorkloadEnd, "work far from the windows' ends", || measured(&disk));
-        // The clock is asked twice for each request, once by each tool: on a busy machine much may lie between.
+        // Each tool reads the clock for each request: on a busy machine the two times may differ.
         match compare(measured, &disk) {
             Ok(()) => return,
             Err(why) if attempt == 5 => panic!("{why}"),
@@ -121,7 +122,7 @@ fn windows_of_a_real_disk_are_the_longer_intervals() {
     }
 }
 
-/// Counts must agree, but for what was unobserved; times that do not are told.
+/// Counts must agree, except for unobserved requests; times that do not agree are returned.
 fn compare(measured: WindowRecords, disk: &Disk) -> Result<(), String> {
     let WindowRecords { long, short, last, unobserved } = measured;
     let lines = |records: &[Value]| records.iter().map(|record| format!("{record}\n")).collect::<String>();
@@ -137,33 +138,34 @@ fn compare(measured: WindowRecords, disk: &Disk) -> Result<(), String> {
         let ends = last - (WORK.len() as i64 - number) * WINDOW;
         for ((op, count), missing) in ["read", "write"].iter().zip(work).zip(&mut missing) {
             let of = |records: &[Value]| of_window(records, &disk.name, op, ends).cloned();
-            let (Some(told), Some(long)) = (of(&one), of(&long)) else {
+            let (Some(reported), Some(long)) = (of(&one), of(&long)) else {
                 assert_eq!(count, 0, "{op} in window {number}");
                 continue;
             };
             for field in ["count", "queue_count", "errors", "bytes", "lost"] {
-                assert_eq!(told[field], long[field], "{field}: {told} {long}");
+                assert_eq!(reported[field], long[field], "{field}: {reported} {long}");
             }
-            let seen = told["count"].as_u64().expect("a count");
+            let seen = reported["count"].as_u64().expect("a count");
             assert!(
-                seen <= count && told["bytes"] == seen * 4096,
-                "{op} in window {number}: {told} of {count}"
+                seen <= count && reported["bytes"] == seen * 4096,
+                "{op} in window {number}: {reported} of {count}"
             );
             *missing += count - seen;
             let sum = of(&merged).expect("both hosts together");
             for field in ["p50_us", "p90_us", "p99_us", "p999_us", "min_us", "max_us", "queue_p99_us"] {
-                assert_eq!(told[field], sum[field], "of twice the same: {field}");
+                assert_eq!(reported[field], sum[field], "of twice the same: {field}");
             }
             assert_eq!(sum["count"].as_u64(), Some(2 * seen));
-            // Not of the time in the queue: it is so short that it is mostly what the other tool's programs take.
+            // Not the time in the queue: it is so short that the other tool's programs are most of
+            // it.
             for field in ["p50_us", "p90_us", "p99_us"] {
-                if (bucket(&told[field]) - bucket(&long[field])).abs() > 1 {
-                    return Err(format!("{field}, {op} in window {number}: {told} {long}"));
+                if (bucket(&reported[field]) - bucket(&long[field])).abs() > 1 {
+                    return Err(format!("{field}, {op} in window {number}: {reported} {long}"));
                 }
             }
             let mean = |record: &Value| record["mean_us"].as_f64().expect("a mean");
-            if (mean(&told) - mean(&long)).abs() > mean(&long) / 16.0 {
-                return Err(format!("mean_us, {op} in window {number}: {told} {long}"));
+            if (mean(&reported) - mean(&long)).abs() > mean(&long) / 16.0 {
+                return Err(format!("mean_us, {op} in window {number}: {reported} {long}"));
             }
         }
     }

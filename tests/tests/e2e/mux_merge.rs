@@ -1,5 +1,5 @@
-//! `ebpfmux` merging 16 streams of a million records each, from files, FIFOs and commands: in order, nothing lost, nothing
-//! doubled, in a bounded memory, and none of it when its reader pauses.
+//! `ebpfmux` merges 16 streams of a million records each, from files, FIFOs and commands: in order,
+//! without loss or duplicates, in bounded memory, even if its reader pauses.
 #![allow(clippy::expect_used, reason = "tests")]
 
 use std::fs::{self, File};
@@ -20,10 +20,10 @@ const FIFOS: u64 = 7;
 const COMMANDS: u64 = 7;
 const STREAMS: u64 = FILES + FIFOS + COMMANDS;
 
-/// Peak memory of the merge.
+/// The limit of the merge's peak memory.
 const MEMORY_KIB: u64 = 64 << 10;
-/// At most so much of a source has been read and not passed on, with the pipe that it comes through and what its writer
-/// has ready; and of the output.
+/// The maximum data per source that has been read and not passed on, including its pipe and its
+/// writer's buffer; and that of the output.
 const AHEAD: u64 = (256 + 256 + 64 + 128) << 10;
 const BEHIND: u64 = (1024 + 256) << 10;
 
@@ -64,8 +64,8 @@ fn sixteen_million_records() {
     }
     let mut mux = Command::new(built("ebpfmux"));
     let mux = mux.args(arguments).current_dir(streams.path("."));
-    let said = File::create(streams.path("said")).expect("a file");
-    let mut mux = mux.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(said).spawn().expect("it runs");
+    let stderr = File::create(streams.path("stderr")).expect("a file");
+    let mut mux = mux.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).spawn().expect("it runs");
 
     let (got, late, peak) = check(&mut mux, &written);
     let status = mux.wait().expect("it ends");
@@ -78,21 +78,21 @@ fn sixteen_million_records() {
         let number = |text: &str| text.parse().expect("a number");
         expected.merge(Sum { lines: number(lines), hash: number(hash) });
     }
-    let said = fs::read_to_string(streams.path("said")).expect("UTF-8");
-    assert!(status.success(), "{status}: {said}");
+    let stderr = fs::read_to_string(streams.path("stderr")).expect("UTF-8");
+    assert!(status.success(), "{status}: {stderr}");
     assert_eq!(expected.lines, STREAMS * RECORDS);
-    assert_eq!(got, expected, "nothing lost, doubled or changed: {said}");
-    // Of each source its own, and no other line.
+    assert_eq!(got, expected, "nothing lost, doubled or changed: {stderr}");
+    // One line per source, and no other.
     let too_late = stream::too_late(RECORDS);
     assert_eq!(late, STREAMS * too_late);
-    assert_eq!(said.lines().count() as u64, STREAMS, "{said}");
-    let told = format!(": {too_late} late records passed on out of order, late by up to ");
-    assert!(said.lines().all(|line| line.contains(&told)), "{said}");
+    assert_eq!(stderr.lines().count() as u64, STREAMS, "{stderr}");
+    let expected = format!(": {too_late} late records passed on out of order, late by up to ");
+    assert!(stderr.lines().all(|line| line.contains(&expected)), "{stderr}");
     assert!(peak <= MEMORY_KIB, "{peak} KiB");
 }
 
-/// Reads all that comes; asserts that it is in order and that a pause stops its writers. Returns what it held, how many
-/// records were too late, and the peak of the memory.
+/// Reads all output; asserts that it is in order and that a pause stops the writers. Returns its
+/// sum, the number of records that were too late, and the peak memory.
 fn check(mux: &mut Child, written: &AtomicU64) -> (Sum, u64, u64) {
     let mut stdout: ChildStdout = mux.stdout.take().expect("a pipe");
     let (mut sum, mut late, mut peak) = (Sum::default(), 0, 0);
@@ -137,10 +137,11 @@ fn check(mux: &mut Child, written: &AtomicU64) -> (Sum, u64, u64) {
     (sum, late, peak)
 }
 
-/// Reads nothing until the writers of FIFOs stand still, which have then not written much more than has been read.
+/// Reads nothing until the writers of FIFOs stop; they have then not written much more than has
+/// been read.
 fn pause(written: &AtomicU64, read: u64, length: u64) {
     let before = until_still("the writers' lines", Duration::from_millis(150), || written.load(Relaxed));
-    // All sources are read at the same pace, within the times that are put in order.
+    // All sources are read at the same pace, within the lateness.
     let ahead = (before * length).saturating_sub(read * length / STREAMS * FIFOS);
     assert!(ahead <= FIFOS * AHEAD + BEHIND, "{ahead} bytes ahead of the reader");
 }

@@ -1,4 +1,4 @@
-//! `ebpfmux --otlp`: what a receiver gets, and that one in trouble costs nobody but itself.
+//! `ebpfmux --otlp`: what a receiver gets, and that a failing receiver does not affect the merge.
 #![allow(clippy::expect_used, reason = "tests")]
 
 #[path = "otlp/receiver.rs"]
@@ -26,7 +26,7 @@ fn upper_ns(bucket: u64) -> u64 {
     (bucket - (shift << 4) + 1) << shift
 }
 
-/// A second of a disk, with four values in each of three buckets.
+/// A record of a second of a disk, with four values in each of three buckets.
 fn second(at: f64, host: &str, bucket: u64) -> String {
     let buckets = [bucket, bucket + 1, bucket + 100]
         .map(|bucket| format!("[{},4]", upper_ns(bucket) as f64 / 1e3))
@@ -37,7 +37,7 @@ fn second(at: f64, host: &str, bucket: u64) -> String {
     record(at, host, "disks", &values)
 }
 
-/// Points of a host at one time: what [`second`] has, and `lost`, the records, the time of the last.
+/// Points of a host at one time: those of [`second`], `lost`, the records, the time of the last.
 const POINTS: usize = 7;
 
 fn of<'a>(points: &'a [Point], host: &str, metric: &str) -> Vec<&'a Point> {
@@ -49,7 +49,7 @@ fn every_bucket_and_every_total_arrives() {
     let streams = Streams::default();
     let receiver = Receiver::start(vec![good()]);
     let mut lines = String::new();
-    // At 6:00:00.5 and so on: three intervals of ten seconds, the second without web2.
+    // At 6:00:00.5 and so on: three intervals of ten seconds, web2 missing in the second.
     for at in 0..25u64 {
         lines += &second(at as f64 + 0.5, "web1", 32 + 8 * at);
         if at < 10 {
@@ -58,11 +58,11 @@ fn every_bucket_and_every_total_arrives() {
     }
     streams.write("in", &lines);
     let url = &receiver.url;
-    let said = streams.shell(&format!(
+    let output = streams.shell(&format!(
         "OTEL_EXPORTER_OTLP_HEADERS='x-one=1%202' ebpfmux in --otlp {url} --otlp-header 'X-Two: 2' | cmp - in"
     ));
-    assert_eq!((said.status, said.err.as_str()), (Some(0), ""), "{}", said.out);
-    let got = receiver.got.lock().expect("nobody panicked");
+    assert_eq!((output.status, output.err.as_str()), (Some(0), ""), "{}", output.out);
+    let got = receiver.got.lock().expect("no thread panicked");
     assert_eq!(got.iter().map(|got| got.points.len()).collect::<Vec<_>>(), [2 * POINTS, POINTS, POINTS]);
     for part in
         ["post /v1/metrics ", "x-one: 1 2\r\n", "x-two: 2\r\n", "content-type: application/x-protobuf\r\n"]
@@ -109,12 +109,12 @@ fn every_bucket_and_every_total_arrives() {
         assert_eq!(filled.len(), counts.len(), "each bucket has one of its own");
         for ((at, count), (upper, expected)) in filled.into_iter().zip(&counts) {
             assert_eq!(count, *expected, "the bucket up to {upper} ns");
-            // Every value that may be in the bucket, beside every value that may be told of it.
+            // Compares every value of the bucket with every value that it may be exported as.
             let width = (1u64 << (upper - 1).ilog2()) / 16;
             for value in [upper - width.max(1), upper - 1] {
-                for told in [at, at + 1].map(|at| (f64::from(at) / 256.0).exp2() * 1e9) {
-                    let off = (told - value as f64).abs() / value as f64;
-                    assert!(off <= 0.033, "{value} ns told as {told}");
+                for reported in [at, at + 1].map(|at| (f64::from(at) / 256.0).exp2() * 1e9) {
+                    let off = (reported - value as f64).abs() / value as f64;
+                    assert!(off <= 0.033, "{value} ns reported as {reported}");
                 }
             }
         }
@@ -135,11 +135,11 @@ fn the_last_record_waits_for_no_other_and_a_signal_sends_the_rest() {
     let mut mux = mux.spawn().expect("it runs");
     let mut out = BufReader::new(mux.stdout.take().expect("a pipe"));
     let mut live = OpenOptions::new().write(true).open(streams.path("live")).expect("a FIFO");
-    let got = || receiver.got.lock().expect("nobody panicked").len();
+    let got = || receiver.got.lock().expect("no thread panicked").len();
     live.write_all(second(0.05, "web", 64).as_bytes()).expect("it is read");
     until(For::Answer, "the first", || Some(()).filter(|()| got() == 1));
     live.write_all(second(0.06, "web", 64).as_bytes()).expect("it is read");
-    // Passed on, it has been read.
+    // Once it is passed on, it has been read.
     for _ in 0..2 {
         let mut line = String::new();
         assert!(out.read_line(&mut line).is_ok_and(|read| read > 0), "two records");
@@ -147,7 +147,7 @@ fn the_last_record_waits_for_no_other_and_a_signal_sends_the_rest() {
     rustix::process::kill_process(rustix::process::Pid::from_child(&mux), rustix::process::Signal::TERM)
         .expect("it lives");
     assert!(mux.wait().expect("it ends").success());
-    let got = receiver.got.lock().expect("nobody panicked");
+    let got = receiver.got.lock().expect("no thread panicked");
     let last = of(&got[got.len() - 1].points, "web", "ebpf.disks.bytes")[0];
     assert_eq!((got.len(), last.value), (2, 8192.0));
 }
@@ -177,9 +177,9 @@ fn a_receiver_must_be_who_it_says() {
     let mut server = Ended(server.spawn().expect("openssl"));
     until(For::Answer, "openssl", || TcpStream::connect(("127.0.0.1", port)).ok());
     let line = format!("ebpfmux in -v --otlp https://localhost:{port} | cmp - in");
-    let said = streams.shell(&line);
-    assert!(said.err.contains("certificate") && said.err.contains(" 0 points sent"), "{}", said.err);
-    // What it sends is answered by hand, for s_server does not speak HTTP with bodies.
+    let output = streams.shell(&line);
+    assert!(output.err.contains("certificate") && output.err.contains(" 0 points sent"), "{}", output.err);
+    // The test writes the response, because s_server does not support HTTP bodies.
     let mut answers = server.0.stdin.take().expect("a pipe");
     let mut asked = BufReader::new(server.0.stdout.take().expect("a pipe"));
     let answer = std::thread::spawn(move || {
@@ -188,12 +188,12 @@ fn a_receiver_must_be_who_it_says() {
         answers.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").expect("an answer");
         head
     });
-    let said = streams.shell(&format!("SSL_CERT_FILE=authority {line}"));
-    assert!(said.err.ends_with(&format!(": {POINTS} points sent, 0 dropped\n")), "{}", said.err);
+    let output = streams.shell(&format!("SSL_CERT_FILE=authority {line}"));
+    assert!(output.err.ends_with(&format!(": {POINTS} points sent, 0 dropped\n")), "{}", output.err);
     assert!(answer.join().expect("a head").starts_with("POST /v1/metrics HTTP/1.1\r\n"));
 }
 
-/// A process that is ended.
+/// A process that is killed when dropped.
 struct Ended(Child);
 
 impl Drop for Ended {
@@ -210,10 +210,10 @@ fn a_victoria_metrics_makes_the_right_numbers_of_it() {
     let get = |path: &str| victoria.get(path);
     let lines: Vec<String> = (0..25).map(|at| second(f64::from(at) + 0.5, "web", 240)).collect();
     streams.write("in", lines.concat());
-    // By a name, too.
+    // By host name, too.
     let url = format!("http://localhost:{}/opentelemetry/v1/metrics", victoria.port);
-    let said = streams.shell(&format!("ebpfmux in -v --otlp {url} | cmp - in"));
-    assert!(said.err.ends_with(": 21 points sent, 0 dropped\n"), "{}", said.err);
+    let output = streams.shell(&format!("ebpfmux in -v --otlp {url} | cmp - in"));
+    assert!(output.err.ends_with(": 21 points sent, 0 dropped\n"), "{}", output.err);
     get("/internal/force_flush").expect("an answer");
     let at = ts(24.5);
     let query = |query: &str| -> Option<f64> {
@@ -232,17 +232,21 @@ fn a_victoria_metrics_makes_the_right_numbers_of_it() {
         ("ebpf_disks_queue_duration_seconds_count", 75.0),
         ("ebpf_disks_queue_duration_seconds_sum", 0.000_15),
     ] {
-        let told = query(&format!("{metric}{labels}")).unwrap_or(f64::NAN);
-        assert!((told - value).abs() < 1e-9, "{metric}: {told}");
+        let reported = query(&format!("{metric}{labels}")).unwrap_or(f64::NAN);
+        assert!((reported - value).abs() < 1e-9, "{metric}: reported {reported}, expected {value}");
     }
     let increase = query("ebpf_disks_bytes_total - ebpf_disks_bytes_total offset 10s");
-    // Points stand at 9.5, 19.5 and 24.5 s.
+    // Points are at 9.5, 19.5 and 24.5 s.
     assert_eq!(increase, Some(15.0 * 4096.0));
-    // A third of the values each, so the quantiles lie in the first, second and third bucket.
+    // Each bucket has a third of the values, so the quantiles are in the first, second and third
+    // bucket.
     for (quantile, bucket) in [(0.2, 240), (0.5, 241), (0.9, 340)] {
-        let told = query(&format!("histogram_quantile({quantile}, ebpf_disks_duration_seconds_bucket)"));
+        let reported = query(&format!("histogram_quantile({quantile}, ebpf_disks_duration_seconds_bucket)"));
         let (low, high) = (upper_ns(bucket - 1) as f64 / 1e9, upper_ns(bucket) as f64 / 1e9);
-        let told = told.expect("a quantile");
-        assert!((low * 0.967..=high * 1.033).contains(&told), "{quantile}: {told}");
+        let reported = reported.expect("a quantile");
+        assert!(
+            (low * 0.967..=high * 1.033).contains(&reported),
+            "quantile {quantile}: reported {reported}, expected {low} to {high}"
+        );
     }
 }

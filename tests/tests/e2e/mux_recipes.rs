@@ -7,7 +7,8 @@ use tests::mux::{Streams, Victoria, record};
 
 const README: &str = include_str!("../../../docs/ebpfmux.md");
 
-/// A minute of a host: its disk is read from, slowly in two seconds, idle in one; processes start, one zombie is left.
+/// A minute of a host: its disk is read, slowly in two seconds, idle in one; processes start, one
+/// zombie remains.
 fn minute(host: &str, slow: [u64; 2]) -> String {
     let mut lines = String::new();
     for second in 1..=60u64 {
@@ -48,14 +49,14 @@ fn the_recipes_print_what_the_readme_says() {
     let port = format!("localhost:{}", victoria.port);
     let mut wrong = String::new();
     for block in blocks {
-        let (command, told) = block
+        let (command, shown) = block
             .trim_start()
             .strip_prefix("$ ")
             .and_then(|block| block.split_once('\n'))
             .expect("a command");
-        let said = streams.shell(&format!("exec 2>&1; {}", command.replace("localhost:8428", &port)));
-        if said.out != told {
-            write!(wrong, "$ {command}\n{}\n", said.out).expect("memory");
+        let output = streams.shell(&format!("exec 2>&1; {}", command.replace("localhost:8428", &port)));
+        if output.out != shown {
+            write!(wrong, "$ {command}\n{}\n", output.out).expect("memory");
         }
     }
     assert!(wrong.is_empty(), "not as docs/ebpfmux.md shows:\n{wrong}");

@@ -5,11 +5,11 @@ use std::fs;
 
 use tests::mux::{Streams, record, ts};
 
-/// Two streams of so many records, each with one that is late, and one of CSV.
+/// Two streams of this many records, each with a late one, and one of CSV.
 fn streams(records: u64) -> Streams {
     let streams = Streams::default();
     let mut seed = 1u64;
-    // So that they compress badly, as real numbers do.
+    // They compress badly, as real numbers do.
     let mut noise = || {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         seed
@@ -40,20 +40,20 @@ fn a_replay_is_the_same_stream() {
     let streams = streams(30_000);
     let merged = streams.shell("ebpfmux -q a b c.csv").out;
     for rotation in ["", "--record-size 1", "--record-age 0.001"] {
-        let said = streams.shell(&format!("rm -rf rec; ebpfmux -q a b c.csv --record rec {rotation}"));
-        assert_eq!((said.status, said.err.as_str()), (Some(0), ""));
-        assert!(said.out == merged, "recording changes nothing");
+        let output = streams.shell(&format!("rm -rf rec; ebpfmux -q a b c.csv --record rec {rotation}"));
+        assert_eq!((output.status, output.err.as_str()), (Some(0), ""));
+        assert!(output.out == merged, "recording changes nothing");
         let files = recorded(&streams, "rec");
         assert_eq!(files.len() > 1, !rotation.is_empty(), "{rotation}: {files:?}");
         assert_eq!(files[0], "00000001.ndjson.zst");
         assert!(streams.shell("ebpfmux -q rec").out == merged, "{rotation}");
         assert!(streams.good("zstd -dcq rec/*") == merged, "anybody can read it");
     }
-    // Beside other sources it is one of them; what is made of the stream leaves the recording as it was.
-    let said = streams.shell(
+    // It can be combined with other sources; windows and joins do not change the recording.
+    let output = streams.shell(
         "ebpfmux -q a b c.csv --record whole --where 't.n == 7' --join=3600 > /dev/null; ebpfmux -q whole",
     );
-    assert!(said.out == merged, "{}", said.err);
+    assert!(output.out == merged, "{}", output.err);
     streams
         .good("ebpfmux -q a c.csv --record ac > /dev/null; ebpfmux -q b --record b.rec -o csv > /dev/null");
     assert_eq!(
@@ -70,7 +70,7 @@ fn the_oldest_files_go() {
     assert!(files.len() == 3 && files[0] != "00000001.ndjson.zst", "{files:?}");
     streams.shell("ebpfmux -q c.csv --record rec > /dev/null");
     let more = recorded(&streams, "rec");
-    assert_eq!((&more[..3], more.len()), (&files[..], 4), "gone on with");
+    assert_eq!((&more[..3], more.len()), (&files[..], 4), "the recording is continued");
     assert!(streams.shell("ebpfmux -q rec").out.ends_with("\"p99_us\":1.50}\n"));
 }
 
@@ -82,23 +82,23 @@ fn what_was_cut_short_reads_back_to_the_last_whole_record() {
     let mut most = 0;
     for percent in [0, 1, 10, 35, 50, 77, 90, 99] {
         streams.write("cut.zst", &whole[..(whole.len() * percent / 100).max(5)]);
-        let said = streams.shell("ebpfmux cut.zst");
+        let output = streams.shell("ebpfmux cut.zst");
         assert!(
-            merged.starts_with(&said.out) && (said.out.is_empty() || said.out.ends_with("}\n")),
+            merged.starts_with(&output.out) && (output.out.is_empty() || output.out.ends_with("}\n")),
             "{percent} %"
         );
-        assert!(said.status == Some(0) && said.err.contains("cut short"), "{}", said.err);
-        assert!(said.out.len() >= most, "{percent} %");
-        most = said.out.len();
+        assert!(output.status == Some(0) && output.err.contains("cut short"), "{}", output.err);
+        assert!(output.out.len() >= most, "{percent} %");
+        most = output.out.len();
     }
     assert!(most > merged.len() / 2, "{most} of {}", merged.len());
     // A file after the one that was cut short.
     streams.write("rec/00000001.ndjson.zst", &whole[..whole.len() * 4 / 5]);
     streams.shell("ebpfmux -q c.csv --record rec > /dev/null");
-    let said = streams.shell("ebpfmux rec");
-    let (csv, before) = (streams.good("ebpfmux c.csv"), said.out.lines().count() - 2);
-    assert!(said.out.ends_with(&csv) && before > 1_000, "{}", said.err);
-    assert!(said.out.lines().all(|line| line.ends_with('}')));
+    let output = streams.shell("ebpfmux rec");
+    let (csv, before) = (streams.good("ebpfmux c.csv"), output.out.lines().count() - 2);
+    assert!(output.out.ends_with(&csv) && before > 1_000, "{}", output.err);
+    assert!(output.out.lines().all(|line| line.ends_with('}')));
 }
 
 #[test]
@@ -106,12 +106,12 @@ fn a_kill_loses_a_second_at_most() {
     let streams = Streams::default();
     let line = record(1.0, "web", "t", "\"n\":1");
     streams.write("line", line.repeat(7));
-    // All lines are there for two seconds before the kill.
-    let said = streams.shell(
+    // All lines were written two seconds before the kill.
+    let output = streams.shell(
         "(cat line; sleep 2) | (ebpfmux --record rec - > /dev/null & sleep 1.9; kill -9 $!); ebpfmux rec",
     );
-    assert_eq!(said.out, line.repeat(7), "{}", said.err);
-    assert!(said.err.contains("cut short"), "{}", said.err);
+    assert_eq!(output.out, line.repeat(7), "{}", output.err);
+    assert!(output.err.contains("cut short"), "{}", output.err);
 }
 
 #[test]
@@ -125,14 +125,19 @@ fn what_cannot_be_recorded_is_said() {
         ("a --record r --record-keep 0", 2, "'0'"),
         ("empty", 2, "Is a directory, without a recording"),
     ] {
-        let said = streams.shell(&format!("ebpfmux {arguments}"));
-        assert_eq!((said.status, said.err.lines().count()), (Some(status), 1), "{arguments}: {}", said.err);
-        assert!(said.err.contains(names), "{arguments}: {}", said.err);
+        let output = streams.shell(&format!("ebpfmux {arguments}"));
+        assert_eq!(
+            (output.status, output.err.lines().count()),
+            (Some(status), 1),
+            "{arguments}: {}",
+            output.err
+        );
+        assert!(output.err.contains(names), "{arguments}: {}", output.err);
     }
     let full = streams.shell("mkdir full; mount -t tmpfs -o size=8k none full && { head -c 3000000 /dev/urandom | base64 -w 500 | sed 's/.*/{\"ts\":\"2026-11-21T06:00:00.000000Z\",\"x\":\"&\"}/' | ebpfmux - --record full > /dev/null; s=$?; umount full; exit $s; }");
     assert_eq!((full.status, full.err.lines().count()), (Some(1), 1), "{}", full.err);
     assert!(full.err.contains("full/00000001.ndjson.zst: No space left"), "{}", full.err);
-    // A reader that goes leaves a recording that is whole.
+    // If stdout's reader exits, the recording is complete.
     let closed = streams
         .shell("yes \"$(cat a)\" | ebpfmux --record closed - | head -1 > /dev/null; zstd -tq closed/*");
     assert_eq!(closed.status, Some(0), "{}", closed.err);

@@ -32,7 +32,7 @@ fn where_passes_lines_on_as_they_are() {
     let of = |expression: &str| {
         streams.good(&format!("ebpfmux a b --where '{expression}' | jq -r '.ts[17:19] + .tool'"))
     };
-    // Of what is null or of another tool the expression knows nothing.
+    // For null, or a field of another tool, the expression is unknown.
     assert_eq!(of("biolat.p99_us > 1"), "01biolat\n03biolat\n");
     assert_eq!(of("!(biolat.p99_us > 1000)"), "01biolat\n");
     assert_eq!(of("biolat.p99_us == null || proclife.forks == 2"), "01proclife\n02biolat\n");
@@ -59,7 +59,7 @@ fn an_assertion_that_does_not_hold_ends_with_5_and_the_record() {
         streams.good("ebpfmux a b --assert 'biolat.p99_us < 9000' --assert 'proclife.forks > 0'"),
         broken.out
     );
-    // A joined record holds several tools, and each key must hold.
+    // A joined record has several tools, and the condition must hold for each key.
     for expression in
         ["biolat.p99_us < 5000", "biolat.vda.read.p99_us < 5000", "biolat.p99_us < proclife.forks * 1000"]
     {
@@ -100,9 +100,9 @@ fn a_misspelt_name_is_an_error() {
         ("a b --where 'proclife.forks > 2' --select ts,biolat.p9_us", "no record had a `biolat.p9_us`"),
         ("a --where 'count > 9' --select ts,p9_us", "no record had a `p9_us`"),
     ] {
-        let said = streams.shell(&format!("ebpfmux {arguments}"));
-        assert_eq!((said.status, said.err.lines().count()), (Some(2), 1), "{arguments}: {}", said.err);
-        assert!(said.err.contains(names), "{arguments}: {}", said.err);
+        let output = streams.shell(&format!("ebpfmux {arguments}"));
+        assert_eq!((output.status, output.err.lines().count()), (Some(2), 1), "{arguments}: {}", output.err);
+        assert!(output.err.contains(names), "{arguments}: {}", output.err);
     }
     let nothing = streams.shell("ebpfmux --assert 'a.b < 1' < /dev/null");
     assert!(nothing.status == Some(1) && nothing.err.contains("no record came"), "{}", nothing.err);
@@ -126,7 +126,7 @@ fn select_keeps_fields_in_their_order() {
         "disk,p99_us\nvda,100.5\nvda,7000\n"
     );
     assert_eq!(streams.good("ebpfmux a --select ts --where 'count > 0' | head -1").lines().count(), 1);
-    // All that has the field is held back, here or in everything that there is.
+    // All records with the field are filtered out, here or in the whole input.
     let held = |keep: &str| {
         streams.good(&format!("ebpfmux a b --where '{keep}' --select biolat.p99_us,proclife.forks"))
     };

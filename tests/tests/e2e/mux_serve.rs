@@ -1,4 +1,5 @@
-//! `ebpfmux --serve`: what it answers, to whom, and that a Prometheus makes the right numbers of it.
+//! `ebpfmux --serve`: its responses, authorization, and whether Prometheus computes correct numbers
+//! from it.
 #![allow(clippy::expect_used, reason = "tests")]
 
 #[path = "serve/scraped.rs"]
@@ -14,7 +15,8 @@ use tests::mux::Streams;
 use tests::programs::built;
 use tests::wait::{For, until, until_still};
 
-/// A tool: prints an interval of a disk each fifth of a second, with a name that needs escaping, until it is ended.
+/// A fake tool: prints an interval of a disk every fifth of a second, with a name that needs
+/// escaping, until it is stopped.
 const TOOL: &str = r#"#!/bin/bash
 trap 'exit 0' INT TERM
 while :; do
@@ -24,7 +26,7 @@ while :; do
 done
 "#;
 
-/// An `ebpfmux` that serves.
+/// A serving `ebpfmux`.
 struct Served {
     child: Child,
     address: String,
@@ -43,27 +45,27 @@ impl Served {
             .spawn()
             .expect("it runs");
         let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
-        let mut said = String::new();
-        stderr.read_line(&mut said).expect("a line");
-        let address = said
+        let mut line = String::new();
+        stderr.read_line(&mut line).expect("a line");
+        let address = line
             .trim()
             .strip_prefix("ebpfmux: serving on http://")
             .and_then(|rest| rest.strip_suffix("/metrics"));
-        let address = address.unwrap_or_else(|| panic!("{said}")).to_owned();
-        // Or it would be stopped by a pipe that nobody reads.
+        let address = address.unwrap_or_else(|| panic!("{line}")).to_owned();
+        // Otherwise it would block on a full pipe.
         std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
         let stdout = child.stdout.take().expect("a pipe");
         Self { child, address, stdout }
     }
 
-    /// The status and body of an answer.
+    /// The status and body of a response.
     fn ask(&self, method: &str, path: &str, headers: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).expect("a connection");
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
         let host = &self.address;
         let host = if headers.contains("Host:") { String::new() } else { format!("Host: {host}\r\n") };
         let request = format!("{method} {path} HTTP/1.1\r\n{host}{headers}Connection: close\r\n\r\n");
-        // Refused before all was read, it may be gone.
+        // The server may have closed the connection before reading the complete request.
         let _ = stream.write_all(request.as_bytes());
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
@@ -78,7 +80,7 @@ impl Served {
         body
     }
 
-    /// The value of a series; 0 if it is not there yet.
+    /// The value of a series; 0 if there is none yet.
     fn value(&self, series: &str) -> f64 {
         let text = self.get("/metrics");
         let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok());
@@ -116,11 +118,11 @@ fn counters_only_grow_and_promtool_finds_nothing_to_say() {
     let first = until(For::Answer, "the first intervals", || {
         Some(served.value(BYTES)).filter(|bytes| *bytes >= 3.0 * 4096.0)
     });
-    // The tool is ended and started again, from nothing.
+    // The tool is stopped and started again; its counters begin at 0.
     assert_eq!(served.ask("POST", "/tools/disks/disable", "").0, 202);
     until(For::End, "disks", || Some(()).filter(|()| served.tool()["running"] == json!(false)));
-    // What it printed last may be on its way, and what is rendered stands for a tenth of a second; disabled, it counts
-    // nothing more.
+    // Its last output may still be in transit, and rendered metrics are cached for a tenth of a
+    // second. A disabled tool counts nothing more.
     let before =
         until_still("the bytes of a tool that has ended", Duration::from_millis(500), || served.value(BYTES));
     assert!(before >= first, "{before}");
@@ -134,7 +136,7 @@ fn counters_only_grow_and_promtool_finds_nothing_to_say() {
         .find_map(|line| line.strip_prefix("ebpfmux_records_total{host=\"web\",tool=\"disks\"} "));
     let records: u64 = records.and_then(|count| count.parse().ok()).expect("a count");
     let labels = r#"{host="web",disk="a\"b\\c""#;
-    for told in [
+    for expected in [
         format!("{BYTES} {}", records * 4096),
         format!("ebpf_disks_zombies{labels}}} 3"),
         format!("ebpf_disks_lost_total{{host=\"web\"}} {records}"),
@@ -142,7 +144,7 @@ fn counters_only_grow_and_promtool_finds_nothing_to_say() {
         format!("ebpf_disks_duration_seconds_bucket{labels},le=\"0.000262144\"}} {}", records * 3),
         format!("ebpf_disks_duration_seconds_bucket{labels},le=\"+Inf\"}} {}", records * 4),
     ] {
-        assert!(text.lines().any(|line| line == told), "{told}\n{text}");
+        assert!(text.lines().any(|line| line == expected), "{expected}\n{text}");
     }
 }
 
@@ -166,7 +168,7 @@ fn tools_are_listed_enabled_for_a_time_and_disabled() {
     });
     assert_eq!(served.tool()["enabled"], json!(false));
     // The other command failed for good.
-    until(For::Answer, "the failure to be told", || {
+    until(For::Answer, "the failure to be reported", || {
         Some(()).filter(|()| served.ask("GET", "/healthz", "").0 == 503)
     });
     assert!(served.ask("GET", "/healthz", "").1.contains("exit 2"));
@@ -179,7 +181,7 @@ fn tools_are_listed_enabled_for_a_time_and_disabled() {
         ("DELETE", "/metrics", "", 405),
         ("GET", "/", "", 404),
         ("HEAD", "/metrics", "", 200),
-        // What a page in a browser on this machine could ask.
+        // Requests that a page in a browser on this machine could make.
         ("POST", "/tools/disks/enable", "Origin: http://evil.example\r\n", 403),
         ("GET", "/metrics", "Host: evil.example\r\n", 403),
     ] {
@@ -199,9 +201,9 @@ fn others_need_a_token_and_take_no_room() {
         ("--serve-series 3", "--serve <ADDR>"),
         ("--serve 203.0.113.7:1 --serve-token token", "another address"),
     ] {
-        let said = streams.shell(&format!("ebpfmux {arguments}"));
-        assert_eq!((said.status, said.err.lines().count()), (Some(2), 1), "{arguments}: {}", said.err);
-        assert!(said.err.contains(names), "{arguments}: {}", said.err);
+        let output = streams.shell(&format!("ebpfmux {arguments}"));
+        assert_eq!((output.status, output.err.lines().count()), (Some(2), 1), "{arguments}: {}", output.err);
+        assert!(output.err.contains(names), "{arguments}: {}", output.err);
     }
     let served = Served::start(&streams, &["--run", "./disks", "--serve", "0", "--serve-token", "token"]);
     assert_eq!(served.ask("GET", "/metrics", "").0, 401);
@@ -212,7 +214,7 @@ fn others_need_a_token_and_take_no_room() {
     assert!([0, 400, 431].contains(&served.ask("GET", "/healthz", &long).0));
     let many = "X: x\r\n".repeat(200);
     assert!([0, 400, 431].contains(&served.ask("GET", "/healthz", &many).0));
-    // Clients that say nothing hold their places for two seconds only, and the merge not at all.
+    // Silent clients are disconnected after two seconds and never block the merge.
     let _silent: Vec<TcpStream> =
         (0..20).map(|_| TcpStream::connect(&served.address).expect("a connection")).collect();
     until(For::Answer, "room", || Some(()).filter(|()| served.ask("GET", "/healthz", "").0 == 200));

@@ -1,4 +1,4 @@
-//! `ebpfmux --window`: records of longer intervals out of those of shorter ones.
+//! `ebpfmux --window`: combines records into longer intervals.
 #![allow(clippy::expect_used, reason = "tests")]
 
 use std::collections::BTreeMap;
@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use tests::mux::{Streams, record, ts};
 use tests::records::parse;
 
-/// The upper bound, in microseconds, of the bucket of a value in nanoseconds, as DESIGN says it: 16 buckets in each
-/// power of two.
+/// The upper bound, in microseconds, of the bucket of a value in nanoseconds, as docs/record.md
+/// defines it: 16 buckets in each power of two.
 fn upper_us(ns: u64) -> f64 {
     let width = 1u64 << ns.ilog2().saturating_sub(4);
     (ns / width + 1) as f64 * width as f64 / 1e3
@@ -48,10 +48,13 @@ fn latencies(interval: u64) -> Vec<u64> {
     (0..100 + interval).map(|i| 10_000 + (i * i * i * 7919 + interval * 104_729) % 50_000_000).collect()
 }
 
-fn near(told: &Value, sorted: &[u64], quantile: f64) {
+fn near(reported: &Value, sorted: &[u64], quantile: f64) {
     let exact = sorted[(quantile * sorted.len() as f64).ceil() as usize - 1] as f64 / 1e3;
-    let told = told.as_f64().expect("a number");
-    assert!((told - exact).abs() <= exact * 0.032, "{quantile}: {told} for {exact}");
+    let reported = reported.as_f64().expect("a number");
+    assert!(
+        (reported - exact).abs() <= exact * 0.032,
+        "quantile {quantile}: reported {reported}, expected {exact}"
+    );
 }
 
 #[test]
@@ -69,36 +72,37 @@ fn ten_seconds_are_the_sum_of_ten() {
     let both = window("--by disk");
     assert_eq!((both.len(), both[0].get("host"), both[0].get("op")), (1, None, None));
     let values = |shift: u64| (1..=10).flat_map(move |n| latencies(n + shift));
-    for (told, mut values) in [
+    for (reported, mut values) in [
         (&per_host[0], values(0).collect::<Vec<_>>()),
         (&per_host[1], values(50).collect()),
         (&both[0], values(0).chain(values(50)).collect()),
     ] {
         values.sort_unstable();
         let count = values.len() as u64;
-        assert_eq!((&told["ts"], &told["interval_s"]), (&json!(ts(10.0)), &json!(10.0)));
-        assert_eq!((&told["count"], &told["bytes"]), (&json!(count), &json!(count * 4096)));
-        assert_eq!((&told["lost"], &told["disk"]), (&json!(0), &json!("vda")));
+        assert_eq!((&reported["ts"], &reported["interval_s"]), (&json!(ts(10.0)), &json!(10.0)));
+        assert_eq!((&reported["count"], &reported["bytes"]), (&json!(count), &json!(count * 4096)));
+        assert_eq!((&reported["lost"], &reported["disk"]), (&json!(0), &json!("vda")));
         let mean = values.iter().sum::<u64>() as f64 / count as f64 / 1e3;
-        assert!((told["mean_us"].as_f64().expect("a number") - mean).abs() < 0.002, "{told}");
-        assert_eq!(told["min_us"].as_f64(), Some(values[0] as f64 / 1e3));
-        assert_eq!(told["max_us"].as_f64(), Some(values[values.len() - 1] as f64 / 1e3));
+        assert!((reported["mean_us"].as_f64().expect("a number") - mean).abs() < 0.002, "{reported}");
+        assert_eq!(reported["min_us"].as_f64(), Some(values[0] as f64 / 1e3));
+        assert_eq!(reported["max_us"].as_f64(), Some(values[values.len() - 1] as f64 / 1e3));
         for (field, quantile) in [("p50_us", 0.5), ("p90_us", 0.9), ("p99_us", 0.99), ("p999_us", 0.999)] {
-            near(&told[field], &values, quantile);
+            near(&reported[field], &values, quantile);
         }
-        let buckets: Vec<(f64, u64)> = serde_json::from_value(told["buckets"].clone()).expect("buckets");
+        let buckets: Vec<(f64, u64)> = serde_json::from_value(reported["buckets"].clone()).expect("buckets");
         assert_eq!(buckets.iter().map(|(_, count)| count).sum::<u64>(), count);
         assert!(buckets.is_sorted_by(|a, b| a.0 < b.0), "one of each bound");
     }
     assert_eq!((&per_host[0]["errors"], &both[0]["errors"]), (&json!(10), &json!(20)));
-    // Windows of windows are the same, but for what means lose when they are rounded; what was one record stays as it was.
+    // Windows of windows are the same, except for means, which are rounded twice; a single record
+    // is unchanged.
     let but_means = |line: &str| streams.good(&format!("{line} | jq -c 'del(.mean_us)'"));
     assert_eq!(
         but_means("ebpfmux a b --window 2 | ebpfmux --window 10"),
         but_means("ebpfmux a b --window 10")
     );
     assert_eq!(streams.good("ebpfmux a --window 1"), streams.good("cat a"));
-    // Fields stay in their order, so that CSV and eyes find them.
+    // Fields keep their order, for CSV and readers.
     let names = |line: &str| streams.good(&format!("{line} | head -1 | jq -c keys_unsorted"));
     assert_eq!(names("ebpfmux a --window 10"), names("cat a"));
 }
@@ -113,12 +117,12 @@ fn gauges_are_the_last_and_add_over_hosts() {
         (0..3).map(at).collect::<String>()
     };
     streams.write("a", proclife("web1", [5, 9, 2])).write("b", proclife("web2", [1, 1, 4]));
-    let told = |options: &str| {
+    let reported = |options: &str| {
         let select = "--select proclife.forks,proclife.zombies";
         streams.good(&format!("ebpfmux a b --window 60 {options} {select}"))
     };
-    assert_eq!(told(""), "{\"forks\":3,\"zombies\":2}\n{\"forks\":3,\"zombies\":4}\n");
-    assert_eq!(told("--by tool"), "{\"forks\":6,\"zombies\":6}\n");
+    assert_eq!(reported(""), "{\"forks\":3,\"zombies\":2}\n{\"forks\":3,\"zombies\":4}\n");
+    assert_eq!(reported("--by tool"), "{\"forks\":6,\"zombies\":6}\n");
     assert_eq!(streams.good("ebpfmux a --join=60 --select proclife.zombies"), "{\"proclife.zombies\":2}\n");
 }
 
@@ -143,37 +147,38 @@ fn each_field_becomes_one_as_it_is_declared() {
             + &of(1.0, "vdb", [1, 5, 30, 2], [5.0, 1.0, 9.0])
             + &of(2.0, "vda", [20, 6, 1000, 1], [8.0, 500.0, 1000.0]),
     );
-    let told = |options: &str| {
+    let reported = |options: &str| {
         let all =
             "disk, .n, .bytes, .zombies, .share, .rest, .count, .min_us, .mean_us, .p99_us, .max_us, .lost";
         streams.good(&format!("ebpfmux a --window 10 {options} | jq -c '[.{all}]'"))
     };
-    // Of 4 values the largest is the 99th percentile: from 1015.808 to 1048.576 us. That of one record stands.
+    // The 99th percentile of 4 values is the largest: from 1015.808 to 1048.576 us. That of a
+    // single record is unchanged.
     let vda = r#"["vda",30,10,1000,0.666,20,4,7,200,1031.931,1000,0]"#;
     let vdb = r#"["vdb",1,5,30,0,0,2,5,1,1,9,0]"#;
-    assert_eq!(told(""), format!("{vda}\n{vdb}\n"));
-    // Gauges beside each other add, the others as before.
+    assert_eq!(reported(""), format!("{vda}\n{vdb}\n"));
+    // Gauges of several keys are added, the other kinds as before.
     let both = "[null,31,15,1030,0.516,16,6,5,133.667,1031.931,1000,0]\n";
-    assert_eq!(told("--by tool"), both);
+    assert_eq!(reported("--by tool"), both);
 }
 
-/// What nothing is declared of is never added up, and it is said once.
+/// Undeclared fields are never summed, and are noted once.
 #[test]
 fn an_undeclared_field_is_not_summed() {
     let streams = Streams::default();
     let line = |at: f64| record(at, "web", "stranger", r#""level":1000,"pid":7,"note":"x""#);
     streams.write("a", line(1.0) + &line(2.0) + &line(3.0));
-    let said = streams.shell("ebpfmux a --window 10 | jq -c '[.pid, .note, .level, .lost]'");
-    assert_eq!((said.status, said.out.as_str()), (Some(0), "[7,\"x\",1000,0]\n"), "{}", said.err);
-    assert_eq!(said.err.lines().count(), 1, "{}", said.err);
-    assert!(said.err.contains("`level` of stranger") && said.err.contains("--schema"), "{}", said.err);
+    let output = streams.shell("ebpfmux a --window 10 | jq -c '[.pid, .note, .level, .lost]'");
+    assert_eq!((output.status, output.out.as_str()), (Some(0), "[7,\"x\",1000,0]\n"), "{}", output.err);
+    assert_eq!(output.err.lines().count(), 1, "{}", output.err);
+    assert!(output.err.contains("`level` of stranger") && output.err.contains("--schema"), "{}", output.err);
     let declared = r#"{"title":"stranger","properties":{"interval_s":{"x-kind":"interval"},"level":{"x-kind":"gauge"}}}"#;
     streams.write("s.json", declared).write("bad.json", declared.replace("gauge", "guage"));
     assert_eq!(streams.good("ebpfmux a --schema s.json --window 10 | jq .level"), "1000\n");
     for (file, names) in [("bad.json", "`level`: no such kind"), ("none.json", "cannot be read")] {
-        let said = streams.shell(&format!("ebpfmux a --schema {file}"));
-        assert_eq!((said.status, said.err.lines().count()), (Some(2), 1), "{file}: {}", said.err);
-        assert!(said.err.contains(names) && said.err.contains(file), "{}", said.err);
+        let output = streams.shell(&format!("ebpfmux a --schema {file}"));
+        assert_eq!((output.status, output.err.lines().count()), (Some(2), 1), "{file}: {}", output.err);
+        assert!(output.err.contains(names) && output.err.contains(file), "{}", output.err);
     }
 }
 
@@ -191,7 +196,8 @@ fn ratios_come_from_the_counts() {
             ),
         )
     };
-    // More is fetched ahead in the first second than is read: the tool says no hits, and over both there are fewer.
+    // In the first second more is read ahead than is read: the tool reports no hits, and over both
+    // seconds there are fewer.
     streams.write("c", cachestat(1.0, 100, 400, "0.0") + &cachestat(2.0, 900, 0, "1.0"));
     streams.write("i", cachestat(1.0, 0, 0, "null"));
     let dcstat = |at: f64, references: u64, misses: u64| {
@@ -203,12 +209,12 @@ fn ratios_come_from_the_counts() {
         )
     };
     streams.write("d", dcstat(1.0, 3, 1) + &dcstat(2.0, 4, 1));
-    let told = |file: &str, fields: &str| {
+    let reported = |file: &str, fields: &str| {
         streams.good(&format!("ebpfmux {file} --window 10 --select {fields} | jq -c '[.[]]'"))
     };
-    assert_eq!(told("c", "accesses,hits,misses,hit_ratio"), "[1000,600,400,0.6]\n");
-    assert_eq!(told("i", "hits,hit_ratio"), "[0,null]\n");
-    assert_eq!(told("d", "hit_ratio"), "[0.714285]\n");
+    assert_eq!(reported("c", "accesses,hits,misses,hit_ratio"), "[1000,600,400,0.6]\n");
+    assert_eq!(reported("i", "hits,hit_ratio"), "[0,null]\n");
+    assert_eq!(reported("d", "hit_ratio"), "[0.714285]\n");
 }
 
 #[test]
@@ -218,7 +224,7 @@ fn idle_intervals_say_nothing_beside_busy_ones() {
     let busy = |at: f64| record(at, "web", "biolat", r#""disk":"vda","op":"read","count":2,"p50_us":7"#);
     streams.write("a", idle(1.0).replace("\"lost\":0", "\"lost\":3") + &busy(2.0) + &idle(3.0));
     streams.write("b", idle(1.0) + &idle(2.0));
-    // The only percentile that there is stands.
+    // A single percentile is unchanged.
     assert_eq!(
         streams.good("ebpfmux a --window 10 | jq -c '[.interval_s, .disk, .count, .p50_us, .lost]'"),
         "[3,\"vda\",2,7,3]\n"
@@ -243,7 +249,7 @@ fn windows_join_and_close_when_nothing_comes() {
         streams.good("ebpfmux a --window 10 --join --select interval_s,t.n"),
         "{\"interval_s\":10.0,\"t.n\":55}\n{\"interval_s\":10.0,\"t.n\":155}\n"
     );
-    // A live stream that falls silent gets its window closed by the clock.
+    // The window of a live stream that becomes silent is closed by the clock.
     let silent = "(head -3 a; sleep 2) | timeout --preserve-status -s INT 1.5 ebpfmux --window 0.5 --wait 0.2 --select n | head -3";
     assert_eq!(streams.good(silent), "{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n");
 }
@@ -260,8 +266,8 @@ fn what_has_no_window_is_refused() {
         ("--window 10 --by , a", "empty"),
         ("--window 10 <(sed 's/\"interval_s\":1.0,//' a)", "events have no windows"),
     ] {
-        let said = streams.shell(&format!("ebpfmux {arguments}"));
-        assert_eq!((said.status, said.err.lines().count()), (Some(2), 1), "{arguments}: {}", said.err);
-        assert!(said.err.contains(names), "{arguments}: {}", said.err);
+        let output = streams.shell(&format!("ebpfmux {arguments}"));
+        assert_eq!((output.status, output.err.lines().count()), (Some(2), 1), "{arguments}: {}", output.err);
+        assert!(output.err.contains(names), "{arguments}: {}", output.err);
     }
 }

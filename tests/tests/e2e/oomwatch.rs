@@ -11,21 +11,22 @@ use tests::tool::Tool;
 use tests::{can_run, lock, memcg, programs};
 
 const LIMIT: u64 = 64 << 20;
-/// More pages than the limit has room for.
+/// More pages than the limit allows.
 const TOO_MANY: &str = "32768";
-/// What a memory cgroup is charged with that is not a process's anonymous memory: up to 64 pages per processor charged
-/// ahead (MEMCG_CHARGE_BATCH), here of two; page tables, 132 KiB for the limit; the kernel's own objects for the process,
-/// its stack, its areas; and what it touched first of its program's file.
+/// Memory charged to a cgroup that is not anonymous memory of a process: up to 64 pages per
+/// processor charged ahead (MEMCG_CHARGE_BATCH), here of two; page tables, 132 KiB for the limit;
+/// the kernel's objects for the process, its stack and mappings; and pages of its program's file
+/// that it touched first.
 const BESIDE: u64 = 2 << 20;
-/// Pages that a limit may have left when the kernel kills for it: mem_cgroup_out_of_memory() looks again before it does,
-/// and an allocation of more than 8 pages is no cause to kill; but what a processor charged ahead may be given back just
-/// then, up to 64 pages (MEMCG_CHARGE_BATCH).
+/// Pages that may be free below the limit when the kernel kills: mem_cgroup_out_of_memory() checks
+/// again before it kills, and an allocation of more than 8 pages causes no kill; but pages that a
+/// processor charged ahead may be returned just then, up to 64 (MEMCG_CHARGE_BATCH).
 fn left() -> u64 {
     let cpus = std::thread::available_parallelism().map_or(1, usize::from) as u64;
     (8 + 64 * cpus) * PAGE
 }
 
-/// By what the cause of a kill can be told here.
+/// How the cause of a kill can be identified here.
 fn kinds() -> impl Iterator<Item = &'static str> {
     ["fentry", "kprobe", "btf"].into_iter().filter(|kind| kernel::allows_or_refuses("oomwatch", kind))
 }
@@ -34,11 +35,12 @@ fn watch(options: &[&str]) -> Tool {
     Tool::start("oomwatch", &[&["-q"], options].concat())
 }
 
-/// Waits for the records of so many kills; ends the tool; all that it told.
-fn told(tool: Tool, kills: usize) -> Vec<Value> {
+/// Waits for the records of this many kills, stops the tool, and returns all records.
+fn kills_reported(tool: Tool, kills: usize) -> Vec<Value> {
     tool.until("the kills", |records| records.len() >= kills);
     let (records, lost) = reported_by("oomwatch", tool);
-    // Where programs are preempted, others' kills, and what is no kill of its own, may be lost: all kills are here.
+    // Where programs can be preempted, other events may be lost, but the records of all kills are
+    // present.
     assert!(lost == 0 || kernel::preempts_programs(), "{lost} lost on {}", kernel::name());
     assert_eq!(records.len(), kills, "{records:?}");
     records
@@ -70,17 +72,17 @@ fn a_process_that_reaches_its_limit() {
         let pid = hog.id();
         hog.killed();
         let lasted = Timestamp::now().duration_since(before).as_secs_f64();
-        let [record] = &told(tool, 1)[..] else { unreachable!("counted") };
+        let [record] = &kills_reported(tool, 1)[..] else { unreachable!("counted") };
 
         is_for_the_limit(record, &place.memcg.name());
         assert_eq!((&record["pid"], &record["comm"]), (&json!(pid), &json!("hog")), "{record}");
         assert_eq!((&record["uid"], &record["oom_score_adj"]), (&json!(12_345), &json!(7)));
         assert_eq!((&record["trigger_pid"], &record["trigger_comm"]), (&json!(pid), &json!("hog")));
-        // It joined the memory cgroup after it was asked, which may be a v2 one, too.
+        // It joined the memory cgroup, which may also be a v2 one, after the tool read its cgroup.
         let cgroup = if memcg::is_v2() { place.memcg.name() } else { known.cgroup.clone() };
         assert_eq!((&record["cgroup"], count(record, "rss_shmem_bytes")), (&json!(cgroup), known.shmem));
         let (anon, usage) = (count(record, "rss_anon_bytes"), count(record, "usage_bytes"));
-        // What it had before it joined is charged elsewhere.
+        // Memory from before it joined is charged elsewhere.
         assert!(anon > usage - BESIDE && anon <= usage + known.anon, "{known:?}: {record}");
         let ts: Timestamp = record["ts"].as_str().and_then(|ts| ts.parse().ok()).expect("a time");
         assert!(ts >= at && ts <= Timestamp::now(), "{record}");
@@ -109,16 +111,17 @@ fn a_kill_that_another_cgroup_causes_names_the_trigger() {
         let trigger = tests::hog::start(&[&["--memcg", small.path()], &asks[..]].concat());
         let (pid, trigger_pid) = (victim.id(), trigger.id());
         victim.killed();
-        // There is room for it now; but what the victim had is given back only a moment after the kernel has crossed it
-        // off (exit_mmap of mm/mmap.c), and who asks again just then is the next one.
-        let records = told(tool, if trigger.survives() { 1 } else { 2 });
+        // There is memory for it now. But the victim's memory is only freed a moment after the
+        // kernel has marked it as dead (exit_mmap of mm/mmap.c), and a process that allocates just
+        // then is the next victim.
+        let records = kills_reported(tool, if trigger.survives() { 1 } else { 2 });
         let [record] = of_victim(&records, pid)[..] else { panic!("{records:?}") };
 
         is_for_the_limit(record, &parent.name());
         assert_eq!((&record["comm"], &record["oom_score_adj"]), (&json!("large"), &json!(1000)));
         assert_eq!((&record["trigger_pid"], &record["trigger_comm"]), (&json!(trigger_pid), &json!("small")));
         assert_eq!(record["cgroup"], json!(known.cgroup), "{record}");
-        // To the page: nothing of it could be reclaimed, and it has one thread.
+        // Exact to the page: none of it could be reclaimed, and the process has one thread.
         let [anon, file, shmem, tables] =
             ["rss_anon_bytes", "rss_file_bytes", "rss_shmem_bytes", "pgtables_bytes"]
                 .map(|field| count(record, field));
@@ -135,11 +138,11 @@ fn a_process_of_many_threads_dies_once() {
     let _machine = lock::machine();
     let place = Place::new(LIMIT);
     let tool = watch(&["--cgroup", place.cgroup()]);
-    // Those that want memory when it is dying already are marked, too.
+    // Threads that allocate while the process is dying are marked, too.
     let hog = place.hog(&["--name", "hog", "--threads", "16", "--anon", TOO_MANY]);
     let pid = hog.id();
     hog.killed();
-    let records = told(tool, 1);
+    let records = kills_reported(tool, 1);
     assert_eq!((&records[0]["pid"], &records[0]["comm"]), (&json!(pid), &json!("hog")));
     is_for_the_limit(&records[0], &place.memcg.name());
 }
@@ -165,8 +168,8 @@ fn a_group_that_is_killed_together() {
         let pids = [hog.id(), others[0].id(), others[1].id()];
         hog.killed();
         others.into_iter().for_each(|other| other.killed());
-        let records = told(tool, 3);
-        // The one that was chosen comes first.
+        let records = kills_reported(tool, 3);
+        // The chosen victim is reported first.
         assert_eq!((&records[0]["pid"], &records[0]["comm"]), (&json!(pids[0]), &json!("large")));
         for pid in pids {
             let [record] = of_victim(&records, pid)[..] else { panic!("{records:?}") };
@@ -196,7 +199,7 @@ fn filters_and_counts_are_about_victims() {
     std::fs::write(groups.path(), "first: on*\nsecond: t*o\n").expect("a file");
     let apps = ["--by", "app", "--apps", groups.path().to_str().expect("UTF-8")];
     let others: [&[&str]; 3] = [&["--by", "thread"], &["--by", "parent"], &apps];
-    // At once: to attach is mostly to wait for grace periods.
+    // At once: attaching mostly waits for grace periods.
     let [thread, parent, app] = std::thread::scope(|scope| {
         let started = others.map(|by| scope.spawn(move || watch(&[&both[..], by, &["600"]].concat())));
         started.map(|tool| tool.join().expect("it attaches"))
@@ -208,8 +211,8 @@ fn filters_and_counts_are_about_victims() {
         hog.go_on();
         hog.killed();
     }
-    assert_eq!(told(of_cgroup, 1)[0]["pid"], json!(pids[0]));
-    assert_eq!(told(of_process, 1)[0]["pid"], json!(pids[1]));
+    assert_eq!(kills_reported(of_cgroup, 1)[0]["pid"], json!(pids[0]));
+    assert_eq!(kills_reported(of_process, 1)[0]["pid"], json!(pids[1]));
 
     let system = system.interrupt().records;
     assert_eq!((system.len(), count(&system[0], "kills"), count(&system[0], "lost")), (1, 2, 0));

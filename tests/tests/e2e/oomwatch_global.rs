@@ -1,4 +1,4 @@
-//! oomwatch when the whole machine is out of memory: what it does to live through that, and that it does.
+//! oomwatch when the whole machine is out of memory: how it protects itself, and that it survives.
 #![allow(clippy::expect_used, reason = "tests")]
 
 use std::fs;
@@ -10,13 +10,13 @@ use tests::records::{count, sum};
 use tests::tool::Tool;
 use tests::{can_run, kernel, lock};
 
-/// Reserves memory for large pages, which nobody uses.
+/// Reserves memory for huge pages, which no process uses.
 const RESERVE: &str = "/proc/sys/vm/nr_hugepages";
 const LARGE_PAGE: u64 = 2 << 20;
-/// What the machine has left then.
+/// The memory that remains.
 const LEFT: u64 = 256 << 20;
 
-/// The flags of a process's mappings of a file or name that ends so.
+/// The flags of a process's mappings whose file or name ends with this.
 fn flags(pid: u32, end: &str) -> Vec<String> {
     let maps = fs::read_to_string(format!("/proc/{pid}/smaps")).expect("it runs");
     let mut of_it = false;
@@ -36,7 +36,7 @@ fn score(pid: &str) -> String {
     fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).expect("it runs").trim().to_string()
 }
 
-/// Whether this process may take another out of the choice of victims.
+/// Whether this process may exclude another from the OOM killer.
 fn may_protect() -> bool {
     const CAP_SYS_RESOURCE: u64 = 1 << 24;
     tests::bpf::capabilities(std::process::id(), "CapEff") & CAP_SYS_RESOURCE != 0
@@ -53,15 +53,15 @@ fn it_keeps_its_memory_and_is_not_chosen() {
         assert!(!flags.is_empty() && flags.iter().all(|flags| flags.contains(" lo ")), "{part}: {flags:?}");
     }
     let score = score(&tool.pid().to_string());
-    let said = tool.interrupt().stderr;
+    let stderr = tool.interrupt().stderr;
     if may_protect() {
-        assert_eq!((score.as_str(), said.contains("protect itself")), ("-1000", false), "{said}");
+        assert_eq!((score.as_str(), stderr.contains("protect itself")), ("-1000", false), "{stderr}");
     } else {
-        assert!(said.contains("cannot protect itself") && said.contains("CAP_SYS_RESOURCE"));
+        assert!(stderr.contains("cannot protect itself") && stderr.contains("CAP_SYS_RESOURCE"));
     }
 }
 
-/// Memory that is taken away, and given back whatever happens.
+/// Reserved memory, released when dropped.
 struct Reserved;
 
 impl Reserved {
@@ -84,11 +84,11 @@ impl Drop for Reserved {
     }
 }
 
-/// Whether this machine is one to be thrown away.
+/// Whether this machine is disposable.
 fn may_run(otherwise: &str) -> bool {
     let may = kernel::of_guest().is_some();
     if !may {
-        // Not by eprintln, which the test harness keeps to itself.
+        // Not eprintln: the test harness captures it.
         writeln!(std::io::stderr(), "not run here: it would {otherwise}").expect("stderr takes a line");
     }
     may
@@ -122,7 +122,7 @@ fn a_machine_without_memory() {
     let _machine = lock::machine();
     for kind in ["fentry", "kprobe", "btf"] {
         let tool = Tool::start("oomwatch", &["-q", "--attach", kind]);
-        // The tool has seen to itself; this program, and what it starts, must live, too.
+        // The tool protects itself; this program and its children must survive, too.
         fs::write("/proc/self/oom_score_adj", "-1000").expect("root may");
         let reserved = Reserved::all_but(LEFT);
         let pages = (4 * LEFT / PAGE).to_string();
@@ -140,8 +140,8 @@ fn a_machine_without_memory() {
             "{record}"
         );
         assert_eq!(record["oom_score_adj"], 1000);
-        // It had what there was: what is free at the end are the kernel's own reserves (vm.min_free_kbytes and lists of
-        // processors), and some caches could be given up for it.
+        // It used all memory: the rest are the kernel's reserves (vm.min_free_kbytes and per-CPU
+        // lists) and some caches that could be reclaimed.
         let anon = count(record, "rss_anon_bytes");
         assert!(anon > LEFT / 2 && anon < 2 * LEFT, "{record}");
         assert!(count(record, "trigger_pid") > 0 && record["trigger_comm"] != "", "{record}");

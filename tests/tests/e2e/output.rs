@@ -26,7 +26,7 @@ fn jq_miller_and_python_read_it() {
     assert_eq!(good("$BIN/proclife 0.2 3 | jq -r '.tool'"), "proclife\n".repeat(3));
     let as_json = good("$BIN/biolat -o csv 0.2 3 | mlr --icsv --ojsonl cat");
     let rows = records::parse(&as_json);
-    // A number, whatever it is: interrupts may leave a program out.
+    // Any number: interrupts may make the kernel skip a program.
     let reads = |row: &Value| row["tool"] == "biolat" && row["lost"].is_u64();
     assert!(rows.len() >= 3 && rows.iter().all(reads), "{as_json}");
     let python = r#"python3 -c 'import csv, sys
@@ -34,7 +34,7 @@ rows = list(csv.DictReader(sys.stdin, strict=True))
 assert len(rows) >= 3 and all(None not in row and None not in row.values() for row in rows), rows
 print(sum(int(row["lost"]) for row in rows) >= 0)'"#;
     assert_eq!(good(&format!("$BIN/biolat -o csv 0.2 3 | {python}")), "True\n");
-    // Something happens for as long as it runs, however late it attaches.
+    // Generates events continuously, however late the tool attaches.
     let busy = "while kill -0 $! 2>/dev/null; do /bin/true; done; wait $!";
     assert_eq!(good(&format!("$BIN/proclife -o csv --events -d 1 | {python} & {busy}")), "True\n");
 }
@@ -44,16 +44,16 @@ fn arguments_with_quotes_and_newlines_survive_csv() {
     if !can_run() {
         return;
     }
-    // Two threads: it has attached. With its reader it ends, too.
+    // With two threads it has attached. It ends with its reader.
     let line = r#"$BIN/proclife -o csv --events -p $$ -d 3 > >(python3 -c 'import csv, sys
 for row in csv.DictReader(sys.stdin, strict=True):
     if row["event"] == "exec": print(row["argv"]); break') & tool=$!
 until [ "$(ls /proc/$tool/task | wc -l)" -gt 1 ]; do kill -0 $tool || exit; sleep 0.02; done; exec /bin/echo 'a,"b"
 c'"#;
-    // The shell that execs is the one asked for: the record is of its last command. Where programs are preempted, that one
-    // may be left out: not each time.
+    // The shell that execs is the filtered process: the record is of its last command. Where
+    // programs can be preempted, that one may be skipped, but not each time.
     let argv = "/bin/echo 'a,\"b\"\nc'";
-    assert!((0..5).any(|_| good(line).contains(argv)), "{argv:?} was never told");
+    assert!((0..5).any(|_| good(line).contains(argv)), "argv {argv:?} was never reported");
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn a_reader_that_goes_ends_it_quickly_and_well() {
     if !can_run() {
         return;
     }
-    // The last record's write, or the wait for the next, meets a closed pipe.
+    // The write of the last record, or the wait for the next one, finds a closed pipe.
     for line in [
         "$BIN/biolat 0.2 | head -1",
         "$BIN/proclife --events -p 1 | sleep 0.5",
@@ -99,7 +99,7 @@ fn a_reader_that_goes_ends_it_quickly_and_well() {
             "{line}: {status}: {}",
             String::from_utf8_lossy(&stderr)
         );
-        // Else it would wait for what does not come.
+        // Otherwise it would wait forever.
         let most = For::Attach.at_most() + For::End.at_most();
         assert!(start.elapsed() < most, "{line} took {:?}", start.elapsed());
     }
@@ -127,13 +127,17 @@ fn count_and_duration_end_it() {
     for tool in ["proclife", "biolat"] {
         let lengths = |options: &str| intervals(&records::parse(&good(&format!("$BIN/{tool} {options}"))));
         assert_eq!(lengths("0.1 7").len(), 7);
-        // On a grid: what one interval is late, the next is shorter. On a busy machine both may go by together.
+        // Intervals are on a grid: after a late one, the next is shorter. On a busy machine two may
+        // be merged.
         timing::agrees(|| {
-            let told = lengths("-d 1.5 1");
-            assert!(told.len() <= 2 && told.iter().sum::<f64>() >= 1.5 && told[0] >= 1.0, "{told:?}");
-            match told[..] {
+            let reported = lengths("-d 1.5 1");
+            assert!(
+                reported.len() <= 2 && reported.iter().sum::<f64>() >= 1.5 && reported[0] >= 1.0,
+                "{reported:?}"
+            );
+            match reported[..] {
                 [first, last] if last > 0.0 && first + last < 2.0 => vec![],
-                _ => vec![format!("{tool} -d 1.5 1: {told:?}")],
+                _ => vec![format!("{tool} -d 1.5 1: {reported:?}")],
             }
         });
         let measured = lengths("0.25 4");
@@ -142,7 +146,7 @@ fn count_and_duration_end_it() {
     }
 }
 
-/// The lengths of the intervals, each of which may have many records.
+/// The lengths of the intervals; an interval may have many records.
 fn intervals(all: &[Value]) -> Vec<f64> {
     let mut seen: Vec<(String, f64)> = all
         .iter()
@@ -153,7 +157,7 @@ fn intervals(all: &[Value]) -> Vec<f64> {
 }
 
 #[test]
-fn overhead_is_told_once_per_interval() {
+fn overhead_is_reported_once_per_interval() {
     if !can_run() {
         return;
     }

@@ -1,6 +1,7 @@
-//! `--by` of all tools that have it: three processes in two cgroups do the same known work; what is told of each process,
-//! thread, parent, command, cgroup and app is just its own, and adds up to all, which is what each tool's own tests have
-//! it tell of the system. oomwatch's is in `oomwatch.rs`.
+//! `--by` of all tools that have it: three processes in two cgroups do the same known work. The
+//! records of each process, thread, parent, command, cgroup and app must be exactly its own work,
+//! and add up to the totals that each tool's own tests verify for the system. oomwatch is tested in
+//! `oomwatch.rs`.
 #![allow(clippy::expect_used, reason = "tests")]
 
 #[path = "owners/cases.rs"]
@@ -26,10 +27,10 @@ use tests::tool::Tool;
 use tests::workload::Workload;
 use tests::{can_run, lock};
 
-/// Those that can be had by this kind of hook.
+/// The cases that this kind of hook supports.
 fn cases(kind: &str) -> impl Iterator<Item = &'static Case> {
     let allowed = |kind| kernel::allows(kind) == Allows::Yes;
-    // There is no tracepoint of look-ups.
+    // Lookups have no tracepoint.
     let functions = allowed("fentry") || allowed("kprobe");
     let kind_allowed = allowed(kind);
     CASES.iter().filter(move |case| {
@@ -37,23 +38,23 @@ fn cases(kind: &str) -> impl Iterator<Item = &'static Case> {
     })
 }
 
-/// Bytes between what two processes use of a disk.
+/// The distance in bytes between the areas of a disk that two processes use.
 const PLACE: usize = 4 << 20;
 
-/// A case under way: its tools, each for other owners, and where its work is done.
+/// A running case: its tools, each with another kind of owner, and the place of its work.
 struct Watched {
     case: &'static Case,
     scratch: TempDir,
     disk: Option<Disk>,
-    /// Of the disk's requests that no BPF program can observe; in a guest there are none.
+    /// The disk's requests that no BPF program can observe; in a guest there are none.
     collector: Option<Collector>,
     cgroups: [Cgroup; 2],
     tools: Vec<(&'static str, Tool)>,
-    // Last, for those below it must go first.
+    // Last: its children must be removed first.
     parent: Cgroup,
 }
 
-/// Starts the tools of a case, at once: to attach is mostly to wait for grace periods.
+/// Starts the tools of a case at once: attaching mostly waits for grace periods.
 fn watch(
     case: &'static Case,
     on: &Path,
@@ -68,7 +69,7 @@ fn watch(
     let scratch = tempfile::tempdir_in(on).expect("a directory");
     let disk = case.work.contains(&"DISK").then(|| {
         let disk = Disk::over_file(16);
-        // What several ask for at once would become one request.
+        // Requests of several processes could be merged into one.
         disk.set("nomerges", "2");
         disk
     });
@@ -77,16 +78,16 @@ fn watch(
     let parent = Cgroup::new();
     let cgroups = [parent.child(), parent.child()];
     let start = |by: &'static str| {
-        let whom: &[&str] = match by {
+        let filter: &[&str] = match by {
             "app" => &["--by", by, "--apps", groups],
             "top" => &["--by", "process", "--top", "1"],
             _ => &["--by", by],
         };
         let common = ["--cgroup", parent.path(), "--attach", kind, "--map-size", room, "-q"];
         let interval = [interval.unwrap_or(case.interval)];
-        Tool::start(case.tool, &[&common[..], whom, case.options, &interval].concat())
+        Tool::start(case.tool, &[&common[..], filter, case.options, &interval].concat())
     };
-    // The busiest are told apart by the same lines for all tools: one will do.
+    // `--top` uses the same code in all tools: testing one is sufficient.
     let bys = bys.iter().filter(|by| **by != "top" || case.tool == "vfsstat");
     let tools = std::thread::scope(|scope| {
         let started: Vec<_> = bys.map(|by| (*by, scope.spawn(|| start(by)))).collect();
@@ -95,8 +96,8 @@ fn watch(
     Watched { case, scratch, disk, collector, cgroups, tools, parent }
 }
 
-/// Runs the work of a case in three processes, two in the first cgroup and one in the second; their ids, and what they
-/// said.
+/// Runs the work of a case in three processes, two in the first cgroup and one in the second;
+/// returns their ids and the lines that they printed.
 fn work(watched: &Watched, at_once: bool) -> Vec<(u32, Vec<Value>)> {
     let Watched { case, scratch, disk, cgroups, .. } = watched;
     let disk = disk.as_ref().map_or_else(String::new, Disk::path);
@@ -127,7 +128,7 @@ fn work(watched: &Watched, at_once: bool) -> Vec<(u32, Vec<Value>)> {
     started.into_iter().map(|workload| (workload.id(), workload.finish())).collect()
 }
 
-/// The sums of fields over the records of each owner, who is named by a field.
+/// The sums of fields over the records of each owner, identified by a field.
 fn by_owner(fields: &[&str], records: &[Value], named_by: &str) -> BTreeMap<String, Vec<u64>> {
     let mut owners = BTreeMap::new();
     for record in records.iter().filter(|record| !record[named_by].is_null()) {
@@ -139,7 +140,7 @@ fn by_owner(fields: &[&str], records: &[Value], named_by: &str) -> BTreeMap<Stri
     owners
 }
 
-/// Whose work is what, of one kind of owners: the field that names them, and the share of each.
+/// The field that identifies the owners of one kind, and the share of each in the work.
 fn shares(
     case: &Case,
     by: &str,
@@ -156,7 +157,7 @@ fn shares(
     let all = unobserved.iter().sum();
     let field = match by {
         "process" | "thread" => {
-            // Of children there are too many to be named: their numbers are in the sums.
+            // There are too many children to list: their counts are in the sums.
             let each = ids.iter().zip(unobserved);
             each.for_each(|(id, unobserved)| {
                 add(id.to_string(), [1, 0, u64::from(by == "process")], unobserved)
@@ -190,19 +191,20 @@ fn shares(
     (field, shares)
 }
 
-/// What of the work is an owner's.
+/// An owner's share of the work.
 #[derive(Default)]
 struct Share {
-    /// How many of the three do what is told of a process itself, of its children and of the threads that it starts.
+    /// The number of processes whose own work, children's work, and other threads' work count for
+    /// this owner.
     doers: [u64; 3],
-    /// How much of it no BPF program could observe.
+    /// The part that no BPF program could observe.
     unobserved: u64,
 }
 
 /// By owner.
 type Shares = BTreeMap<String, Share>;
 
-/// What is told of a case by a kind of hook and of owners.
+/// A case with one kind of hook and of owner.
 struct Run<'a> {
     case: &'a Case,
     kind: &'a str,
@@ -211,53 +213,53 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Asserts that sums over records are as expected, but for what was unobserved, which is missing from each, and what is
-    /// lost.
-    fn compare(&self, of: &str, fields: &[&str], told: &[u64], expected: &[u64], unobserved: u64) {
+    /// Asserts that the sums over records are as expected, except for the unobserved work, which is
+    /// missing from each, and the lost events.
+    fn compare(&self, of: &str, fields: &[&str], reported: &[u64], expected: &[u64], unobserved: u64) {
         let shown: Vec<u64> = expected.iter().map(|number| number.saturating_sub(unobserved)).collect();
-        let all_shown = told.iter().zip(&shown).all(|(told, shown)| told <= shown);
+        let all_shown = reported.iter().zip(&shown).all(|(reported, shown)| reported <= shown);
         let Self { case, kind, by, records } = self;
         let comparison = Comparison::of(case.tool, &[&["--attach", kind], case.options].concat());
         let comparison =
             comparison.part(format!("--by {by} {of}")).lost(sum(*records, "lost")).each_of(case.lost);
-        let comparison = comparison.fields(fields, told, if all_shown { &shown } else { expected });
+        let comparison = comparison.fields(fields, reported, if all_shown { &shown } else { expected });
         match case.tool {
             _ if case.interrupts => comparison.equal_minus_lost(),
-            // One that was left out may be the one that tells whose a connection is.
+            // The skipped program may be the one that records the owner of a connection.
             "tcplife" => comparison.equal_within_lost(),
             _ => comparison.equal(),
         }
     }
 }
 
-/// How much of the work of each process no BPF program could observe.
+/// The part of each process's work that no BPF program could observe.
 fn unobserved(collector: Option<Collector>, ids: &[u32]) -> [u64; 3] {
     let requests = collector.map_or_else(Vec::new, Collector::end);
     let of = |id| requests.iter().filter(move |request| request.unobserved && request.is_made_by(id));
     std::array::from_fn(|place| of(ids[place]).count() as u64)
 }
 
-/// Asserts that the records of each owner tell of just its own work.
+/// Asserts that the records of each owner contain exactly its own work.
 fn is_each_ones_own(run: &Run<'_>, (named_by, shares): (&str, Shares)) {
     let Run { case, kind, by, records } = run;
     let what = format!("{} --attach {kind} --by {by}", case.tool);
     let all = case.in_all();
     let fields: Vec<&str> = all.keys().copied().collect();
-    let mut told = by_owner(&fields, records, named_by);
-    let missing: Vec<&String> = shares.keys().filter(|owner| !told.contains_key(*owner)).collect();
+    let mut reported = by_owner(&fields, records, named_by);
+    let missing: Vec<&String> = shares.keys().filter(|owner| !reported.contains_key(*owner)).collect();
     let lost = sum(*records, "lost");
-    // A task that is preempted within a program has the kernel skip it for all others on its processor, for as long as it
-    // does not run: that may be all that another one does.
+    // While a task is preempted within a program, the kernel skips the program for all other tasks
+    // on that processor: this may be all the work of another process.
     assert!(
         missing.is_empty() || lost > 0 && kernel::may_leave_out(case.tool),
-        "{what}: {missing:?} missing from {told:?}, lost {lost}"
+        "{what}: owners {missing:?} missing from {reported:?}, lost {lost}"
     );
     for owner in missing {
-        told.insert(owner.clone(), vec![0; fields.len()]);
+        reported.insert(owner.clone(), vec![0; fields.len()]);
     }
-    // Children and threads that it starts have ids that nobody knows here.
+    // The ids of children and of threads that it starts are unknown here.
     if case.children.is_empty() {
-        assert_eq!(told.len(), shares.len(), "{what}: {told:?}");
+        assert_eq!(reported.len(), shares.len(), "{what}: {reported:?}");
     }
     for (owner, Share { doers, unobserved }) in &shares {
         let number = |of: &[(&str, u64)], field: &str| {
@@ -271,21 +273,21 @@ fn is_each_ones_own(run: &Run<'_>, (named_by, shares): (&str, Shares)) {
                 .sum()
         };
         let expected: Vec<u64> = fields.iter().map(expected).collect();
-        // By thread, what its other threads did stands apart.
-        let told = match case.threads.is_empty() || named_by != "pid" || doers[2] > 0 {
-            true => told[owner].clone(),
+        // By thread, the work of its other threads is separate.
+        let reported = match case.threads.is_empty() || named_by != "pid" || doers[2] > 0 {
+            true => reported[owner].clone(),
             false => {
                 let first: Vec<_> =
                     records.iter().filter(|record| record["tid"] == record["pid"]).cloned().collect();
                 by_owner(&fields, &first, named_by)[owner].clone()
             }
         };
-        run.compare(owner, &fields, &told, &expected, *unobserved);
+        run.compare(owner, &fields, &reported, &expected, *unobserved);
     }
 }
 
-/// Compares what these tools tell by each kind of owner, by this kind of hook.
-fn told_by(kind: &str, bys: &[&'static str], tools: impl Fn(&str) -> bool) {
+/// Tests these tools with each kind of owner and this kind of hook.
+fn compare_by(kind: &str, bys: &[&'static str], tools: impl Fn(&str) -> bool) {
     if !can_run() {
         return;
     }
@@ -293,14 +295,14 @@ fn told_by(kind: &str, bys: &[&'static str], tools: impl Fn(&str) -> bool) {
     let mounted = Mounted::new("ext4");
     let mut ending = None;
     for case in cases(kind).filter(|case| tools(case.tool)) {
-        // Each of the three has 101 children, which may all be of one interval.
+        // Each of the three processes has 101 children, which may all be in one interval.
         let watched = watch(case, mounted.path(), kind, bys, "1024", None);
-        // Those before detached meanwhile.
+        // The previous tools have detached since.
         ending.take().into_iter().for_each(|(watched, worked)| compare(kind, watched, worked));
         let worked = work(&watched, kind != "kprobe");
         for (_, tool) in &watched.tools {
             if case.tool == "proclife" {
-                // The last may be reaped a moment later.
+                // The last child may be reaped a moment later.
                 tool.until_records(2);
             }
         }
@@ -310,22 +312,22 @@ fn told_by(kind: &str, bys: &[&'static str], tools: impl Fn(&str) -> bool) {
     ending.into_iter().for_each(|(watched, worked)| compare(kind, watched, worked));
 }
 
-/// Compares what tools that are ending tell with what was done.
+/// Compares the records of stopped tools with the work done.
 fn compare(kind: &str, watched: Watched, worked: Vec<(u32, Vec<Value>)>) {
-    // In this order, for what is bound last goes first.
+    // In this order, because the last one bound is dropped first.
     let Watched { parent: _parent, case, cgroups, tools, collector, scratch: _scratch, disk } = watched;
     let ids: Vec<u32> = worked.iter().map(|(id, _)| *id).collect();
-    let mut told: BTreeMap<&str, Vec<Value>> =
+    let mut reported: BTreeMap<&str, Vec<Value>> =
         tools.into_iter().map(|(by, tool)| (by, tool.wait().records)).collect();
     if let Some(disk) = &disk {
-        // A process that has to read its own program anew asks another disk.
+        // A process that must page in its own program reads from another disk.
         let own = |record: &Value| record["disk"].is_null() || record["disk"] == disk.name.as_str();
-        told.values_mut().for_each(|records| records.retain(own));
+        reported.values_mut().for_each(|records| records.retain(own));
     }
     let unobserved = unobserved(collector, &ids);
     let (fields, once): (Vec<&str>, Vec<u64>) = case.in_all().into_iter().unzip();
     let three: Vec<u64> = once.iter().map(|number| 3 * number).collect();
-    for (by, records) in &told {
+    for (by, records) in &reported {
         let sums: Vec<u64> = fields.iter().map(|field| sum(records, field)).collect();
         let run = Run { case, kind, by, records };
         run.compare("in all", &fields, &sums, &three, unobserved.iter().sum());
@@ -334,47 +336,52 @@ fn compare(kind: &str, watched: Watched, worked: Vec<(u32, Vec<Value>)>) {
         }
     }
     if case.tool == "proclife" {
-        all_are_reaped(kind, &told);
+        all_are_reaped(kind, &reported);
     }
-    names_are_right(case, &told, &worked);
+    names_are_right(case, &reported, &worked);
 }
 
-/// What was reaped adds up to the same by all owners; how many it must be, `proclife.rs` tells.
-fn all_are_reaped(kind: &str, told: &BTreeMap<&str, Vec<Value>>) {
-    let (first, of_first) = told.iter().next().expect("it was asked for some owners");
+/// Reaped processes add up to the same for all owners; `proclife.rs` tests their number.
+fn all_are_reaped(kind: &str, reported: &BTreeMap<&str, Vec<Value>>) {
+    let (first, of_first) = reported.iter().next().expect("it was asked for some owners");
     let reaped = sum(of_first, "reaped");
     assert!(reaped > 0, "--by {first}: {of_first:?}");
-    for (by, records) in told {
+    for (by, records) in reported {
         let comparison = Comparison::by("proclife", kind).part(format!("--by {by} beside --by {first}"));
         let lost = sum(of_first, "lost") + sum(records, "lost");
         comparison.field("reaped", sum(records, "reaped"), reaped).lost(lost).equal_within_lost();
     }
 }
 
-/// A process bears the name of its first thread, a thread its own, a parent its own; with --top all but one are others.
-fn names_are_right(case: &Case, told: &BTreeMap<&str, Vec<Value>>, worked: &[(u32, Vec<Value>)]) {
+/// A process has the name of its first thread, a thread its own, a parent its own; with --top all
+/// but one are in the row of others.
+fn names_are_right(case: &Case, reported: &BTreeMap<&str, Vec<Value>>, worked: &[(u32, Vec<Value>)]) {
     let ids: Vec<u32> = worked.iter().map(|(id, _)| *id).collect();
     let ours = |record: &&Value| ids.iter().any(|id| record["pid"] == *id);
-    let of = |by: &str| told.get(by).into_iter().flatten();
+    let of = |by: &str| reported.get(by).into_iter().flatten();
     assert!(
         of("process").filter(ours).all(|record| record["comm"] == "workload"),
         "{:?}",
-        told.get("process")
+        reported.get("process")
     );
     let own = std::fs::read_to_string("/proc/self/comm").expect("our name");
     let us = of("parent").filter(|record| record["ppid"] == std::process::id());
-    assert!(us.into_iter().all(|record| record["parent"] == own.trim_end()), "{:?}", told.get("parent"));
+    assert!(us.into_iter().all(|record| record["parent"] == own.trim_end()), "{:?}", reported.get("parent"));
     if case.children.is_empty() {
         assert!(of("thread").filter(ours).all(|record| record["comm"] == case.comm));
     }
     if case.tool == "syncsnoop" {
         let records: Vec<Value> = of("thread").cloned().collect();
         let mut each: BTreeMap<String, u64> = BTreeMap::new();
-        let said = worked.iter().flat_map(|(_, said)| said).filter(|line| !line["tid"].is_null());
-        said.for_each(|line| *each.entry(line["tid"].to_string()).or_default() += 1);
+        let performed =
+            worked.iter().flat_map(|(_, performed)| performed).filter(|line| !line["tid"].is_null());
+        performed.for_each(|line| *each.entry(line["tid"].to_string()).or_default() += 1);
         let threads = by_owner(&["count"], &records, "tid");
-        if told.contains_key("thread") {
-            assert!(threads.keys().all(|tid| each.contains_key(tid)), "{threads:?} told of {each:?}");
+        if reported.contains_key("thread") {
+            assert!(
+                threads.keys().all(|tid| each.contains_key(tid)),
+                "reported threads {threads:?}, expected {each:?}"
+            );
             let comparison = Comparison::of("syncsnoop", &[]).part("--by thread").lost(sum(&records, "lost"));
             let count = |tid: &String| threads.get(tid).map_or(0, |sums| sums[0]);
             let fields = each.iter();
@@ -397,50 +404,50 @@ fn names_are_right(case: &Case, told: &BTreeMap<&str, Vec<Value>>, worked: &[(u3
     }
 }
 
-/// One of calls, one of tasks: whose work it was is found out in the same way by all tools.
+/// One tool of calls, one of tasks: all tools determine the owner in the same way.
 fn of_calls_and_tasks(tool: &str) -> bool {
     ["syncsnoop", "proclife"].contains(&tool)
 }
 
-/// Those of files, whose work has the most lines between it and its owner.
+/// Tools of files, which have the most code between the work and its owner.
 fn of_files(tool: &str) -> bool {
     ["cachestat", "dcstat", "fslat"].contains(&tool)
 }
 
 #[test]
 fn all_kinds_of_owners_add_up_of_two_tools() {
-    told_by("auto", &["process", "comm", "cgroup", "thread", "parent", "app"], of_calls_and_tasks);
+    compare_by("auto", &["process", "comm", "cgroup", "thread", "parent", "app"], of_calls_and_tasks);
 }
 
 #[test]
 fn processes_cgroups_and_apps_add_up_of_the_other_tools() {
-    told_by("auto", &["process", "cgroup", "app", "top"], |tool| !of_calls_and_tasks(tool));
+    compare_by("auto", &["process", "cgroup", "app", "top"], |tool| !of_calls_and_tasks(tool));
 }
 
 #[test]
 fn commands_add_up_of_the_tools_of_files() {
-    told_by("auto", &["comm"], of_files);
+    compare_by("auto", &["comm"], of_files);
 }
 
-/// What the three tests above leave out.
+/// Tools that the three tests above do not cover.
 #[test]
 fn the_other_owners_add_up_of_the_other_tools() {
-    told_by("auto", &["thread", "parent"], of_files);
-    told_by("auto", &["comm", "thread", "parent"], |tool| !of_calls_and_tasks(tool) && !of_files(tool));
+    compare_by("auto", &["thread", "parent"], of_files);
+    compare_by("auto", &["comm", "thread", "parent"], |tool| !of_calls_and_tasks(tool) && !of_files(tool));
 }
 
-/// Who runs is asked in the same way whatever the hook: one kind of owner will do.
+/// The current task is read in the same way with every hook: one kind of owner is sufficient.
 #[test]
 fn processes_add_up_by_kprobes() {
-    told_by("kprobe", &["process"], |_| true);
+    compare_by("kprobe", &["process"], |_| true);
 }
 
 #[test]
 fn processes_add_up_by_tracepoints() {
-    told_by("tracepoint", &["process"], |_| true);
+    compare_by("tracepoint", &["process"], |_| true);
 }
 
-/// With room for one process only the others' work is lost, and counted so.
+/// With room for a single process, the work of the others is counted as lost.
 #[test]
 fn what_finds_no_room_is_lost_and_counted() {
     if !can_run() {
@@ -448,8 +455,8 @@ fn what_finds_no_room_is_lost_and_counted() {
     }
     let _machine = lock::machine();
     let mounted = Mounted::new("ext4");
-    // One interval for all: the next would have room anew.
-    // Tools that count, that time, and that know who made what others end.
+    // One interval for all work: the next would have room again. Tools that count, that time, and
+    // that remember which process began what another ends.
     for case in cases("auto").filter(|case| ["dcstat", "fslat", "biolat"].contains(&case.tool)) {
         let mut watched = watch(case, mounted.path(), "auto", &["process"], "1", Some("600"));
         let ids: Vec<u32> = work(&watched, true).into_iter().map(|(id, _)| id).collect();
@@ -459,23 +466,24 @@ fn what_finds_no_room_is_lost_and_counted() {
         let unobserved: u64 = unobserved(watched.collector.take(), &ids).iter().sum();
         let total = |records: &[Value]| case.events.iter().map(|field| sum(records, field)).sum::<u64>();
         let each: u64 = case.events.iter().map(|field| case.in_all()[field]).sum();
-        let (told, lost) = (total(&records), sum(&records, "lost"));
-        let (known, all) = (told * case.loses + lost, 3 * each * case.loses);
+        let (reported, lost) = (total(&records), sum(&records, "lost"));
+        let (known, all) = (reported * case.loses + lost, 3 * each * case.loses);
         adds_up(case.tool, known, all, unobserved * case.loses, &programs);
-        assert!(told > 0 && told <= each, "{}: {records:?}", case.tool);
+        assert!(reported > 0 && reported <= each, "{}: {records:?}", case.tool);
         assert!(lost > 0, "{}: {records:?}", case.tool);
     }
 }
 
-/// Asserts that what is told and what is lost is all that was done, but for what no BPF program could observe. Where the
-/// kernel leaves programs out, of which it keeps account, what they miss of others' work is in `lost`, too.
+/// Asserts that reported and lost work add up to all work, except for what no BPF program could
+/// observe. Where the kernel skips programs, which it counts, the skipped runs for other tasks'
+/// work are in `lost`, too.
 fn adds_up(tool: &str, known: u64, all: u64, unobserved: u64, programs: &Programs) {
     let known = if known + unobserved == all { all } else { known };
     let most = all + programs.left_out();
-    Comparison::of(tool, &[]).part("--map-size").between("told and lost", known, all, most).equal();
+    Comparison::of(tool, &[]).part("--map-size").between("reported and lost", known, all, most).equal();
 }
 
-/// A thousand processes where sixteen are kept apart: what is told and what is lost adds up.
+/// A thousand processes with room for sixteen: reported and lost work add up.
 #[test]
 fn a_thousand_processes_in_room_for_sixteen() {
     if !can_run() {
@@ -491,11 +499,11 @@ fn a_thousand_processes_in_room_for_sixteen() {
     workload.finish();
     freed_tasks.until_freed(&[id], 1_001);
     let records = tool.interrupt().records;
-    let told: u64 = ["forks", "exits", "reaped"].iter().map(|field| sum(&records, field)).sum();
+    let reported: u64 = ["forks", "exits", "reaped"].iter().map(|field| sum(&records, field)).sum();
     let lost = sum(&records, "lost");
-    // It and its children end and are reaped; of some kernels see `proclife.rs`.
+    // It and its children exit and are reaped; for some kernels see `proclife.rs`.
     let all = 1_000 + 2 * 1_001;
-    adds_up("proclife", told + lost, all, freed_tasks.unobserved(&[id]), &programs);
+    adds_up("proclife", reported + lost, all, freed_tasks.unobserved(&[id]), &programs);
     assert_eq!(records.len(), 16, "{records:?}");
     assert!(lost > 0);
 }

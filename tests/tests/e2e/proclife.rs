@@ -1,4 +1,4 @@
-//! proclife counts exactly what a known workload does.
+//! proclife counts a known workload exactly.
 #![allow(clippy::expect_used, reason = "tests")]
 
 use serde_json::Value;
@@ -16,13 +16,14 @@ const FAILING_EXECS: u64 = 31;
 const FAILING_FORKS: u64 = 7;
 const ZOMBIES: u64 = 11;
 
-/// Forks, threads and execs. In a guest, whose instructions are emulated, a fork takes some milliseconds: there fewer, and
-/// odd numbers all the same.
+/// Forks, threads and execs. In a guest, whose instructions are emulated, a fork takes some
+/// milliseconds, so there are fewer; the numbers are odd.
 fn numbers() -> [u64; 3] {
     if kernel::of_guest().is_some() { [2_003, 211, 101] } else { [10_007, 1_009, 503] }
 }
 
-/// The workload of these numbers, up to its zombies; `src/bin/workload/processes.rs` tells how they arise.
+/// The workload of these numbers, up to its zombies; `src/bin/workload/processes.rs` documents how
+/// they arise.
 fn processes(more: &[&str]) -> Workload {
     let [forks, threads, execs] = numbers();
     let numbers = [
@@ -40,14 +41,14 @@ fn processes(more: &[&str]) -> Workload {
     Workload::start(&args)
 }
 
-/// Runs a workload to its end: its process id, and what it said.
+/// Runs a workload to its end; returns its process id and the lines that it printed.
 fn run(args: &[&str]) -> (u32, Vec<Value>) {
     let workload = Workload::start(args);
     (workload.id(), workload.finish())
 }
 
-/// The sums of all counts, and the last gauge. To `reaped` comes what no BPF program could observe, if
-/// there was any: where only with it all are there that are expected.
+/// The sums of all counts, and the last gauge. Unobserved processes are added to `reaped` if only
+/// with them all expected ones are there.
 fn totals(records: &[Value], unobserved: u64, reaped: u64) -> [u64; 9] {
     let last = records.last().expect("a record");
     FIELDS.map(|field| match field {
@@ -61,28 +62,28 @@ fn totals(records: &[Value], unobserved: u64, reaped: u64) -> [u64; 9] {
 const FIELDS: [&str; 9] =
     ["forks", "threads", "execs", "exits", "thread_exits", "reaped", "fork_errors", "exec_errors", "zombies"];
 
-/// Asserts that these fields are told so.
-fn compare(what: &str, fields: &[&str], told: &[u64], expected: &[u64], records: &[Value]) {
+/// Asserts the values of these fields.
+fn compare(what: &str, fields: &[&str], reported: &[u64], expected: &[u64], records: &[Value]) {
     let comparison = Comparison::of("proclife", &[]).part(what);
-    comparison.fields(fields, told, expected).lost(sum(records, "lost")).equal();
+    comparison.fields(fields, reported, expected).lost(sum(records, "lost")).equal();
 }
 
-/// A count with what was unobserved: see `tests::tracer`.
-fn completed(told: u64, unobserved: u64, expected: u64) -> u64 {
-    if told == expected { told } else { told + unobserved }
+/// A count including unobserved events: see `tests::tracer`.
+fn completed(reported: u64, unobserved: u64, expected: u64) -> u64 {
+    if reported == expected { reported } else { reported + unobserved }
 }
 
-/// The same as it must be.
+/// The expected values.
 fn expected(exits: u64, reaped: u64, zombies: u64) -> [u64; 9] {
     let [forks, threads, execs] = numbers();
     [forks, threads, execs, exits, threads, reaped, FAILING_FORKS, FAILING_EXECS, zombies]
 }
 
-/// Where execs stand among them.
+/// The index of execs among them.
 const EXECUTED: usize = 2;
 
-/// A process counts as reaped one RCU grace period after it was: waits until so many from these were freed, and until
-/// the number does not change over three new records, so that one too many is seen as well.
+/// A process counts as reaped one RCU grace period after it was. Waits until this many of these
+/// were freed, and until the number has not changed over three records, to notice one too many.
 fn settled(tool: &Tool, freed_tasks: &FreedTasks, roots: &[u32], freed: u64) -> Vec<Value> {
     freed_tasks.until_freed(roots, freed);
     let before = tool.seen(<[Value]>::len);
@@ -104,8 +105,8 @@ fn a_cgroups_processes_are_counted_exactly() {
     let mut workload = processes(&["--cgroup", cgroup.path()]);
     let family = [workload.id()];
     let compare = |what: &str, records: &[Value], exits, reaped, zombies| {
-        let told = totals(records, freed_tasks.unobserved(&family), reaped);
-        compare(what, &FIELDS, &told, &expected(exits, reaped, zombies), records);
+        let reported = totals(records, freed_tasks.unobserved(&family), reaped);
+        compare(what, &FIELDS, &reported, &expected(exits, reaped, zombies), records);
     };
     workload.until_says("held");
     compare(
@@ -118,7 +119,7 @@ fn a_cgroups_processes_are_counted_exactly() {
     workload.go_on();
     workload.until_says("held");
     compare("all reaped", &settled(&tool, &freed_tasks, &family, forks), forks, forks, 0);
-    // The workload's own exit comes to its children's.
+    // The workload's own exit is added to its children's.
     workload.finish();
     settled(&tool, &freed_tasks, &family, forks + 1);
     compare("at the end", &tool.interrupt().records, forks + 1, forks + 1, 0);
@@ -141,8 +142,8 @@ fn a_cgroup_holds_those_below_it_and_no_others() {
     let records = tool.interrupt().records;
     let reaped = completed(sum(&records, "reaped"), freed_tasks.unobserved(&[below, within]), 120);
     let [forks, threads, exits] = ["forks", "threads", "exits"].map(|field| sum(&records, field));
-    let (told, expected) = ([forks, threads, exits, reaped], [118, 3, 120, 120]);
-    compare("--cgroup", &["forks", "threads", "exits", "reaped"], &told, &expected, &records);
+    let (reported, expected) = ([forks, threads, exits, reaped], [118, 3, 120, 120]);
+    compare("--cgroup", &["forks", "threads", "exits", "reaped"], &reported, &expected, &records);
 }
 
 #[test]
@@ -160,16 +161,16 @@ fn a_process_filter_sees_only_that_process() {
     one.go_on();
     Workload::run(&["processes", "--forks", "101", "--threads", "7", "--failing-execs", "3"]);
     one.until_says("held");
-    // Its children exec and exit, it does not.
+    // Its children exec and exit, the process itself does not.
     let mut held = expected(0, forks - ZOMBIES, ZOMBIES);
     held[EXECUTED] = 0;
     let records = settled(&tool, &freed_tasks, &family, forks - ZOMBIES);
-    let told = totals(&records, freed_tasks.unobserved(&family), forks - ZOMBIES);
-    compare("-p, with zombies", &FIELDS, &told, &held, &records);
+    let reported = totals(&records, freed_tasks.unobserved(&family), forks - ZOMBIES);
+    compare("-p, with zombies", &FIELDS, &reported, &held, &records);
     one.go_on();
     one.until_says("held");
     settled(&tool, &freed_tasks, &family, forks);
-    // Its own reaping is its parent's.
+    // Its own reaping counts for its parent.
     let unobserved = freed_tasks.unobserved(&family);
     one.finish();
     settled(&tool, &freed_tasks, &family, forks + 1);
@@ -215,25 +216,25 @@ fn the_highest_fork_rate_is_counted_exactly() {
     let storm = ["storm", "--processes", "2", "--millis", "2000", "--cgroup", cgroup.path()];
     let tool = Tool::start("proclife", &["--cgroup", cgroup.path(), "0.25"]);
     let freed_tasks = FreedTasks::start();
-    let (family, said) = run(&storm);
-    let forks = count(&said[0], "forks");
+    let (family, performed) = run(&storm);
+    let forks = count(&performed[0], "forks");
     settled(&tool, &freed_tasks, &[family], forks + 1);
     let records = tool.interrupt().records;
     let reaped = completed(sum(&records, "reaped"), freed_tasks.unobserved(&[family]), forks + 1);
     drop(freed_tasks);
-    let [told, exits] = ["forks", "exits"].map(|field| sum(&records, field));
-    let (told, expected) = ([told, exits, reaped], [forks, forks + 1, forks + 1]);
-    compare("a storm", &["forks", "exits", "reaped"], &told, &expected, &records);
+    let [reported, exits] = ["forks", "exits"].map(|field| sum(&records, field));
+    let (reported, expected) = ([reported, exits, reaped], [forks, forks + 1, forks + 1]);
+    compare("a storm", &["forks", "exits", "reaped"], &reported, &expected, &records);
 
     let tool = Tool::start("proclife", &["--cgroup", cgroup.path(), "--events"]);
     let forks = count(&run(&storm).1[0], "forks");
     let (records, lost) = reported_by("proclife", tool);
-    let told = ["fork", "exit"].map(|event| with(&records, "event", event).len() as u64);
+    let reported = ["fork", "exit"].map(|event| with(&records, "event", event).len() as u64);
     let comparison = Comparison::of("proclife", &[]).part("a storm, --events").lost(lost);
-    comparison.fields(&["fork", "exit"], &told, &[forks, forks + 1]).equal();
+    comparison.fields(&["fork", "exit"], &reported, &[forks, forks + 1]).equal();
 }
 
-/// Each way in a cgroup of its own, which one tool tells apart.
+/// Each way in its own cgroup, with one tool `--by cgroup`.
 #[test]
 fn threads_that_end_in_uncommon_ways_are_counted_exactly() {
     if !can_run() {
@@ -257,7 +258,8 @@ fn threads_that_end_in_uncommon_ways_are_counted_exactly() {
         let expected = [repeat, repeat * threads, execs, repeat + 1, repeat * threads, repeat + 1];
         (format!("{how} with {threads} threads"), cgroup, family, expected)
     });
-    // A thread that executes a program takes its first thread's place: of those the tracer tells no number.
+    // A thread that executes a program takes over the first thread's id: the tracer cannot identify
+    // it.
     let followed = done.iter().filter(|(how, ..)| !how.starts_with("exec"));
     followed.for_each(|(_, _, family, expected)| freed_tasks.until_freed(&[*family], expected[5]));
     settled(&tool, &freed_tasks, &[], 0);
@@ -266,11 +268,11 @@ fn threads_that_end_in_uncommon_ways_are_counted_exactly() {
     for (how, cgroup, family, expected) in &done {
         let own = with(&records, "cgroup", &cgroup::name(cgroup.path()));
         for (field, expected) in FIELDS.into_iter().zip(*expected) {
-            let told = match field {
+            let reported = match field {
                 "reaped" => completed(sum(own.clone(), field), freed_tasks.unobserved(&[*family]), expected),
                 _ => sum(own.clone(), field),
             };
-            comparison = comparison.field(format!("{field} of {how}"), told, expected);
+            comparison = comparison.field(format!("{field} of {how}"), reported, expected);
         }
     }
     comparison.equal();
@@ -282,7 +284,7 @@ fn threads_that_end_in_uncommon_ways_are_counted_exactly() {
     assert_eq!(sum(records.iter().filter(|record| record["ts"] == *last), "zombies"), 0);
 }
 
-/// Functions are watched where the tracepoints of system calls are not there, or by request.
+/// Functions are traced where tracepoints of system calls are missing, or on request.
 fn functions_see_what_they_can(kind: &str) {
     if !can_run() {
         return;
@@ -295,10 +297,10 @@ fn functions_see_what_they_can(kind: &str) {
     let tool = Tool::start("proclife", &["--cgroup", cgroup.path(), "0.1", "--attach", kind]);
     let numbers = ["--forks", "211", "--threads", "7", "--failing-forks", "7", "--zombies", "3"];
     run(&[&["processes", "--cgroup", cgroup.path()], &numbers[..]].concat());
-    // Counted when it is reaped, not a grace period later: the interval under way has it all.
+    // Counted when it is reaped, not a grace period later: the current interval has all of it.
     let records = tool.interrupt().records;
     let fields = ["forks", "exits", "reaped", "fork_errors"];
-    // Of the 7, the 3 of clone3 are refused before a task is made, which the function never hears of.
+    // Of the 7, the kernel refuses the 3 of clone3 before it calls the function.
     let comparison = Comparison::by("proclife", kind).lost(sum(&records, "lost"));
     comparison.fields(&fields, &fields.map(|field| sum(&records, field)), &[211, 212, 212, 4]).equal();
 }

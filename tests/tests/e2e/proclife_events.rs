@@ -1,4 +1,4 @@
-//! proclife --events: a record for each thing that happened, with the right particulars.
+//! proclife --events: a record for each event, with the right fields.
 #![allow(clippy::expect_used, reason = "tests")]
 
 use std::collections::BTreeSet;
@@ -18,21 +18,22 @@ const EXECS: usize = 503;
 const FAILING_EXECS: usize = 31;
 const FAILING_FORKS: usize = 7;
 const ZOMBIES: usize = 11;
-/// The documented room for arguments.
+/// The documented maximum length of arguments.
 const ARGV_MAX: usize = 4096;
 /// The length of the argument that does not fit.
 const LONG: usize = 5_000;
 
-/// What was told of a workload.
+/// The records of a workload.
 struct Watched {
     records: Vec<Value>,
-    /// So many events have no record: none but where programs can be preempted.
+    /// The number of events without a record: 0 unless programs can be preempted.
     lost: u64,
-    /// What the workload said.
-    said: Vec<Value>,
+    /// The lines that the workload printed.
+    performed: Vec<Value>,
 }
 
-/// Runs a workload in a cgroup under `proclife --events`: again where something was lost, but not for ever.
+/// Runs a workload in a cgroup under `proclife --events`; repeats it a few times if events were
+/// lost.
 fn watched(options: &[&str], workload: &[&str]) -> Watched {
     let mut tries = 1;
     loop {
@@ -47,14 +48,14 @@ fn watched(options: &[&str], workload: &[&str]) -> Watched {
 fn watched_once(options: &[&str], workload: &[&str]) -> Watched {
     let cgroup = Cgroup::new();
     let tool = Tool::start("proclife", &[&["--events", "--cgroup", cgroup.path()], options].concat());
-    let said = Workload::run(&[workload, &["--cgroup", cgroup.path()]].concat());
+    let performed = Workload::run(&[workload, &["--cgroup", cgroup.path()]].concat());
     let (records, lost) = reported_by("proclife", tool);
     assert!(lost == 0 || kernel::preempts_programs(), "{lost} lost on {}", kernel::name());
-    Watched { records, lost, said }
+    Watched { records, lost, performed }
 }
 
-/// How much of a workload a test does: all of it, or a tenth in a guest, whose instructions are emulated, and where
-/// something is lost of most of it.
+/// The part of a workload that a test does: all of it, or a tenth in a guest, whose instructions
+/// are emulated and where most large runs lose events.
 fn share(number: usize) -> usize {
     if kernel::of_guest().is_none() && !kernel::preempts_programs() { number } else { number / 10 }
 }
@@ -89,9 +90,9 @@ fn a_record_for_each_event() {
         ("thread", threads),
         ("thread_exit", threads),
     ];
-    let told = expected.map(|(event, _)| with(&records, "event", event).len() as u64);
-    assert_eq!(told.iter().sum::<u64>(), records.len() as u64, "other events");
-    compare(&expected.map(|(event, _)| event), &told, &expected.map(|(_, number)| number as u64), lost);
+    let reported = expected.map(|(event, _)| with(&records, "event", event).len() as u64);
+    assert_eq!(reported.iter().sum::<u64>(), records.len() as u64, "other events");
+    compare(&expected.map(|(event, _)| event), &reported, &expected.map(|(_, number)| number as u64), lost);
     time_never_goes_back(&records);
     each_start_has_its_end(&records, ("fork", "exit", "pid"), lost);
     each_start_has_its_end(&records, ("thread", "thread_exit", "tid"), lost);
@@ -99,9 +100,9 @@ fn a_record_for_each_event() {
     failures_say_why(&records, lost);
 }
 
-/// Asserts that there are so many records of these events.
-fn compare(events: &[&str], told: &[u64], expected: &[u64], lost: u64) {
-    Comparison::of("proclife", &["--events"]).fields(events, told, expected).lost(lost).equal();
+/// Asserts the number of records of these events.
+fn compare(events: &[&str], reported: &[u64], expected: &[u64], lost: u64) {
+    Comparison::of("proclife", &["--events"]).fields(events, reported, expected).lost(lost).equal();
 }
 
 fn time_never_goes_back(records: &[Value]) {
@@ -109,7 +110,8 @@ fn time_never_goes_back(records: &[Value]) {
     assert!(times.is_sorted(), "a record's time is before its predecessor's");
 }
 
-/// In this order; the workload itself ends too, but began outside. Numbers may be used again after an end.
+/// In this order. The workload itself exits too, but started outside. Process ids may be reused
+/// after an exit.
 fn each_start_has_its_end(records: &[Value], (start, end, key): (&str, &str, &str), lost: u64) {
     let mut alive = BTreeSet::new();
     let mut strangers = 0_u64;
@@ -138,14 +140,15 @@ fn execs_say_what_ran(records: &[Value], lost: u64) {
     }
     let (long, short): (Vec<&Value>, Vec<&Value>) =
         execs.into_iter().partition(|exec| exec["argv"] != "workload noop");
-    // Cut at the documented length, and it says so. The two words before and their NULs take room as well.
+    // Truncated at the documented length, and marked so. The two words before and their NULs use
+    // some of it.
     let room = ARGV_MAX - "workload noop ".len();
     let cut = format!("workload noop {} …", "x".repeat(room));
     assert!(!short.is_empty() && long.iter().all(|exec| exec["argv"] == cut), "{long:?}");
     assert!(long.len() == 1 || long.is_empty() && lost > 0, "{long:?}");
 }
 
-/// Their error numbers, in the order in which they were made.
+/// Their error numbers, in the order of the calls.
 fn failures_say_why(records: &[Value], lost: u64) {
     let errors = |event| {
         let failed = with(records, "event", event);
@@ -159,11 +162,17 @@ fn failures_say_why(records: &[Value], lost: u64) {
     in_this_order(&errors("fork_error"), &expected, lost);
 }
 
-/// All of them, but for so many that are missing.
-fn in_this_order(told: &[u64], expected: &[u64], lost: u64) {
+/// All of them, except for this many that are missing.
+fn in_this_order(reported: &[u64], expected: &[u64], lost: u64) {
     let mut rest = expected.iter();
-    assert!(told.iter().all(|number| rest.any(|next| next == number)), "{told:?} of {expected:?}");
-    assert!((expected.len() - told.len()) as u64 <= lost, "{told:?} of {expected:?}, {lost} lost");
+    assert!(
+        reported.iter().all(|number| rest.any(|next| next == number)),
+        "reported {reported:?}, expected {expected:?}"
+    );
+    assert!(
+        (expected.len() - reported.len()) as u64 <= lost,
+        "reported {reported:?}, expected {expected:?}, {lost} lost"
+    );
 }
 
 #[test]
@@ -174,8 +183,8 @@ fn without_threads_there_are_none() {
     let _machine = lock::machine();
     let Watched { records, lost, .. } = watched(&[], &["processes", "--forks", "17", "--threads", "13"]);
     let events = ["fork", "exit", "thread", "thread_exit"];
-    let told = events.map(|event| with(&records, "event", event).len() as u64);
-    compare(&events, &told, &[17, 18, 0, 0], lost);
+    let reported = events.map(|event| with(&records, "event", event).len() as u64);
+    compare(&events, &reported, &[17, 18, 0, 0], lost);
 }
 
 #[test]
@@ -184,12 +193,13 @@ fn exits_tell_code_signal_and_age() {
         return;
     }
     let _machine = lock::machine();
-    let Watched { records, lost, said } = watched(&[], &["ends"]);
-    let ends: Vec<_> = said.iter().map(|child| (child["code"].as_u64(), child["signal"].as_u64())).collect();
+    let Watched { records, lost, performed } = watched(&[], &["ends"]);
+    let ends: Vec<_> =
+        performed.iter().map(|child| (child["code"].as_u64(), child["signal"].as_u64())).collect();
     let code = |code| (Some(code), None);
     let signal = |signal| (None, Some(signal));
     assert_eq!(ends, [code(0), code(3), code(255), signal(9), signal(11), code(101)]);
-    for child in said {
+    for child in performed {
         let exits: Vec<&Value> =
             records.iter().filter(|r| r["event"] == "exit" && r["pid"] == child["pid"]).collect();
         let exit = match exits[..] {
@@ -205,30 +215,33 @@ fn exits_tell_code_signal_and_age() {
 }
 
 #[test]
-fn exits_of_processes_with_threads_tell_what_wait_tells() {
+fn exits_of_processes_with_threads_agree_with_wait() {
     if !can_run() {
         return;
     }
     let _machine = lock::machine();
     for (how, threads) in [("leader-first", "5"), ("exec", "4"), ("exit-group", "50")] {
-        // So many threads hardly ever end without a loss, where there are any.
-        let Watched { records, lost, said } =
+        // This many threads rarely exit without losses, where losses occur.
+        let Watched { records, lost, performed } =
             watched_once(&[], &["threads", "--how", how, "--repeat", "17", "--threads", threads]);
-        assert_eq!(said.len(), 17);
-        let mut told = 0_u64;
-        for child in said {
+        assert_eq!(performed.len(), 17);
+        let mut reported = 0_u64;
+        for child in performed {
             let exits: Vec<&Value> =
                 records.iter().filter(|r| r["event"] == "exit" && r["pid"] == child["pid"]).collect();
             match exits[..] {
                 [exit] => {
                     let (code, tid) = (&exit["exit_code"], &exit["tid"]);
                     assert_eq!((code, tid), (&child["code"], &child["pid"]), "{how}: {exit}");
-                    told += 1;
+                    reported += 1;
                 }
                 [] if lost > 0 => {}
                 _ => panic!("{how}: not one exit of {child}: {exits:?}"),
             }
         }
-        assert!(told + lost >= 17 && told >= 13, "{how}: {told} of 17, {lost} lost");
+        assert!(
+            reported + lost >= 17 && reported >= 13,
+            "{how}: reported {reported}, expected 17, {lost} lost"
+        );
     }
 }

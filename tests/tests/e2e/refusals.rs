@@ -1,4 +1,4 @@
-//! What a tool says when it cannot do what was asked: one line, and a status for scripts.
+//! Refusals of what was requested: one line, and a status for scripts.
 #![allow(clippy::expect_used, reason = "tests")]
 
 use tests::programs::TOOLS;
@@ -11,8 +11,8 @@ fn check_tells_of_every_hook() {
         return;
     }
     let hooks = |tool: &str| {
-        let (code, out, said) = run(&format!("$BIN/{tool} --check"));
-        assert_eq!((code, said.len()), (Some(0), 0), "{said:?}");
+        let (code, out, stderr) = run(&format!("$BIN/{tool} --check"));
+        assert_eq!((code, stderr.len()), (Some(0), 0), "{stderr:?}");
         let rows = out.lines().filter(|line| !line.starts_with(' ') && !line.starts_with("capabilities  "));
         rows.map(|line| line.split("  ").next().unwrap_or_default().to_string()).collect::<Vec<_>>()
     };
@@ -20,7 +20,7 @@ fn check_tells_of_every_hook() {
     assert_eq!(hooks("proclife"), all);
     assert_eq!(hooks("syncsnoop"), ["sync", "syncfs", "fsync", "fdatasync", "msync", "sync_file_range"]);
     assert_eq!(hooks("cachestat"), ["fetched", "dirtied", "reads", "faults"]);
-    // Vectors that this kernel has not are nothing to be warned of.
+    // Vectors that this kernel does not have are not worth a warning.
     assert_eq!(hooks("irqlat")[..3], ["hard", "soft", "local_timer"]);
     assert_eq!(hooks("tcplife"), ["states", "accepts"]);
     assert_eq!(hooks("biolat"), ["requests"]);
@@ -37,11 +37,11 @@ fn another_kernel_is_planned_for_by_its_types() {
     // vfs_writev has no type.
     std::fs::write(dir.path().join("symbols"), "vfs_read\nvfs_readv\nvfs_write\nvfs_writev\n")
         .expect("a file");
-    let (code, out, said) = run(&format!("$BIN/vfsstat --check --kernel {at}"));
-    assert_eq!((code, said.len()), (Some(3), 1), "{said:?}");
+    let (code, out, stderr) = run(&format!("$BIN/vfsstat --check --kernel {at}"));
+    assert_eq!((code, stderr.len()), (Some(3), 1), "{stderr:?}");
     assert!(out.contains("reads               fentry:vfs_read+vfs_readv"), "{out}");
     assert!(out.contains("writes              kprobe:vfs_write+vfs_writev"), "{out}");
-    assert!(said[0].contains("cannot see opens") && said[0].contains("not in that kernel"), "{said:?}");
+    assert!(stderr[0].contains("cannot see opens") && stderr[0].contains("not in that kernel"), "{stderr:?}");
     refuses(&format!("$BIN/vfsstat --kernel {at}"), 2, &["--check"]);
 }
 
@@ -86,7 +86,7 @@ fn what_is_not_there() {
         refuses(&format!("$BIN/{tool} --cgroup no/such/group"), 2, &["no/such/group", "no such cgroup"]);
         refuses(&format!("$BIN/{tool} --cgroup /etc"), 2, &["/etc"]);
         refuses(&format!("$BIN/{tool} --cgroup {}/cgroup.procs", mount.display()), 2, &["cgroup.procs"]);
-        // A process that was, and is reaped.
+        // A process that has exited and been reaped.
         refuses(&format!("true & wait $!; $BIN/{tool} -p $!"), 2, &["no such process"]);
         refuses(&format!("$BIN/{tool} -p 4194305"), 2, &["4194305", "no such process"]);
     }

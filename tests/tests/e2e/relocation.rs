@@ -1,4 +1,5 @@
-//! By the few types that a tool hands to libbpf its programs become what they become by all types of the kernel.
+//! With the reduced BTF that a tool passes to libbpf, relocation gives the same programs as with
+//! the kernel's full BTF.
 #![allow(clippy::expect_used, reason = "tests")]
 
 use std::collections::BTreeMap;
@@ -11,13 +12,14 @@ use libbpf_rs::{AsRawLibbpf, ObjectBuilder, OpenObject};
 use tests::can_run;
 use tests::programs::{TOOLS, built};
 
-/// `BPF_LD | BPF_IMM | BPF_DW`, the first half of which says by `src_reg` what its number is.
+/// `BPF_LD | BPF_IMM | BPF_DW`; in its first half, `src_reg` gives the meaning of the immediate.
 const LOAD_WIDE: u8 = 0x18;
 
-/// Where an object begins in a tool: ELF's magic, 64 bits, little-endian, version 1, no ABI; a relocatable file for BPF.
+/// The beginning of a BPF object in a tool: ELF's magic, 64 bits, little-endian, version 1, no ABI;
+/// a relocatable file for BPF.
 const BEGIN: &[u8] = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x01\0\xf7\0";
 
-/// The BPF object that is a part of a tool's program, and what follows it there.
+/// The BPF object embedded in a tool's program, and the bytes after it.
 fn object_of(tool: &str) -> Vec<u8> {
     let program = fs::read(built(tool)).expect("a program");
     let at = memchr::memmem::find(&program, BEGIN).expect("an object in the program");
@@ -31,7 +33,7 @@ fn programs(object: &OpenObject) -> Vec<Program> {
     object.progs().filter_map(named).collect()
 }
 
-/// Every program's instructions after relocation, without the numbers of maps.
+/// The instructions of every program after relocation, without the numbers of maps.
 fn relocated(object: &OpenObject) -> BTreeMap<String, Vec<(u8, u8, i16, i32)>> {
     let object = object.as_libbpf_object();
     // SAFETY: the object is open, and nothing else refers to it.
@@ -51,16 +53,16 @@ fn relocated(object: &OpenObject) -> BTreeMap<String, Vec<(u8, u8, i16, i32)>> {
             let count = libbpf_sys::bpf_program__insn_cnt(program) as usize;
             (name.to_string_lossy().into_owned(), std::slice::from_raw_parts(first, count))
         };
-        let told = instructions.iter().map(|instruction| {
+        let relocated = instructions.iter().map(|instruction| {
             let of_map = instruction.code == LOAD_WIDE && instruction.src_reg() != 0;
             let number = if of_map { 0 } else { instruction.imm };
             (instruction.code, instruction.dst_reg() << 4 | instruction.src_reg(), instruction.off, number)
         });
-        found.insert(name, told.collect());
+        found.insert(name, relocated.collect());
     }
 }
 
-/// Opens it, with all its programs and none of its maps, which need sizes.
+/// Opens it with all programs and without maps, which need sizes.
 fn opened(builder: &mut ObjectBuilder, bytes: &[u8]) -> OpenObject {
     let mut open = builder.open_memory(bytes).expect("an object");
     open.maps_mut().for_each(|mut map| map.set_autocreate(false).expect("left out"));

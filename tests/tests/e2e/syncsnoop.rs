@@ -1,5 +1,5 @@
-//! syncsnoop against calls whose numbers are known (`tests/src/bin/workload/syncs.rs`): by every kind of hook, by
-//! programs of both word sizes.
+//! syncsnoop against a known number of calls (`tests/src/bin/workload/syncs.rs`): with every kind
+//! of hook, for programs of both word sizes.
 #![allow(clippy::expect_used, reason = "tests")]
 
 use std::path::Path;
@@ -13,13 +13,13 @@ use tests::tool::Tool;
 use tests::workload::Workload;
 use tests::{can_run, lock, programs};
 
-/// Threads that make them at once. A probe of returns on 5.10 has room for one call per possible
-/// processor, of which each guest has eight, and whoever waits for a record takes one.
+/// Threads that make them at once. A kretprobe on 5.10 has room for one call per possible
+/// processor, of which each guest has eight, and a caller that waits for a record uses one.
 fn threads(kind: &str) -> &'static str {
     if kind == "kprobe" { "2" } else { "5" }
 }
 
-/// Of each call how many the workload makes, and how many of them fail.
+/// For each call the number that the workload makes, and how many of them fail.
 const EXPECTED: [(&str, [u64; 2]); 6] = [
     ("sync", [17, 0]),
     ("syncfs", [29 + 3, 3]),
@@ -29,33 +29,34 @@ const EXPECTED: [(&str, [u64; 2]); 6] = [
     ("sync_file_range", [53 + 3, 3]),
 ];
 
-/// What a rung cannot see that 32-bit programs do.
+/// The bound of rungs that cannot see calls of 32-bit programs.
 const BLIND: [&str; 2] = ["only calls of 64-bit programs", "no calls of 32-bit programs on x86"];
 
-/// Runs the workload in a directory and a cgroup under syncsnoop: its records, and what the workload said.
+/// Runs the workload in a directory and a cgroup under syncsnoop; returns the records, and the
+/// calls that the workload printed.
 fn watched(directory: &Path, kind: &str, workload: &[&str]) -> (Vec<Value>, Vec<Value>) {
     let cgroup = Cgroup::new();
     let tool = Tool::start("syncsnoop", &["--cgroup", cgroup.path(), "--attach", kind, "0.1"]);
     let directory = directory.to_str().expect("UTF-8");
     let args = ["syncs", "--directory", directory, "--threads", threads(kind), "--cgroup", cgroup.path()];
-    let said = Workload::run(&[&args, workload].concat());
+    let performed = Workload::run(&[&args, workload].concat());
     tool.until_records(2);
-    (tool.interrupt().records, said)
+    (tool.interrupt().records, performed)
 }
 
-/// Asserts that the records tell these counts and errors of each call.
+/// Asserts that the records have these counts and errors of each call.
 fn compare(kind: &str, what: &str, records: &[Value], expected: [(&str, [u64; 2]); 6]) {
     let mut comparison = Comparison::by("syncsnoop", kind).part(what).lost(sum(records, "lost"));
     for (call, expected) in expected {
-        let told = ["count", "errors"].map(|field| sum(with(records, "call", call), field));
+        let reported = ["count", "errors"].map(|field| sum(with(records, "call", call), field));
         let names = ["count", "errors"].map(|field| format!("{call} {field}"));
-        comparison = comparison.fields(&names, &told, &expected);
+        comparison = comparison.fields(&names, &reported, &expected);
     }
-    // A failed call that is missing is missing twice, and was lost once.
+    // A lost failed call is missing from two fields.
     comparison.each_of(2).equal();
 }
 
-/// Counts the work by this kind of hook.
+/// Counts the work with this kind of hook.
 fn counted_by(kind: &str) {
     if !can_run() {
         return;
@@ -69,11 +70,11 @@ fn counted_by(kind: &str) {
     let (records, _) = watched(scratch.path(), kind, &[]);
     compare(kind, "64-bit", &records, EXPECTED);
 
-    let (records, said) = watched(scratch.path(), kind, &["--ia32"]);
-    if said.iter().any(|line| line["ia32"] == false) {
+    let (records, performed) = watched(scratch.path(), kind, &["--ia32"]);
+    if performed.iter().any(|line| line["ia32"] == false) {
         return;
     }
-    // Either they are all seen, or the rung says that they are not.
+    // Either all are counted, or the rung's bound says that they are not.
     let expected = EXPECTED.map(|(call, numbers)| {
         let bound = kernel::bound("syncsnoop", &options, call).unwrap_or_default();
         let sees = !BLIND.iter().any(|blind| bound.contains(blind));
@@ -85,7 +86,7 @@ fn counted_by(kind: &str) {
 
 #[test]
 fn known_calls_are_counted_exactly_by_the_best_rungs() {
-    // By that kind they are counted below.
+    // That kind is tested below.
     if kernel::best_rungs_are_those_of("syncsnoop", &["fentry", "tracepoint"]).is_none() {
         counted_by("auto");
     }

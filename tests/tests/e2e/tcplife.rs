@@ -20,7 +20,7 @@ use tests::wait::{For, until};
 use tests::workload::Workload;
 use tests::{can_run, lock};
 
-/// What the workload says of each end, and the tool must tell.
+/// Fields that the workload prints for each end, and that the tool must report.
 const FIELDS: [&str; 9] = [
     "pid",
     "direction",
@@ -33,13 +33,13 @@ const FIELDS: [&str; 9] = [
     "rx_bytes",
 ];
 
-/// A port that is free.
+/// A free port.
 fn free_port() -> String {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a port");
     listener.local_addr().expect("bound").port().to_string()
 }
 
-/// By what it can be told here who accepts.
+/// How the accepting process can be identified here.
 fn kinds() -> impl Iterator<Item = &'static str> {
     ["fentry", "kprobe", "tracepoint"].into_iter().filter(|kind| kernel::allows(kind) == Allows::Yes)
 }
@@ -48,7 +48,7 @@ fn watch(options: &[&str]) -> Tool {
     Tool::start("tcplife", &[&["-q"], options].concat())
 }
 
-/// Several, at once: to attach is mostly to wait for grace periods.
+/// Several at once: attaching mostly waits for grace periods.
 fn watch_all(all: &[&[&str]]) -> Vec<Tool> {
     std::thread::scope(|scope| {
         let started: Vec<_> = all.iter().map(|options| scope.spawn(|| watch(options))).collect();
@@ -56,7 +56,8 @@ fn watch_all(all: &[&[&str]]) -> Vec<Tool> {
     })
 }
 
-/// Does a test, and once more where it failed and a change of state was unobserved while it ran; three times at most.
+/// Runs a test, and repeats it if it failed while a change of state was unobserved; three times at
+/// most.
 fn observed(test: fn()) {
     for _ in 0..2 {
         let traced = StateChanges::of("");
@@ -68,11 +69,11 @@ fn observed(test: fn()) {
     test();
 }
 
-/// The changes of state of a port's sockets, as the kernel's own tracer tells them.
+/// The state changes of a port's sockets, from the kernel's tracer.
 struct StateChanges(Option<Tracer>);
 
 impl StateChanges {
-    /// Traces them, where some may be unobserved by any BPF program: see [`tracer::threads_of_init`].
+    /// Traces them, where BPF programs may not observe some: see [`tracer::threads_of_init`].
     fn trace(port: &str) -> Self {
         Self::of(&format!("sport == {port} || dport == {port}"))
     }
@@ -81,7 +82,7 @@ impl StateChanges {
         Self(kernel::of_guest().is_none().then(|| Tracer::start(&["sock/inet_sock_set_state"], filter)))
     }
 
-    /// How many were unobserved so far.
+    /// The number unobserved so far.
     fn unobserved(&self) -> u64 {
         let Some(tracer) = &self.0 else { return 0 };
         let (init, text) = (tracer::threads_of_init(), tracer.text());
@@ -89,8 +90,8 @@ impl StateChanges {
     }
 }
 
-/// The same, and without any hook of accepts: then an end is his who closes it. Where functions can be watched, these are,
-/// whatever is asked for.
+/// The same kinds, and typed tracepoints without any hook of accepts: an end is then attributed to
+/// the process that closes it. If functions can be traced, they are, regardless of the option.
 fn kinds_and_none() -> impl Iterator<Item = &'static str> {
     let none = (kernel::allows("fentry") != Allows::Yes).then_some("btf");
     kinds().chain(none)
@@ -100,12 +101,13 @@ fn connect(options: &[&str]) -> Vec<Value> {
     Workload::run(&[&["tcp"], options].concat())
 }
 
-/// A loss is told by the next record, and at the end where there is none: where the kernel's own account has one, and no
-/// record came for so long, there may be none.
+/// A loss is reported by the next record, or at exit if there is none. If the kernel counted a
+/// skipped program and no record came for this long, no more records are expected.
 const NO_MORE: Duration = Duration::from_secs(10);
 
-/// Waits until so many records are there, or lost; ends the tool; all that it told, and how many it lost.
-fn told(tool: Tool, ends: usize) -> (Vec<Value>, u64) {
+/// Waits until this many records are reported or lost, then stops the tool; returns its records and
+/// the number of lost events.
+fn ends_reported(tool: Tool, ends: usize) -> (Vec<Value>, u64) {
     let programs = Programs::of(tool.pid());
     let last = Cell::new((0, Instant::now()));
     tool.until("the ends of all connections", |records| {
@@ -118,65 +120,67 @@ fn told(tool: Tool, ends: usize) -> (Vec<Value>, u64) {
     reported_by("tcplife", tool)
 }
 
-/// Asserts that there are so many ends of connections.
-fn all_are_told(options: &[&str], told: &[Value], ends: usize, lost: u64) {
-    Comparison::of("tcplife", options).field("ends", told.len() as u64, ends as u64).lost(lost).equal();
+/// Asserts the number of ends of connections.
+fn all_are_reported(options: &[&str], reported: &[Value], ends: usize, lost: u64) {
+    Comparison::of("tcplife", options).field("ends", reported.len() as u64, ends as u64).lost(lost).equal();
 }
 
-/// An end of a connection, by what no other has at the same time.
+/// A key that identifies an end among all concurrent ones.
 fn end_of(record: &Value) -> String {
     format!("{} {} {}", record["direction"], record["local_port"], record["remote_port"])
 }
 
-/// Whether an end was told as it was, but for whose it is: where programs are preempted, one that was left out may be the
-/// one that saw it opened or accepted, and it is his who closes it, or nobody's.
-fn same_but_for_owner(told: &Value, said: &Value) -> bool {
-    FIELDS.iter().all(|field| *field == "pid" || told[*field] == said[*field])
+/// Whether an end is correct except for its owner. Where programs can be preempted, the skipped
+/// program may be the one that saw the end opened or accepted; it is then attributed to the process
+/// that closes it, or to none.
+fn same_but_for_owner(reported: &Value, known: &Value) -> bool {
+    FIELDS.iter().all(|field| *field == "pid" || reported[*field] == known[*field])
 }
 
-/// Asserts that just these ends were told, and as they were.
-fn agrees(options: &[&str], said: &[Value], (told, lost): &(Vec<Value>, u64)) {
-    all_are_told(options, told, said.len(), *lost);
+/// Asserts that exactly these ends were reported, with the right values.
+fn agrees(options: &[&str], known: &[Value], (reported, lost): &(Vec<Value>, u64)) {
+    all_are_reported(options, reported, known.len(), *lost);
     let what = format!("tcplife {options:?} on {}", kernel::name());
-    // A port may be chosen again once a connection has ended.
+    // A port may be reused after a connection has ended.
     let mut ends: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
-    said.iter().for_each(|said| ends.entry(end_of(said)).or_default().push(said));
+    known.iter().for_each(|known| ends.entry(end_of(known)).or_default().push(known));
     let mut of_others = 0;
-    for told in told {
-        let left = ends.entry(end_of(told)).or_default();
-        let same = |said: &&Value| FIELDS.iter().all(|field| told[*field] == said[*field]);
+    for reported in reported {
+        let left = ends.entry(end_of(reported)).or_default();
+        let same = |known: &&Value| FIELDS.iter().all(|field| reported[*field] == known[*field]);
         let at = left.iter().position(same).or_else(|| {
             of_others += 1;
             let unseen = *lost > 0;
-            left.iter().position(|said| unseen && same_but_for_owner(told, said))
+            left.iter().position(|known| unseen && same_but_for_owner(reported, known))
         });
-        let at =
-            at.unwrap_or_else(|| panic!("{what}: nobody did {told}, or it is told twice; left: {left:?}"));
+        let at = at
+            .unwrap_or_else(|| panic!("{what}: no such end, or reported twice: {reported}; left: {left:?}"));
         left.swap_remove(at);
-        assert_eq!(told["comm"].is_null(), told["pid"].is_null(), "{what}: {told}");
+        assert_eq!(reported["comm"].is_null(), reported["pid"].is_null(), "{what}: {reported}");
     }
-    assert!(of_others <= *lost, "{what}: {of_others} ends are another's, {lost} lost");
-    let times: Vec<&str> = told.iter().map(|told| told["ts"].as_str().expect("text")).collect();
+    assert!(of_others <= *lost, "{what}: {of_others} ends with another owner, {lost} lost");
+    let times: Vec<&str> = reported.iter().map(|reported| reported["ts"].as_str().expect("text")).collect();
     assert!(times.is_sorted(), "{what}: a record's time is before its predecessor's");
 }
 
-/// Where one listens and to what one connects, and how often: 257 connections.
+/// Listening address, address connected to, and the number of connections: 257 in total.
 const WAYS: [[&str; 3]; 3] =
     [["127.0.0.1", "127.0.0.1", "101"], ["::1", "::1", "79"], ["::", "::ffff:127.0.0.1", "77"]];
 
-/// How connections end, and how often so.
+/// The ways in which connections end, with their numbers.
 const ENDS: [[&str; 2]; 6] =
     [["half", "11"], ["reset", "3"], ["unread", "3"], ["handed", "5"], ["forgotten", "7"], ["refused", "5"]];
 
-/// Connections of each family, that end in many ways, and that were open before the start: of those, each end is told to
-/// belong to the process that closes it. One tool for each kind of hook: each sort has ports of its own, for IPv4 and IPv6 may
-/// choose the same at the other end.
+/// Connections of each family that end in many ways, and connections opened before the tool's
+/// start: an end of those is attributed to the process that closes it. One tool for each kind of
+/// hook. Each sort has ports of its own, because IPv4 and IPv6 may choose the same port at the
+/// other end.
 #[test]
-fn both_ends_of_each_connection_are_told_as_they_were() {
-    observed(both_ends_of_each_connection_are_told_as_they_were_once);
+fn both_ends_of_each_connection_are_reported_as_they_were() {
+    observed(both_ends_of_each_connection_are_reported_as_they_were_once);
 }
 
-fn both_ends_of_each_connection_are_told_as_they_were_once() {
+fn both_ends_of_each_connection_are_reported_as_they_were_once() {
     if !can_run() {
         return;
     }
@@ -188,30 +192,33 @@ fn both_ends_of_each_connection_are_told_as_they_were_once() {
         let begin = Instant::now();
         let all = [&ports[..], &[ending.clone(), early.clone()]].concat().join(",");
         let tool = watch(&["--attach", kind, "--port", &all]);
-        let mut said = before.finish();
-        assert_eq!(said.len(), 2 * 13);
+        let mut known = before.finish();
+        assert_eq!(known.len(), 2 * 13);
         for ([listen, to, times], port) in WAYS.iter().zip(&ports) {
-            said.extend(connect(&["--listen", listen, "--connect", to, "--port", port, "--times", times]));
+            known.extend(connect(&["--listen", listen, "--connect", to, "--port", port, "--times", times]));
         }
-        assert_eq!(said.len(), 2 * 13 + 514);
-        // Whose those are that nobody accepts, is told by hooks of accepts.
+        assert_eq!(known.len(), 2 * 13 + 514);
+        // Hooks of accepts determine the owner of a connection that is not accepted.
         if kinds().any(|of_accepts| of_accepts == kind) {
             for [how, times] in ENDS {
-                said.extend(connect(&["--how", how, "--port", &ending, "--times", times]));
+                known.extend(connect(&["--how", how, "--port", &ending, "--times", times]));
             }
-            said.retain(|said| said["failed"].is_null());
-            assert_eq!(said.len(), 2 * 13 + 514 + 2 * (11 + 3 + 3 + 5 + 7));
+            known.retain(|known| known["failed"].is_null());
+            assert_eq!(known.len(), 2 * 13 + 514 + 2 * (11 + 3 + 3 + 5 + 7));
         }
-        let told = told(tool, said.len());
-        agrees(&["--attach", kind], &said, &told);
+        let reported = ends_reported(tool, known.len());
+        agrees(&["--attach", kind], &known, &reported);
         let lasted = begin.elapsed().as_secs_f64();
         let has = |end: &Value, port: &String| {
             ["local_port", "remote_port"].iter().any(|field| end[*field].as_u64() == port.parse().ok())
         };
-        assert!(told.0.iter().filter(|end| has(end, &early)).all(|end| end["age_s"].is_null()), "{told:?}");
-        for end in told.0.iter().filter(|end| ports.iter().any(|port| has(end, port))) {
-            // A program that was left out may be the one that saw it opened: see `same_but_for_owner`.
-            let unseen = told.1 > 0;
+        assert!(
+            reported.0.iter().filter(|end| has(end, &early)).all(|end| end["age_s"].is_null()),
+            "{reported:?}"
+        );
+        for end in reported.0.iter().filter(|end| ports.iter().any(|port| has(end, port))) {
+            // The skipped program may be the one that saw it opened: see `same_but_for_owner`.
+            let unseen = reported.1 > 0;
             if !(unseen && end["age_s"].is_null()) {
                 let age = end["age_s"].as_f64().expect("opened after the start");
                 assert!(age > 0.0 && age < lasted, "{end}");
@@ -219,14 +226,14 @@ fn both_ends_of_each_connection_are_told_as_they_were_once() {
             if !(unseen && end["comm"].is_null()) {
                 assert_eq!(end["comm"], "workload", "{end}");
             }
-            // A machine that is slow enough sends again on its own loopback device, too.
+            // A slow machine retransmits on its loopback device, too.
             assert!(end["retransmits"].is_u64(), "{end}");
             assert!(end["srtt_us"].is_u64(), "{end}");
         }
     }
 }
 
-/// The bound of what can be known of it.
+/// Tests the documented bound.
 #[test]
 fn what_came_before_the_start_to_a_listener_without_room_reads_as_out() {
     observed(what_came_before_the_start_to_a_listener_without_room_reads_as_out_once);
@@ -241,40 +248,41 @@ fn what_came_before_the_start_to_a_listener_without_room_reads_as_out_once() {
     let mut workload =
         Workload::start(&["tcp", "--port", &port, "--backlog", "0", "--times", "1", "--early"]);
     workload.until_says("open");
-    // By an accept after the start it would be known.
+    // An accept after the start would show it.
     let tool = watch(&["--attach", "btf", "--port", &port]);
-    let said = workload.finish();
-    let (told, lost) = told(tool, said.len());
-    all_are_told(&["--attach", "btf"], &told, 2, lost);
-    for told in &told {
-        let find = |end: &&Value| end["local_port"] == told["local_port"];
-        let said = said.iter().find(find).unwrap_or_else(|| panic!("nobody did {told}"));
-        let missing = u64::from(said["direction"] == "in");
-        assert_eq!(told["direction"], "out");
-        assert_eq!(count(told, "tx_bytes"), count(said, "tx_bytes") - missing, "{told}");
-        assert_eq!(told["rx_bytes"], said["rx_bytes"]);
+    let known = workload.finish();
+    let (reported, lost) = ends_reported(tool, known.len());
+    all_are_reported(&["--attach", "btf"], &reported, 2, lost);
+    for reported in &reported {
+        let find = |end: &&Value| end["local_port"] == reported["local_port"];
+        let known = known.iter().find(find).unwrap_or_else(|| panic!("no such connection: {reported}"));
+        let missing = u64::from(known["direction"] == "in");
+        assert_eq!(reported["direction"], "out");
+        assert_eq!(count(reported, "tx_bytes"), count(known, "tx_bytes") - missing, "{reported}");
+        assert_eq!(reported["rx_bytes"], known["rx_bytes"]);
     }
 }
 
-/// What an interval's record sums up.
+/// The sums of an interval's record.
 const SUMS: [&str; 7] = ["accepted", "connected", "failed", "closed", "tx_bytes", "rx_bytes", "retransmits"];
 
 fn sums(records: &[Value]) -> [u64; 7] {
     SUMS.map(|field| sum(records, field))
 }
 
-/// Of `SUMS`, how many count connections.
+/// The number of fields in `SUMS` that count connections.
 const COUNTS: usize = 4;
 
-/// Asserts that intervals sum up to this. Where programs can be preempted, one that was left out may be the one that saw a
-/// connection opened or accepted: then it may count as another kind of connection, and is missing in its own. What an end
-/// moved is told by the program that sees it close.
+/// Asserts that intervals add up to these sums. Where programs can be preempted, the skipped
+/// program may be the one that saw a connection opened or accepted: it may then count as another
+/// kind of connection and be missing in its own. The bytes of an end are counted by the program
+/// that sees it close.
 fn compare(options: &[&str], records: &[Value], expected: [u64; 7], most_moved: u64) {
-    let (told, lost) = (sums(records), sum(records, "lost"));
+    let (reported, lost) = (sums(records), sum(records, "lost"));
     let of = || Comparison::of("tcplife", options).lost(lost);
-    let counts = of().fields(&SUMS[..COUNTS], &told[..COUNTS], &expected[..COUNTS]);
+    let counts = of().fields(&SUMS[..COUNTS], &reported[..COUNTS], &expected[..COUNTS]);
     counts.each_of(2).equal_within_lost();
-    of().fields(&SUMS[3..], &told[3..], &expected[3..]).each_of(1 + most_moved).equal();
+    of().fields(&SUMS[3..], &reported[3..], &expected[3..]).each_of(1 + most_moved).equal();
 }
 
 #[test]
@@ -294,34 +302,34 @@ fn intervals_sum_up_what_events_tell_once() {
         let options = by.map(|by| [&common, &["--by", by, "0.2"][..]].concat());
         let mut tools = watch_all(&[&[&common[..]], &options.each_ref().map(Vec::as_slice)[..]].concat());
         let events = tools.remove(0);
-        let mut said = connect(&["--port", &port, "--times", "23"]);
-        said.extend(connect(&["--how", "forgotten", "--port", &port, "--times", "3"]));
+        let mut known = connect(&["--port", &port, "--times", "23"]);
+        known.extend(connect(&["--how", "forgotten", "--port", &port, "--times", "3"]));
         let refused = connect(&["--how", "refused", "--port", &port, "--times", "5"]);
-        let (events, lost) = told(events, said.len());
-        all_are_told(&common[..2], &events, 52, lost);
+        let (events, lost) = ends_reported(events, known.len());
+        all_are_reported(&common[..2], &events, 52, lost);
         let expected = [
-            with(&said, "direction", "in").len() as u64,
-            with(&said, "direction", "out").len() as u64,
+            with(&known, "direction", "in").len() as u64,
+            with(&known, "direction", "out").len() as u64,
             count(&refused[0], "failed"),
-            said.len() as u64,
-            sum(&said, "tx_bytes"),
-            sum(&said, "rx_bytes"),
-            // Of these the events alone tell.
+            known.len() as u64,
+            sum(&known, "tx_bytes"),
+            sum(&known, "rx_bytes"),
+            // Only events cover these.
             sum(&events, "retransmits"),
         ];
         let moved = |end: &Value| count(end, "tx_bytes") + count(end, "rx_bytes");
-        let most_moved = said.iter().map(moved).max().expect("ends") + expected[6];
+        let most_moved = known.iter().map(moved).max().expect("ends") + expected[6];
         for (by, tool) in by.into_iter().zip(tools) {
             let records = tool.interrupt().records;
             let options = ["--attach", kind, "--by", by];
             let mut expected = expected;
             if lost > 0 {
-                // What the events tell is not all.
+                // The events are incomplete.
                 expected[6] = sum(&records, "retransmits");
             }
             compare(&options, &records, expected, most_moved);
-            // Those that nobody accepted are nobody's.
-            let nobody = match by {
+            // Connections that were never accepted have no owner.
+            let unowned = match by {
                 "process" => records.iter().filter(|record| record["pid"].is_null()).collect(),
                 "comm" => records.iter().filter(|record| record["comm"].is_null()).collect(),
                 "cgroup" => records.iter().filter(|record| record["cgroup"].is_null()).collect(),
@@ -329,18 +337,18 @@ fn intervals_sum_up_what_events_tell_once() {
             };
             let expected = if by == "system" { 0 } else { 3 };
             let comparison = Comparison::of("tcplife", &options).lost(sum(&records, "lost"));
-            // Whose a connection is, is told by a program that may have been left out.
-            comparison.field("closed of nobody", sum(nobody, "closed"), expected).equal_within_lost();
+            // The owner is recorded by a program that may have been skipped.
+            comparison.field("closed without an owner", sum(unowned, "closed"), expected).equal_within_lost();
         }
     }
 }
 
 #[test]
-fn only_what_was_asked_for_is_told() {
-    observed(only_what_was_asked_for_is_told_once);
+fn only_what_was_asked_for_is_reported() {
+    observed(only_what_was_asked_for_is_reported_once);
 }
 
-fn only_what_was_asked_for_is_told_once() {
+fn only_what_was_asked_for_is_reported_once() {
     if !can_run() {
         return;
     }
@@ -348,14 +356,15 @@ fn only_what_was_asked_for_is_told_once() {
     let (port, other) = (free_port(), free_port());
     let (cgroup, others) = (Cgroup::new(), Cgroup::new());
     let list = format!("{other},{port}");
-    // The number of connections over IPv4, IPv6 and mapped, and to another port; of each there are two ends.
+    // The number of connections over IPv4, IPv6, mapped addresses, and to another port; each has
+    // two ends.
     let cases: [(&[&str], usize); 11] = [
         (&["--port", &port], 2 * (3 + 5 + 7)),
         (&["--port", &list], 2 * (3 + 5 + 7 + 9)),
         (&["--port", &port, "--port", &other], 2 * (3 + 5 + 7 + 9)),
         (&["--port", &port, "--family", "4"], 2 * (3 + 7)),
         (&["--port", &port, "--family", "6"], 2 * 5),
-        // The ends of those that connected to this address; the other end's remote address is 127.0.0.1.
+        // The ends that connected to this address; the other end's remote address is 127.0.0.1.
         (&["--port", &list, "--cidr", "127.0.0.7"], 9),
         (&["--port", &list, "--cidr", "127.0.0.0/29", "--cidr", "::1"], 2 * (3 + 5 + 7 + 9)),
         (&["--port", &list, "--cidr", "::/0"], 2 * (3 + 5 + 7 + 9)),
@@ -371,18 +380,18 @@ fn only_what_was_asked_for_is_told_once() {
     let ends = ["--listen", "127.0.0.7", "--connect", "127.0.0.7", "--port", &other, "--times", "9"];
     connect(&[&ends, &["--cgroup", others.path()][..]].concat());
     for ((options, ends), tool) in cases.iter().zip(tools) {
-        let (told, lost) = told(tool, *ends);
-        all_are_told(options, &told, *ends, lost);
+        let (reported, lost) = ends_reported(tool, *ends);
+        all_are_reported(options, &reported, *ends, lost);
     }
 }
 
-/// A process's connections are those that it opened and accepted.
+/// The connections of a process are those that it opened and accepted.
 #[test]
-fn only_the_process_that_was_asked_for_is_told_of() {
-    observed(only_the_process_that_was_asked_for_is_told_of_once);
+fn only_the_process_that_was_asked_for_is_reported() {
+    observed(only_the_process_that_was_asked_for_is_reported_once);
 }
 
-fn only_the_process_that_was_asked_for_is_told_of_once() {
+fn only_the_process_that_was_asked_for_is_reported_once() {
     if !can_run() {
         return;
     }
@@ -391,18 +400,18 @@ fn only_the_process_that_was_asked_for_is_told_of_once() {
     workload.until_says("ready");
     let id = workload.pid();
     let tools = watch_all(&[&["-p", &id], &["-p", &id, "0.2"], &["-p", &id, "--attach", "btf"]]);
-    let said = workload.finish();
-    let said: Vec<Value> = said.into_iter().filter(|end| end["direction"] == "out").collect();
+    let known = workload.finish();
+    let known: Vec<Value> = known.into_iter().filter(|end| end["direction"] == "out").collect();
     let [events, interval, btf] = <[Tool; 3]>::try_from(tools).unwrap_or_else(|_| unreachable!("three"));
-    agrees(&["-p", &id], &said, &told(events, said.len()));
-    agrees(&["-p", &id, "--attach", "btf"], &said, &told(btf, said.len()));
+    agrees(&["-p", &id], &known, &ends_reported(events, known.len()));
+    agrees(&["-p", &id, "--attach", "btf"], &known, &ends_reported(btf, known.len()));
     let records = interval.interrupt().records;
-    // Of one that was not seen opened it is not known whose it is when it is closed.
+    // The owner of a connection whose opening was not observed is unknown when it is closed.
     let comparison = Comparison::of("tcplife", &[]).part("-p").lost(sum(&records, "lost")).each_of(2);
     comparison.fields(&SUMS[..COUNTS], &sums(&records)[..COUNTS], &[0, 11, 0, 11]).equal();
 }
 
-/// As many as the machine makes, and nobody reads for a while.
+/// As many connections as the machine can make, while the output is not read.
 #[test]
 fn what_finds_no_room_is_counted_as_lost() {
     if !can_run() {
@@ -435,7 +444,7 @@ fn what_finds_no_room_is_counted_as_lost() {
     } else {
         comparison.equal()
     }
-    // A record that comes later tells of the losses before it.
+    // A later record reports the losses before it.
     let mut ends = 2 * times;
     let all = |tool: &Tool| tool.seen(|records| records.len() + sum(records, "lost") as usize);
     let programs = Programs::of(events.pid());
@@ -445,15 +454,15 @@ fn what_finds_no_room_is_counted_as_lost() {
         (all(&events) + unobserved as usize >= 2 * times).then_some(())
     });
     let unobserved = traced.unobserved();
-    let (told, lost) = told(events, ends - unobserved as usize);
-    // What a program misses where it can be preempted may be no end: the kernel keeps account of it.
+    let (reported, lost) = ends_reported(events, ends - unobserved as usize);
+    // Where programs can be preempted, a skipped run may not be an end; the kernel counts the runs.
     let most = ends as u64 + programs.left_out();
     let comparison = Comparison::of("tcplife", &[]).part("a storm, --events");
-    let comparison = comparison.between("told", told.len() as u64, 0, ends as u64);
+    let comparison = comparison.between("reported", reported.len() as u64, 0, ends as u64);
     let least = ends as u64 - unobserved;
-    comparison.between("told and lost", told.len() as u64 + lost, least, most).equal();
-    // Of two ends one finds no room: whose it is then, is told by who closes it, or not. It ends with status 1 where no
-    // record came after that could tell.
+    comparison.between("reported and lost", reported.len() as u64 + lost, least, most).equal();
+    // One of two ends finds no room in the map: its owner is then the process that closes it, or
+    // unknown. The tool exits with status 1 if no later record could report the loss.
     small.signal(Signal::INT);
     let Ended { status, records, .. } = small.wait();
     assert!(sum(&records, "lost") > 0 || status.code() == Some(1), "{status}: {} of {ends}", records.len());

@@ -1,4 +1,4 @@
-//! What every tool says of itself, and of bad usage: nothing is asked of the kernel for that.
+//! --help, --schema and usage errors of every tool, which need nothing from the kernel.
 #![allow(clippy::expect_used, reason = "tests")]
 
 use tests::can_run;
@@ -14,13 +14,13 @@ fn what_a_tool_says_of_itself_needs_no_rights() {
     }
     let programs = Programs::new();
     for tool in TOOLS {
-        let told = ToolSchema::of(tool);
-        assert_eq!(told.schema["title"], tool);
-        let fields = told.fields();
+        let declared = ToolSchema::of(tool);
+        assert_eq!(declared.schema["title"], tool);
+        let fields = declared.fields();
         assert_eq!((&fields[..4], &fields[fields.len() - 3..]), (&FIRST[..], &LAST[..]), "{tool}");
-        let undescribed = |field: &&&str| told.schema["properties"][**field]["description"].is_null();
+        let undescribed = |field: &&&str| declared.schema["properties"][**field]["description"].is_null();
         assert_eq!(fields.iter().find(undescribed), None, "{tool}: a field without a meaning");
-        assert!(told.help.contains(&format!("\nExamples:\n  {tool} ")), "{}", told.help);
+        assert!(declared.help.contains(&format!("\nExamples:\n  {tool} ")), "{}", declared.help);
         for option in ["--help", "--schema", "--version"] {
             let output = programs.run::<&str>(&[], tool).arg(option).output().expect("setpriv runs");
             assert!(

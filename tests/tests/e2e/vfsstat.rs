@@ -1,5 +1,5 @@
-//! vfsstat against work whose numbers are known (`tests/src/bin/filework.rs`): by every kind of hook, on a file system
-//! and on an overlay of it.
+//! vfsstat against known work (`tests/src/bin/filework.rs`): with every kind of hook, on a file
+//! system and on an overlay on it.
 #![allow(clippy::expect_used, reason = "tests")]
 
 use std::process::Command;
@@ -15,7 +15,8 @@ use tests::records::sum;
 use tests::tool::Tool;
 use tests::{can_run, lock, programs};
 
-/// What `filework` does, and what vfsstat must tell of it: 23 renames there and back and a failing one, and so on.
+/// The work of `filework`, which vfsstat must report: 23 renames there and back and a failing one,
+/// and so on.
 const EXPECTED: [(&str, u64); 21] = [
     ("reads", 4_099 + 17),
     ("read_bytes", (4_099 + 17) * 4_096),
@@ -40,18 +41,18 @@ const EXPECTED: [(&str, u64); 21] = [
     ("fsync_errors", 0),
 ];
 
-/// In how many numbers one call counts at most: as a call, as a failed one, and by its bytes.
+/// The maximum number of counters for one call: as a call, as a failed one, and by its bytes.
 const A_CALL: u64 = 2 + 4_096;
 
-/// Counts the work on a file system and on an overlay of it, by this kind of hook; the kind that all rungs are of, if there
-/// is one.
+/// Counts the work on a file system and on an overlay on it with this kind of hook; returns the
+/// kind that all rungs have, if there is one.
 fn counted_on_both(kind: &str) -> Option<String> {
     let _machine = lock::machine();
     let scratch = tempfile::tempdir_in(programs::scratch()).expect("a directory on a disk");
     let overlay = Overlay::new(scratch.path());
     let cgroup = Cgroup::new();
     let tool = Tool::start("vfsstat", &["-v", "--cgroup", cgroup.path(), "--attach", kind, "0.1"]);
-    // Failing opens that would have created a file are told by the entry of a function alone.
+    // Failing opens that would have created a file can only be seen at the entry of a function.
     let sees_create_errors = tool.rung("opens").starts_with("fentry:");
     let mut from = 0;
     for (place, directory) in [("a file system", scratch.path()), ("an overlay", overlay.path())] {
@@ -59,26 +60,26 @@ fn counted_on_both(kind: &str) -> Option<String> {
         let end = tool.until_interval_after(Timestamp::now());
         let records = tool.seen(|records| records[from..end].to_vec());
         from = end;
-        let told = EXPECTED.map(|(field, _)| sum(&records, field));
+        let reported = EXPECTED.map(|(field, _)| sum(&records, field));
         let expected = EXPECTED.map(|(_, number)| number);
         let comparison = Comparison::by("vfsstat", kind).part(format!("on {place}"));
-        let comparison = comparison.fields(&EXPECTED.map(|(field, _)| field), &told, &expected);
+        let comparison = comparison.fields(&EXPECTED.map(|(field, _)| field), &reported, &expected);
         comparison.lost(sum(&records, "lost")).each_of(A_CALL).equal();
         assert!(records.iter().all(|record| record["create_errors"].is_null() != sees_create_errors));
     }
     let ended = tool.interrupt();
     let after = EXPECTED.map(|(field, _)| sum(&ended.records[from..], field));
-    assert_eq!(after, [0; EXPECTED.len()], "--attach {kind}: nobody did anything then");
+    assert_eq!(after, [0; EXPECTED.len()], "--attach {kind}: events reported while the workload was idle");
     let rungs = ended.rungs();
     let mut kinds = rungs.values().filter_map(|rung| Some(rung.split_once(':')?.0.to_string()));
     let first = kinds.next()?;
     kinds.all(|kind| kind == first).then_some(first)
 }
 
-/// By the best rungs, once: the kind that all of them are of, if there is one, is proven by them.
+/// With the best rungs, once: the kind that all of them have, if there is one, is tested by this.
 static BEST: LazyLock<Option<String>> = LazyLock::new(|| counted_on_both("auto"));
 
-/// Counts the work by this kind of hook.
+/// Counts the work with this kind of hook.
 fn counted_by(kind: &str) {
     if can_run() && kernel::allows_or_refuses("vfsstat", kind) && BEST.as_deref() != Some(kind) {
         counted_on_both(kind);
@@ -107,13 +108,13 @@ fn known_work_is_counted_exactly_by_tracepoints_of_system_calls() {
     counted_by("tracepoint");
 }
 
-/// The functions that Debian's compilers inlined, which only the exercise finds: what `--check` tells, and that all
-/// fsyncs are counted shows above.
+/// The functions that Debian's compilers inlined, which only a running test detects: `--check`
+/// reports them, and the tests above show that all fsyncs are counted.
 #[test]
 fn a_function_that_is_inlined_is_passed_over() {
     let Some(kernel) = kernel::of_guest() else { return };
     let expected = match kernel.as_str() {
-        // Inlined into fdatasync(2) by one compiler, into both calls by another.
+        // Inlined into fdatasync(2) by one compiler, into both system calls by another.
         "5.10" | "6.1" => "fentry:__x64_sys_fsync+__x64_sys_fdatasync",
         "7.x" => "fentry:do_fsync",
         _ => "fentry:vfs_fsync_range",
@@ -126,10 +127,10 @@ fn a_function_that_is_inlined_is_passed_over() {
     assert_eq!(story.contains(inlined), expected != "fentry:vfs_fsync_range", "{story}");
 }
 
-/// A probe of returns has room for few calls under way. Those that wait use it up, and what was missed then is lost:
-/// told from Linux 6.7 on.
+/// A kretprobe has room for few concurrent calls. Waiting calls use it up, and missed calls are
+/// lost. The kernel reports them from Linux 6.7 on.
 #[test]
-fn what_probes_of_returns_miss_is_told() {
+fn what_probes_of_returns_miss_is_reported() {
     if !can_run() || kernel::allows("kprobe") != Allows::Yes || kernel::release() < (6, 7) {
         return;
     }

@@ -1,4 +1,5 @@
-//! The command line: `--name value`, bare flags, and `--` before what is for another program.
+//! The command line: `--name value`, bare flags, and `--` before the command line of another
+//! program.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -6,7 +7,7 @@ use std::io::Write;
 /// Options that take no value.
 const FLAGS: [&str; 8] = ["wait", "hold", "ia32", "pause", "timed", "lock", "together", "early"];
 
-/// What was asked for.
+/// The parsed options.
 pub struct Args {
     options: BTreeMap<String, String>,
     rest: Vec<String>,
@@ -57,31 +58,31 @@ impl Args {
         self.options.contains_key(flag)
     }
 
-    /// What stands behind `--`.
+    /// The words after `--`.
     pub fn rest(&self) -> &[String] {
         &self.rest
     }
 
-    /// With `--wait`: says that it is ready and waits to be told to go on.
+    /// With `--wait`: prints `ready` and waits for a line on stdin.
     pub fn wait(&self) {
         self.pause("wait", "ready");
     }
 
-    /// With `--hold`: says that it is done and waits to be told to clean up.
+    /// With `--hold`: prints `held` and waits for a line on stdin before cleaning up.
     pub fn hold(&self) {
         self.pause("hold", "held");
     }
 
-    fn pause(&self, flag: &str, said: &str) {
+    fn pause(&self, flag: &str, word: &str) {
         if self.has(flag) {
-            self.say_and_wait(said);
+            self.say_and_wait(word);
         }
     }
 
-    /// Says this and waits to be told to go on.
-    pub fn say_and_wait(&self, said: &str) {
+    /// Prints this and waits for a line on stdin.
+    pub fn say_and_wait(&self, word: &str) {
         let mut out = std::io::stdout();
-        writeln!(out, "{said}").and_then(|()| out.flush()).expect("stdout takes a line");
+        writeln!(out, "{word}").and_then(|()| out.flush()).expect("stdout takes a line");
         let mut line = String::new();
         std::io::stdin().read_line(&mut line).expect("stdin gives a line or ends");
     }

@@ -1,13 +1,16 @@
-//! `cache --file PATH --do STEP [--before nothing|all|half] [--pages N] [--bytes B] [--count C] [--join CGROUP]`: known work
-//! on the page cache, on one file, in pages of 4 KiB; `--before` says what of the file is in the cache when it begins. A
-//! step's work alone is done in the cgroup of `--join`, with all of this program's own pages mapped before: its own faults
-//! are nobody's then.
+//! `cache --file PATH --do STEP [--before nothing|all|half] [--pages N] [--bytes B] [--count C]
+//! [--join CGROUP]`: known work on the page cache, on one file, in pages of 4 KiB. `--before` sets
+//! which part of the file is cached at the beginning. Only the step's work is done in the cgroup of
+//! `--join`, with all of the program's own pages mapped before, so that its own faults are not
+//! counted.
 //!
-//! Says at its end `{"asked":…,"absent":…,"fetched":…,"mapped":…,"dirtied":…}`, in pages: those that its reads touched; of
-//! all that it asked for, those that were not in the cache just before; by how many more of the file were there
-//! afterwards; those that the mapping's page table held then; and those that the kernel's account says it made dirty, the
-//! file system's own included. By mincore(2), /proc/self/pagemap and /proc/self/io, not by what is tested. A page whose
-//! I/O is under way is not there for mincore(2), so the file must be on a disk that is done at once.
+//! At its end it prints `{"asked":…,"absent":…,"fetched":…,"mapped":…,"dirtied":…}`, in pages:
+//! those that its reads touched; of all that it accessed, those that were not cached just before;
+//! how many more of the file were cached afterwards; those in the mapping's page table then; and
+//! those that the kernel's accounting counts as dirtied, including the file system's own. The
+//! numbers are from mincore(2), /proc/self/pagemap and /proc/self/io, not from the tool under test.
+//! mincore(2) does not count a page whose I/O is in flight, so the file must be on a disk that
+//! completes synchronously.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -15,10 +18,10 @@ use std::io::Write;
 use crate::args::Args;
 use crate::cached::{Cached, PAGE};
 
-/// From one page to the next where they are touched at random: prime to the number of pages.
+/// The step between pages accessed at random: coprime to the number of pages.
 const STRIDE: u64 = 2_741;
-/// Of pages that are stored to, or written in part.
-const APART: u64 = 5;
+/// The step between pages that are stored to, or written in part.
+const SPACING: u64 = 5;
 
 /// Does the work.
 pub fn run(args: &Args) {
@@ -46,12 +49,12 @@ pub fn run(args: &Args) {
         "read" => cached.read_all(),
         "random" => (0..count).for_each(|index| cached.read(index * STRIDE % pages * PAGE, PAGE)),
         "same" => (0..count).for_each(|_| cached.read(0, args.count("bytes"))),
-        // Again and again to the same page, from nearer to it.
+        // Repeatedly to the same page, from closer to it.
         "ends" => (0..count).for_each(|index| cached.read(index * PAGE, (count - index) * PAGE)),
         "sendfile" => cached.send(),
         "readahead" => cached.read_ahead(count),
         "write" => cached.write_all(),
-        "patch" => (0..count).for_each(|index| cached.write(index * APART * PAGE + 1_000)),
+        "patch" => (0..count).for_each(|index| cached.write(index * SPACING * PAGE + 1_000)),
         "touch" => (0..pages).for_each(|page| cached.touch(page)),
         "touch-random" => (0..count).for_each(|index| cached.touch(index * STRIDE % pages)),
         "touch-advised" => {
@@ -62,8 +65,8 @@ pub fn run(args: &Args) {
             cached.advise(libc::MADV_RANDOM);
             (0..count).for_each(|page| cached.touch(page));
         }
-        "store" | "private" => (0..count).for_each(|index| cached.store(index * APART)),
-        // A fault, and then a read of what the fault has not fetched.
+        "store" | "private" => (0..count).for_each(|index| cached.store(index * SPACING)),
+        // A fault, then a read of pages that the fault has not fetched.
         "touch-read" => {
             cached.touch(0);
             cached.read(pages / 2 * PAGE, PAGE);
@@ -79,7 +82,7 @@ pub fn run(args: &Args) {
     args.hold();
 }
 
-/// Has just this of a file in the cache.
+/// Makes exactly this part of a file cached.
 fn prepare(path: &str, before: &str) {
     let file = File::options().read(true).write(true).open(path);
     let file = file.unwrap_or_else(|error| panic!("cannot open {path}: {error}"));
@@ -106,7 +109,7 @@ fn make(path: &str, pages: u64) {
     file.sync_all().expect("fsync");
 }
 
-/// Maps all of this program's own pages, for good.
+/// Faults in and locks all pages of this program.
 fn lock_memory() {
     // SAFETY: changes nothing that the program can see.
     let outcome = unsafe { libc::mlockall(libc::MCL_CURRENT) };

@@ -1,4 +1,4 @@
-//! A file and what the page cache holds of it, by the kernel's own word.
+//! A file and its pages in the page cache, as the kernel reports them.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -16,24 +16,25 @@ pub struct Cached {
     file: File,
     pages: u64,
     at: *mut u8,
-    /// The mapping and what was given up for it: where it begins, and its length.
+    /// The mapping and the reserved area around it: its beginning and length.
     room: (*mut libc::c_void, usize),
     buffer: Vec<u8>,
     there: Vec<u8>,
     /// Pages that reads touched.
     pub asked: u64,
-    /// Of those asked for by reads and touches: those that were not in the cache.
+    /// Accessed pages that were not in the cache.
     pub absent: u64,
 }
 
 impl Cached {
-    /// Maps so many pages of a file, shared or private.
+    /// Maps this many pages of a file, shared or private.
     pub fn new(file: File, pages: u64, buffer: Vec<u8>, private: bool) -> Self {
         let how = if private { libc::MAP_PRIVATE } else { libc::MAP_SHARED };
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         let bytes = (pages * PAGE) as usize;
-        // Faults map sixteen pages that lie together in memory as in the file. Of a huge page no two may: Linux 7.x makes
-        // one of a file's pages when it has the time, and fetches those that are missing.
+        // A fault maps sixteen pages that are aligned alike in memory and in the file. No two may
+        // share a huge page: Linux 7.x may build one from a file's pages, fetching those that are
+        // missing.
         let (around, huge) = (16 * PAGE as usize, 512 * PAGE as usize);
         let spare = huge + around;
         let private = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
@@ -42,7 +43,7 @@ impl Cached {
             unsafe { libc::mmap(std::ptr::null_mut(), bytes + spare, libc::PROT_NONE, private, -1, 0) };
         assert_ne!(room, libc::MAP_FAILED, "mmap: {}", std::io::Error::last_os_error());
         let at = room.cast::<u8>().wrapping_add(room.cast::<u8>().align_offset(huge) + around);
-        // SAFETY: in the midst of that, which is given up for it.
+        // SAFETY: inside the reserved area, which it replaces.
         let at =
             unsafe { libc::mmap(at.cast(), bytes, protection, how | libc::MAP_FIXED, file.as_raw_fd(), 0) };
         assert_ne!(at, libc::MAP_FAILED, "mmap: {}", std::io::Error::last_os_error());
@@ -81,14 +82,15 @@ impl Cached {
         entries.chunks(ENTRY).filter(|entry| entry[ENTRY - 1] & PRESENT != 0).count() as u64
     }
 
-    /// How many this process has made dirty since it began, on disks of any kind.
+    /// The number of pages that this process has dirtied since its start, on disks of any kind.
     pub fn dirtied(&self) -> u64 {
         let account = std::fs::read_to_string("/proc/self/io").expect("the kernel keeps account");
         let bytes = account.lines().find_map(|line| line.strip_prefix("write_bytes: "));
         bytes.and_then(|bytes| bytes.parse::<u64>().ok()).expect("write_bytes") / PAGE
     }
 
-    /// Has the cache forget the file. Pages that are just being read ahead stay: then again, a moment later.
+    /// Drops the file from the cache. Pages that are being read ahead remain: it retries a moment
+    /// later.
     pub fn evict(&mut self) {
         self.file.sync_all().expect("fsync");
         for _ in 0..100 {
@@ -104,7 +106,7 @@ impl Cached {
         panic!("{} pages stay in the cache", self.resident());
     }
 
-    /// Says how the mapping will be used.
+    /// Advises the kernel on the use of the mapping.
     pub fn advise(&self, how: i32) {
         // SAFETY: an advice on our own mapping.
         let outcome = unsafe { libc::madvise(self.at.cast(), (self.pages * PAGE) as usize, how) };
@@ -122,14 +124,14 @@ impl Cached {
         self.asked += pages;
     }
 
-    /// All of it, by the buffer's length, to the end.
+    /// Reads all of it, in pieces of the buffer's length.
     pub fn read_all(&mut self) {
         let bytes = self.buffer.len() as u64;
         (0..self.pages * PAGE).step_by(bytes as usize).for_each(|at| self.read(at, bytes));
         assert_eq!(self.file.read_at(&mut self.buffer, self.pages * PAGE).expect("read"), 0);
     }
 
-    /// All of it, sent to where it goes nowhere, as much at once as a pipe takes.
+    /// Sends all of it to /dev/null with sendfile(2), as much per call as a pipe holds.
     pub fn send(&mut self) {
         let nowhere = std::fs::OpenOptions::new().write(true).open("/dev/null").expect("/dev/null");
         for first in (0..self.pages).step_by(16) {
@@ -146,9 +148,9 @@ impl Cached {
 
     /// readahead(2) of its first pages.
     pub fn read_ahead(&mut self, pages: u64) {
-        // What one call asks for is limited.
+        // The size of one call is limited.
         for page in 0..pages {
-            // SAFETY: nothing of ours is touched.
+            // SAFETY: it touches no memory of this process.
             let outcome =
                 unsafe { libc::readahead(self.file.as_raw_fd(), (page * PAGE) as i64, PAGE as usize) };
             assert_eq!(outcome, 0, "readahead: {}", std::io::Error::last_os_error());
@@ -160,7 +162,7 @@ impl Cached {
         self.file.write_all_at(&self.buffer, at).expect("write");
     }
 
-    /// All of it anew, by the buffer's length.
+    /// Rewrites all of it, in pieces of the buffer's length.
     pub fn write_all(&mut self) {
         let (end, bytes) = (self.pages * PAGE, self.buffer.len() as u64);
         for at in (0..end).step_by(bytes as usize) {
@@ -168,7 +170,7 @@ impl Cached {
         }
     }
 
-    /// Reads a byte of a page by the mapping.
+    /// Reads a byte of a page through the mapping.
     pub fn touch(&mut self, page: u64) {
         self.absent += 1 - self.resident_of(page, 1);
         // SAFETY: within the mapping, and the file is as long.
@@ -178,14 +180,14 @@ impl Cached {
     /// Writes one.
     pub fn store(&mut self, page: u64) {
         self.absent += 1 - self.resident_of(page, 1);
-        // SAFETY: as above; nobody else has the mapping.
+        // SAFETY: as above; nothing else uses the mapping.
         unsafe { self.place(page).write_volatile(9) };
     }
 }
 
 impl Drop for Cached {
     fn drop(&mut self) {
-        // SAFETY: all of it is this one's, and nobody looks at it any more.
+        // SAFETY: the mapping belongs to this value and is not used any more.
         unsafe { libc::munmap(self.room.0, self.room.1) };
     }
 }

@@ -1,5 +1,6 @@
-//! `calls --file PATH --reads R --writes W --bytes B`: so many reads and writes of B bytes at the start of a file that
-//! is made for it, so out of the page cache. Says what they took: `{"read_ns":…,"write_ns":…}`, of all together.
+//! `calls --file PATH --reads R --writes W --bytes B`: R reads and W writes of B bytes at the start
+//! of a file that it creates, so from the page cache. It prints the total times:
+//! `{"read_ns":…,"write_ns":…}`.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
@@ -20,7 +21,7 @@ pub fn run(args: &Args) {
     args.hold();
 }
 
-/// Nanoseconds that it took so many times.
+/// The nanoseconds of this many calls.
 fn timed(times: u64, mut call: impl FnMut()) -> u128 {
     let start = Instant::now();
     (0..times).for_each(|_| call());

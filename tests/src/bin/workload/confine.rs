@@ -1,5 +1,5 @@
-//! `confine --deny CALL,… --errno NAME -- PROGRAM ARGUMENT…`: become another program, to which a seccomp filter refuses
-//! these system calls by that error, as container runtimes do.
+//! `confine --deny CALL,… --errno NAME -- PROGRAM ARGUMENT…`: executes another program under a
+//! seccomp filter that refuses these system calls with that error, as container runtimes do.
 
 use crate::args::Args;
 use crate::sys;
@@ -7,10 +7,10 @@ use crate::sys;
 /// The calls that can be denied.
 const CALLS: [(&str, libc::c_long); 2] =
     [("bpf", libc::SYS_bpf), ("perf_event_open", libc::SYS_perf_event_open)];
-/// The errors by which they can be.
+/// The errors that can be returned.
 const ERRORS: [(&str, i32); 2] = [("EPERM", libc::EPERM), ("ENOSYS", libc::ENOSYS)];
 
-/// Installs the filter, which outlives the change of program.
+/// Installs the filter, which survives execve(2).
 pub fn run(args: &Args) {
     let denied: Vec<u32> = args
         .text("deny")

@@ -1,11 +1,12 @@
-//! `counter`: how fast the processor's time stamp counter runs, as `{"khz":…}`, by the kernel's clock. Says nothing on
-//! processors that have none.
+//! `counter`: the frequency of the processor's time stamp counter, `{"khz":…}`, measured with the
+//! kernel's clock. It prints nothing on processors without one.
 
 use std::time::{Duration, Instant};
 
-/// For so long it is counted: the two clocks are read some 50 ns apart, which is below a millionth of it.
+/// The measured time: the two clocks are read about 50 ns apart, which is less than a millionth of
+/// it.
 const SPAN: Duration = Duration::from_millis(100);
-/// How often both are read at each end; the reading counts that was least interrupted.
+/// The number of readings at each end; the least interrupted one is used.
 const READINGS: usize = 20;
 
 /// Counts.

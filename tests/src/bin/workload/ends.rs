@@ -1,5 +1,6 @@
-//! `ends`: children that end in each way there is. Says a line for each, as wait(2) told it, with the least and
-//! the greatest age that it can have had: `{"pid":…,"code":…,"signal":…,"min_s":…,"max_s":…}`.
+//! `ends`: children that exit in every possible way. It prints a line for each, from wait(2), with
+//! the minimum and maximum age that it can have had:
+//! `{"pid":…,"code":…,"signal":…,"min_s":…,"max_s":…}`.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -7,10 +8,10 @@ use std::time::{Duration, Instant};
 use crate::args::Args;
 use crate::sys;
 
-/// How long the child lives that lives longest.
+/// The age of the oldest child.
 const AGE: Duration = Duration::from_millis(250);
 
-/// The exit code of the one that sleeps.
+/// The exit code of the child that sleeps.
 const SLEPT: i32 = 101;
 
 /// Does the work.
@@ -33,12 +34,12 @@ pub fn run(args: &Args) {
             way();
         });
         let status = sys::wait(pid);
-        tell(pid, status, if status >> 8 == SLEPT { AGE } else { Duration::ZERO }, start.elapsed());
+        report(pid, status, if status >> 8 == SLEPT { AGE } else { Duration::ZERO }, start.elapsed());
     }
     args.hold();
 }
 
-fn tell(pid: i32, status: i32, least: Duration, most: Duration) {
+fn report(pid: i32, status: i32, least: Duration, most: Duration) {
     let signal = libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status));
     let code = libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status));
     let or_null = |value: Option<i32>| value.map_or("null".to_string(), |value| value.to_string());
@@ -60,7 +61,7 @@ fn raise(signal: i32) {
     }
 }
 
-/// A core dump of a signal that is meant to be would only litter.
+/// Disables core dumps of the intended signals.
 fn no_core() {
     let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the limit outlives the call.

@@ -5,7 +5,7 @@ use std::os::fd::AsRawFd;
 
 use crate::sys;
 
-/// Which way a program enters the kernel.
+/// How a program enters the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entry {
     /// As programs of this word size do.
@@ -31,7 +31,7 @@ pub fn make(entry: Entry, call: &str, args: [u64; 4]) -> i64 {
     let [a, b, c, d] = args;
     if entry == Entry::Ia32 {
         let [a, b, c, d] = args.map(|arg| arg as u32);
-        // There the two numbers of 64 bits are two arguments each.
+        // There, a 64-bit number is two arguments.
         let args = if call == "sync_file_range" { [a, b, 0, c, 0, d] } else { [a, b, c, d, 0, 0] };
         return i64::from(int80(ia32, args));
     }
@@ -44,7 +44,7 @@ pub fn make(entry: Entry, call: &str, args: [u64; 4]) -> i64 {
 
 /// Whether the kernel has calls for 32-bit programs: one that has none ends the process that tries.
 pub fn has_ia32() -> bool {
-    // getpid(2), which nobody here counts.
+    // getpid(2), which no test counts.
     let child = sys::child_that(|| sys::exit(i32::from(int80(20, [0; 6]) <= 0)));
     sys::wait(child) == 0
 }
@@ -82,7 +82,8 @@ fn int80(_: u32, _: [u32; 6]) -> i32 {
     -libc::ENOSYS
 }
 
-/// Maps the begin of a file, shared, where 32 bits can tell the address if programs of that size can run.
+/// Maps the beginning of a file, shared, at an address that fits in 32 bits if 32-bit programs can
+/// run.
 pub fn map_low(file: &File, bytes: usize) -> u64 {
     #[cfg(target_arch = "x86_64")]
     let low = libc::MAP_32BIT;

@@ -1,7 +1,8 @@
-//! `files --directory PATH --threads T [--join CGROUP] [--pause]`: the operations of `WORK` by T threads in turn, each
-//! on a file of its own in that directory, which is made before the process joins the cgroup: so nothing else is seen
-//! there. With `--pause` each waits a millisecond before. Says a line for each: `{"tid":…,"op":…,"path":…,"offset":…,"ret":…,
-//! "took_ns":…}`, by the caller's own clock.
+//! `files --directory PATH --threads T [--join CGROUP] [--pause]`: the operations of `WORK` by T
+//! threads in turn, each on its own file in that directory. The file is created before the process
+//! joins the cgroup, so nothing else is counted there. With `--pause` each operation waits a
+//! millisecond before. It prints a line for each, timed by the caller's clock:
+//! `{"tid":…,"op":…,"path":…,"offset":…,"ret":…,"took_ns":…}`.
 
 use std::ffi::CString;
 use std::fs::{self, File, OpenOptions};
@@ -18,12 +19,13 @@ const BLOCK: usize = 4096;
 const BLOCKS: usize = 64;
 /// An address where no program has memory.
 const NOWHERE: usize = 4096;
-/// Larger than a program may open that does not say that it knows large files.
+/// Larger than a program may open without O_LARGEFILE.
 const LARGE: u64 = 3 << 30;
-/// `PER_LINUX32` of `linux/personality.h`: as a 32-bit program's, an open does not say so by itself.
+/// `PER_LINUX32` of `linux/personality.h`: an open then does not imply O_LARGEFILE, as in a 32-bit
+/// program.
 const PER_LINUX32: libc::c_ulong = 8;
 
-/// What is done to a file.
+/// The operations on a file.
 #[derive(Clone, Copy)]
 enum How {
     Read,
@@ -72,14 +74,14 @@ const WORK: [(How, usize); 18] = [
 pub fn run(args: &Args) {
     let directory = args.text("directory").expect("--directory PATH");
     let threads = args.count("threads") as usize;
-    // In turn, so that reads and writes of all kinds meet.
+    // In turn, so that reads and writes of all kinds mix.
     let mut all: Vec<How> = Vec::new();
     let most = WORK.iter().map(|(_, times)| *times).max().unwrap_or(0);
     for round in 0..most {
         all.extend(WORK.iter().filter(|(_, times)| round < *times).map(|(how, _)| *how));
     }
     let (start, end) = (Barrier::new(threads + 1), Barrier::new(threads + 1));
-    let said: Vec<String> = std::thread::scope(|scope| {
+    let lines: Vec<String> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
             .map(|index| {
                 let own: Vec<How> = all.iter().copied().skip(index).step_by(threads).collect();
@@ -87,7 +89,7 @@ pub fn run(args: &Args) {
                 let (start, end) = (&start, &end);
                 let work = move || {
                     start.wait();
-                    let said: Vec<_> = own
+                    let lines: Vec<_> = own
                         .into_iter()
                         .map(|how| {
                             if pause {
@@ -97,7 +99,7 @@ pub fn run(args: &Args) {
                         })
                         .collect();
                     end.wait();
-                    said
+                    lines
                 };
                 let thread = std::thread::Builder::new().name("files".to_string());
                 thread.spawn_scoped(scope, work).expect("a thread")
@@ -108,7 +110,7 @@ pub fn run(args: &Args) {
         end.wait();
         workers.into_iter().flat_map(|worker| worker.join().expect("it works")).collect()
     });
-    said.iter().for_each(|line| println!("{line}"));
+    lines.iter().for_each(|line| println!("{line}"));
     args.hold();
 }
 
@@ -136,7 +138,7 @@ impl Worker {
         Self { path, large, file, directory, directory_path, buffer: Box::new([1; BLOCK]), done: 0 }
     }
 
-    /// Does it once: what it was and came to.
+    /// Performs it once; returns its arguments and result.
     fn work(&mut self, how: How) -> String {
         self.done += 1;
         let fd = self.file.as_raw_fd();
@@ -155,7 +157,7 @@ impl Worker {
             unsafe { libc::lseek(fd, at, libc::SEEK_SET) };
         }
         if matches!(how, How::OpenLarge) {
-            // SAFETY: of this thread alone, and undone below.
+            // SAFETY: it affects this thread only, and is undone below.
             unsafe { libc::personality(PER_LINUX32) };
         }
         let mut stat = std::mem::MaybeUninit::<libc::stat>::uninit();
@@ -210,7 +212,7 @@ impl Worker {
         }
         match how {
             How::ReadNowhere | How::WriteNowhere => assert_eq!(ret, -(libc::EFAULT as isize)),
-            // Some file systems let them pass.
+            // Some file systems allow them.
             How::OpenLarge => {}
             _ => assert!(ret >= 0, "{op}: error {}", -ret),
         }

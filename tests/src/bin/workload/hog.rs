@@ -1,9 +1,10 @@
-//! `hog [--memcg DIR] [--name NAME] [--score N] [--uid U] [--threads T] [--anon PAGES] [--shmem PAGES] [--lock]`:
-//! takes memory, so many pages of each kind, each page touched once; the anonymous ones by T threads, an equal share
-//! each. `--lock` has the program's file stay in RAM; `--hold` keeps all.
+//! `hog [--memcg DIR] [--name NAME] [--score N] [--uid U] [--threads T] [--anon PAGES] [--shmem
+//! PAGES] [--lock]`: allocates this many pages of each kind and touches each page once, the
+//! anonymous ones by T threads with an equal share each. `--lock` locks the program's file in RAM;
+//! `--hold` keeps all memory.
 //!
-//! Before, it joins a memory cgroup (of either version, by its directory), takes a name, an oom_score_adj and a user's
-//! id.
+//! Before that, it joins a memory cgroup (v1 or v2, by its directory), and sets its name,
+//! oom_score_adj and user id.
 
 use std::ffi::CString;
 
@@ -20,7 +21,7 @@ pub fn run(args: &Args) {
     shmem.touch();
     let threads = args.count("threads").max(1) as usize;
     let share = args.count("anon") as usize / threads;
-    // All mapped first: what the threads are for is to want memory at the same time.
+    // All mapped first: the threads are to allocate memory at the same time.
     let parts: Vec<Pages> =
         (0..threads).map(|_| map(share, libc::MAP_PRIVATE | libc::MAP_NORESERVE)).collect();
     match &parts[..] {
@@ -35,8 +36,8 @@ pub fn run(args: &Args) {
     args.hold();
 }
 
-/// Has the program's file stay in RAM. Not the memory that it took: what is locked, the kernel cannot take from a victim
-/// at once, and old ones (5.10) then look for the next one.
+/// Locks the program's file in RAM, but not the allocated memory: the kernel cannot reap locked
+/// memory from a victim at once, and old kernels (5.10) then choose another victim.
 fn lock_program() {
     let maps = std::fs::read_to_string("/proc/self/maps").expect("its mappings");
     let ranges = maps.lines().filter(|line| line.contains(" /") && !line.contains("/dev/zero"));
@@ -70,7 +71,7 @@ fn prepare(args: &Args) {
     }
 }
 
-/// So many pages.
+/// A number of pages.
 struct Pages {
     at: *mut u8,
     count: usize,
@@ -88,7 +89,7 @@ impl Pages {
     }
 }
 
-/// Maps so many pages, none of which is there yet; small ones, so that each is one to be asked for.
+/// Maps this many pages, none of them present; small pages, so that each is allocated separately.
 fn map(count: usize, how: i32) -> Pages {
     if count == 0 {
         return Pages { at: std::ptr::null_mut(), count };

@@ -1,7 +1,8 @@
-//! `io --file PATH --reads R --writes W --bytes B [--from BYTES] [--timed] [--join CGROUP]`: so many direct reads and
-//! writes of B bytes each, one after the other, over eight megabytes of a disk or file. With `--timed` says a line for
-//! each, by the caller's own clock: `{"op":…,"took_ns":…}`; and for as many of op `nothing`: reads of no bytes from a
-//! device that has none, which tells what a call costs by itself.
+//! `io --file PATH --reads R --writes W --bytes B [--from BYTES] [--timed] [--join CGROUP]`: R
+//! direct reads and W direct writes of B bytes each, one after the other, over eight megabytes of a
+//! disk or file. With `--timed` it prints a line for each, timed by the caller's clock:
+//! `{"op":…,"took_ns":…}`; and for as many of op `nothing`: empty reads from a device without data,
+//! which show the overhead of a call.
 
 use std::alloc::{Layout, alloc_zeroed};
 use std::fs::{File, OpenOptions};
@@ -10,9 +11,9 @@ use std::time::Instant;
 
 use crate::args::Args;
 
-/// Where direct I/O may start and how its memory must lie: enough for any disk.
+/// The alignment of direct I/O in the file and in memory: sufficient for any disk.
 const ALIGN: usize = 4096;
-/// How far over the disk it goes.
+/// The size of the used area.
 const SPAN: u64 = 8 << 20;
 
 /// Does the work.

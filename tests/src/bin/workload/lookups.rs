@@ -1,6 +1,6 @@
-//! `lookups --times T [--directory PATH] [--join CGROUP]`: asks T times for a file that is seven directories deep, below
-//! that directory, or else the working directory, and is made for it before the process joins the cgroup: seven names a
-//! time, all of them in the cache.
+//! `lookups --times T [--directory PATH] [--join CGROUP]`: looks up a file T times that is seven
+//! directories deep, below that directory or else the working directory. The path is created before
+//! the process joins the cgroup: seven names each time, all cached.
 
 use std::{env, fs};
 

@@ -1,12 +1,13 @@
-//! Does a known amount of work, so that a tool that counts it can be proved right.
+//! Does a known amount of work to verify the tools that count it.
 //!
 //! `workload SUBJECT [--name value]… [--flag]…`; see each subject's module. All subjects know:
-//! - `--cgroup PATH`: join this cgroup (v2, its directory) before anything else. The program's own start is
-//!   outside it then, its end inside: one exit, and one reaped once its parent waits.
-//! - `--wait`: say `ready`, then wait for a line on stdin before working.
-//! - `--hold`: after the work say `held`, then wait for a line on stdin (or its end) before cleaning up.
+//! - `--cgroup PATH`: join this cgroup (v2, its directory) before anything else. The program's own
+//!   start is then outside, its exit inside: one exit, and one reaped after its parent waits.
+//! - `--wait`: print `ready`, then wait for a line on stdin before working.
+//! - `--hold`: after the work print `held`, then wait for a line on stdin (or its end) before
+//!   cleaning up.
 //!
-//! The last line of stdout is a JSON object that says what was done, where that is not known beforehand.
+//! The last line of stdout is a JSON object with what was done, if that is not known beforehand.
 #![allow(clippy::expect_used, reason = "a workload that cannot do its work must stop at once and say why")]
 
 mod args;
@@ -71,7 +72,8 @@ fn main() {
     }
 }
 
-/// `run -- PROGRAM ARGUMENT…`: become another program, in the cgroup (`confine`: and behind a filter).
+/// `run -- PROGRAM ARGUMENT…`: executes another program, in the cgroup (`confine`: also with a
+/// seccomp filter).
 fn run(args: &Args) {
     let (program, rest) = args.rest().split_first().expect("run -- PROGRAM ARGUMENT…");
     let error = Command::new(program).args(rest.iter().map(OsStr::new)).exec();

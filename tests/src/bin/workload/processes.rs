@@ -1,6 +1,6 @@
 //! `processes --forks F --threads T --execs E --failing-execs X --failing-forks Y --zombies Z [--argv-bytes N]`
 //!
-//! How the totals arise, with the program itself in the cgroup:
+//! The totals, with the program itself in the cgroup:
 //! - forks F: E of them go on to exec, Z become zombies, the other F - E - Z end at once. They are made by
 //!   clone, clone3, fork and vfork in turn; the ones that exec by clone alone, since they run code first.
 //! - execs E: each in a child of its own, of this program's subject `noop`, which starts nothing. With
@@ -35,7 +35,8 @@ pub fn run(args: &Args) {
         let thread = thread::Builder::new().name("thread".to_string()).spawn(|| ());
         thread.expect("a thread").join().expect("the thread ends");
     }
-    // Its end is told a moment before it is over: if this one ended meanwhile, a thread would be the last of the process.
+    // The exit of a thread is visible a moment before it is complete: if the main thread exited
+    // then, another thread would be the last of the process.
     while sys::threads() > 1 {
         thread::sleep(Duration::from_millis(1));
     }

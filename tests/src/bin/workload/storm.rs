@@ -1,5 +1,5 @@
-//! `storm --processes N --millis M`: N processes start and reap others as fast as they can, for so long.
-//! Says how many: `{"forks":…}`, the N among them.
+//! `storm --processes N --millis M`: N processes start and reap others as fast as they can, for M
+//! milliseconds. It prints their number, including the N: `{"forks":…}`.
 
 use std::io::Read;
 use std::time::{Duration, Instant};
@@ -37,7 +37,7 @@ pub fn run(args: &Args) {
 fn fork_until(end: Instant) -> u64 {
     let mut forks = 0;
     while Instant::now() < end {
-        // The cheapest: the memory is not copied.
+        // The cheapest way: the memory is not copied.
         let pid = sys::child(Way::Vfork, 0).expect("fork");
         sys::wait(pid as i32);
         forks += 1;

@@ -1,5 +1,5 @@
-//! `stream --number N --records M --sum FILE`: prints the made-up stream of that number (see `tests::stream`), and writes
-//! into the file what it held.
+//! `stream --number N --records M --sum FILE`: prints the synthetic stream of that number (see
+//! `tests::stream`), and writes its sum to the file.
 
 use std::fs;
 

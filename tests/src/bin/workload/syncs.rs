@@ -1,7 +1,8 @@
-//! `syncs --directory PATH --threads T [--ia32]`: the calls of `WORK`, by T threads in turn, each on a file of its own
-//! in that directory; with `--ia32` as a 32-bit program on x86_64 makes them. Says a line for each call:
-//! `{"tid":…,"call":…,"fd":…,"path":…,"ret":…,"took_ns":…}`, by the caller's own clock, fd and path null where the call
-//! takes none; or, where the kernel has no calls for 32-bit programs, `{"ia32":false}` and no call.
+//! `syncs --directory PATH --threads T [--ia32]`: the calls of `WORK`, by T threads in turn, each
+//! on its own file in that directory; with `--ia32` as a 32-bit program on x86_64 makes them. It
+//! prints a line for each call, timed by the caller's clock:
+//! `{"tid":…,"call":…,"fd":…,"path":…,"ret":…,"took_ns":…}`, fd and path null if the call has none.
+//! If the kernel has no calls for 32-bit programs, it prints `{"ia32":false}` and makes no call.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -13,12 +14,12 @@ use crate::args::Args;
 use crate::entry::{self, Entry};
 use crate::sys;
 
-/// Bytes of a page, and of what is made dirty before each call.
+/// Bytes of a page, which is dirtied before each call.
 const PAGE: usize = 4096;
 /// No descriptor.
 const BAD: i32 = -1;
 
-/// What each call is to find.
+/// The intended result of each call.
 #[derive(Clone, Copy, PartialEq)]
 enum How {
     Good,
@@ -28,7 +29,7 @@ enum How {
 }
 
 /// The numbers of each kind; odd ones, so that no other work is taken for them. `EXPECTED` in
-/// `tests/tests/e2e/syncsnoop.rs` tells what comes of it.
+/// `tests/tests/e2e/syncsnoop.rs` has the resulting counts.
 const WORK: [(&str, How, usize); 12] = [
     ("sync", How::Good, 17),
     ("syncfs", How::Good, 29),
@@ -56,7 +57,7 @@ pub fn run(args: &Args) {
     let all: Vec<(&str, How)> =
         WORK.iter().flat_map(|(call, how, times)| std::iter::repeat_n((*call, *how), *times)).collect();
     let start = Barrier::new(threads);
-    let said: Vec<String> = std::thread::scope(|scope| {
+    let lines: Vec<String> = std::thread::scope(|scope| {
         let syncers: Vec<_> = (0..threads)
             .map(|index| {
                 let own: Vec<_> = all.iter().copied().skip(index).step_by(threads).collect();
@@ -72,11 +73,11 @@ pub fn run(args: &Args) {
             .collect();
         syncers.into_iter().flat_map(|syncer| syncer.join().expect("it works")).collect()
     });
-    said.iter().for_each(|line| println!("{line}"));
+    lines.iter().for_each(|line| println!("{line}"));
     args.hold();
 }
 
-/// A thread's file, mapped where a 32-bit program could have it.
+/// A thread's file, mapped at an address that fits in 32 bits.
 struct Syncer {
     path: String,
     file: File,
@@ -94,7 +95,7 @@ impl Syncer {
         Self { path, file, page, made: 0, entry }
     }
 
-    /// Makes the call once, with something to write where it is a good one: what it was and did.
+    /// Makes the call once, with dirty data if it is to succeed; returns its arguments and result.
     fn make(&mut self, call: &str, how: How) -> String {
         self.made += 1;
         // Its first page stays at the same place, for the mapping.
@@ -115,10 +116,10 @@ impl Syncer {
         let ret = entry::make(self.entry, call, args);
         let took = start.elapsed().as_nanos();
         let named = !matches!(call, "sync" | "msync");
-        let fd_said = if named { fd.to_string() } else { "null".to_string() };
+        let fd_text = if named { fd.to_string() } else { "null".to_string() };
         let path = if named && fd != BAD { format!("\"{}\"", self.path) } else { "null".to_string() };
         format!(
-            "{{\"tid\":{},\"call\":\"{call}\",\"fd\":{fd_said},\"path\":{path},\"ret\":{ret},\"took_ns\":{took}}}",
+            "{{\"tid\":{},\"call\":\"{call}\",\"fd\":{fd_text},\"path\":{path},\"ret\":{ret},\"took_ns\":{took}}}",
             sys::thread_id()
         )
     }

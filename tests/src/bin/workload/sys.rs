@@ -1,4 +1,4 @@
-//! The system calls, raw: exactly one call of exactly this kind, without what a C library may add.
+//! Raw system calls: exactly one call of exactly this kind, without additions of a C library.
 
 use std::ffi::{CStr, CString};
 
@@ -19,7 +19,7 @@ struct CloneArgs {
     tls: u64,
 }
 
-/// The ways to start a process. All are copies of the caller, but for `Vfork`.
+/// The ways to start a process.All but `Vfork` copy the caller.
 #[derive(Clone, Copy, Debug)]
 pub enum Way {
     Clone,
@@ -108,8 +108,8 @@ pub fn vfork(code: i32) -> Result {
     if pid < 0 { Err(-pid as i32) } else { Ok(pid) }
 }
 
-/// Where there is no vfork(2): clone with the flags that it stands for but CLONE_VM, so that the child has
-/// a stack of its own.
+/// If there is no vfork(2): clone with the flags that it stands for except CLONE_VM, so that the
+/// child has its own stack.
 #[cfg(not(target_arch = "x86_64"))]
 pub fn vfork(code: i32) -> Result {
     let pid = clone((libc::CLONE_VFORK | libc::SIGCHLD) as u64)?;
@@ -127,7 +127,7 @@ pub fn exit(code: i32) -> ! {
 
 /// Ends the calling thread only.
 pub fn exit_thread(code: i32) -> ! {
-    // SAFETY: the thread is gone at once; what it had stays allocated until the process ends.
+    // SAFETY: the thread exits at once; its resources stay allocated until the process ends.
     unsafe { libc::syscall(libc::SYS_exit, code) };
     unreachable!("exit(2) does not return")
 }
@@ -177,9 +177,9 @@ pub fn exec(path: &str, argv: &[&str], at: Option<(i32, i32)>) -> i32 {
     outcome.expect_err("exec returns only where it fails")
 }
 
-/// Lets `work` run where this process may start no other: as a user that may have none.
+/// Runs `work` while this process may create no other: as a user with RLIMIT_NPROC 0.
 ///
-/// The limit does not bind root, so the thread is `nobody` meanwhile.
+/// The limit does not apply to root, so the thread is user `nobody` during the work.
 pub fn without_room_for_processes<T>(work: impl FnOnce() -> T) -> T {
     const NOBODY: u32 = 65_534;
     let mut before = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
@@ -196,7 +196,7 @@ pub fn without_room_for_processes<T>(work: impl FnOnce() -> T) -> T {
     }
 }
 
-/// Has the kernel refuse these system calls by this error, from now on and whatever program is executed.
+/// Makes the kernel refuse these system calls with this error, from now on and across execve(2).
 pub fn filter_calls(denied: &[u32], errno: i32) {
     let instruction = |code: u32, k: u32, skipped_unless_equal: u8| libc::sock_filter {
         code: code as u16,
@@ -218,7 +218,7 @@ pub fn filter_calls(denied: &[u32], errno: i32) {
     assert_eq!(outcome, 0, "seccomp: {} (needs root)", std::io::Error::last_os_error());
 }
 
-/// Has this thread run on the processor that it runs on now, and on no other.
+/// Pins this thread to the processor that it runs on.
 pub fn stay_on_this_processor() {
     let mut set = rustix::thread::CpuSet::new();
     set.set(rustix::thread::sched_getcpu());

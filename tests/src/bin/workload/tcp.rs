@@ -1,19 +1,22 @@
-//! `tcp --listen ADDRESS --connect ADDRESS --times N [--how HOW] [--together] [--early]`: N TCP connections, one after the
-//! other, between this process, which connects, and another, which accepts; with `--together` a thread of this one. HOW:
-//! - `close` (or nothing): both send a number of bytes of their own; in turn the one end closes first, then the other.
-//! - `half`: this end says that it sends no more (`shutdown`) before the other sends.
-//! - `reset`: this end does not linger when it closes.
+//! `tcp --listen ADDRESS --connect ADDRESS --times N [--how HOW] [--together] [--early]`: N TCP
+//! connections, one after the other, between this process, which connects, and another, which
+//! accepts; with `--together`, a thread of this process accepts. HOW:
+//! - `close` (the default): both send different numbers of bytes; the two ends take turns in
+//!   closing first.
+//! - `half`: this end shuts down its sending side (`shutdown`) before the other sends.
+//! - `reset`: this end closes with SO_LINGER 0.
 //! - `unread`: this end closes without having read.
-//! - `handed`: the process that accepts hands each connection over to a child of its own, and closes its copy.
-//! - `forgotten`: the other end does not accept, and closes its listener at last.
-//! - `refused`: nobody listens.
-//! - `storm`: nothing is sent; nobody says what was done but how often.
+//! - `handed`: the accepting process passes each connection to a child and closes its copy.
+//! - `forgotten`: the other end does not accept, and closes its listener at the end.
+//! - `refused`: no process listens.
+//! - `storm`: nothing is sent; only the number of connections is printed.
 //!
-//! With `--early` all are opened before it says `open` and waits for a line. `--backlog N` is the listener's, 128 if not
-//! given. `--port N` is where it listens, any free one if not given.
-//! Says a line for each end of each connection: `{"pid":…,"direction":…,"family":…,"local_addr":…,"local_port":…,
-//! "remote_addr":…,"remote_port":…,"tx_bytes":…,"rx_bytes":…}`, pid null of what nobody accepted; of those refused
-//! `{"failed":N}`, of a storm `{"pid":…,"times":N}` twice.
+//! With `--early` all are opened before it prints `open` and waits for a line. `--backlog N` is the
+//! listener's backlog, 128 by default. `--port N` is the port where it listens, by default a free
+//! one. It prints a line for each end of each connection:
+//! `{"pid":…,"direction":…,"family":…,"local_addr":…,"local_port":…,"remote_addr":…,"remote_port":…,"tx_bytes":…,"rx_bytes":…}`,
+//! pid null if the connection was not accepted; for refused ones `{"failed":N}`, for a storm twice
+//! `{"pid":…,"times":N}`.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -23,9 +26,10 @@ use std::time::Duration;
 use crate::args::Args;
 use crate::sys;
 
-/// What this end sends first: how much the two send, so that the other end knows.
+/// The header that this end sends first: the sizes of both directions, so that the other end knows
+/// them.
 const HEADER: usize = 16;
-/// Longer than the kernel waits to acknowledge what came (`TCP_DELACK_MAX`, 200 ms).
+/// Longer than the kernel delays an acknowledgement (`TCP_DELACK_MAX`, 200 ms).
 const ACKNOWLEDGED: Duration = Duration::from_millis(250);
 
 /// How connections end.
@@ -57,7 +61,7 @@ impl How {
     }
 }
 
-/// What both ends of the connection with this number send; all different, all odd.
+/// The bytes that both ends of the connection with this number send; all different, all odd.
 fn sizes(number: u64) -> (u64, u64) {
     (1_001 + 14 * number, 20_003 + 38 * number)
 }
@@ -74,7 +78,7 @@ pub fn run(args: &Args) {
     let to = SocketAddr::new(address("connect"), listener.local_addr().expect("bound").port());
     if how == How::Refused {
         drop(listener);
-        (0..times).for_each(|_| drop(TcpStream::connect(to).expect_err("nobody listens")));
+        (0..times).for_each(|_| drop(TcpStream::connect(to).expect_err("no process listens")));
         println!("{{\"failed\":{times}}}");
         return;
     }
@@ -100,7 +104,7 @@ pub fn run(args: &Args) {
     args.hold();
 }
 
-/// As std has it, but with a limit of one's own to the connections that wait to be accepted.
+/// Like std's, but with a configurable backlog.
 fn listen(at: SocketAddr, backlog: i32) -> TcpListener {
     let listener = TcpListener::bind(at).unwrap_or_else(|error| panic!("cannot listen at {at}: {error}"));
     // SAFETY: the socket is open.
@@ -111,8 +115,8 @@ fn listen(at: SocketAddr, backlog: i32) -> TcpListener {
 fn connect(to: &SocketAddr, how: How, times: u64, args: &Args) {
     let open = |_| TcpStream::connect(to).unwrap_or_else(|error| panic!("cannot connect to {to}: {error}"));
     if how == How::Storm {
-        // On one processor: on the way by two, a reset may come before what opened the connection, which nobody accepts
-        // then.
+        // On one processor: with two, a reset may arrive before the packet that opens the
+        // connection, which is then not accepted.
         sys::stay_on_this_processor();
         for number in 0..times {
             no_linger(&open(number));
@@ -126,16 +130,16 @@ fn connect(to: &SocketAddr, how: How, times: u64, args: &Args) {
         args.say_and_wait("open");
     }
     early.reverse();
-    let said: Vec<String> =
+    let ends: Vec<String> =
         (0..times).map(|number| use_up(early.pop().unwrap_or_else(|| open(number)), how, number)).collect();
-    said.iter().for_each(|line| println!("{line}"));
+    ends.iter().for_each(|line| println!("{line}"));
 }
 
 /// Sends, receives and closes, as the end that connected.
 fn use_up(mut stream: TcpStream, how: How, number: u64) -> String {
     let (up, down) = sizes(number);
     let (tx, rx) = (up + HEADER as u64, down);
-    let said = line(&stream, std::process::id(), "out", tx, rx);
+    let end = line(&stream, std::process::id(), "out", tx, rx);
     let mut header = up.to_be_bytes().to_vec();
     header.extend(down.to_be_bytes());
     header.resize(tx as usize, b'u');
@@ -159,7 +163,7 @@ fn use_up(mut stream: TcpStream, how: How, number: u64) -> String {
         How::Handed => until_closed(&mut stream),
         _ => (),
     }
-    said
+    end
 }
 
 fn serve(listener: &TcpListener, how: How, times: u64) {
@@ -182,8 +186,8 @@ fn serve(listener: &TcpListener, how: How, times: u64) {
         }
         return;
     }
-    let said: Vec<String> = (0..times).map(|number| answer(accept(), how, number, pid)).collect();
-    said.iter().for_each(|line| println!("{line}"));
+    let ends: Vec<String> = (0..times).map(|number| answer(accept(), how, number, pid)).collect();
+    ends.iter().for_each(|line| println!("{line}"));
 }
 
 /// The same as the end that accepted.
@@ -192,7 +196,7 @@ fn answer(mut stream: TcpStream, how: How, number: u64, pid: u32) -> String {
     stream.read_exact(&mut header).expect("a header");
     let size = |at: usize| u64::from_be_bytes(std::array::from_fn(|byte| header[at + byte]));
     let (up, down) = (size(0), size(8));
-    let said = line(&stream, pid, "in", down, up + HEADER as u64);
+    let end = line(&stream, pid, "in", down, up + HEADER as u64);
     stream.read_exact(&mut vec![0; up as usize]).expect("the other end sends");
     if how == How::Half {
         until_closed(&mut stream);
@@ -202,23 +206,23 @@ fn answer(mut stream: TcpStream, how: How, number: u64, pid: u32) -> String {
     if !first {
         until_closed(&mut stream);
     }
-    said
+    end
 }
 
-/// Connections that nobody accepts: this end has sent what it has, and closed.
+/// Connections that are not accepted: this end has sent its data and closed.
 fn forgotten(to: &SocketAddr, times: u64) {
     for number in 0..times {
         let mut stream = TcpStream::connect(to).expect("the kernel accepts");
         let (up, _) = sizes(number);
         stream.write_all(&vec![b'u'; up as usize]).expect("the kernel receives");
-        let said = line(&stream, std::process::id(), "out", up, 0);
+        let end = line(&stream, std::process::id(), "out", up, 0);
         let (here, there) = (stream.local_addr().expect("here"), stream.peer_addr().expect("there"));
-        println!("{said}\n{}", line_of(there, here, None, "in", 0, up));
+        println!("{end}\n{}", line_of(there, here, None, "in", 0, up));
     }
     std::thread::sleep(ACKNOWLEDGED);
 }
 
-/// Reads what is no more than the other end's end.
+/// Reads until the other end closes.
 fn until_closed(stream: &mut TcpStream) {
     match stream.read(&mut [0]) {
         Ok(0) | Err(_) => (),
@@ -226,12 +230,12 @@ fn until_closed(stream: &mut TcpStream) {
     }
 }
 
-/// Closing it will send a reset.
+/// Makes closing it send a reset.
 fn no_linger(stream: &TcpStream) {
     let linger = libc::linger { l_onoff: 1, l_linger: 0 };
     let size = size_of::<libc::linger>() as libc::socklen_t;
     let value = (&raw const linger).cast();
-    // SAFETY: the value is as long as is said, and outlives the call.
+    // SAFETY: the length is that of the value, which outlives the call.
     let set = unsafe { libc::setsockopt(stream.as_raw_fd(), libc::SOL_SOCKET, libc::SO_LINGER, value, size) };
     assert_eq!(set, 0, "SO_LINGER");
 }
@@ -249,7 +253,7 @@ fn line_of(
     tx: u64,
     rx: u64,
 ) -> String {
-    // An address of IPv4 that IPv6 writes is one of IPv4.
+    // An IPv4-mapped IPv6 address is an IPv4 address.
     let (local, remote) = (here.ip().to_canonical(), there.ip().to_canonical());
     let family = if remote.is_ipv4() { 4 } else { 6 };
     let pid = pid.map_or("null".to_string(), |pid| pid.to_string());

@@ -1,5 +1,6 @@
-//! `threads --how leader-first|exec|exit-group --repeat R --threads T`: R times a child whose T threads beside
-//! the first end in an uncommon way. Says a line for each: `{"pid":…,"code":…}`, as wait(2) told it.
+//! `threads --how leader-first|exec|exit-group --repeat R --threads T`: R times a child with T
+//! threads beside the first, which exit in an uncommon way. It prints a line for each, from
+//! wait(2): `{"pid":…,"code":…}`.
 //!
 //! In the cgroup, with R children of T threads each:
 //! - leader-first: the first thread ends first, and the last of the others ends the process.
@@ -61,7 +62,7 @@ fn exec(threads: usize) {
         }
         thread::sleep(FOR_EVER);
     });
-    // The kernel gives this thread another's id and ends it: it counts as a thread.
+    // The kernel gives this thread the id of another and ends that: it counts as a thread.
     sys::set_name(c"thread");
     all.wait();
     thread::sleep(FOR_EVER);
@@ -72,7 +73,8 @@ fn exit_group(threads: usize) {
     sys::exit(9);
 }
 
-/// Starts the threads; each does its work once all are there and the first thread has come to the barrier.
+/// Starts the threads; each does its work once all are there and the first thread has reached the
+/// barrier.
 fn start(threads: usize, work: impl Fn(usize) + Send + Sync + 'static) -> &'static Barrier {
     let barrier: &'static Barrier = Box::leak(Box::new(Barrier::new(threads + 1)));
     let work: &'static (dyn Fn(usize) + Send + Sync) = Box::leak(Box::new(work));

@@ -1,4 +1,4 @@
-//! A receiver of OTLP that answers as it is told, and keeps what it got.
+//! An OTLP receiver with scripted responses, which keeps the requests.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -16,19 +16,19 @@ use prost::Message;
 
 /// The receiver.
 pub struct Receiver {
-    /// Where it listens.
+    /// Its URL.
     pub url: String,
-    /// What it got, in order.
+    /// The requests received, in order.
     pub got: Arc<Mutex<Vec<Got>>>,
 }
 
 /// A request.
 pub struct Got {
-    /// When it was there.
+    /// When it was received.
     pub at: Instant,
     /// Its head.
     pub head: String,
-    /// What it holds.
+    /// Its data points.
     pub points: Vec<Point>,
 }
 
@@ -37,31 +37,31 @@ pub struct Got {
 pub struct Point {
     /// The host of the resource.
     pub host: String,
-    /// The scope's name, the metric's, its unit, and what it is.
+    /// The scope's name, the metric's name, unit and type.
     pub metric: (String, String, String, &'static str),
     /// The attributes.
     pub keys: BTreeMap<String, String>,
-    /// Since when, and when, in nanoseconds.
+    /// Start time and time, in nanoseconds.
     pub time: (u64, u64),
     /// The number or the sum.
     pub value: f64,
-    /// Of a histogram.
+    /// The buckets of a histogram.
     pub count: u64,
-    /// Zeros, scale, and what is above.
+    /// Zero count, scale, and positive buckets of an exponential histogram.
     pub buckets: Option<(u64, i32, Buckets)>,
 }
 
-/// How a request is answered.
+/// The response to a request.
 #[derive(Clone)]
 pub enum Answer {
-    /// With this status line and these headers, each ended by a line end, and a body.
+    /// This status line, these headers, each with a line end, and a body.
     Status(&'static str, Vec<u8>),
-    /// Not at all.
+    /// No response.
     Nothing,
 }
 
 impl Receiver {
-    /// Answers the requests in this order; the last answer stands.
+    /// Answers the requests in this order; the last response is repeated.
     pub fn start(answers: Vec<Answer>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -73,7 +73,7 @@ impl Receiver {
                 let mut stream = BufReader::new(stream);
                 while let Some(request) = read(&mut stream) {
                     let at = {
-                        let mut kept = kept.lock().expect("nobody panicked");
+                        let mut kept = kept.lock().expect("no thread panicked");
                         kept.push(request);
                         kept.len() - 1
                     };

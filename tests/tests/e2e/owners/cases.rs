@@ -1,42 +1,43 @@
-//! Tools, and work whose numbers are known.
+//! Tools with a known amount of work.
 
 use std::collections::BTreeMap;
 
-/// A tool, and work for it.
+/// A tool with its work.
 pub struct Case {
     pub tool: &'static str,
     pub options: &'static [&'static str],
     /// Seconds of an interval.
     pub interval: &'static str,
-    /// The kinds of hooks between which there is a choice.
+    /// The kinds of hooks that can be chosen.
     pub kinds: &'static [&'static str],
-    /// The workload's arguments, `DIRECTORY` standing for one of its own, `DISK` for a disk and `PLACE` for one on it that no other has, and the
-    /// option by which it joins a cgroup.
+    /// The workload's arguments. `DIRECTORY` stands for a directory of its own, `DISK` for a disk,
+    /// `PLACE` for an offset on it that no other process uses; the last option is the one by which
+    /// it joins a cgroup.
     pub work: &'static [&'static str],
     pub joins: &'static str,
-    /// The same, of what it needs first.
+    /// The arguments of a workload that prepares it.
     pub prepare: &'static [&'static str],
-    /// The name of the threads that work.
+    /// The name of the working threads.
     pub comm: &'static str,
-    /// What is told of the work: fields, and their sums over all that one process does.
+    /// Reported fields, and their sums over all work of one process.
     pub expected: &'static [(&'static str, u64)],
-    /// The same of its children; what is told of them comes to the system's, not to its own.
+    /// The same for its children, whose work counts for the system, not for the process.
     pub children: &'static [(&'static str, u64)],
-    /// The same of threads with a name of their own, that it starts.
+    /// The same for threads with another name, which it starts.
     pub threads: &'static [(&'static str, u64)],
-    /// Fields of which an event counts in one.
+    /// Fields of which each event counts in exactly one.
     pub events: &'static [&'static str],
-    /// How many of the fields an event that is lost is missing from.
+    /// The number of fields that one lost event is missing from.
     pub lost: u64,
-    /// Whether any kernel may leave a program out: interrupts run it.
+    /// Whether any kernel may skip a program, because interrupts run it.
     pub interrupts: bool,
-    /// How much is lost with one of the first of these for which there is no room.
+    /// The losses per event of the first field for which there is no room.
     pub loses: u64,
 }
 
 const ALL: &[&str] = &["auto", "kprobe", "tracepoint"];
 
-/// A case of a process that does all of its work itself.
+/// A case in which the process does all work itself.
 const ALONE: Case = Case {
     tool: "",
     options: &[],
@@ -55,11 +56,11 @@ const ALONE: Case = Case {
     loses: 1,
 };
 
-/// Direct reads and writes of a file, past the page cache, and as many reads of nothing.
+/// Direct reads and writes of a file, bypassing the page cache, and as many empty reads.
 const IO: &[&str] =
     &["io", "--file", "DIRECTORY/file", "--reads", "401", "--writes", "211", "--bytes", "4096"];
 
-// A probe of returns on 5.10 has room for one call per possible processor, of which each guest has eight.
+// A kretprobe on 5.10 has room for one call per possible processor, of which each guest has eight.
 pub const CASES: &[Case] = &[
     Case {
         tool: "syncsnoop",
@@ -98,7 +99,7 @@ pub const CASES: &[Case] = &[
         tool: "vfsstat",
         work: IO,
         prepare: &["cache", "--file", "DIRECTORY/file", "--do", "make", "--pages", "512"],
-        // The write by which it joins the cgroup ends there.
+        // The write that joins the cgroup ends inside it.
         expected: &[("reads", 2 * 401), ("writes", 1 + 211), ("read_errors", 0), ("opens", 0)],
         events: &["reads", "writes"],
         lost: 1,
@@ -107,7 +108,7 @@ pub const CASES: &[Case] = &[
     Case {
         tool: "biolat",
         kinds: &["auto"],
-        // Not of a file: the file system may read and write something of its own for it.
+        // Not on a file: the file system may add I/O of its own.
         work: &[
             "io", "--file", "DISK", "--from", "PLACE", "--reads", "401", "--writes", "211", "--bytes", "4096",
         ],
@@ -117,7 +118,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         tool: "proclife",
-        // Reaped processes come later, on some kernels.
+        // On some kernels reaped processes are counted later.
         interval: "0.5",
         kinds: &["auto"],
         work: &["processes", "--forks", "101", "--threads", "17", "--execs", "7", "--failing-execs", "5"],
@@ -133,7 +134,8 @@ pub const CASES: &[Case] = &[
         tool: "tcplife",
         work: &["tcp", "--times", "23", "--together"],
         joins: "--cgroup",
-        // Of each connection one end sends 1001 + 14 n and a header of 16 bytes, the other 20 003 + 38 n.
+        // One end of each connection sends 1001 + 14 n bytes and a header of 16, the other 20 003 +
+        // 38 n.
         expected: &[
             ("closed", 2 * 23),
             ("accepted", 23),
@@ -144,14 +146,14 @@ pub const CASES: &[Case] = &[
         ],
         events: &["closed"],
         lost: 1 << 20,
-        // That an end was opened, too.
+        // The opening of an end counts, too.
         loses: 2,
         ..ALONE
     },
 ];
 
 impl Case {
-    /// What is told of one process and all that it starts.
+    /// The sums of one process including all that it starts.
     pub fn in_all(&self) -> BTreeMap<&'static str, u64> {
         let mut sums = BTreeMap::new();
         let all = self.expected.iter().chain(self.children).chain(self.threads);

@@ -1,4 +1,4 @@
-//! What a scraper makes of `/metrics`, in each of its formats.
+//! What a scraper reads from `/metrics`, in each format.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tests::wait::{For, until, until_still};
 
 use super::{BYTES, Served, TOOL, streams};
 
-/// Reads both text formats with parsers that are strict, and says how many values there are, and which differ.
+/// Reads both text formats with strict parsers; prints the number of values and those that differ.
 const COMPARE: &str = r#"
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as newer
 from prometheus_client.parser import text_string_to_metric_families as older
@@ -44,7 +44,7 @@ fn every_format_tells_the_same() {
         let tools: Value = serde_json::from_str(&served.get("/tools")).expect("JSON");
         Some(()).filter(|()| (0..2).all(|at| tools[at]["running"] == json!(false)))
     });
-    // What is rendered stands for a tenth of a second.
+    // Rendered metrics are cached for a tenth of a second.
     until_still("the bytes of tools that have ended", Duration::from_millis(300), || served.value(BYTES));
     let accept = |kind: &str| served.ask("GET", "/metrics", &format!("Accept: {kind}\r\n")).1;
     streams
@@ -68,7 +68,7 @@ fn every_format_tells_the_same() {
 fn a_prometheus_makes_the_right_numbers_of_it() {
     let streams = streams();
     let served = Served::start(&streams, &["--run", "./disks", "--serve", "0"]);
-    // One asks for OpenMetrics, the other for protobuf and native histograms.
+    // One requests OpenMetrics, the other protobuf with native histograms.
     let (directory, targets) = (streams.path("."), std::slice::from_ref(&served.address));
     let text = Prometheus::start(&directory, targets, None, &[]);
     let native = Prometheus::start(&directory, targets, None, &["--enable-feature=native-histograms"]);
@@ -77,10 +77,10 @@ fn a_prometheus_makes_the_right_numbers_of_it() {
         let scrapes = "count_over_time(ebpf_disks_bytes_total[1m])";
         until(For::Answer, "six scrapes", || query(scrapes).filter(|count| *count >= 6.0));
         let rate = query("rate(ebpf_disks_bytes_total[2s])").expect("a rate");
-        // Some five intervals of 4096 bytes in a second, on a machine under load fewer.
+        // About five intervals of 4096 bytes per second, fewer on a machine under load.
         assert!((2048.0..7.0 * 4096.0).contains(&rate), "{rate}");
         let off = query("max(ebpf_disks_bytes_total) - 4096 * max(ebpfmux_records_total)");
-        assert_eq!(off, Some(0.0), "the sum of what came");
+        assert_eq!(off, Some(0.0), "the sum of what was received");
         assert_eq!(query("up"), Some(1.0));
         assert_eq!(query(r#"count(ebpf_disks_zombies{disk="a\"b\\c"} == 3)"#), Some(1.0));
     }
@@ -97,10 +97,13 @@ fn a_prometheus_makes_the_right_numbers_of_it() {
     let off =
         native.query("max(histogram_count(ebpf_disks_duration_seconds)) - 4 * max(ebpfmux_records_total)");
     assert_eq!(off, Some(0.0), "every bucket");
-    // At most 3.3 % from any value of the bucket: the native ones are that much finer.
+    // At most 3.3 % from any value of the bucket: native buckets are finer by that much.
     for (quantile, low, high) in [(0.1, 98.304, 102.4), (0.5, 204.8, 212.992), (0.99, 475.136, 491.52)] {
-        let told = of(&format!("histogram_quantile({quantile}, IT)")).expect("a quantile") * 1e6;
-        assert!((high * 0.967..=low * 1.033).contains(&told), "{quantile}: {told}");
+        let reported = of(&format!("histogram_quantile({quantile}, IT)")).expect("a quantile") * 1e6;
+        assert!(
+            (high * 0.967..=low * 1.033).contains(&reported),
+            "quantile {quantile}: reported {reported}, expected {low} to {high}"
+        );
     }
     assert_eq!(native.query("count(ebpf_disks_duration_seconds_bucket)"), None, "one histogram, not two");
 }
