@@ -264,9 +264,9 @@ impl Args {
             return error.print().map(|()| None).map_err(Failure::stdout);
         }
         let text = error.to_string();
-        // What is missing stands on lines of its own.
-        let said: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
-        Err(Failure::usage(format!("{}; try --help", said.join(" ").trim_start_matches("error: "))))
+        // clap lists missing arguments on lines of their own.
+        let message: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+        Err(Failure::usage(format!("{}; try --help", message.join(" ").trim_start_matches("error: "))))
     }
 
     fn check(self) -> Result<Self> {

@@ -1,6 +1,7 @@
-//! What reads strangers' bytes, put to any bytes at all: for fuzzing (`fuzz/`), and for a test on a few seeds.
+//! Runs the parsers of untrusted input on arbitrary bytes: for fuzzing (`fuzz/`), and for a test on
+//! a few seeds.
 //!
-//! Each function panics where something does not hold.
+//! Each function panics if an invariant is violated.
 #![allow(clippy::expect_used, reason = "a panic is what a fuzzer looks for")]
 
 use std::time::Duration;
@@ -18,21 +19,22 @@ use crate::sink::csv;
 use crate::source::buffer::Buffer;
 use crate::source::csv::Row;
 use crate::source::lines::{Format, Found, Lines};
-use crate::window::Rewindow;
+use crate::window::Windows;
 
-/// The reader of NDJSON, and what is made of the records: windows, joined records, metrics.
+/// The NDJSON reader, and what processes its records: windows, joins, metrics.
 ///
-/// All bytes are passed on or left out, in order, however they come in; what a strict reader takes every reader takes, at
-/// the same time; a record that is written again is the same; and whatever stands in it is no danger.
+/// All bytes are passed on or left out, in order, however the input is split into reads. A record
+/// that the strict reader accepts is accepted by every reader, with the same time. A record that is
+/// written again is the same. No value causes a panic.
 pub fn ndjson(bytes: &[u8]) {
-    // So that the reader need not find out: JSON from the first line on.
+    // Makes the format known: JSON from the first line on.
     let bytes = [b"{\"ts\":\"2026-11-21T06:00:00.000000Z\"}\n", bytes].concat();
     let (strict, _) = read(&bytes, true, bytes.len());
     let (quick, _) = read(&bytes, false, bytes.len());
     let (parts, _) = read(&bytes, false, bytes.len() / 2);
     assert_eq!(quick, parts, "whatever the reads");
     for record in &strict {
-        assert!(quick.contains(record), "good for the strict reader alone: {record:?}");
+        assert!(quick.contains(record), "only the strict reader accepts {record:?}");
     }
     let mut made = Made::default();
     for (time, line) in &strict {
@@ -41,15 +43,15 @@ pub fn ndjson(bytes: &[u8]) {
         made.take(*time, &fields);
     }
     for (_, line) in &quick {
-        // What only looks whole is found out here.
+        // Lines that only look valid are detected here.
         let _ = record::from_json(line);
     }
     made.finish();
 }
 
-/// The reader of CSV.
+/// The CSV reader.
 ///
-/// As for NDJSON; and a row that is written again is read as the same cells.
+/// As for NDJSON; and a row that is written again has the same cells.
 pub fn csv(bytes: &[u8]) {
     let bytes = [b"ts,host,tool,", bytes].concat();
     let (records, format) = read(&bytes, false, bytes.len());
@@ -74,9 +76,10 @@ pub fn csv(bytes: &[u8]) {
     made.finish();
 }
 
-/// The language of `--where` and `--assert`: the first line is an expression, the others are records that it is put to.
+/// The language of `--where` and `--assert`: the first line is an expression, the others are
+/// records that it is evaluated on.
 ///
-/// Whatever stands there, it ends in an outcome or an error of one line.
+/// Any input gives an outcome or an error of one line.
 pub fn expression(bytes: &[u8]) {
     let (text, records) = bytes.split_at(bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len()));
     let Ok(text) = std::str::from_utf8(text) else { return };
@@ -100,7 +103,8 @@ pub fn expression(bytes: &[u8]) {
     let _ = condition.finish();
 }
 
-/// The records in these bytes, which come in two parts, with their times; and what the reader took them for.
+/// The records in these bytes, which are read in two parts, with their times; and the detected
+/// format.
 fn read(bytes: &[u8], strict: bool, first: usize) -> (Vec<(Nanos, Vec<u8>)>, Format) {
     let (mut buffer, mut lines, mut records) = (Buffer::new(false), Lines::new(strict), Vec::new());
     let (first, second) = bytes.split_at(first);
@@ -142,9 +146,9 @@ fn written_again_is_the_same(fields: &Fields<'_>) {
     assert_eq!(line, again, "{fields:?}");
 }
 
-/// Whatever is made of several records.
+/// What processes several records.
 struct Made {
-    window: Rewindow,
+    window: Windows,
     join: Join,
     metrics: Metrics,
 }
@@ -152,7 +156,7 @@ struct Made {
 impl Default for Made {
     fn default() -> Self {
         let length = Duration::from_secs(10);
-        let window = Rewindow::new(length, None, true).expect("ten seconds");
+        let window = Windows::new(length, None, true).expect("ten seconds");
         Self { window, join: Join::new(length), metrics: Metrics::new(100) }
     }
 }

@@ -1,6 +1,6 @@
 //! `ebpfmux`: merges, re-windows, joins, checks, records and serves the streams of the tools.
 //!
-//! A library, so that what reads strangers' bytes can be fuzzed; the program is [`main`].
+//! A library, so that the parsers of untrusted input can be fuzzed; the program is [`main`].
 
 mod args;
 mod filter;
@@ -49,9 +49,9 @@ use crate::source::rules::Rules;
 use crate::supervisor::Children;
 use crate::supervisor::child::CommandLine;
 use crate::supervisor::control::Control;
-use crate::window::Rewindow;
+use crate::window::Windows;
 
-/// The program: reads the command line, does what it says, and tells how that ended.
+/// The program: reads the command line, runs it, and returns the exit status.
 pub fn main() -> ExitCode {
     report("ebpfmux", Args::read().and_then(|args| args.map_or(Ok(()), run)))
 }
@@ -100,13 +100,12 @@ fn run(args: Args) -> Result<()> {
     outcome?;
     match unopened {
         0 => Ok(()),
-        // Each has been named when it could not be opened.
+        // Each was reported when it could not be opened.
         _ => Err(Failure::new(Exit::Usage, "")),
     }
 }
 
-/// What is done with the records, as the options say.
-/// Takes in what other programs declare of their fields.
+/// Reads the declarations of --schema.
 fn declare(files: &[PathBuf]) -> Result<()> {
     if files.is_empty() {
         return Ok(());
@@ -126,8 +125,8 @@ fn sink(args: &Args, totals: Option<Totals>) -> Result<Sink> {
     let asserts = args.assert.iter().map(|text| Condition::new("--assert", text)).collect::<Result<_>>()?;
     let select = args.select.as_deref().map(Select::new).transpose()?;
     let window =
-        args.window.map(|length| Rewindow::new(length, args.by.as_deref(), args.quiet)).transpose()?;
-    // Joined after they are re-windowed, records are of the same windows.
+        args.window.map(|length| Windows::new(length, args.by.as_deref(), args.quiet)).transpose()?;
+    // A join after --window uses the same windows.
     let join = args.join.map(|length| Join::new(args.window.unwrap_or(length)));
     let form = match (args.output, args.join) {
         (Format::Json, _) => Form::Json,
@@ -139,7 +138,7 @@ fn sink(args: &Args, totals: Option<Totals>) -> Result<Sink> {
     Ok(Sink::new(recorder, totals, Stages { window, join }, End::new(Filter { keep, asserts }, select, form)))
 }
 
-/// Sends the metrics, if that is asked for.
+/// Starts the exporter, if --otlp is given.
 fn exporter(args: &Args, metrics: Shared) -> Result<Option<Arc<Exporter>>> {
     let Some(url) = &args.otlp else { return Ok(None) };
     let settings = Settings {
@@ -152,7 +151,7 @@ fn exporter(args: &Args, metrics: Shared) -> Result<Option<Arc<Exporter>>> {
     Exporter::start(settings, &args.otlp_header, metrics).map(Some)
 }
 
-/// Serves, if that is asked for, and says where.
+/// Starts the server, if --serve is given, and prints its address.
 fn control(args: &Args, metrics: Shared, exporter: Option<Arc<Exporter>>) -> Result<Option<Arc<Control>>> {
     let Some(address) = &args.serve else { return Ok(None) };
     let token = match &args.serve_token {

@@ -1,6 +1,6 @@
-//! What `ebpfmux` says on stderr beside failures.
+//! Notes of `ebpfmux` on stderr.
 
-/// Says one line on stderr.
+/// Prints one line on stderr.
 pub fn note(message: &str) {
     eprintln!("ebpfmux: {}", message.replace('\n', " "));
 }

@@ -1,4 +1,4 @@
-//! CSV in, CSV out, and from one form to the other.
+//! CSV input, CSV output, and conversion to and from JSON.
 
 mod support;
 
@@ -69,10 +69,13 @@ fn tools_with_different_columns_are_refused_with_the_remedy() {
     let a = files.write("a", record(1, "biolat", "\"ios\":1"));
     let b = files.write("b", record(2, "proclife", "\"forks\":1"));
     let output = run(&["-o", "csv", &a, &b]);
-    let said = stderr(&output);
-    assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.lines().count() == 1 && said.contains("`forks`") && said.contains("--join"), "{said}");
-    // What was good is not lost.
+    let messages = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{messages}");
+    assert!(
+        messages.lines().count() == 1 && messages.contains("`forks`") && messages.contains("--join"),
+        "{messages}"
+    );
+    // Good records are not lost.
     assert!(stdout(&output).ends_with("biolat,1.000012,1,0\n"));
 
     let output = run_with(&record(1, "biolat", "\"buckets\":[[1,2]]"), &["-o", "csv"]);

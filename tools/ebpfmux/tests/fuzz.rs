@@ -1,10 +1,11 @@
-//! What the fuzzers run (`scripts/test long`), on their seeds: as they are, cut short, with a byte changed, and run together.
+//! Runs the fuzz targets of `scripts/test long` on their seeds: unchanged, truncated, with a byte
+//! changed, and concatenated.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
 use std::path::Path;
 
-/// Bytes that mean something to the readers.
+/// Bytes with a meaning to the readers.
 const BYTES: &[u8] = b"\0\n\r\",{}[]:.eE-0\x7f\xc3\xff";
 
 fn seeds(target: &str) -> Vec<Vec<u8>> {

@@ -1,5 +1,5 @@
 //! `--join`.
-#![allow(clippy::unwrap_used, reason = "a helper of tests")]
+#![allow(clippy::unwrap_used, reason = "a test helper")]
 
 mod support;
 
@@ -47,7 +47,7 @@ fn a_window_holds_every_tool_and_key() {
 }
 
 #[test]
-fn counts_add_in_a_longer_window_and_hosts_are_told_apart() {
+fn counts_add_in_a_longer_window_and_hosts_are_separate() {
     let text: String = (1..=20)
         .map(|n| record(n * SECOND / 2, "biolat", &format!(r#""pid":7,"bytes":{n},"p50_us":{n}.5"#)))
         .collect();
@@ -85,8 +85,8 @@ fn csv_has_the_columns_of_the_first_windows() {
         head(5)
     );
     assert_eq!(stdout(&output), expected);
-    let said = stderr(&output);
-    assert!(said.contains("`c.n` is new") && said.contains("2 values left out"), "{said}");
-    // Fewer windows than the header looks at.
+    let messages = stderr(&output);
+    assert!(messages.contains("`c.n` is new") && messages.contains("2 values left out"), "{messages}");
+    // Fewer windows than are examined for the header.
     assert_eq!(lines(&stdout(&run_with(&at(1, "a"), &["--join", "-o", "csv"]))).len(), 2);
 }

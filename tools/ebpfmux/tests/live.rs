@@ -1,4 +1,4 @@
-//! Sources that are still being written, and a reader that is slow or goes.
+//! Sources that are still being written, and a slow reader or one that exits.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod support;
@@ -20,7 +20,7 @@ fn fifos_are_merged_as_they_come() {
     let at = |n: u64| record(n, "t", &format!("\"n\":{n}"));
     b.write_all(at(2).as_bytes()).unwrap();
     b.write_all(at(4).as_bytes()).unwrap();
-    // Nothing may go before `a` has said whether it has something earlier.
+    // No record may pass before `a` has shown whether it has an earlier one.
     assert!(live.silent(Duration::from_millis(100)));
     let (half, rest) = (at(1)[..50].to_owned(), at(1)[50..].to_owned());
     a.write_all(half.as_bytes()).unwrap();
@@ -29,7 +29,7 @@ fn fifos_are_merged_as_they_come() {
     assert_eq!(live.line() + "\n", at(1));
     a.write_all(at(3).as_bytes()).unwrap();
     assert_eq!([live.line(), live.line()].map(|line| line + "\n"), [at(2), at(3)]);
-    // The end of `a` sets `b` free.
+    // The end of `a` releases `b`.
     drop(a);
     assert_eq!(live.line() + "\n", at(4));
     drop(b);
@@ -50,7 +50,7 @@ fn a_silent_source_delays_the_others_by_the_wait_only() {
         assert_eq!(live.line() + "\n", text);
         assert!(start.elapsed() >= Duration::from_millis(150), "{:?}", start.elapsed());
     }
-    // Nor does it slow down a source that gives much.
+    // Nor does it slow down a fast source.
     let many: String = (5..20_000).map(|n| record(n, "t", "\"n\":1")).collect();
     let start = Instant::now();
     writer.write_all(many.as_bytes()).unwrap();
@@ -99,7 +99,8 @@ fn a_slow_reader_loses_nothing() {
     assert_eq!(exit_code(&mut child), Some(0));
 }
 
-/// An `ebpfmux` that has been stopped by its reader, who reads nothing: a file, and a command that prints without end.
+/// An `ebpfmux` blocked by a reader that reads nothing, with a file and a command that prints
+/// without end.
 fn hung(files: &Files, stdout: Stdio) -> (std::process::Child, String) {
     let text: String = (0..60_000).map(|n| record(n, "t", &format!("\"n\":{n}"))).collect();
     let many = files.write("many", text);
@@ -111,7 +112,7 @@ fn hung(files: &Files, stdout: Stdio) -> (std::process::Child, String) {
     let mut command = mux(&["--run", tool.to_str().unwrap(), "--wait", "0.1", &many]);
     let child = command.stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
     let pid = line_in(files.path("pid").as_ref());
-    // Stopped: neither it nor its command uses the processor any more.
+    // Blocked: neither it nor its command uses the processor.
     let used = |pid: &str| {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
         stat.rsplit_once(") ").unwrap().1.split(' ').skip(11).take(2).map(str::to_owned).collect::<Vec<_>>()
@@ -138,16 +139,16 @@ fn a_reader_that_hangs_does_not_keep_it_from_ending() {
         (hung(&files, Stdio::piped()), hung(&other, std::os::fd::OwnedFd::from(socket).into()));
     for (child, pid) in [&pipe, &socket] {
         terminate(child);
-        // The command is told at once, not when the reader is given up.
+        // The command is stopped at once, not when the reader's time is over.
         let start = Instant::now();
         eventually("the command ends", || Some(()).filter(|()| !alive(pid)));
         assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
     }
     for (mut child, _) in [pipe, socket] {
         assert_eq!(exit_code(&mut child), Some(1));
-        let mut said = String::new();
-        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        assert!(said.lines().count() == 1 && said.contains("took nothing for 5 s"), "{said}");
+        let mut messages = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut messages).unwrap();
+        assert!(messages.lines().count() == 1 && messages.contains("took nothing for 5 s"), "{messages}");
     }
 }
 
@@ -160,19 +161,19 @@ fn a_reader_that_goes_on_after_the_end_was_asked_for_gets_all() {
     let mut text = String::new();
     child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
     assert_eq!(exit_code(&mut child), Some(0));
-    // Of a file no more is read; what has been read goes out to the last line.
+    // No more of a file is read; what has been read is passed on to the last line.
     assert!(text.len() > 1 << 20 && text.ends_with("}\n"), "{}", text.len());
     let records = |tool: &str| text.lines().filter(|line| line.contains(tool)).count();
     assert!(records("\"n\":1,") > 1000);
 }
 
 #[test]
-fn a_source_that_dies_within_a_line_is_told_and_the_others_go_on() {
+fn a_source_that_dies_within_a_line_is_reported_and_the_others_go_on() {
     let files = Files::new();
     let (a, b) = (files.fifo("a"), files.fifo("b"));
     let live = Live::start({
         let mut command = mux(&[&a, &b]);
-        command.stderr(File::create(files.path("said")).unwrap());
+        command.stderr(File::create(files.path("stderr")).unwrap());
         command
     });
     let (mut a, mut b) = (File::create(a).unwrap(), File::create(b).unwrap());
@@ -185,9 +186,9 @@ fn a_source_that_dies_within_a_line_is_told_and_the_others_go_on() {
     drop(b);
     let (lines, code) = live.end();
     assert_eq!((lines.join("\n") + "\n", code), ([1, 2, 3, 4].map(at).concat(), Some(0)));
-    let said = std::fs::read_to_string(files.path("said")).unwrap();
-    let told = format!("ebpfmux: {}: line 2 is cut short", files.path("a"));
-    assert!(said.starts_with(&told) && said.lines().count() == 1, "{said}");
+    let messages = std::fs::read_to_string(files.path("stderr")).unwrap();
+    let expected = format!("ebpfmux: {}: line 2 is cut short", files.path("a"));
+    assert!(messages.starts_with(&expected) && messages.lines().count() == 1, "{messages}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Merging files and stdin: order, completeness, and input that is not as it should be.
+//! Merging files and stdin: order, completeness, and bad input.
 
 mod support;
 
@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use support::*;
 
-/// Numbers that look random and are the same every time.
+/// Pseudo-random numbers, the same in each run.
 fn numbers(seed: u64) -> impl Iterator<Item = u64> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     std::iter::repeat_with(move || {
@@ -37,7 +37,8 @@ fn many_files_come_out_in_order_and_complete() {
         streams.iter().enumerate().map(|(i, text)| files.write(&i.to_string(), text)).collect();
     let output = run(&names.iter().map(String::as_str).collect::<Vec<_>>());
     assert_eq!(output.status.code(), Some(0));
-    // A stable sort of the whole by time is the definition of the merge, ties going by source.
+    // The merge is defined as a stable sort of all records by time; ties are in the order of
+    // sources.
     let all = streams.concat();
     let mut expected = lines(&all);
     expected.sort_by_key(|line| &line[..34]);
@@ -104,10 +105,10 @@ fn what_cannot_be_read_is_named_and_the_rest_is_merged() {
     let (missing, directory) = (files.path("missing"), files.path("."));
     let output = run(&[&missing, &good, &directory]);
     assert_eq!((stdout(&output), output.status.code()), (record(1, "t", "\"n\":1"), Some(2)));
-    let said = stderr(&output);
-    assert_eq!(said.lines().count(), 2, "{said}");
-    assert!(said.contains(&format!("ebpfmux: cannot read {missing}: No such file")), "{said}");
-    assert!(said.contains(&format!("ebpfmux: cannot read {directory}: Is a directory")), "{said}");
+    let messages = stderr(&output);
+    assert_eq!(messages.lines().count(), 2, "{messages}");
+    assert!(messages.contains(&format!("ebpfmux: cannot read {missing}: No such file")), "{messages}");
+    assert!(messages.contains(&format!("ebpfmux: cannot read {directory}: Is a directory")), "{messages}");
 }
 
 #[test]
@@ -116,7 +117,7 @@ fn bad_lines_are_left_out_counted_and_named_once() {
     let cut = &good[0][..60];
     let bad: Vec<Vec<u8>> = vec![
         b"not a record\n".to_vec(),
-        // Two writers that ran into each other.
+        // Lines of two writers, mixed.
         format!("{cut}{}", good[1]).into_bytes(),
         format!("{cut}\n").into_bytes(),
         format!("{}}}\n", good[1].trim_end()).into_bytes(),
@@ -134,11 +135,11 @@ fn bad_lines_are_left_out_counted_and_named_once() {
         let file = files.write("f", &text);
         for args in [&[&*file][..], &["--lateness", "1", &file]] {
             let output = run(args);
-            let said = stderr(&output);
-            assert_eq!((stdout(&output), output.status.code()), (good.concat(), Some(0)), "{said}");
-            assert_eq!(said.lines().count(), 2, "{said}");
-            assert!(said.starts_with(&format!("ebpfmux: {file}: line 3 ")), "{said}");
-            assert!(said.ends_with(&format!("ebpfmux: {file}: 2 bad lines left out\n")), "{said}");
+            let messages = stderr(&output);
+            assert_eq!((stdout(&output), output.status.code()), (good.concat(), Some(0)), "{messages}");
+            assert_eq!(messages.lines().count(), 2, "{messages}");
+            assert!(messages.starts_with(&format!("ebpfmux: {file}: line 3 ")), "{messages}");
+            assert!(messages.ends_with(&format!("ebpfmux: {file}: 2 bad lines left out\n")), "{messages}");
         }
         let output = run(&["--strict", &file]);
         assert_eq!((stdout(&output), output.status.code()), (good[0].clone(), Some(1)));
@@ -177,12 +178,12 @@ fn late_records_are_put_in_order_within_the_lateness_and_counted_beyond() {
 
     let output = run(&["--lateness", "1", &file]);
     assert_eq!(stdout(&output), [1000, 2000, 3000, 5000, 9000, 9500].map(at).concat());
-    // 5000 comes later than promised, but nothing younger has gone out yet.
+    // 5000 is later than the lateness allows, but no younger record has been passed on yet.
     assert_eq!(stderr(&output), "");
 
     let text: String = [1000, 9000, 12_000, 5000, 13_000].map(at).concat();
     let output = run(&["--lateness", "1", &files.write("g", &text)]);
-    // No more is held than the lateness asks for, so it goes out when it comes.
+    // Records are held no longer than the lateness requires, so it is passed on when it comes.
     assert_eq!(stdout(&output), [1000, 9000, 5000, 12_000, 13_000].map(at).concat());
     assert!(
         stderr(&output).contains("1 late record passed on out of order, late by up to 4 s"),
@@ -214,8 +215,8 @@ fn wrong_usage_is_one_line() {
     ] {
         let output = run(args);
         assert_eq!(output.status.code(), Some(2), "{args:?}");
-        let said = stderr(&output);
-        assert!(said.starts_with("ebpfmux: ") && said.lines().count() == 1, "{said}");
+        let messages = stderr(&output);
+        assert!(messages.starts_with("ebpfmux: ") && messages.lines().count() == 1, "{messages}");
     }
     for args in ["--help", "-h", "--version"] {
         assert_eq!(run(&[args]).status.code(), Some(0));

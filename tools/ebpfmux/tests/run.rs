@@ -1,4 +1,4 @@
-//! `--run`: commands that end well, badly, not at all, and what becomes of them.
+//! `--run`: commands that succeed, fail, or do not exit, and how they are handled.
 
 mod support;
 
@@ -8,7 +8,7 @@ use std::process::Stdio;
 use rustix::process::Signal;
 use support::*;
 
-/// Prints a record, then one more when it is asked to end; leaves its number in a file.
+/// Prints a record, then another when it is stopped; writes its process id to a file.
 fn tool(files: &Files, name: &str) -> String {
     let (first, last) = (record(1, name, "\"n\":1"), record(2, name, "\"n\":2"));
     let pid = files.path(&format!("{name}.pid"));
@@ -62,13 +62,13 @@ fn a_command_that_fails_is_started_again_so_often() {
     let failing = script(&files, "failing", &body).display().to_string();
     let good = files.write("good", record(5, "good", "\"n\":1"));
     let output = run(&["--run", &failing, &good]);
-    let said = stderr(&output);
-    assert_eq!(output.status.code(), Some(1), "{said}");
+    let messages = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{messages}");
     assert_eq!(std::fs::read_to_string(count).unwrap().lines().count(), 4);
     assert_eq!(stdout(&output).matches("\"t\"").count(), 4);
     assert!(stdout(&output).contains("\"good\""));
-    assert!(said.contains("ended with status 1; starting it again in 1 s (1 of 3)"), "{said}");
-    assert!(said.contains("ended with status 1, after 3 restarts; not started again"), "{said}");
+    assert!(messages.contains("ended with status 1; starting it again in 1 s (1 of 3)"), "{messages}");
+    assert!(messages.contains("ended with status 1, after 3 restarts; not started again"), "{messages}");
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn a_tool_beside_ebpfmux_comes_before_path() {
     std::fs::copy(env!("CARGO_BIN_EXE_ebpfmux"), &own).unwrap();
     let line = record(1, "beside", "\"n\":1");
     script(&files, "cat", &format!("echo '{}'", line.trim_end()));
-    // A file just written by a process that forks meanwhile can be busy for a moment.
+    // A file just written by a process that forks at the same time can be busy for a moment.
     let output = eventually("the copy runs", || {
         std::process::Command::new(&own).args(["--run", "cat /dev/null"]).stdin(Stdio::null()).output().ok()
     });

@@ -1,4 +1,4 @@
-//! One expression of `--where` or `--assert`, put to records.
+//! One expression of `--where` or `--assert`, evaluated on records.
 
 use cli::exit::{Failure, Result};
 
@@ -6,31 +6,31 @@ use super::expression::{Expression, Outcome, Variable};
 use super::resolve::{Place, Resolver};
 use crate::record::keys::JOINED;
 
-/// More ways than this to put the groups of a joined record side by side are not tried.
+/// The maximum number of combinations of a joined record's groups that are evaluated.
 const WAYS: usize = 100_000;
 
-/// An expression and what became of it so far.
+/// An expression and its results so far.
 pub struct Condition {
     option: &'static str,
     expression: Expression,
     /// Whether each of its names has been found in a record.
     seen: Vec<bool>,
-    /// Records that it was put to.
+    /// The number of records that it was evaluated on.
     judged: u64,
-    /// The tools that all names belong to, if all belong to one.
+    /// The tools of all names, if every name has one.
     tools: Option<Vec<String>>,
-    /// What comes of it in a record that has none of its names.
+    /// The outcome for a record that has none of its names.
     elsewhere: Outcome,
 }
 
 impl Condition {
-    /// Reads the expression of an option.
+    /// Parses the expression of an option.
     pub fn new(option: &'static str, text: &str) -> Result<Self> {
         let refused = |why| Failure::usage(format!("{option} '{text}': {why}; see --help"));
         let expression = Expression::parse(text).map_err(refused)?;
         let named = |path: &[String]| match path {
             [tool, _] if tool != "record" => Some(vec![tool.clone()]),
-            // The first may be a host.
+            // The first part may be a host.
             [one, two, _, ..] => Some(vec![one.clone(), two.clone()]),
             _ => None,
         };
@@ -42,7 +42,7 @@ impl Condition {
         Ok(Self { option, expression, seen, judged: 0, tools: tools.map(|tools| tools.concat()), elsewhere })
     }
 
-    /// What comes of it for a line that need not be taken apart, for it is of a tool that no name belongs to.
+    /// The outcome for a line that need not be parsed, because no name belongs to its tool.
     pub fn without_parsing(&mut self, tool: &[u8]) -> Option<Outcome> {
         let tools = self.tools.as_ref()?;
         if tool == JOINED.as_bytes() || tools.iter().any(|known| known.as_bytes() == tool) {
@@ -52,10 +52,11 @@ impl Condition {
         Some(self.elsewhere)
     }
 
-    /// What comes of it for a record. In a joined record that has several groups of a tool, of all of them where a name
-    /// says no keys: `first` is the outcome that decides. With it come the values of the names, for a person.
+    /// The outcome for a record. If a name has no keys and a joined record has several groups of
+    /// the tool, the outcomes of all groups are combined: `first` is the outcome that decides. Also
+    /// returns the values of the names, for messages.
     ///
-    /// Fails where a name is misspelt, or the values are not of the kinds that the expression wants.
+    /// Fails if a name is misspelt, or the values do not have the types that the expression needs.
     pub fn judge(&mut self, record: &Resolver<'_>, first: Outcome) -> Result<(Outcome, String)> {
         self.judged += 1;
         let places: Vec<Place<'_>> =
@@ -63,7 +64,7 @@ impl Condition {
         for (seen, place) in self.seen.iter_mut().zip(&places) {
             *seen |= matches!(place, Place::Field(_) | Place::Each(..));
         }
-        // Names of one tool speak of the same group.
+        // Names of one tool refer to the same group.
         let mut sets: Vec<&Vec<usize>> = Vec::new();
         for place in &places {
             if let Place::Each(groups, _) = place
@@ -94,7 +95,7 @@ impl Condition {
             if outcome.0 == first {
                 return Ok(outcome);
             }
-            // Unknown of one and certain of another: what is certain stands.
+            // If one is unknown and another is known, the known one is kept.
             if sum.as_ref().is_none_or(|(known, _)| *known == Outcome::Unknown) {
                 sum = Some(outcome);
             }
@@ -158,7 +159,7 @@ impl Condition {
         &self.expression.text
     }
 
-    /// At the end: fails if a name was in no record, which is a misspelling.
+    /// At the end: fails if a name was in no record, that is, misspelt.
     pub fn finish(&self) -> Result<()> {
         let unseen = self.expression.names.iter().zip(&self.seen).find(|(_, seen)| !**seen);
         match unseen {
@@ -169,7 +170,7 @@ impl Condition {
         }
     }
 
-    /// Records that it was put to.
+    /// The number of records that it was evaluated on.
     pub fn judged(&self) -> u64 {
         self.judged
     }
@@ -194,7 +195,7 @@ mod tests {
         assert_eq!(judged("b.n < 5", Outcome::False).unwrap(), Outcome::False);
         assert_eq!(judged("b.n < 6", Outcome::False).unwrap(), Outcome::True);
         assert_eq!(judged("b.n == 5", Outcome::True).unwrap(), Outcome::True);
-        // Both names speak of the same group.
+        // Both names refer to the same group.
         assert_eq!(judged("b.n == 5 && b.m == 9", Outcome::True).unwrap(), Outcome::False);
         assert_eq!(judged("b.n + p.q <= 8", Outcome::False).unwrap(), Outcome::True);
         assert_eq!(judged("x.n < 1", Outcome::False).unwrap(), Outcome::Unknown);

@@ -1,7 +1,7 @@
 //! An expression of `--where` and `--assert`, in the Common Expression Language (CEL).
 //!
-//! The names in it are found when it is read and looked up by number when it is evaluated. All numbers are doubles, so
-//! that whole numbers and fractions may be mixed, as the records mix them.
+//! Names are collected when it is parsed and referenced by index when it is evaluated. All numbers
+//! are doubles, so that whole numbers and fractions may be mixed, as the records mix them.
 
 use cel::common::ast::operators::{GREATER, GREATER_EQUALS, LESS, LESS_EQUALS};
 use cel::common::types::{CelBool, CelDouble, CelNull, CelString};
@@ -12,32 +12,32 @@ use cel::{Context, ExecutionError, IdedExpr, Program};
 use super::names::{Name, bind};
 use crate::record::Value;
 
-/// Bytes of the longest expression: its evaluation goes as deep as it is nested.
+/// The maximum length of an expression: the depth of its evaluation is that of its nesting.
 const LONGEST: usize = 4096;
 
-/// What a name stands for in one evaluation.
+/// The value of a name in one evaluation.
 #[derive(Clone, Copy)]
 pub enum Variable<'a> {
     /// A field's value.
     Value(&'a Value<'a>),
-    /// Whether it is there.
+    /// Whether it exists.
     Present(bool),
-    /// Nothing.
+    /// No value.
     Absent,
 }
 
-/// What came of an evaluation.
+/// The result of an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It holds.
+    /// True.
     True,
-    /// It does not.
+    /// False.
     False,
-    /// It depends on a value that does not exist: a null, or a record that this is not.
+    /// It depends on a missing value: a null, or a field of another tool's record.
     Unknown,
 }
 
-/// An expression that has been read.
+/// A parsed expression.
 pub struct Expression {
     /// As the user wrote it.
     pub text: String,
@@ -48,7 +48,7 @@ pub struct Expression {
 }
 
 impl Expression {
-    /// Reads an expression; the error is for a person.
+    /// Parses an expression; the error is a message.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.len() > LONGEST {
             return Err(format!("an expression has at most {LONGEST} bytes"));
@@ -65,7 +65,8 @@ impl Expression {
         Ok(Self { text: text.to_owned(), names, tree, context: Context::default() })
     }
 
-    /// Evaluates it with a value for each of its names. The error, for a person, says why it cannot be.
+    /// Evaluates it with a value for each of its names. The error message has the reason of a
+    /// failure.
     pub fn evaluate(&self, variables: &[Variable<'_>]) -> Result<Outcome, String> {
         let scope = Scope(variables);
         let mut context = self.context.new_inner_scope();
@@ -83,7 +84,8 @@ impl Expression {
     }
 }
 
-/// Whether an evaluation failed because a value does not exist: a null, a ratio of nothing, another tool's field.
+/// Whether an evaluation failed because of a missing value: a null, a ratio with denominator 0, a
+/// field of another tool.
 fn of_nothing(error: &ExecutionError) -> bool {
     use cel::Value::{Float, Null};
     let nothing = |value: &cel::Value| matches!(value, Null) || matches!(value, Float(f) if f.is_nan());
@@ -129,7 +131,7 @@ fn valued<'b>(value: &'b Value<'_>) -> CowVal<'b, 'b> {
                 |number: f64| CowVal::owned(CelDouble::from(number)),
             ),
         },
-        // What is nested deeper than a parser follows is no value.
+        // Values nested too deeply for the parser are treated as missing.
         Value::Nested(raw) => serde_json::from_str(raw)
             .ok()
             .and_then(|json| Box::<dyn Val>::try_from(nested(json)).ok())
@@ -163,7 +165,7 @@ mod tests {
             .map(|(name, json)| {
                 let line = format!("{{\"x\":{json}}}");
                 let value = crate::record::from_json(line.as_bytes()).unwrap().remove(0).1;
-                // The line goes; what is borrowed from it is made its own.
+                // The line is reused, so borrowed values are copied.
                 (*name, value.into_owned())
             })
             .collect();

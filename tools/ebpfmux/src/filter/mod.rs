@@ -1,4 +1,4 @@
-//! `--where` and `--assert`: which records go out, and whether they are as they ought to be.
+//! `--where` and `--assert`: filters records and checks conditions.
 
 pub mod condition;
 pub mod expression;
@@ -14,11 +14,11 @@ use condition::Condition;
 use expression::Outcome;
 use resolve::Resolver;
 
-/// The tool of a JSON line in the tools' own form, told without taking it apart.
+/// The tool of a JSON line in the tools' own form, found without parsing the line.
 pub fn tool_of(line: &[u8]) -> Option<&[u8]> {
     const TOOL: &[u8] = b",\"tool\":\"";
     let start = memmem::find(line, TOOL)? + TOOL.len();
-    // Nothing is nested before it, so it is the record's own.
+    // No nested value precedes it, so it is the record's own.
     if memchr::memchr_iter(b'{', &line[..start]).nth(1).is_some() {
         return None;
     }
@@ -26,32 +26,32 @@ pub fn tool_of(line: &[u8]) -> Option<&[u8]> {
     (line[start + len] == b'"').then(|| &line[start..start + len])
 }
 
-/// What is done with a record.
+/// The verdict on a record.
 pub enum Verdict {
-    /// It goes out.
+    /// It is passed on.
     Pass,
-    /// It is left out.
+    /// It is dropped.
     Drop,
-    /// It goes out as the last: it breaks the assertion, which this says.
+    /// It is passed on as the last: it violates the assertion, with this message.
     Broken(String),
 }
 
-/// All rules for records that go out.
+/// All conditions on records.
 #[derive(Default)]
 pub struct Filter {
-    /// Only records for which it holds go out.
+    /// Only records for which it holds are passed on.
     pub keep: Option<Condition>,
-    /// What must hold for each that goes out.
+    /// Conditions that must hold for each record passed on.
     pub asserts: Vec<Condition>,
 }
 
 impl Filter {
-    /// Whether there is no rule.
+    /// Whether there is no condition.
     pub fn is_empty(&self) -> bool {
         self.keep.is_none() && self.asserts.is_empty()
     }
 
-    /// The verdict on a line that need not be taken apart; `None` if it must be.
+    /// The verdict on a line that need not be parsed; `None` if it must be.
     pub fn without_parsing(&mut self, line: &[u8]) -> Option<Verdict> {
         let tool = tool_of(line)?;
         let keep = match &mut self.keep {
@@ -69,7 +69,7 @@ impl Filter {
         Some(Verdict::Pass)
     }
 
-    /// The verdict on a record. Fails where a name is misspelt.
+    /// The verdict on a record. Fails if a name is misspelt.
     pub fn judge(&mut self, fields: &Fields<'_>) -> Result<Verdict> {
         if self.is_empty() {
             return Ok(Verdict::Pass);
@@ -92,7 +92,7 @@ impl Filter {
         Ok(Verdict::Pass)
     }
 
-    /// At the end: fails if a name was in no record, or if an assertion had nothing to judge.
+    /// At the end: fails if a name was in no record, or if an assertion applied to no record.
     pub fn finish(&self) -> Result<()> {
         self.keep.iter().chain(&self.asserts).try_for_each(Condition::finish)?;
         match self.asserts.iter().find(|rule| rule.judged() == 0) {
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tool_is_told_from_the_line() {
+    fn the_tool_is_read_from_the_line() {
         let tool =
             |line: &'static str| tool_of(line.as_bytes()).map(|tool| std::str::from_utf8(tool).unwrap());
         assert_eq!(tool(r#"{"ts":"x","host":"h","tool":"biolat","n":1}"#), Some("biolat"));

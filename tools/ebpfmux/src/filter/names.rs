@@ -1,11 +1,12 @@
-//! The names in an expression: found when it is read, so that evaluating it is looking up numbers.
+//! The names in an expression: collected when it is parsed, so that its evaluation only looks up
+//! indexes.
 
 use cel::IdedExpr;
 use cel::common::ast::operators::{INDEX, MODULO};
 use cel::common::ast::{CallExpr, EntryExpr, Expr, LiteralValue};
 use cel::common::types::CelDouble;
 
-/// The functions that there are, beside the operators.
+/// The available functions, beside the operators.
 const FUNCTIONS: [&str; 7] = ["size", "contains", "startsWith", "endsWith", "matches", "double", "string"];
 
 /// A name in an expression: `p99_us` is `["p99_us"]`, `biolat.vda.p99_us` and `biolat["vda"].p99_us` are
@@ -14,12 +15,13 @@ const FUNCTIONS: [&str; 7] = ["size", "contains", "startsWith", "endsWith", "mat
 pub struct Name {
     /// Its parts.
     pub path: Vec<String>,
-    /// Whether only its being there is asked for: `has(biolat.p99_us)`.
+    /// Whether only its existence is tested: `has(biolat.p99_us)`.
     pub test: bool,
 }
 
-/// Puts numbers in place of the names (`$0`), which go to `names`, and doubles in place of whole numbers; `bound` are the
-/// names that the expression makes itself. The error, for a person, says what it may not hold.
+/// Replaces names by indexes (`$0`), which are added to `names`, and whole numbers by doubles;
+/// `bound` are variables that the expression itself defines. The error message says what is not
+/// allowed.
 pub fn bind(node: &mut IdedExpr, bound: &mut Vec<String>, names: &mut Vec<Name>) -> Result<(), String> {
     if let Some(name) = name(node)
         && !bound.contains(&name.path[0])
@@ -81,7 +83,7 @@ fn bind_call(call: &mut CallExpr, bound: &mut Vec<String>, names: &mut Vec<Name>
     if name == MODULO {
         return Err("there is no %: all numbers are doubles".into());
     }
-    // A place in a list stays a whole number.
+    // A list index stays a whole number.
     let bind_args = if name == INDEX { 1 } else { call.args.len() };
     if name == INDEX
         && let Some(place) = call.args.get_mut(1)

@@ -1,11 +1,11 @@
-//! A record as expressions and selections see it: one of a tool, or a joined one, which holds those of several.
+//! A record as seen by expressions and selections: of one tool, or a joined one with several tools.
 
 use std::borrow::Cow;
 
 use crate::record::keys::{JOINED, keys, unescape};
 use crate::record::{Fields, Value, find};
 
-/// A record that is looked into.
+/// A record whose names are resolved.
 pub struct Resolver<'a> {
     /// Its fields.
     pub fields: &'a Fields<'a>,
@@ -13,30 +13,31 @@ pub struct Resolver<'a> {
     groups: Vec<Group<'a>>,
 }
 
-/// What a record holds of one tool and key.
+/// The fields of one tool and key in a record.
 struct Group<'a> {
     host: Cow<'a, str>,
     tool: Cow<'a, str>,
     keys: Vec<Cow<'a, str>>,
-    /// In a joined record: the fields' names, and their places in the record.
+    /// In a joined record: the fields' names, and their indexes in the record.
     fields: Vec<(Cow<'a, str>, usize)>,
 }
 
-/// What a name means in a record.
+/// The meaning of a name in a record.
 #[derive(Debug, PartialEq)]
 pub enum Place<'a> {
-    /// The field in this place.
+    /// The field with this index.
     Field(usize),
-    /// The field of this name of each of these groups: the name says no keys, and the record is a joined one.
+    /// The field with this name in each of these groups: the name has no keys, and the record is a
+    /// joined one.
     Each(Vec<usize>, &'a str),
-    /// Of a tool or a key that this record says nothing of.
+    /// A field of a tool or key that is not in this record.
     Elsewhere,
     /// There is no such field.
     Missing,
 }
 
 impl<'a> Resolver<'a> {
-    /// Looks at a record.
+    /// Resolves a record's groups.
     pub fn new(fields: &'a Fields<'a>) -> Self {
         let text = |name| match find(fields, name) {
             Some(Value::Text(text)) => Cow::Borrowed(text.as_ref()),
@@ -61,7 +62,7 @@ impl<'a> Resolver<'a> {
         self.joined
     }
 
-    /// What a name, in its parts, means here.
+    /// Resolves a name, given as parts.
     pub fn place<'p, S: AsRef<str>>(&self, path: &'p [S]) -> Place<'p> {
         let (first, last) = match path {
             [only] => return self.named(only.as_ref()),
@@ -106,7 +107,7 @@ impl<'a> Resolver<'a> {
         at.map_or(Place::Missing, Place::Field)
     }
 
-    /// The place of a group's field.
+    /// The index of a group's field.
     pub fn field(&self, group: usize, name: &str) -> Option<usize> {
         match self.joined {
             true => self.groups[group].fields.iter().find(|(known, _)| known == name).map(|(_, at)| *at),
@@ -119,21 +120,21 @@ impl<'a> Resolver<'a> {
         self.groups[one].host == self.groups[other].host
     }
 
-    /// What it is, for a person: tool, host, keys, time.
+    /// Its description for messages: tool, host, keys, time.
     pub fn describe(&self) -> String {
         let text = |name| find(self.fields, name).map_or("", Value::text);
-        let mut said = format!("a record of {}", text("tool"));
+        let mut description = format!("a record of {}", text("tool"));
         if !text("host").is_empty() {
-            said += &format!(" of host {}", text("host"));
+            description += &format!(" of host {}", text("host"));
         }
         let keys: Vec<&str> = keys(self.fields).collect();
         if !keys.is_empty() && !self.joined {
-            said += &format!(" ({})", keys.join(", "));
+            description += &format!(" ({})", keys.join(", "));
         }
-        said + " at " + text("ts")
+        description + " at " + text("ts")
     }
 
-    /// The names that it has, for a person.
+    /// Its names, for messages.
     pub fn names(&self) -> String {
         let mut names: Vec<&str> = self.fields.iter().map(|(name, _)| name.as_ref()).collect();
         let rest = names.len().saturating_sub(60);
@@ -143,13 +144,13 @@ impl<'a> Resolver<'a> {
     }
 }
 
-/// The groups of a joined record, whose names begin with the host where it holds several.
+/// The groups of a joined record; names begin with the host if there are several.
 fn groups<'a>(fields: &'a Fields<'a>, host: &Cow<'a, str>) -> Vec<Group<'a>> {
     let mut groups: Vec<Group<'a>> = Vec::new();
     let mut before = "";
     for (at, (name, _)) in fields.iter().enumerate() {
         let Some((prefix, field)) = name.rsplit_once('.') else { continue };
-        // The fields of a group mostly stand together.
+        // The fields of a group are mostly adjacent.
         if prefix != before || groups.is_empty() {
             before = prefix;
             let mut parts = prefix.split('.').map(unescape);

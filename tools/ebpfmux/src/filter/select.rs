@@ -1,4 +1,4 @@
-//! `--select`: the fields that go out.
+//! `--select`: the fields to pass on.
 
 use cli::exit::{Failure, Result};
 
@@ -6,7 +6,7 @@ use super::resolve::{Place, Resolver};
 use crate::record::keys::unescape;
 use crate::record::{Fields, Value};
 
-/// The fields asked for.
+/// The selected fields.
 pub struct Select {
     items: Vec<Item>,
     records: u64,
@@ -19,7 +19,7 @@ struct Item {
 }
 
 impl Select {
-    /// Reads a list of names, parted by commas.
+    /// Parses a list of names, separated by commas.
     pub fn new(text: &str) -> Result<Self> {
         let items: Vec<Item> = text
             .split(',')
@@ -36,8 +36,8 @@ impl Select {
         }
     }
 
-    /// The fields of a record that were asked for, in that order; `None` if it has none of them, for all are other tools'.
-    /// Fails where a name is misspelt.
+    /// The selected fields of a record, in the order of the list; `None` if all are fields of other
+    /// tools. Fails if a name is misspelt.
     pub fn apply<'a>(&mut self, fields: &'a Fields<'a>) -> Result<Option<Fields<'a>>> {
         self.records += 1;
         let record = Resolver::new(fields);
@@ -50,7 +50,7 @@ impl Select {
                 Place::Each(groups, name) => {
                     groups.into_iter().filter_map(|group| record.field(group, name)).collect()
                 }
-                // A key that was idle leaves its column.
+                // The column of an idle key is empty.
                 Place::Elsewhere if record.is_joined() && item.path.len() > 2 => {
                     selected.push((item.text.clone().into(), Value::Null));
                     continue;
@@ -80,7 +80,7 @@ impl Select {
         Ok((!chosen.is_empty()).then_some(selected))
     }
 
-    /// Looks at a record that `--where` held back: what it has is not misspelt.
+    /// Checks a record that `--where` dropped: names in it are not misspelt.
     pub fn held_back(&mut self, fields: &Fields<'_>) {
         self.records += 1;
         if self.items.iter().all(|item| item.seen) {
@@ -93,7 +93,7 @@ impl Select {
         }
     }
 
-    /// At the end: fails if a name was in no record, be it one that `--where` held back.
+    /// At the end: fails if a name was in no record, including records dropped by `--where`.
     pub fn finish(&self) -> Result<()> {
         match self.items.iter().find(|item| !item.seen) {
             Some(item) if self.records > 0 => {

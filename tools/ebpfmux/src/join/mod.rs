@@ -13,7 +13,7 @@ use wide::{Cell, Wide};
 /// The join of records.
 pub struct Join {
     windows: Tumbling<Wide>,
-    /// The only host so far, or that there are several: then every name begins with its host.
+    /// The only host so far, and whether there are several: then every name begins with its host.
     host: Option<String>,
     several: bool,
 }
@@ -24,12 +24,12 @@ impl Join {
         Self { windows: Tumbling::new(length), host: None, several: false }
     }
 
-    /// When the open window, should nothing more come, is over by the clock.
+    /// When the open window is closed by the clock if no more records come.
     pub fn closes(&self) -> Option<Instant> {
         self.windows.closes()
     }
 
-    /// Puts a record into its window; the joined record that this completes.
+    /// Adds a record to its window; returns the joined record that this completes.
     pub fn add(&mut self, time: Nanos, fields: &Fields<'_>) -> Option<Fields<'static>> {
         let closed = self.windows.put(time, |window| window.add(fields));
         closed.map(|(end, window)| self.widen(end, window))

@@ -11,7 +11,7 @@ use crate::record::{Fields, Value, find};
 /// A value of a window.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
-    /// A whole number, which adds up.
+    /// A whole number, which is summed.
     Count(i128),
     /// Any other value.
     Other(Value<'static>),
@@ -20,28 +20,28 @@ pub enum Cell {
 /// The values of one window, named `HOST.TOOL.KEY….FIELD`.
 #[derive(Default)]
 pub struct Wide {
-    /// In the order of their coming.
+    /// In the order of their arrival.
     pub cells: Vec<(String, Cell)>,
     /// The hosts seen in it.
     pub hosts: Vec<String>,
-    /// The fields that have come of each host, tool and key, by these as the names begin.
+    /// The known fields of each host, tool and key, by the prefix that these form.
     groups: HashMap<String, Group>,
-    /// Memory for the beginning of the next record's names.
+    /// Memory for the prefix of the next record's names.
     prefix: String,
 }
 
-/// What has come of one host, tool and key.
+/// The known fields of one host, tool and key.
 #[derive(Default)]
 struct Group {
     fields: Vec<Known>,
-    /// The places of the fields, by name: for records whose fields come in another order.
+    /// The indexes of the fields, by name, for records with another order of fields.
     index: HashMap<String, usize>,
 }
 
 /// A field of a group.
 struct Known {
     name: String,
-    /// The place of its cell.
+    /// The index of its cell.
     at: usize,
     kind: Option<&'static Kind>,
 }
@@ -70,7 +70,7 @@ impl Wide {
         let Some(group) = groups.get_mut(prefix) else { return };
         let declared = Declared::of(fields);
         for (nth, (name, value)) in values(declared, fields).enumerate() {
-            // Nearly always the fields come in the order that is known.
+            // Fields nearly always have the known order.
             let known = group.fields.get(nth).filter(|known| known.name == *name);
             let found = || group.index.get(name.as_ref()).map(|at| &group.fields[*at]);
             match known.or_else(found) {
@@ -104,8 +104,8 @@ impl Cell {
     }
 }
 
-/// What the second value makes of the first; `None` leaves the first. Percentiles, means and ratios of two cannot be had
-/// from them, and nothing is known of what is not declared: the last stands.
+/// Combines two values; `None` keeps the first. Two percentiles, means or ratios cannot be
+/// combined, and undeclared fields have no rule: the last value is used.
 fn merge(kind: Option<&Kind>, old: &Cell, new: Cell) -> Option<Cell> {
     if new == Cell::Other(Value::Null) {
         return None;

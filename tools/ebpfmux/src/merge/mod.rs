@@ -1,4 +1,5 @@
-//! The merge: takes in what sources give, passes on what may go, rests when there is nothing to do.
+//! The merge: reads the sources, passes on records in order, and sleeps when there is nothing to
+//! do.
 
 mod tournament;
 
@@ -19,46 +20,46 @@ use crate::supervisor::Children;
 use crate::supervisor::control::Control;
 use tournament::Tree;
 
-/// Runs of records passed on between two looks at signals and live sources.
+/// The number of runs of records passed on between two checks of signals and live sources.
 const RUNS: usize = 1024;
 
-/// How long live sources other than children are still read once the end has been asked for.
+/// How long live sources other than children are still read after a stop was requested.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// Everything that a merge works on.
+/// The inputs and outputs of a merge.
 pub struct Merge {
-    /// The sources; a place in this order decides between equal times.
+    /// The sources; equal times are passed on in this order.
     pub sources: Vec<Source>,
-    /// The commands whose output some of the sources are.
+    /// The commands that some of the sources are the output of.
     pub children: Children,
-    /// Where records go.
+    /// The destination of records.
     pub sink: Sink,
-    /// Asks for the end.
+    /// Requests the stop.
     pub stop: Stop,
     /// How long a record is held for a silent live source.
     pub hold: Duration,
-    /// When to end of one's own.
+    /// The deadline of --duration.
     pub deadline: Option<Instant>,
-    /// What is shared with --serve, if that is asked for.
+    /// The state shared with --serve, if it is given.
     pub control: Option<Arc<Control>>,
-    /// Whether to say the number of records of each source.
+    /// Whether to print the number of records of each source.
     pub verbose: bool,
 }
 
-/// A merge under way.
+/// A running merge.
 struct Run {
     merge: Merge,
     tree: Tree,
     /// The time of the last record that was not late.
     last: Nanos,
     ending: Option<Instant>,
-    /// When the record held back at present goes out in any case.
+    /// When the record that is held back now is passed on in any case.
     due: Option<Instant>,
     line: Vec<u8>,
 }
 
 impl Merge {
-    /// Merges until all sources have ended or the end is asked for.
+    /// Merges until all sources have ended or a stop is requested.
     ///
     /// Fails if stdout does, if a command of `--run` or a read failed, or, when asked to be strict, at bad input.
     pub fn run(mut self) -> Result<()> {
@@ -68,7 +69,7 @@ impl Merge {
         let outcome = run.work();
         let Merge { mut sources, mut children, mut sink, verbose, .. } = run.merge;
         if outcome.is_err() {
-            // What was good goes out. If it cannot, that is the failure at hand.
+            // Good records are still written. If that fails, it is the error to return.
             let _ = sink.abandon();
             sources.iter_mut().for_each(Source::close);
             children.abandon();
@@ -76,7 +77,7 @@ impl Merge {
         sources.iter().for_each(|source| source.problems.report(verbose));
         outcome?;
         match children.failed > 0 || sources.iter().any(|source| source.failed) {
-            // Which and how has been said when it happened.
+            // The details were reported when it happened.
             true => Err(Failure::new(Exit::Failed, "")),
             false => Ok(()),
         }
@@ -106,7 +107,7 @@ impl Run {
         outcome
     }
 
-    /// Reads what has arrived, without waiting, and does what is due.
+    /// Reads the available input without waiting, and handles what is due.
     fn take_in(&mut self) -> Result<()> {
         let (fds, which): (Vec<_>, Vec<_>) =
             self.readable().map(|(fd, at)| ((fd, PollFlags::IN), at)).unzip();
@@ -162,7 +163,7 @@ impl Run {
         Ok(())
     }
 
-    /// A window does not wait for the next one's first record for ever.
+    /// Closes a window by the clock if no record follows.
     fn close_silent_window(&mut self) -> Result<()> {
         match self.window_closes() {
             Some(at) if at <= Instant::now() => self.merge.sink.close_window(),
@@ -174,10 +175,11 @@ impl Run {
         self.merge.sink.closes().map(|at| at + self.merge.hold)
     }
 
-    /// Passes on records until there is none that may go, or for a while; says whether there was one.
+    /// Passes on records until none may be passed on, or for a limited number of runs; returns
+    /// whether there was one.
     fn pass_on(&mut self) -> Result<bool> {
         self.due = None;
-        // No source becomes live in here, and for files alone the limits need no look.
+        // No source becomes live here, and with files only the limits need not be computed.
         let live = self.merge.sources.iter().any(Source::is_live);
         for runs in 0..RUNS {
             let Some(at) = self.tree.first() else { return Ok(runs > 0) };
@@ -188,7 +190,7 @@ impl Run {
                 return Ok(runs > 0);
             }
             self.send(at, time, limit)?;
-            // Commands are told to end before the reader is waited for any longer.
+            // Commands are stopped before waiting for the reader any longer.
             if self.merge.sink.asked() && self.ending.is_none() {
                 return Ok(true);
             }
@@ -199,13 +201,14 @@ impl Run {
         Ok(true)
     }
 
-    /// Whether this head must still wait for a live source that may give an earlier record.
+    /// Whether this head must wait for a live source that may still have an earlier record.
     fn held(&mut self, at: usize, time: Nanos) -> bool {
         let hold = self.merge.hold;
         let source = &mut self.merge.sources[at];
         let due = match source.arrival().filter(|_| !source.crowded()) {
             Some(arrival) => arrival + hold,
-            // A file, or a source that is full: what counts is how long the others have been silent.
+            // A file, or a source with full read-ahead: the deadline counts from the last input of
+            // the others.
             None => {
                 let silent = self
                     .merge
@@ -219,7 +222,8 @@ impl Run {
         self.due.is_some()
     }
 
-    /// Passes on the head of a source and those after it up to `limit`, as long as they are first.
+    /// Passes on the head of a source and the records after it up to `limit`, as long as they are
+    /// the earliest.
     fn send(&mut self, at: usize, mut time: Nanos, limit: Nanos) -> Result<()> {
         let Self { merge: Merge { sources, sink, .. }, tree, last, line, .. } = self;
         let source = &mut sources[at];
@@ -256,7 +260,7 @@ impl Run {
         if found? { Ok(()) } else { self.advance(at) }
     }
 
-    /// Sleeps until a source, a child, the clock or a signal has something to say.
+    /// Sleeps until a source, a child, the clock or a signal is ready.
     fn rest(&mut self) -> Result<()> {
         self.merge.sink.flush()?;
         let lingering = self.ending.map(|since| since + LINGER).filter(|at| *at > Instant::now());
@@ -264,14 +268,14 @@ impl Run {
         let Merge { sink, children, .. } = &self.merge;
         let deadlines = [self.due, own_end, lingering, children.deadline(), self.window_closes(), sink.due()];
         let deadline = deadlines.into_iter().flatten().min();
-        // Asking nothing of stdout still tells when its reader has gone.
+        // Polling stdout without events still shows when its reader has exited.
         let mut fds = vec![(self.merge.sink.out_fd(), PollFlags::empty())];
         fds.extend(self.readable().map(|(fd, _)| (fd, PollFlags::IN)));
         fds.extend(self.merge.control.iter().map(|control| (control.woken(), PollFlags::IN)));
         fds.extend(self.merge.children.ends().map(|fd| (fd, PollFlags::IN)));
         let gone = match self.ending {
             None => self.merge.stop.wait(deadline, &fds) == Woken::Ready(0),
-            // The stop stays requested and would end every wait at once.
+            // The stop stays readable and would end every wait at once.
             Some(_) => {
                 let timeout = deadline.map(|at| at.saturating_duration_since(Instant::now()));
                 poll::ready(&fds, timeout).first() == Some(&true)

@@ -1,11 +1,11 @@
-//! A tournament over the sources: which of them holds the earliest record.
+//! A tournament tree over the sources, which finds the earliest record.
 
 use crate::record::timestamp::Nanos;
 
 /// A complete binary tree whose leaves are the sources and whose inner nodes hold the smaller child.
 ///
-/// A node packs time and source number into one integer, so that a match is one comparison without a branch, and
-/// equal times go out in the order of the sources.
+/// A node packs time and source number into one integer, so that a match is one comparison without
+/// a branch, and equal times are passed on in the order of the sources.
 pub struct Tree {
     nodes: Vec<u128>,
     leaves: usize,
@@ -14,7 +14,7 @@ pub struct Tree {
 const NOTHING: u128 = u128::MAX;
 
 impl Tree {
-    /// A tree for this many sources, none of which holds a record yet.
+    /// A tree for this many sources, none of which has a record yet.
     pub fn new(sources: usize) -> Self {
         let leaves = sources.next_power_of_two();
         Self { nodes: vec![NOTHING; leaves * 2], leaves }
@@ -30,7 +30,7 @@ impl Tree {
         }
     }
 
-    /// The source that holds the earliest record.
+    /// The source with the earliest record.
     pub fn first(&self) -> Option<usize> {
         // With one leaf there is no inner node: index 1 is the leaf itself.
         let first = self.nodes[1];

@@ -1,17 +1,20 @@
-//! The records' buckets in an exponential histogram, as OTLP and Prometheus's native histograms have them.
+//! Converts the records' buckets to an exponential histogram, as OTLP and Prometheus's native
+//! histograms use it.
 
 use std::sync::LazyLock;
 
 use record::histogram::{BUCKETS, bounds_ns, bucket_of};
 
-/// A bucket's bounds are 2^(1/256) apart: the finest that Prometheus keeps.
+/// A bucket's bounds are 2^(1/256) apart: the finest that Prometheus stores.
 pub const SCALE: i32 = 8;
 
-/// Where each of the records' buckets goes. One is 10 to 23 times as wide as an exponential one, and goes as a whole into
-/// the one from which, wherever in it a value is then taken to lie, none is farther away than it must be: at most 3.3 %.
+/// The exponential bucket of each of the records' buckets. A record's bucket is 10 to 23 times as
+/// wide as an exponential one. All its values are put into the one that minimizes the largest
+/// error, at most 3.3 %, wherever in it a value is then assumed to be.
 static PLACES: LazyLock<Vec<Option<i32>>> = LazyLock::new(|| (0..BUCKETS).map(place).collect());
 
-/// The lower bound (exclusive) of an exponential bucket, in seconds; the upper one (inclusive) is the next one's.
+/// The lower bound (exclusive) of an exponential bucket, in seconds; the upper bound (inclusive) is
+/// that of the next bucket.
 pub fn lower(index: i32) -> f64 {
     (f64::from(index) / f64::from(1 << SCALE)).exp2()
 }
@@ -52,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_value_is_farther_than_3_3_percent_from_where_it_is_told() {
+    fn no_value_is_exported_more_than_3_3_percent_off() {
         let mut before = i32::MIN;
         assert_eq!(index(1), None);
         for bucket in 1..BUCKETS {
@@ -61,11 +64,11 @@ mod tests {
             assert!(at > before, "bucket {bucket} has one of its own");
             before = at;
             for value in [low as f64 / 1e9, (high - 1) as f64 / 1e9] {
-                for told in [lower(at), lower(at + 1)] {
-                    let off = (told - value).abs() / value;
-                    assert!(off <= 0.033, "{value} s told as {told}: {off}");
+                for reported in [lower(at), lower(at + 1)] {
+                    let off = (reported - value).abs() / value;
+                    assert!(off <= 0.033, "{value} s reported as {reported}: {off}");
                 }
-                // By the middle, as at the tools.
+                // By the middle, as in the tools.
                 let middle = (lower(at) * lower(at + 1)).sqrt();
                 assert!((middle - value).abs() / value <= 0.032, "{value} s, middle {middle}");
             }

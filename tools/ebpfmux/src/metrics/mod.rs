@@ -1,4 +1,4 @@
-//! The intervals of the records added up, for `--serve` and `--otlp`.
+//! Sums the intervals of the records for `--serve` and `--otlp`.
 
 pub mod exponential;
 pub mod series;
@@ -16,21 +16,21 @@ use series::{Family, Kind, Owner, Series, Total, Unit};
 
 /// The counters of all records so far. They only grow.
 pub struct Metrics {
-    /// By their names in Prometheus.
+    /// The families, by their names in Prometheus.
     pub families: BTreeMap<String, Family>,
-    /// Whose records they are.
+    /// The hosts' tools that the records are from.
     pub owners: Vec<Owner>,
     series: usize,
-    /// No more series than this.
+    /// The maximum number of series.
     limit: usize,
-    /// Values for which there was no room.
+    /// Values dropped for lack of room.
     pub dropped: u64,
 }
 
-/// What ebpfmux tells of itself: the name of a counter, what it is, its value.
+/// ebpfmux's own metrics: the name of a counter, its description, its value.
 pub type Own<'a> = [(&'a str, &'a str, u64)];
 
-/// The metrics, where several threads see them.
+/// The metrics, shared by several threads.
 #[derive(Clone)]
 pub struct Shared(Arc<Mutex<Metrics>>);
 
@@ -40,13 +40,13 @@ impl Shared {
         Self(Arc::new(Mutex::new(Metrics::new(limit))))
     }
 
-    /// Exclusively. Whoever panicked with them in hand left numbers that are still numbers.
+    /// Locks them. A thread that panicked with the lock held left valid numbers.
     pub fn lock(&self) -> MutexGuard<'_, Metrics> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What a record's series have in common.
+/// The common properties of a record's series.
 struct Place<'a> {
     owner: usize,
     since: Nanos,
@@ -63,7 +63,7 @@ impl Metrics {
     pub fn take(&mut self, time: Nanos, fields: &Fields<'_>) {
         let text = |name| find(fields, name).map_or("", Value::text);
         let (host, tool) = (text("host"), text("tool"));
-        // What is no number is 0, and what is too large stays within bounds.
+        // Text that is not a number counts as 0, and large values are clamped.
         let length = (text("interval_s").parse().unwrap_or(0.0) * 1e9) as Nanos;
         let Some(owner) = self.owner(host, tool, time) else { return };
         let since = time.saturating_sub(length);
@@ -86,14 +86,14 @@ impl Metrics {
         let keys = keys.map(|(name, value)| (name.as_ref(), value.text()));
         let keyed: Vec<(&str, &str)> = [("host", host)].into_iter().chain(keys).collect();
         let keyed = Place { owner, since, labels: &keyed };
-        // These stand on the first record of an interval, whatever its keys.
+        // These are on the first record of an interval, independent of its keys.
         let system = Place { owner, since, labels: &[("host", host)] };
         let idle = fields.iter().any(|(name, value)| *value == Value::Null && is_key(declared, name, value));
         let means = fields.iter().filter_map(|(name, _)| match declared.field(name)? {
             (Field { kind: FieldKind::Mean(of), .. }, before) => Some(format!("{before}{of}")),
             _ => None,
         });
-        // The count of a mean is told with it.
+        // The count of a mean is exported with it.
         let counts: Vec<String> = means.collect();
         for (name, value) in fields {
             let (Value::Plain(raw), false) = (value, is_key(declared, name, value)) else { continue };
@@ -119,7 +119,7 @@ impl Metrics {
         }
     }
 
-    /// Adds to a counter; a time is told in seconds, whatever its unit was.
+    /// Adds to a counter; times are exported in seconds, whatever their unit is.
     fn counter(&mut self, tool: &str, name: &str, field: &Field, place: &Place<'_>, raw: &str) {
         let (suffix, per_second) = match field.unit {
             FieldUnit::Nanoseconds => ("_ns", 1e9),
@@ -138,7 +138,7 @@ impl Metrics {
         }
     }
 
-    /// The place of a host's tool; `None` if there are as many as there may be series.
+    /// The index of a host's tool; `None` if the maximum number of series is reached.
     fn owner(&mut self, host: &str, tool: &str, time: Nanos) -> Option<usize> {
         let known = self.owners.iter().position(|owner| owner.host == host && owner.tool == tool);
         let at = match known {
@@ -158,7 +158,7 @@ impl Metrics {
         Some(at)
     }
 
-    /// Adds the values of a mean, and their buckets, where those beside it are told.
+    /// Adds the values of a mean, and its buckets if the record has them.
     fn latency(&mut self, tool: &str, mean: &str, count: &str, place: &Place<'_>, fields: &Fields<'_>) {
         let number = |name: &str| find(fields, name).map_or("", Value::text);
         let prefix = count.strip_suffix("count").unwrap_or_default();
@@ -200,7 +200,7 @@ impl Metrics {
         }
     }
 
-    /// A series; `None` if there is no room for one more.
+    /// A series; `None` at the maximum number.
     fn find(
         &mut self,
         metric: &str,
@@ -215,7 +215,7 @@ impl Metrics {
             name: metric.to_owned(),
             unit,
             kind,
-            // The names in it may be anybody's.
+            // Names in it may come from untrusted input.
             help: help.replace(|c: char| c.is_control() || c == '\\' || c == '"', "_"),
             series: BTreeMap::new(),
         });
@@ -235,7 +235,7 @@ impl Metrics {
     }
 }
 
-/// The unit of a metric. Pages have none of Prometheus's, and times are seconds.
+/// The unit of a metric. Prometheus has none for pages, and times are seconds.
 fn unit(field: &Field) -> Unit {
     match field.unit {
         FieldUnit::Bytes => Unit::Bytes,
@@ -243,7 +243,7 @@ fn unit(field: &Field) -> Unit {
     }
 }
 
-/// What may stand in the name of a metric or label.
+/// Replaces characters that the name of a metric or label cannot have.
 fn plain(name: &str) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
     name.chars().map(|c| if fits(c) { c } else { '_' }).collect()

@@ -1,4 +1,4 @@
-//! One sum of records: what it is, whose, and what it adds up to.
+//! Sums of records: metric, labels and value.
 
 use std::collections::BTreeMap;
 
@@ -10,44 +10,44 @@ const OCTAVES: std::ops::Range<u32> = 10..36;
 
 /// The series of one name.
 pub struct Family {
-    /// What is counted, and of which tool: the name in OTLP, and that in Prometheus but for its unit.
+    /// The metric and its tool: the name in OTLP, and the name in Prometheus without its unit.
     pub name: String,
-    /// In which unit.
+    /// Its unit.
     pub unit: Unit,
-    /// What it is.
+    /// Its type.
     pub kind: Kind,
-    /// For a person.
+    /// Its description.
     pub help: String,
-    /// By their labels as Prometheus has them.
+    /// The series, by their labels in Prometheus's format.
     pub series: BTreeMap<String, Series>,
 }
 
-/// What a family is.
+/// The type of a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A sum that only grows.
     Counter,
-    /// A value as it stands.
+    /// A current value.
     Gauge,
     /// Counts by size.
     Histogram,
-    /// Their count and sum only.
+    /// A histogram without buckets: count and sum.
     Summary,
 }
 
-/// What is counted.
+/// The unit of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// Events, pages: the name says it.
+    /// No unit: events or pages, as the name says.
     None,
-    /// Bytes; the name ends with it.
+    /// Bytes; a suffix of the name.
     Bytes,
     /// Seconds.
     Seconds,
 }
 
 impl Unit {
-    /// As a name ends with it.
+    /// The suffix of a name.
     pub fn word(self) -> Option<&'static str> {
         match self {
             Self::None => None,
@@ -61,11 +61,11 @@ impl Unit {
 pub struct Series {
     /// The host and the keys.
     pub labels: Vec<(String, String)>,
-    /// The place of its host and tool among the owners.
+    /// The index of its host and tool among the owners.
     pub owner: usize,
-    /// The beginning of the first interval that it is of.
+    /// The beginning of its first interval.
     pub since: Nanos,
-    /// What it adds up to.
+    /// Its value.
     pub total: Total,
 }
 
@@ -75,13 +75,13 @@ pub struct Owner {
     pub host: String,
     /// The tool.
     pub tool: String,
-    /// The time of its youngest record: that is when its totals stand.
+    /// The time of its latest record, which is the time of its totals.
     pub last: Nanos,
-    /// Whether a record came since its totals were last exported.
+    /// Whether it had a record since its totals were last exported.
     pub fresh: bool,
 }
 
-/// What a series adds up to.
+/// The value of a series.
 pub enum Total {
     /// A whole number.
     Whole(u128),
@@ -94,22 +94,22 @@ pub enum Total {
 /// Counts by size.
 #[derive(Default)]
 pub struct Histogram {
-    /// By the upper bound, in nanoseconds; none where a tool prints no buckets.
+    /// Counts by upper bound, in nanoseconds; empty if the tool prints no buckets.
     pub buckets: BTreeMap<u64, u64>,
-    /// In seconds.
+    /// The sum, in seconds.
     pub sum: f64,
-    /// Of all.
+    /// The total count.
     pub count: u128,
 }
 
 impl Histogram {
-    /// Whether its buckets hold all that it counts: they do not if a tool printed none for a while.
+    /// Whether its buckets include all counts: not if the tool printed none for a while.
     pub fn is_whole(&self) -> bool {
         self.buckets.values().map(|count| u128::from(*count)).sum::<u128>() == self.count
     }
 }
 
-/// The fixed bounds in seconds, each with the count of all values up to it.
+/// The fixed bounds in seconds, each with the cumulative count.
 pub fn classic(histogram: &Histogram) -> impl Iterator<Item = (f64, u64)> {
     let mut sum = 0;
     let mut buckets = histogram.buckets.iter().peekable();

@@ -1,4 +1,4 @@
-//! One OTLP request by HTTP, and what came of it.
+//! Sends one OTLP request by HTTP.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,20 +11,20 @@ use ureq::http::uri::PathAndQuery;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Response, Uri};
 use ureq::tls::{RootCerts, TlsConfig};
 
-/// Bytes of an answer that are read.
+/// The maximum number of bytes read of a response.
 const ANSWER: u64 = 64 << 10;
-/// No longer is waited because a receiver says so.
+/// The maximum of a receiver's Retry-After.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
-/// Where headers are named that are nobody else's business; the arguments of a process are.
+/// The environment variable for secret headers: every user can read the arguments of a process.
 pub const HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
 
-/// What came of a request.
+/// The outcome of a request.
 pub enum Outcome {
-    /// It arrived; so many of its points were refused, for this reason.
+    /// Received; this many of its points were rejected, for this reason.
     Taken(u64, String),
-    /// It is refused, and would be again.
+    /// Rejected, and a retry would be, too.
     Refused(String),
-    /// It may be taken later, but not before the receiver says.
+    /// It can be retried, but not before the receiver's Retry-After.
     Later(String, Option<Duration>),
 }
 
@@ -36,7 +36,7 @@ pub struct Poster {
 }
 
 impl Poster {
-    /// For the receiver at `url`, with the headers `K: V`, and those that the environment names.
+    /// For the receiver at `url`, with the headers `K: V`, and those of the environment.
     pub fn new(url: &str, headers: &[String]) -> Result<Self> {
         let refused = |why: &str| Failure::usage(format!("--otlp {url}: {why}"));
         let mut parts = url.parse::<Uri>().map_err(|error| refused(&error.to_string()))?.into_parts();
@@ -46,12 +46,12 @@ impl Poster {
         if parts.authority.as_ref().is_some_and(|authority| authority.as_str().contains('@')) {
             return Err(refused(&format!("a secret does not belong there; put a header into {HEADERS}")));
         }
-        // The path that the standard has receivers listen on.
+        // The default path of the OTLP specification.
         if parts.path_and_query.as_ref().is_none_or(|path| path == "/") {
             parts.path_and_query = Some(PathAndQuery::from_static("/v1/metrics"));
         }
         let uri = Uri::from_parts(parts).map_err(|error| refused(&error.to_string()))?;
-        // Whom the machine trusts; SSL_CERT_FILE names others.
+        // The system's CA certificates; SSL_CERT_FILE names others.
         let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
         let config = Agent::config_builder()
             .tls_config(tls)
@@ -62,7 +62,7 @@ impl Poster {
         Ok(Self { agent: config.new_agent(), uri, headers: headers_of(headers)? })
     }
 
-    /// Posts a compressed request; gives up after so long.
+    /// Posts a compressed request with this time-out.
     pub fn post(&self, body: &[u8], timeout: Duration) -> Outcome {
         let mut request = self.agent.post(&self.uri).config().timeout_global(Some(timeout)).build();
         if let Some(headers) = request.headers_mut() {
@@ -76,29 +76,29 @@ impl Poster {
                 return Outcome::Later(error.to_string().trim_start_matches("io: ").to_owned(), None);
             }
         };
-        let told = answer.body_mut().with_config().limit(ANSWER).read_to_vec().unwrap_or_default();
+        let body = answer.body_mut().with_config().limit(ANSWER).read_to_vec().unwrap_or_default();
         let status = answer.status();
         let text = || {
-            let told = String::from_utf8_lossy(&told);
-            let told: String = told.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
-            format!("{status}: {}", told.trim()).trim_end_matches(": ").to_owned()
+            let body = String::from_utf8_lossy(&body);
+            let body: String = body.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
+            format!("{status}: {}", body.trim()).trim_end_matches(": ").to_owned()
         };
         match status.as_u16() {
             200..300 => {
                 let partial =
-                    ExportMetricsServiceResponse::decode(&told[..]).unwrap_or_default().partial_success;
+                    ExportMetricsServiceResponse::decode(&body[..]).unwrap_or_default().partial_success;
                 let (refused, why) = partial
                     .map_or((0, String::new()), |part| (part.rejected_data_points, part.error_message));
                 Outcome::Taken(u64::try_from(refused).unwrap_or(0), why)
             }
-            // As the standard says it.
+            // The retryable statuses of the OTLP specification.
             429 | 502..=504 => Outcome::Later(text(), retry_after(&answer)),
             _ => Outcome::Refused(text()),
         }
     }
 }
 
-/// What the header says, which holds seconds or a date.
+/// Parses Retry-After, which has seconds or a date.
 fn retry_after<T>(answer: &Response<T>) -> Option<Duration> {
     let text = answer.headers().get(RETRY_AFTER)?.to_str().ok()?.trim();
     let seconds = text.parse().ok().map(Duration::from_secs);
@@ -106,7 +106,8 @@ fn retry_after<T>(answer: &Response<T>) -> Option<Duration> {
     seconds.or_else(date).map(|wait| wait.min(LONGEST))
 }
 
-/// `K: V` of the command line, and `K=V,K=V` of the environment, where values are percent-encoded.
+/// Parses `K: V` of the command line, and `K=V,K=V` of the environment, where values are
+/// percent-encoded.
 fn headers_of(given: &[String]) -> Result<HeaderMap> {
     let known = std::env::var(HEADERS).unwrap_or_default();
     let known = known.split(',').filter(|pair| !pair.trim().is_empty()).map(|pair| {

@@ -1,4 +1,4 @@
-//! The metrics as OTLP has them, in requests to be posted.
+//! Encodes the metrics as OTLP requests.
 
 use std::io::Write;
 
@@ -22,21 +22,21 @@ use crate::metrics::exponential::{SCALE, exponential};
 use crate::metrics::series::{Family, Histogram, Kind, Series, Total, Unit};
 use crate::record::timestamp::Nanos;
 
-/// Points of one request.
+/// The maximum number of points in a request.
 const POINTS: usize = 1000;
 
-/// Totals never start again within one run.
+/// Totals are never reset within one run.
 const CUMULATIVE: i32 = AggregationTemporality::Cumulative as i32;
 
 /// A request, compressed.
 pub struct Batch {
-    /// What is posted.
+    /// The body.
     pub body: Vec<u8>,
-    /// Its data points.
+    /// The number of its data points.
     pub points: u64,
 }
 
-/// One series and what it belongs to.
+/// One series with its family and owner.
 struct Item<'a> {
     host: &'a str,
     tool: &'a str,
@@ -45,7 +45,7 @@ struct Item<'a> {
     series: &'a Series,
 }
 
-/// The totals of each host and tool that a record came from since the last time.
+/// Encodes the totals of each host and tool that have had a record since the last call.
 pub fn batches(metrics: &mut Metrics) -> Vec<Batch> {
     let mut items: Vec<Item<'_>> = Vec::new();
     for family in metrics.families.values() {
@@ -57,7 +57,7 @@ pub fn batches(metrics: &mut Metrics) -> Vec<Batch> {
             }
         }
     }
-    // Stable: within a tool the families stay together.
+    // A stable sort: within a tool the families stay together.
     items.sort_by_key(|item| (item.host, item.tool));
     let batches = items.chunks(POINTS).map(batch).collect();
     metrics.owners.iter_mut().for_each(|owner| owner.fresh = false);
@@ -75,7 +75,8 @@ fn batch(items: &[Item<'_>]) -> Batch {
 
 fn resource(items: &[Item<'_>]) -> ResourceMetrics {
     let host = items[0].host;
-    // The three that say together whose metrics these are; Prometheus makes `job` and `instance` of two of them.
+    // These three together identify the source; Prometheus makes `job` and `instance` of two of
+    // them.
     let attributes = [("service.name", "ebpf-filters"), ("service.instance.id", host), ("host.name", host)];
     let attributes = attributes.iter().map(|(key, value)| attribute(key, value)).collect();
     let tools = items.chunk_by(|one, two| one.tool == two.tool);
@@ -98,7 +99,7 @@ fn scope(items: &[Item<'_>]) -> ScopeMetrics {
     }
 }
 
-/// The metrics of one name: more than one where some hosts' tools print buckets and others do not.
+/// The metrics of one name: several if the tools of some hosts print buckets and others do not.
 fn family<'a>(items: &'a [Item<'a>]) -> impl Iterator<Item = Metric> + 'a {
     let whole = |item: &Item<'_>| {
         item.family.kind == Kind::Histogram && histogram(item).is_some_and(Histogram::is_whole)
@@ -141,7 +142,7 @@ fn number(item: &Item<'_>) -> NumberDataPoint {
     let value = match &item.series.total {
         Total::Whole(sum) => i64::try_from(*sum).map_or(Value::AsDouble(*sum as f64), Value::AsInt),
         Total::Real(value) => Value::AsDouble(*value),
-        // A family holds one kind of totals.
+        // A family has one kind of totals.
         Total::Histogram(histogram) => Value::AsDouble(histogram.sum),
     };
     NumberDataPoint {
@@ -172,7 +173,7 @@ fn exponential_point(item: &Item<'_>) -> Option<ExponentialHistogramDataPoint> {
     })
 }
 
-/// Count and sum alone.
+/// Count and sum only.
 fn plain_point(item: &Item<'_>) -> Option<HistogramDataPoint> {
     let histogram = histogram(item)?;
     let count = u64::try_from(histogram.count).unwrap_or(u64::MAX);
@@ -181,7 +182,7 @@ fn plain_point(item: &Item<'_>) -> Option<HistogramDataPoint> {
         start_time_unix_nano: since(item),
         time_unix_nano: unix(item.last),
         count,
-        // One without bounds: VictoriaMetrics leaves out what has none.
+        // A single bucket: VictoriaMetrics drops histograms without any.
         bucket_counts: vec![count],
         sum: Some(histogram.sum),
         ..HistogramDataPoint::default()
@@ -195,7 +196,7 @@ fn histogram<'a>(item: &Item<'a>) -> Option<&'a Histogram> {
     }
 }
 
-/// The labels but for the host, which is the resource.
+/// The labels without the host, which is in the resource.
 fn keys(series: &Series) -> Vec<KeyValue> {
     series
         .labels

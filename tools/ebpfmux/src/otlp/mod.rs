@@ -1,5 +1,6 @@
-//! `--otlp`: the metrics posted at intervals, by a thread of its own. The merge never waits for the receiver: what cannot
-//! be sent yet is kept up to a limit, beyond that the oldest is dropped and counted.
+//! `--otlp`: posts the metrics at intervals, in a thread of its own. The merge never waits for the
+//! receiver: unsent requests are kept up to a limit, beyond which the oldest are dropped and
+//! counted.
 
 mod client;
 mod encode;
@@ -20,53 +21,53 @@ use encode::{Batch, batches};
 use queue::Queue;
 use settings::Settings;
 
-/// An answer comes within this.
+/// The time-out of a request.
 const ANSWER: Duration = Duration::from_secs(10);
-/// The wait before the second attempt, doubled with each.
+/// The delay before the second attempt, doubled for each further one.
 const FIRST: Duration = Duration::from_secs(1);
-/// Attempts are no farther apart, unless the receiver wants it.
+/// The maximum delay between attempts, unless the receiver asks for more.
 const LAST: Duration = Duration::from_secs(30);
-/// At the end the receiver has so long to take what is kept.
+/// The time limit at exit for sending what is queued.
 const END: Duration = Duration::from_secs(5);
-/// Records that none follows are sent so long after their interval.
+/// The delay after which the last records are sent if none follow.
 const SILENCE: Duration = Duration::from_secs(1);
 
 /// Sends the metrics.
 pub struct Exporter {
     settings: Settings,
     state: Mutex<State>,
-    /// There is something new in the state.
+    /// Signals a change of the state.
     changed: Condvar,
 }
 
 struct State {
     queue: Queue,
-    /// The points of the request under way.
+    /// The points of the request in flight.
     under_way: u64,
-    /// The interval under way ends here, by the time of the records.
+    /// The end of the current interval, by the time of the records.
     end: Option<Nanos>,
-    /// When the first record came that has not been put in the queue.
+    /// When the first record arrived that is not in the queue yet.
     waiting: Option<Instant>,
     counts: PointCounts,
-    /// Nothing more comes, and what is there must be gone by then.
+    /// No more records come; the queue must be sent by this time.
     last: Option<Instant>,
-    /// All that could be done is done.
+    /// The thread has finished.
     done: bool,
-    /// What was wrong with the last attempt, and whether points were refused or dropped, have been said.
-    said: [bool; 3],
+    /// Whether a failed attempt, rejected points, and dropped points have been reported.
+    noted: [bool; 3],
 }
 
 /// Points so far.
 #[derive(Clone, Copy, Default)]
 pub struct PointCounts {
-    /// The receiver has them.
+    /// Accepted by the receiver.
     pub sent: u64,
-    /// There was no room for them, or the receiver does not want them.
+    /// Dropped for lack of room, or rejected by the receiver.
     pub dropped: u64,
 }
 
 impl Exporter {
-    /// Sends these metrics from now on.
+    /// Starts sending these metrics.
     pub fn start(settings: Settings, headers: &[String], metrics: Shared) -> Result<Arc<Self>> {
         let poster = Poster::new(&settings.url, headers)?;
         let state = State {
@@ -77,7 +78,7 @@ impl Exporter {
             counts: PointCounts::default(),
             last: None,
             done: false,
-            said: [false; 3],
+            noted: [false; 3],
         };
         let exporter = Arc::new(Self { settings, state: Mutex::new(state), changed: Condvar::new() });
         let sender = Arc::clone(&exporter);
@@ -87,7 +88,7 @@ impl Exporter {
         Ok(exporter)
     }
 
-    /// A record of this time is about to be added: the interval before it may be over.
+    /// A record with this time is about to be added: the interval before it may be complete.
     pub fn before(&self, time: Nanos, metrics: &mut Metrics) {
         let mut state = self.state();
         if state.end.is_none_or(|end| time > end) {
@@ -103,7 +104,7 @@ impl Exporter {
         }
     }
 
-    /// Sends the rest, within some seconds, and says what became of it all.
+    /// Sends the rest within some seconds, and prints the totals.
     pub fn finish(&self, metrics: &Shared) {
         let mut metrics = metrics.lock();
         let mut state = self.state();
@@ -115,7 +116,7 @@ impl Exporter {
         while !state.done && Instant::now() < last {
             state = self.wait(state, last.saturating_duration_since(Instant::now()));
         }
-        // What is under way now nobody will know of.
+        // The outcome of a request in flight will not be known.
         let rest = state.under_way + state.queue.points();
         self.give_up(&mut state, rest);
         let PointCounts { sent, dropped } = state.counts;
@@ -129,7 +130,7 @@ impl Exporter {
         self.state().counts
     }
 
-    /// Puts the totals as they stand in the queue; the oldest make room.
+    /// Queues the current totals, dropping the oldest requests if necessary.
     fn put(&self, state: &mut State, metrics: &mut Metrics) {
         state.waiting = None;
         let dropped = batches(metrics).into_iter().map(|batch| state.queue.push(batch)).sum();
@@ -148,15 +149,15 @@ impl Exporter {
         }
     }
 
-    /// Says something that has not been said yet.
+    /// Prints a kind of problem once.
     fn say(&self, state: &mut State, which: usize, what: &str) {
-        if !state.said[which] && !self.settings.quiet {
+        if !state.noted[which] && !self.settings.quiet {
             note(&format!("--otlp {}: {what}", self.settings.url));
         }
-        state.said[which] = true;
+        state.noted[which] = true;
     }
 
-    /// What the thread does.
+    /// The main loop of the thread.
     fn send(&self, poster: &Poster, metrics: &Shared) {
         let mut wait = FIRST;
         while let Some(batch) = self.next(metrics) {
@@ -204,7 +205,7 @@ impl Exporter {
         self.changed.notify_all();
     }
 
-    /// What is to be sent next; `None` at the end.
+    /// The next request; `None` at the end.
     fn next(&self, metrics: &Shared) -> Option<Batch> {
         let mut state = self.state();
         loop {
@@ -222,8 +223,8 @@ impl Exporter {
         }
     }
 
-    /// Waits before another attempt: as long as the receiver asked for, else for `wait`, which the end cuts short. Says
-    /// whether there will be one.
+    /// Waits before another attempt: as long as the receiver asked for, else for `wait`, less at
+    /// exit. Returns whether there will be one.
     fn pause<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
@@ -237,7 +238,7 @@ impl Exporter {
             match state.last {
                 Some(last) if asked.is_some() && until > last => return false,
                 Some(last) if now >= last => return false,
-                // At the end, attempts follow each other closely.
+                // At exit, attempts follow each other closely.
                 Some(last) if asked.is_none() => {
                     let until = (now + FIRST / 2).min(last);
                     drop(state);
@@ -250,7 +251,7 @@ impl Exporter {
         }
     }
 
-    /// Waits for something new, no longer than `until`, and puts totals in the queue that no record follows.
+    /// Waits for new records until `until` at most, and queues totals that no record follows.
     fn rest<'a>(
         &'a self,
         state: MutexGuard<'a, State>,
@@ -259,7 +260,7 @@ impl Exporter {
     ) -> MutexGuard<'a, State> {
         let late = state.waiting.map(|since| since + self.settings.interval + SILENCE);
         if late.is_some_and(|late| late <= Instant::now()) {
-            // The metrics are locked first, everywhere.
+            // The lock order: the metrics first, everywhere.
             drop(state);
             let mut metrics = metrics.lock();
             let mut state = self.state();
@@ -281,7 +282,7 @@ impl Exporter {
     }
 }
 
-/// Between half and all of a wait, so that not everybody comes back at once.
+/// Between half and all of a delay, so that many clients do not retry at the same time.
 fn jittered(wait: Duration) -> Duration {
     let nanos = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
     wait.mul_f64(0.5 + f64::from(nanos / 1_000 % 1_000) / 2_000.0)

@@ -1,14 +1,14 @@
-//! What waits for the receiver of `--otlp`: no more than there is room for.
+//! The queue for the receiver of `--otlp`, with a limited size.
 
 use std::collections::VecDeque;
 
 use super::encode::Batch;
 
-/// Requests in the order of their making.
+/// Requests in the order of their creation.
 pub struct Queue {
     batches: VecDeque<Batch>,
     bytes: usize,
-    /// No more bytes than this.
+    /// The maximum number of bytes.
     room: usize,
 }
 
@@ -18,7 +18,7 @@ impl Queue {
         Self { batches: VecDeque::new(), bytes: 0, room }
     }
 
-    /// Adds a request, for which the oldest make room; says how many points that cost.
+    /// Adds a request and drops the oldest if necessary; returns the number of points dropped.
     pub fn push(&mut self, batch: Batch) -> u64 {
         self.bytes += batch.body.len();
         self.batches.push_back(batch);
@@ -31,7 +31,7 @@ impl Queue {
         dropped
     }
 
-    /// Puts back what was taken, if there is still room; says how many points there was none for.
+    /// Puts back a request if there is still room; returns the number of points dropped.
     pub fn put_back(&mut self, batch: Batch) -> u64 {
         if self.bytes + batch.body.len() > self.room {
             return batch.points;
@@ -48,7 +48,7 @@ impl Queue {
         Some(batch)
     }
 
-    /// The points of all.
+    /// The points of all requests.
     pub fn points(&self) -> u64 {
         self.batches.iter().map(|batch| batch.points).sum()
     }
@@ -65,7 +65,7 @@ mod tests {
         assert_eq!((queue.push(batch(4, 1)), queue.push(batch(4, 2)), queue.points()), (0, 0, 3));
         let first = queue.pop().unwrap();
         assert_eq!((first.points, queue.push(batch(4, 4))), (1, 0));
-        assert_eq!(queue.put_back(first), 1, "what came meanwhile has its room");
+        assert_eq!(queue.put_back(first), 1, "the queue filled up before the batch was put back");
         assert_eq!((queue.push(batch(9, 8)), queue.points()), (6, 8));
         let taken = queue.pop().unwrap();
         assert_eq!((queue.put_back(taken), queue.points()), (0, 8));

@@ -1,17 +1,17 @@
-//! What the user asks of `--otlp`.
+//! The options of `--otlp`.
 
 use std::time::Duration;
 
-/// How the metrics are sent.
+/// The options of sending.
 pub struct Settings {
-    /// The receiver, as the user wrote it.
+    /// The receiver's URL, as the user wrote it.
     pub url: String,
-    /// How much time of the records one point is of.
+    /// The interval of a point, by the time of the records.
     pub interval: Duration,
-    /// Bytes kept at most.
+    /// The maximum number of queued bytes.
     pub room: usize,
-    /// Whether to say failures only.
+    /// Whether to print failures only.
     pub quiet: bool,
-    /// Whether to say the totals even if nothing was dropped.
+    /// Whether to print the totals even if nothing was dropped.
     pub verbose: bool,
 }

@@ -1,5 +1,5 @@
-//! What is declared of the fields of the records that come: by the tools, which this program knows, and by `--schema` of
-//! other programs. Nothing is guessed from a name.
+//! Declarations of the fields of records: those of the tools, which are built in, and of other
+//! programs by `--schema`. Nothing is guessed from a name.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -12,13 +12,13 @@ use crate::note::note;
 /// Set once, before the first record is read.
 static SCHEMAS: OnceLock<Schemas> = OnceLock::new();
 
-/// Undeclared fields that the user was told of, at most so many.
-static TOLD: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
-const TOLD_AT_MOST: usize = 20;
+/// Undeclared fields already reported, and the maximum number of such reports.
+static NOTED: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
+const NOTED_AT_MOST: usize = 20;
 
-/// Declares more than the tools' fields. To be called before the first record is read, or never.
+/// Adds declarations to the built-in ones. To be called before the first record is read, or never.
 pub fn declare(schemas: Schemas) {
-    // A second call would come too late: what was read by then stands.
+    // A second call would be too late: declarations in use do not change.
     let _ = SCHEMAS.set(schemas);
 }
 
@@ -29,25 +29,25 @@ fn schemas() -> &'static Schemas {
     SCHEMAS.get_or_init(Schemas::default)
 }
 
-/// What is declared of the fields of one record.
+/// The declarations for one record.
 #[derive(Clone, Copy)]
 pub struct Declared<'a> {
     tool: &'a str,
-    /// Looked up once for all of its fields.
+    /// Looked up once for all fields.
     of_tool: OfTool<'static>,
-    /// Else a joined record is of several hosts, and its names begin with the host.
+    /// Otherwise a joined record is of several hosts, and its names begin with the host.
     has_host: bool,
 }
 
 impl<'a> Declared<'a> {
-    /// Of this record.
+    /// The declarations for this record.
     pub fn of(fields: &'a Fields<'_>) -> Self {
         let tool = find(fields, "tool").map_or("", Value::text);
         let of_tool = schemas().of(tool, find(fields, "interval_s").is_none());
         Self { tool, of_tool, has_host: find(fields, "host").is_some() }
     }
 
-    /// What is declared of a field, and what stands before its own name in that of a joined record.
+    /// The declaration of a field, and the prefix of its name in a joined record.
     pub fn field<'n>(&self, name: &'n str) -> Option<(&'static Field, &'n str)> {
         let Some((before, last)) = name.rsplit_once('.').filter(|_| self.tool == JOINED) else {
             return Some((self.of_tool.field(name)?, ""));
@@ -56,28 +56,30 @@ impl<'a> Declared<'a> {
         Some((schemas().of(&unescape(tool), false).field(&unescape(last))?, &name[..=before.len()]))
     }
 
-    /// How the values of a field become one; `None` if nothing declares it.
+    /// How the values of a field are aggregated; `None` if undeclared.
     pub fn kind(&self, name: &str) -> Option<&'static Kind> {
         self.field(name).map(|(field, _)| &field.kind)
     }
 
-    /// Whether a field is one that every interval has for the whole system, whatever its keys: what was lost, and what the
-    /// tool's own programs cost.
+    /// Whether a field is of the whole system in every interval, independent of keys: losses, and
+    /// the cost of the tool's own programs.
     pub fn is_of_system(&self, name: &str) -> bool {
         self.kind(name) == Some(&Kind::Counter) && self.of_tool.is_shared(name)
     }
 
-    /// Says once that nothing is declared of a field, and what is done with it.
+    /// Reports once that a field is undeclared, and how it is handled.
     pub fn undeclared(&self, name: &str, option: &str, done: &str) {
-        let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.len() >= TOLD_AT_MOST || told.iter().any(|(tool, field)| tool == self.tool && field == name) {
+        let mut noted = NOTED.lock().unwrap_or_else(PoisonError::into_inner);
+        if noted.len() >= NOTED_AT_MOST
+            || noted.iter().any(|(tool, field)| tool == self.tool && field == name)
+        {
             return;
         }
         note(&format!(
             "{option}: nothing declares what `{name}` of {} is: {done} (--schema FILE declares it)",
             self.tool
         ));
-        told.push((self.tool.to_owned(), name.to_owned()));
+        noted.push((self.tool.to_owned(), name.to_owned()));
     }
 }
 

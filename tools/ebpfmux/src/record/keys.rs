@@ -1,4 +1,4 @@
-//! What tells the records of one tool apart, and the names that are made of it.
+//! The keys of records, and the names made of them.
 
 use std::borrow::Cow;
 
@@ -10,13 +10,13 @@ use super::{Fields, Value};
 /// The tool's name in joined records.
 pub const JOINED: &str = "ebpfmux";
 
-/// Whether a field is a key: it is declared as one, or holds text.
+/// Whether a field is a key: it is declared as one, or is a text.
 pub fn is_key(declared: Declared<'_>, name: &str, value: &Value<'_>) -> bool {
     !matches!(name, "ts" | "host" | "tool")
         && (matches!(value, Value::Text(_)) || declared.kind(name) == Some(&Kind::Key))
 }
 
-/// What a record tells, beside when and of what it is.
+/// The fields of a record that are values: neither keys nor common fields.
 pub fn values<'f, 'v>(
     declared: Declared<'f>,
     fields: &'f Fields<'v>,
@@ -34,7 +34,8 @@ pub fn keys<'a>(fields: &'a Fields<'_>) -> impl Iterator<Item = &'a str> {
     there.map(|(_, value)| value.text())
 }
 
-/// `.` parts the names of a joined record, so within a name it is `%2E`, and `%` is `%25`.
+/// `.` separates the parts of a joined record's names, so within a part it is written `%2E`, and
+/// `%` is `%25`.
 pub fn escape(part: &str) -> Cow<'_, str> {
     match part.contains(['%', '.']) {
         true => part.replace('%', "%25").replace('.', "%2E").into(),
@@ -42,7 +43,7 @@ pub fn escape(part: &str) -> Cow<'_, str> {
     }
 }
 
-/// What [`escape`] made of a part, as it was.
+/// The inverse of [`escape`].
 pub fn unescape(part: &str) -> Cow<'_, str> {
     match part.contains('%') {
         true => part.replace("%2E", ".").replace("%25", "%").into(),

@@ -1,4 +1,4 @@
-//! A record taken apart into its fields, for where the bytes of the line are not enough.
+//! A record parsed into its fields, for when the raw line is not sufficient.
 
 pub mod declared;
 pub mod keys;
@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 /// A field's value. Numbers keep their text, so that converting does not change their digits.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value<'a> {
-    /// No such value exists.
+    /// No value.
     Null,
     /// A string, unescaped.
     Text(Cow<'a, str>),
@@ -26,7 +26,7 @@ pub enum Value<'a> {
 }
 
 impl Value<'_> {
-    /// The same value, borrowed from nowhere.
+    /// The same value, owned.
     pub fn into_owned(self) -> Value<'static> {
         match self {
             Self::Null => Value::Null,
@@ -36,7 +36,7 @@ impl Value<'_> {
         }
     }
 
-    /// The value as text: a string without quotes, all else as written in JSON.
+    /// The value as text: a string without quotes, anything else as in JSON.
     pub fn text(&self) -> &str {
         match self {
             Self::Null => "null",
@@ -54,7 +54,7 @@ pub fn find<'a, 'b>(fields: &'b Fields<'a>, name: &str) -> Option<&'b Value<'a>>
 /// The fields in the order of the line.
 pub type Fields<'a> = Vec<(Cow<'a, str>, Value<'a>)>;
 
-/// Takes a JSON object apart. The error says what is wrong with the line, for a person.
+/// Parses a JSON object. The error message says what is wrong with the line.
 pub fn from_json(line: &[u8]) -> Result<Fields<'_>, String> {
     if line.contains(&0) {
         return Err("holds a NUL byte".into());
@@ -144,7 +144,7 @@ fn value(raw: &str) -> Value<'_> {
         b"null" => Value::Null,
         [b'"', .., b'"'] => Value::Text(match raw.contains('\\') {
             false => Cow::Borrowed(&raw[1..raw.len() - 1]),
-            // A lone surrogate has no text of its own; it stays the escape that it is.
+            // A lone surrogate is not valid text; the escape is kept.
             true => {
                 Cow::Owned(serde_json::from_str(raw).unwrap_or_else(|_| raw[1..raw.len() - 1].to_owned()))
             }

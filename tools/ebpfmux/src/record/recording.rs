@@ -1,10 +1,10 @@
-//! How the files of a recording (`--record`) are called.
+//! The names of the files of a recording (`--record`).
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The end of the files' names; what comes before is their number, in digits that sort as text.
+/// The suffix of the files' names; the rest is their number, in digits that sort as text.
 pub const SUFFIX: &str = ".ndjson.zst";
 
 /// The files of a recording in their order, with their numbers.

@@ -1,4 +1,4 @@
-//! Time stamps, read for comparison only: what goes out is the text that came in.
+//! Time stamps, read for comparison only: the output has the text of the input.
 
 use jiff::Timestamp;
 
@@ -8,10 +8,11 @@ pub type Nanos = i64;
 /// The length of the form that every tool prints: `2026-11-21T06:26:35.123456Z`.
 pub const FIXED_LEN: usize = 27;
 
-/// `2026-11-21T06:26:`, the part that the calendar is needed for.
+/// `2026-11-21T06:26:`, the part that needs calendar arithmetic.
 const MINUTE_LEN: usize = 17;
 
-/// Reads time stamps of the fixed form, and asks the calendar once per minute of data rather than per record.
+/// Reads timestamps of the fixed form; calendar arithmetic is done once per minute of data rather
+/// than per record.
 #[derive(Default)]
 pub struct Clock {
     minute: [u8; MINUTE_LEN],
@@ -102,7 +103,7 @@ mod tests {
         ] {
             assert_eq!(clock.any(text.as_bytes()), None, "{text}");
         }
-        // A minute that was refused is not remembered as good.
+        // A rejected minute is not cached as valid.
         assert_eq!(clock.any(b"2026-13-21T06:26:35.123456Z"), None);
     }
 }

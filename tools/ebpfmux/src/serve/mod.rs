@@ -1,4 +1,5 @@
-//! `--serve`: HTTP in a thread of its own, which never holds the merge up for longer than a look at the numbers takes.
+//! `--serve`: HTTP in a thread of its own, which locks the metrics only briefly so that the merge
+//! is not delayed.
 
 pub mod negotiate;
 mod protobuf;
@@ -23,16 +24,16 @@ use crate::metrics::{Metrics, Own};
 use crate::supervisor::control::{Control, Order};
 use negotiate::Format;
 
-/// Connections at once; more wait to be accepted.
+/// The maximum number of concurrent connections; more wait to be accepted.
 const CONNECTIONS: usize = 16;
-/// A connection lives no longer, whether its client reads or not.
+/// The maximum lifetime of a connection.
 const CONNECTION: Duration = Duration::from_secs(60);
-/// A request's head comes within this.
+/// The time-out for a request's head.
 const HEAD: Duration = Duration::from_secs(2);
-/// Bytes and number of a request's headers.
+/// The maximum size and number of a request's headers.
 const HEAD_BYTES: usize = 16 << 10;
 const HEADERS: usize = 64;
-/// The metrics are rendered afresh no more often than this.
+/// The minimum time between two renderings of the metrics.
 const FRESH: Duration = Duration::from_millis(100);
 /// The longest that a tool can be enabled for, in seconds.
 const LONGEST: f64 = 1e9;
@@ -42,15 +43,16 @@ const TEXT: &str = "text/plain; charset=utf-8";
 
 type Answer = Response<Full<Bytes>>;
 
-/// What every request is answered from.
+/// The shared state of all requests.
 struct Server {
     control: Arc<Control>,
     token: Option<String>,
-    /// The metrics as they were last rendered, in each format.
+    /// The last rendering of the metrics, in each format.
     rendered: std::sync::Mutex<[Option<(Instant, Bytes)>; 3]>,
 }
 
-/// Serves on an address from now on; returns the address with the port that it got. Without a token only on loopback.
+/// Starts serving on an address; returns it with its actual port. Without a token, only loopback
+/// addresses are allowed.
 pub fn serve(address: &str, token: Option<String>, control: Arc<Control>) -> Result<SocketAddr> {
     let wanted = parse(address)?;
     if !wanted.ip().is_loopback() && token.is_none() {
@@ -91,7 +93,7 @@ async fn accept(listener: tokio::net::TcpListener, server: Arc<Server>) {
     loop {
         let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
         let Ok((stream, _)) = listener.accept().await else {
-            // No descriptor left, say: it may pass.
+            // For example, out of descriptors: this may pass.
             tokio::time::sleep(FRESH).await;
             continue;
         };
@@ -106,7 +108,7 @@ async fn accept(listener: tokio::net::TcpListener, server: Arc<Server>) {
                 .header_read_timeout(HEAD)
                 .max_buf_size(HEAD_BYTES)
                 .max_headers(HEADERS);
-            // How a client ends its connection is its own business.
+            // Errors of a client's connection are ignored.
             let _ =
                 tokio::time::timeout(CONNECTION, http.serve_connection(TokioIo::new(stream), answer)).await;
             drop(place);
@@ -125,12 +127,12 @@ impl Server {
             (&Method::GET | &Method::HEAD, ["metrics"]) => {
                 let accept = request.headers().get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
                 let format = Format::accepted(&accept.collect::<Vec<_>>().join(","));
-                said(StatusCode::OK, format.content_type(), self.metrics(format))
+                respond(StatusCode::OK, format.content_type(), self.metrics(format))
             }
             (&Method::GET | &Method::HEAD, ["healthz"]) => self.health(),
             (&Method::GET | &Method::HEAD, ["tools"]) => {
                 let tools = self.control.tools().clone();
-                said(StatusCode::OK, JSON, serde_json::to_vec(&tools).unwrap_or_default())
+                respond(StatusCode::OK, JSON, serde_json::to_vec(&tools).unwrap_or_default())
             }
             (&Method::POST, ["tools", name, verb @ ("enable" | "disable")]) => {
                 self.order(name, verb, request.uri().query())
@@ -142,7 +144,8 @@ impl Server {
         }
     }
 
-    /// Refuses who has no token, and, where none is needed, pages that a browser on this machine shows.
+    /// Refuses requests without the token and, if none is needed, requests of web pages in a
+    /// browser on this machine (CSRF).
     fn refuse(&self, request: &Request<Incoming>, path: &[&str]) -> Option<Answer> {
         let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
         match &self.token {
@@ -227,7 +230,7 @@ impl Server {
     }
 }
 
-/// All of it, in a format.
+/// Renders all metrics in a format.
 pub fn render(metrics: &Metrics, own: &Own<'_>, format: Format) -> Vec<u8> {
     match format {
         Format::Plain => text::text(metrics, own, false).into_bytes(),
@@ -237,10 +240,10 @@ pub fn render(metrics: &Metrics, own: &Own<'_>, format: Format) -> Vec<u8> {
 }
 
 fn text(status: StatusCode, text: &str) -> Answer {
-    said(status, TEXT, format!("{text}\n"))
+    respond(status, TEXT, format!("{text}\n"))
 }
 
-fn said(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answer {
+fn respond(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answer {
     let mut answer = Response::new(Full::new(body.into()));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(kind));

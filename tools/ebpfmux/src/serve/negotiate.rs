@@ -1,4 +1,4 @@
-//! In which format a scraper has the metrics: the header `Accept`.
+//! Chooses the format of the metrics by the header `Accept`.
 
 /// The formats that scrapers ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// What an answer in it is called.
+    /// Its `Content-Type`.
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Plain => "text/plain; version=0.0.4; charset=utf-8",
@@ -23,7 +23,8 @@ impl Format {
         }
     }
 
-    /// The one that the header `Accept` prefers. Who accepts none of them gets the oldest, which anybody can read.
+    /// The format that the header `Accept` prefers. A client that accepts none of them gets the
+    /// oldest, which every scraper can read.
     pub fn accepted(header: &str) -> Self {
         let mut best = (0.0, Self::Plain);
         for item in header.split(',') {

@@ -1,7 +1,8 @@
-//! What `/metrics` tells, in Prometheus's protobuf, with native histograms.
+//! Renders `/metrics` in Prometheus's protobuf, with native histograms.
 //!
-//! The messages are those of `io/prometheus/client/metrics.proto` (prometheus/client_model), as far as they are used.
-//! The crate that has them all, prometheus-client, would bring a compiler of protobuf into the build for them.
+//! The messages are those of `io/prometheus/client/metrics.proto` (prometheus/client_model),
+//! reduced to the used fields. The crate with all of them, prometheus-client, would add a protobuf
+//! compiler to the build.
 
 use prost::Message;
 
@@ -9,7 +10,7 @@ use crate::metrics::exponential::{SCALE, exponential};
 use crate::metrics::series::{self, Kind, Series, Total, classic};
 use crate::metrics::{Metrics, Own};
 
-/// The greatest value that counts as 0: less than any other that there is.
+/// The zero threshold: less than any other value.
 const ZERO: f64 = 1e-10;
 
 #[derive(Clone, PartialEq, Message)]
@@ -56,7 +57,7 @@ struct LabelPair {
     value: String,
 }
 
-/// A gauge's value or a counter's.
+/// The value of a gauge or counter.
 #[derive(Clone, PartialEq, Message)]
 struct Number {
     #[prost(double, tag = "1")]
@@ -107,7 +108,7 @@ struct BucketSpan {
     length: u32,
 }
 
-/// All of it: messages, each with its length before it.
+/// Renders all metrics: messages, each preceded by its length.
 pub fn protobuf(metrics: &Metrics, own: &Own<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut put = |family: MetricFamily| bytes.extend(family.encode_length_delimited_to_vec());
@@ -165,14 +166,14 @@ fn histogram(of: &series::Histogram) -> Histogram {
     let sample_count = u64::try_from(of.count).unwrap_or(u64::MAX);
     let classic = Histogram { sample_count, sample_sum: of.sum, bucket, ..Histogram::default() };
     if !of.is_whole() {
-        // A native one counts what its buckets hold.
+        // The count of a native histogram is the sum of its buckets.
         return classic;
     }
     let (zero_count, places) = exponential(of.buckets.iter());
     let (mut spans, mut deltas) = (Vec::<BucketSpan>::new(), Vec::new());
     let (mut next, mut before) = (0, 0);
     for (at, count) in &places {
-        // Here a bucket is numbered by its upper bound.
+        // Prometheus indexes a bucket by its upper bound.
         let at = at + 1;
         match spans.last_mut() {
             Some(span) if at == next => span.length += 1,
@@ -200,18 +201,18 @@ mod tests {
     fn buckets_lie_in_spans() {
         let mut of = series::Histogram { sum: 1.0, count: 9, ..series::Histogram::default() };
         of.buckets.extend([(1, 2), (2, 3), (3, 3), (1 << 20, 1)]);
-        let told = histogram(&of);
-        assert_eq!((told.sample_count, told.zero_count, told.schema), (9, 2, 8));
-        assert_eq!(told.positive_delta, [3, 0, -2]);
-        let lengths: Vec<u32> = told.positive_span.iter().map(|span| span.length).collect();
+        let native = histogram(&of);
+        assert_eq!((native.sample_count, native.zero_count, native.schema), (9, 2, 8));
+        assert_eq!(native.positive_delta, [3, 0, -2]);
+        let lengths: Vec<u32> = native.positive_span.iter().map(|span| span.length).collect();
         assert_eq!(lengths, [1, 1, 1]);
-        // From the first of 1 ns, octaves of 256 to 2 ns.
-        assert_eq!(told.positive_span[1].offset, 255);
-        // One nanosecond lies in it.
-        let upper = crate::metrics::exponential::lower(told.positive_span[0].offset);
+        // From the first of 1 ns, 256 buckets per octave, up to 2 ns.
+        assert_eq!(native.positive_span[1].offset, 255);
+        // It contains one nanosecond.
+        let upper = crate::metrics::exponential::lower(native.positive_span[0].offset);
         assert!((1e-9..=1.003e-9).contains(&upper), "{upper}");
         of.count += 1;
-        let told = histogram(&of);
-        assert_eq!((told.sample_count, told.positive_span.len()), (10, 0));
+        let native = histogram(&of);
+        assert_eq!((native.sample_count, native.positive_span.len()), (10, 0));
     }
 }

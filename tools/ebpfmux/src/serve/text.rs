@@ -1,11 +1,11 @@
-//! What `/metrics` tells, in the text formats of Prometheus and OpenMetrics.
+//! Renders `/metrics` in the text formats of Prometheus and OpenMetrics.
 
 use std::fmt::Write;
 
 use crate::metrics::series::{Family, Histogram, Kind, Total, Unit, classic};
 use crate::metrics::{Metrics, Own};
 
-/// In text, as OpenMetrics has it or the format before that.
+/// Renders as OpenMetrics, or as the older text format.
 pub fn text(metrics: &Metrics, own: &Own<'_>, open: bool) -> String {
     let mut text = String::new();
     for (name, family) in metrics.families.iter().filter(|(_, family)| !family.series.is_empty()) {
@@ -30,7 +30,7 @@ fn write_head(
     open: bool,
     text: &mut String,
 ) -> std::fmt::Result {
-    // OpenMetrics counts `_total` to the sample's name, not to the family's.
+    // In OpenMetrics `_total` is part of the sample's name, not of the family's.
     let total = if kind == "counter" && !open { "_total" } else { "" };
     writeln!(text, "# HELP {name}{total} {help}\n# TYPE {name}{total} {kind}")?;
     match unit.word().filter(|_| open) {
@@ -74,7 +74,8 @@ fn write_histogram(
     writeln!(text, "{name}_sum{{{labels}}} {}\n{name}_count{{{labels}}} {}", histogram.sum, histogram.count)
 }
 
-/// A bound as Prometheus writes it when it reads the others' formats, so that a series has one name in all of them.
+/// A bound as Prometheus formats it when it reads the other formats, so that a series has the same
+/// name in all of them.
 fn bound(seconds: f64) -> String {
     let text = format!("{seconds:e}");
     match text.split_once("e-").and_then(|(digits, power)| Some((digits, power.parse::<u32>().ok()?))) {
@@ -98,7 +99,7 @@ mod tests {
     fn counts_grow_gauges_stand_and_labels_are_escaped() {
         let line = r#"{"ts":"x","host":"h","tool":"t-x","interval_s":1.0,"comm":"a\"\\\n","n":3,"zombies":5,"p99_us":1.5,"lost":1}"#;
         let text = text(&[line, &line.replace("\"zombies\":5", "\"zombies\":2")], 100, false);
-        for told in [
+        for expected in [
             "ebpf_t_x_n_total{host=\"h\",comm=\"a\\\"\\\\\\n\"} 6\n",
             "ebpf_t_x_zombies{host=\"h\",comm=\"a\\\"\\\\\\n\"} 2\n",
             "ebpf_t_x_lost_total{host=\"h\"} 2\n",
@@ -106,7 +107,7 @@ mod tests {
             "ebpfmux_last_record_timestamp_seconds{host=\"h\",tool=\"t-x\"} 2.5\n",
             "# TYPE ebpf_t_x_n_total counter\n",
         ] {
-            assert!(text.contains(told), "{told}\n{text}");
+            assert!(text.contains(expected), "{expected}\n{text}");
         }
         assert!(!text.contains("p99") && !text.contains("interval"), "{text}");
     }
@@ -115,7 +116,7 @@ mod tests {
     fn buckets_are_cumulated() {
         let line = r#"{"ts":"x","host":"h","tool":"b","interval_s":1.0,"disk":"d","count":3,"mean_us":10.0,"buckets":[[1.088,1],[2.048,1],[99000000000.0,1]]}"#;
         let text = text(&[line, line], 100, false);
-        for told in [
+        for expected in [
             "_bucket{host=\"h\",disk=\"d\",le=\"1.024e-06\"} 0\n",
             "_bucket{host=\"h\",disk=\"d\",le=\"1.28e-06\"} 2\n",
             "_bucket{host=\"h\",disk=\"d\",le=\"2.048e-06\"} 4\n",
@@ -123,19 +124,19 @@ mod tests {
             "_sum{host=\"h\",disk=\"d\"} 0.00006\n",
             "_count{host=\"h\",disk=\"d\"} 6\n",
         ] {
-            assert!(text.contains(&format!("ebpf_b_duration_seconds{told}")), "{told}\n{text}");
+            assert!(text.contains(&format!("ebpf_b_duration_seconds{expected}")), "{expected}\n{text}");
         }
         assert!(!text.contains("count_total"), "{text}");
     }
 
     #[test]
-    fn a_joined_records_latencies_are_told_by_their_own_names() {
+    fn a_joined_records_latencies_are_exported_by_their_own_names() {
         let line = r#"{"ts":"x","host":"h","tool":"ebpfmux","interval_s":1.0,"b.d.count":3,"b.d.mean_us":10.0,"b.d.lost":1}"#;
         let text = text(&[line, line], 100, false);
-        for told in
+        for expected in
             ["b_d_duration_seconds_sum{host=\"h\"} 0.00006\n", "b_d_duration_seconds_count{host=\"h\"} 6\n"]
         {
-            assert!(text.contains(&format!("ebpf_ebpfmux_{told}")), "{told}\n{text}");
+            assert!(text.contains(&format!("ebpf_ebpfmux_{expected}")), "{expected}\n{text}");
         }
         assert!(!text.contains("count_total"), "{text}");
     }
@@ -153,12 +154,12 @@ mod tests {
         let line =
             r#"{"ts":"x","host":"h","tool":"b","interval_s":1.0,"read_bytes":3,"count":1,"mean_us":1.0}"#;
         let text = text(&[line], 100, true);
-        for told in [
+        for expected in [
             "# TYPE ebpf_b_read_bytes counter\n# UNIT ebpf_b_read_bytes bytes\nebpf_b_read_bytes_total{host=\"h\"} 3\n",
             "# TYPE ebpf_b_duration_seconds summary\n# UNIT ebpf_b_duration_seconds seconds\n",
             "\nebpfmux_series_dropped_total 0\n# EOF\n",
         ] {
-            assert!(text.contains(told), "{told}\n{text}");
+            assert!(text.contains(expected), "{expected}\n{text}");
         }
         assert_eq!(
             (bound(1.024e-6), bound(0.000_262_144), bound(68.719_476_736)),

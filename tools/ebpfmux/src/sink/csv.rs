@@ -1,4 +1,4 @@
-//! CSV going out: one header, then rows in its columns.
+//! Writes CSV: one header, then rows in its columns.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,8 @@ pub struct CsvOut {
 }
 
 impl CsvOut {
-    /// Whether rows of these columns can go out as they are; prints the header if there is none yet.
+    /// Whether rows of these columns can be written unchanged; prints the header if there is none
+    /// yet.
     pub fn takes(&mut self, header: &[u8], names: &[String], out: &mut Output) -> Result<bool> {
         if self.columns.is_none() {
             out.push(header)?;
@@ -24,7 +25,8 @@ impl CsvOut {
         Ok(self.columns.as_deref() == Some(names))
     }
 
-    /// Prints a record as a row; the first decides the columns. A value that has no column is a usage error.
+    /// Prints a record as a row; the first record sets the columns. A value without a column is a
+    /// usage error.
     pub fn write(&mut self, fields: &Fields<'_>, out: &mut Output) -> Result<()> {
         refuse_nested(fields)?;
         self.line.clear();
@@ -37,7 +39,7 @@ impl CsvOut {
         };
         let mut placed = 0;
         let cells = columns.iter().enumerate().map(|(i, column)| {
-            // Nearly always the fields come in the order of the columns.
+            // Fields nearly always have the order of the columns.
             let named = |field: &&(Cow<'_, str>, Value<'_>)| field.0 == column.as_str();
             let field = fields.get(i).filter(named).or_else(|| fields.iter().find(named));
             placed += usize::from(field.is_some());
@@ -55,7 +57,7 @@ impl CsvOut {
     }
 }
 
-/// A record with an array or an object cannot go out as CSV: a usage error.
+/// The error for a record with an array or an object, which has no CSV form: a usage error.
 pub fn refuse_nested(fields: &Fields<'_>) -> Result<()> {
     match fields.iter().find(|(_, value)| matches!(value, Value::Nested(_))) {
         Some((name, _)) => {
@@ -66,12 +68,12 @@ pub fn refuse_nested(fields: &Fields<'_>) -> Result<()> {
     }
 }
 
-/// A value as a cell: nothing for null.
+/// A value as a cell; null is empty.
 pub fn cell<'a>(value: &'a Value<'_>) -> &'a str {
     if *value == Value::Null { "" } else { value.text() }
 }
 
-/// Appends one row, quoted as RFC 4180 wants it, with a bare line feed at its end.
+/// Appends one row, quoted as in RFC 4180, with a line feed at its end.
 pub fn row<'a>(cells: impl Iterator<Item = &'a str>, line: &mut Vec<u8>) {
     for (i, cell) in cells.enumerate() {
         if i > 0 {

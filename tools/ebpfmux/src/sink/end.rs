@@ -1,4 +1,4 @@
-//! What comes after windows and joins: records are judged, cut to the fields asked for, and written in their form.
+//! The last stage, after windows and joins: filters records, selects fields, and writes them.
 
 use cli::exit::{Exit, Failure, Result};
 
@@ -10,7 +10,7 @@ use crate::filter::{Filter, Verdict};
 use crate::record::{self, Fields};
 use crate::source::lines::Format;
 
-/// The form of what goes out.
+/// The output format.
 pub enum Form {
     /// One JSON object per line.
     Json,
@@ -20,26 +20,26 @@ pub enum Form {
     WideCsv(WideCsv),
 }
 
-/// What comes after windows: each record goes out or does not.
+/// The last stage, which writes a record or drops it.
 pub struct End {
-    /// Which records go out, and what they must be like.
+    /// The filter and the assertions.
     pub filter: Filter,
-    /// Which of their fields.
+    /// The selected fields.
     pub select: Option<Select>,
-    /// How they are written.
+    /// The output format.
     pub form: Form,
-    /// Where to.
+    /// The destination.
     pub out: Output,
     line: Vec<u8>,
 }
 
 impl End {
-    /// An end at stdout.
+    /// Creates one that writes to stdout.
     pub fn new(filter: Filter, select: Option<Select>, form: Form) -> Self {
         Self { filter, select, form, out: Output::stdout(), line: Vec::new() }
     }
 
-    /// Whether the lines of a stream of this format can be written as they are.
+    /// Whether the lines of a stream of this format can be written unchanged.
     pub fn takes(&mut self, format: &Format) -> Result<bool> {
         match (&mut self.form, format) {
             _ if self.select.is_some() => Ok(false),
@@ -49,7 +49,7 @@ impl End {
         }
     }
 
-    /// Takes a line that need not be taken apart; says whether it was one.
+    /// Handles a line that need not be parsed; returns whether it was one.
     pub fn without_parsing(&mut self, line: &[u8], format: &Format) -> Result<bool> {
         if self.select.is_some() || !matches!((&self.form, format), (Form::Json, Format::Json)) {
             return Ok(false);
@@ -61,7 +61,7 @@ impl End {
         }
     }
 
-    /// Judges a record and writes it, as the line `raw` where it can go out as it came.
+    /// Filters a record and writes it, as the line `raw` if it is unchanged.
     pub fn write(&mut self, fields: &Fields<'_>, raw: Option<&[u8]>) -> Result<()> {
         let verdict = self.filter.judge(fields)?;
         if matches!(verdict, Verdict::Drop) {
@@ -113,7 +113,7 @@ impl End {
         self.out.finish()
     }
 
-    /// Ends the output; fails where what it should have seen never came.
+    /// Ends the output; fails if a name was in no record.
     pub fn finish(&mut self) -> Result<()> {
         self.finish_form()?;
         self.filter.finish()?;

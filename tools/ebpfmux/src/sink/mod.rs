@@ -1,4 +1,4 @@
-//! Where the merge's records go: to stdout as they are, or re-windowed, joined, judged, converted.
+//! Destinations of the merge's records: stdout unchanged, or windows, joins, filters, conversions.
 
 pub mod csv;
 pub mod end;
@@ -18,28 +18,28 @@ use crate::record::timestamp::Nanos;
 use crate::record::{self, Fields};
 use crate::source::csv::Row;
 use crate::source::lines::Format;
-use crate::window::{Records, Rewindow};
+use crate::window::{Records, Windows};
 use end::End;
 use recorder::Recorder;
 use totals::Totals;
 
-/// The end of the merge.
+/// The destination of the merge.
 pub struct Sink {
-    /// Keeps what comes, before anything is made of it.
+    /// Records the input unchanged.
     recorder: Option<Recorder>,
-    /// Adds up what comes, for --serve and --otlp.
+    /// Sums the input, for --serve and --otlp.
     totals: Option<Totals>,
     stages: Stages,
     end: End,
     row: Row,
 }
 
-/// What is made of several records.
+/// The stages that combine records.
 #[derive(Default)]
 pub struct Stages {
-    /// Makes records of longer intervals of those that come.
-    pub window: Option<Rewindow>,
-    /// Makes wide records of those.
+    /// Combines records into longer intervals.
+    pub window: Option<Windows>,
+    /// Joins records into wide ones.
     pub join: Option<Join>,
 }
 
@@ -49,7 +49,7 @@ impl Sink {
         Self { recorder, totals, stages, end, row: Row::default() }
     }
 
-    /// Passes on lines that go out as they are: whole records in JSON, or rows of the CSV that goes out.
+    /// Passes on lines unchanged: complete JSON records, or rows of the CSV output.
     pub fn push(&mut self, lines: &[u8]) -> Result<()> {
         if let Some(recorder) = &mut self.recorder {
             recorder.push(lines)?;
@@ -57,13 +57,13 @@ impl Sink {
         self.end.out.push(lines)
     }
 
-    /// Writes what is gathered; see [`stdout::Output::flush`].
+    /// Writes the buffered output; see [`stdout::Output::flush`].
     pub fn flush(&mut self) -> Result<()> {
         self.recorder.as_mut().map_or(Ok(()), Recorder::flush)?;
         self.end.out.flush()
     }
 
-    /// Writes what is gathered, when the merge has failed.
+    /// Writes the buffered output after the merge has failed.
     pub fn abandon(&mut self) -> Result<()> {
         self.end.out.finish()
     }
@@ -78,25 +78,26 @@ impl Sink {
         self.end.out.asked()
     }
 
-    /// When [`Sink::flush`] has something to do although nothing has come.
+    /// When [`Sink::flush`] is due without new records.
     pub fn due(&self) -> Option<Instant> {
         self.recorder.as_ref().and_then(Recorder::due)
     }
 
-    /// To be waited on for the end of stdout's reader.
+    /// The descriptor to poll for the exit of stdout's reader.
     pub fn out_fd(&self) -> BorrowedFd<'_> {
         self.end.out.as_fd()
     }
 
-    /// Whether the lines of a stream of this format can go out as they are, without a look.
+    /// Whether the lines of a stream of this format can be written unchanged and unparsed.
     pub fn takes(&mut self, format: &Format) -> Result<bool> {
-        // What is recorded is JSON.
+        // A recording is JSON.
         let records = self.recorder.is_none() || matches!(format, Format::Json);
         let records = records && self.totals.is_none();
         Ok(records && self.stages.is_empty() && self.end.filter.is_empty() && self.end.takes(format)?)
     }
 
-    /// Takes a record that cannot go out without a look. The inner error says why the line is no record after all.
+    /// Handles a record that must be parsed. The inner error has the reason why the line is not a
+    /// record.
     pub fn convert(
         &mut self,
         time: Nanos,
@@ -130,10 +131,10 @@ impl Sink {
         Ok(Ok(()))
     }
 
-    /// When the open window, should nothing more come, is over by the clock.
+    /// When the open window is closed by the clock if no more records come.
     pub fn closes(&self) -> Option<Instant> {
         let Stages { window, join } = &self.stages;
-        let window = window.as_ref().and_then(Rewindow::closes);
+        let window = window.as_ref().and_then(Windows::closes);
         window.or_else(|| join.as_ref().and_then(Join::closes))
     }
 
@@ -142,11 +143,11 @@ impl Sink {
         self.stages.close(&mut self.end)
     }
 
-    /// Prints what is still held. Fails where the end shows that something was misspelt.
+    /// Prints what is still held. Fails if a name was misspelt.
     pub fn finish(&mut self) -> Result<()> {
         self.close_window()?;
         self.end.finish()?;
-        self.stages.window.iter().try_for_each(Rewindow::finish)
+        self.stages.window.iter().try_for_each(Windows::finish)
     }
 }
 
@@ -165,7 +166,7 @@ impl Stages {
         }
     }
 
-    /// Takes a window's records further: joined, they are one record at once.
+    /// Passes a window's records to the next stage: a join makes one record of them.
     fn pass_on(&mut self, time: Nanos, records: &Records, end: &mut End) -> Result<()> {
         if self.join.is_none() {
             return records.iter().try_for_each(|record| end.write(record, None));

@@ -1,7 +1,7 @@
 //! `--record`: the merged stream on disk, compressed, in files that follow one another.
 //!
-//! Each file is one zstd stream of whole records, in NDJSON. What has been written is flushed at least once a second, so
-//! that of a recording whose writer was killed all but the last second can be read back.
+//! Each file is one zstd stream of complete records in NDJSON. It is flushed at least once a
+//! second, so that at most the last second is lost if the writer is killed.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -14,24 +14,24 @@ use zstd::stream::write::Encoder;
 
 use crate::record::recording::{SUFFIX, files};
 
-/// Records lie no longer than this in memory.
+/// The maximum time that records stay in memory.
 const FLUSH: Duration = Duration::from_secs(1);
 
 /// zstd's own default: a fifth of the size, at some 150 MB a second.
 const LEVEL: i32 = 3;
 
-/// When a file is followed by the next, and how many are kept.
+/// When the next file is begun, and how many are kept.
 #[derive(Clone, Copy)]
 pub struct Rotation {
-    /// Bytes on disk from which on a file is full.
+    /// The size on disk at which a file is full.
     pub bytes: u64,
-    /// After so long the next file begins.
+    /// The time after which the next file is begun.
     pub age: Duration,
-    /// The oldest beyond so many are removed.
+    /// The maximum number of files; the oldest are removed.
     pub keep: Option<usize>,
 }
 
-/// The recording under way.
+/// The current recording.
 pub struct Recorder {
     folder: PathBuf,
     rotation: Rotation,
@@ -39,16 +39,16 @@ pub struct Recorder {
     open: Option<Open>,
 }
 
-/// The file that is written to; dropping it ends it in order.
+/// The current file; dropping it finishes the zstd stream.
 struct Open {
     encoder: AutoFinishEncoder<'static, CountingFile>,
     path: PathBuf,
     since: Instant,
-    /// When records that were not flushed must be.
+    /// When unflushed records must be flushed.
     due: Option<Instant>,
 }
 
-/// A file, and how much was written to it.
+/// A file and the number of bytes written to it.
 struct CountingFile {
     file: File,
     bytes: u64,
@@ -67,7 +67,8 @@ impl Write for CountingFile {
 }
 
 impl Recorder {
-    /// Records into a folder, which is made if it is not there; a recording that is there is gone on with.
+    /// Records into a folder, which is created if it does not exist; an existing recording is
+    /// continued.
     pub fn new(folder: &Path, rotation: Rotation) -> Result<Self> {
         let refused = |error: io::Error| {
             Failure::usage(format!(
@@ -78,7 +79,7 @@ impl Recorder {
         fs::create_dir_all(folder).map_err(refused)?;
         let next = files(folder).map_err(refused)?.last().map_or(1, |(number, _)| number + 1);
         let mut recorder = Self { folder: folder.to_owned(), rotation, next, open: None };
-        // What cannot be written to is said at once, not with the first record.
+        // An unwritable folder is reported at once, not with the first record.
         recorder.open().map_err(refused)?;
         Ok(recorder)
     }
@@ -98,7 +99,7 @@ impl Recorder {
         Ok(())
     }
 
-    /// Adds whole records, as lines.
+    /// Adds complete records, as lines.
     pub fn push(&mut self, lines: &[u8]) -> Result<()> {
         self.try_push(lines).map_err(|error| self.failure(&error))
     }
@@ -131,12 +132,12 @@ impl Recorder {
         }
     }
 
-    /// Flushes what has lain long enough.
+    /// Flushes if it is due.
     pub fn flush(&mut self) -> Result<()> {
         self.try_flush(Instant::now()).map_err(|error| self.failure(&error))
     }
 
-    /// When [`Recorder::flush`] has something to do.
+    /// When [`Recorder::flush`] is due.
     pub fn due(&self) -> Option<Instant> {
         self.open.as_ref().and_then(|open| open.due)
     }

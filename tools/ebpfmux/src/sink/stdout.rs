@@ -1,8 +1,9 @@
-//! stdout: gathered into large writes, and never left waiting in a buffer when the merge rests.
+//! Buffered stdout, which is always flushed before the merge sleeps.
 //!
-//! A reader that is slow is waited for, for ever. One that still reads nothing [`PATIENCE`] after the end was asked for
-//! does not keep the merge from ending. So no write may block: a pipe or terminal is opened anew for that, because
-//! other processes write to the same description of it and expect theirs to block.
+//! A slow reader is waited for without a limit. But after a stop was requested, a reader that reads
+//! nothing for [`PATIENCE`] does not keep the merge from ending. Therefore no write may block: a
+//! pipe or terminal is reopened as non-blocking, because other processes share its description and
+//! expect their writes to block.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -17,25 +18,27 @@ use rustix::net::SendFlags;
 
 use crate::poll;
 
-/// Bytes gathered before a write.
+/// The bytes buffered before a write.
 const GATHER: usize = 128 << 10;
 
-/// A pipe of this size lets the reader work while the merge goes on; it is what an ordinary user may ask for.
+/// With a pipe of this size the reader can work in parallel with the merge; an unprivileged user
+/// may set it.
 const PIPE: usize = 1 << 20;
 
-/// So long a reader may take nothing once the end has been asked for: as long as commands are given to end.
+/// The time that a reader may read nothing after a stop was requested: equal to the time that
+/// commands have to exit.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The buffered standard output.
 pub struct Output {
     stdout: io::Stdout,
-    /// The same pipe or terminal, opened so that a write does not block.
+    /// The same pipe or terminal, opened as non-blocking.
     anew: Option<OwnedFd>,
     socket: bool,
     gathered: Vec<u8>,
-    /// What asks for the end, and when it comes of itself.
+    /// What requests the stop, and the deadline.
     ends: Option<(Stop, Option<Instant>)>,
-    /// Whether it was asked for while stdout took nothing.
+    /// Whether a stop was requested while stdout was not writable.
     asked: bool,
 }
 
@@ -43,11 +46,13 @@ impl Output {
     /// The process's stdout.
     pub fn stdout() -> Self {
         let stdout = io::stdout();
-        // Refused where stdout is no pipe, or the user's share of pipe memory is used up: the size there is will do.
+        // It fails if stdout is not a pipe, or if the user's limit of pipe memory is reached: the
+        // current size is sufficient.
         let _ = rustix::pipe::fcntl_setpipe_size(&stdout, PIPE);
         let kind = rustix::fs::fstat(&stdout).map(|stat| FileType::from_raw_mode(stat.st_mode));
         let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        // Refused where /proc is not mounted, or the pipe is another user's: then a write may block.
+        // It fails if /proc is not mounted or the pipe belongs to another user: a write may then
+        // block.
         let anew = (kind == Ok(FileType::Fifo) || rustix::termios::isatty(&stdout))
             .then(|| rustix::fs::open("/proc/self/fd/1", flags, Mode::empty()).ok())
             .flatten();
@@ -55,18 +60,20 @@ impl Output {
         Self { stdout, anew, socket, gathered: Vec::with_capacity(GATHER), ends: None, asked: false }
     }
 
-    /// From now on a reader that takes nothing does not keep the merge from ending when it is asked to, or at `deadline`.
+    /// From now on, a blocked reader does not keep the merge from ending when a stop is requested,
+    /// or at `deadline`.
     pub fn heed(&mut self, stop: Stop, deadline: Option<Instant>) {
         self.ends = Some((stop, deadline));
     }
 
-    /// Whether the end was asked for while stdout took nothing: what is left is still to be written, but for the merge
-    /// there is something else to do first.
+    /// Whether a stop was requested while stdout was not writable: the rest is still to be written,
+    /// but the merge must handle the stop first.
     pub fn asked(&self) -> bool {
         self.asked
     }
 
-    /// Adds bytes, writing when enough are gathered. Fails when stdout does, with status 0 if its reader has gone.
+    /// Adds bytes and writes if enough are buffered. Fails if stdout fails, with status 0 if its
+    /// reader has exited.
     pub fn push(&mut self, bytes: &[u8]) -> Result<()> {
         if self.gathered.len() + bytes.len() > GATHER {
             self.flush()?;
@@ -79,10 +86,10 @@ impl Output {
         Ok(())
     }
 
-    /// Writes what is gathered. Returns early, once, when the end is asked for while stdout takes nothing.
+    /// Writes the buffer. Returns early, once, if a stop is requested while stdout is not writable.
     pub fn flush(&mut self) -> Result<()> {
         let mut gathered = std::mem::take(&mut self.gathered);
-        // What stdout has refused is not offered again.
+        // After an error nothing more is written.
         let written = self.send(&gathered)?;
         gathered.drain(..written);
         gathered.shrink_to(GATHER);
@@ -90,7 +97,7 @@ impl Output {
         Ok(())
     }
 
-    /// Writes all that is gathered.
+    /// Writes the complete buffer.
     pub fn finish(&mut self) -> Result<()> {
         while !self.gathered.is_empty() {
             self.flush()?;
@@ -98,12 +105,12 @@ impl Output {
         Ok(())
     }
 
-    /// To be waited on without asking for an event: it becomes ready when the reader has gone.
+    /// To be polled without requested events: it becomes ready when the reader has exited.
     pub fn as_fd(&self) -> BorrowedFd<'_> {
         self.anew.as_ref().map_or(self.stdout.as_fd(), AsFd::as_fd)
     }
 
-    /// Writes bytes and says how many: all, unless the end has just been asked for.
+    /// Writes bytes and returns their number: all, unless a stop has just been requested.
     fn send(&mut self, bytes: &[u8]) -> Result<usize> {
         let (mut written, mut since) = (0, None);
         while written < bytes.len() {
@@ -131,8 +138,8 @@ impl Output {
         }
     }
 
-    /// Waits until stdout, which has taken nothing since then, takes more, or the end is asked for; from then on only
-    /// for a while, after which it fails.
+    /// Waits until stdout, not writable since this time, is writable or a stop is requested; after
+    /// a stop it fails after a time.
     fn wait(&mut self, since: Instant) -> Result<()> {
         let fds = [(self.as_fd(), PollFlags::OUT)];
         match &self.ends {

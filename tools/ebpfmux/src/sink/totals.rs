@@ -1,4 +1,4 @@
-//! What `--serve` and `--otlp` tell is added up here, as the records come.
+//! Sums the input records for `--serve` and `--otlp`.
 
 use std::sync::Arc;
 
@@ -7,11 +7,11 @@ use crate::otlp::Exporter;
 use crate::record::Fields;
 use crate::record::timestamp::Nanos;
 
-/// Where records are added up.
+/// The sums and their exporter.
 pub struct Totals {
     /// The sums.
     pub metrics: Shared,
-    /// Who sends them.
+    /// The exporter of `--otlp`.
     pub exporter: Option<Arc<Exporter>>,
 }
 

@@ -9,7 +9,8 @@ use super::stdout::Output;
 use crate::note::note;
 use crate::record::{Fields, Value};
 
-/// Records looked at before the header is fixed: the first may hold some of the tools only.
+/// The number of records examined before the header is fixed: the first may contain only some of
+/// the tools.
 const HEADER_RECORDS: usize = 3;
 
 /// The CSV of joined records.
@@ -22,7 +23,7 @@ pub struct WideCsv {
 }
 
 impl WideCsv {
-    /// Nothing yet. `quiet` keeps what is left out from stderr.
+    /// Creates one. `quiet` suppresses the notes on values left out.
     pub fn new(quiet: bool) -> Self {
         Self { quiet, waiting: VecDeque::new(), columns: HashMap::new(), dropped: 0, line: Vec::new() }
     }
@@ -38,7 +39,7 @@ impl WideCsv {
         if self.waiting.len() == HEADER_RECORDS { self.print_header(out) } else { Ok(()) }
     }
 
-    /// Prints what is left, and says what had no column.
+    /// Prints what is left, and reports values without a column.
     pub fn finish(&mut self, out: &mut Output) -> Result<()> {
         if !self.waiting.is_empty() {
             self.print_header(out)?;
@@ -50,7 +51,7 @@ impl WideCsv {
         Ok(())
     }
 
-    /// Prints what waits for more to come, for this is the end.
+    /// Prints the pending records, because this is the end.
     fn print_header(&mut self, out: &mut Output) -> Result<()> {
         let mut names: Vec<&str> = Vec::new();
         for (name, _) in self.waiting.iter().flatten() {

@@ -9,22 +9,23 @@ use super::input::Input;
 /// Bytes of a file's buffer, and so of the largest read: more is no faster, and many files are merged at once.
 const FILE: usize = 64 << 10;
 
-/// Bytes of a live source's, which may have to hold what comes while another source is waited for. Memory is taken only
-/// for what is used of it.
+/// Bytes of a live source's buffer, which may have to hold input while the merge waits for another
+/// source. Only the used part takes memory.
 const LIVE: usize = 256 << 10;
 
 /// A window onto a stream: unread bytes in the middle of a block that is filled at its end.
 pub struct Buffer {
     bytes: Vec<u8>,
-    /// Its size but for longer lines.
+    /// Its size, unless a line is longer.
     chunk: usize,
     start: usize,
     end: usize,
     /// Position in the stream of `bytes[0]`.
     base: u64,
-    /// Whether every unread byte is printable ASCII or a line end, so that no line needs a look at its own.
+    /// Whether every unread byte is printable ASCII or a line end, so that lines need not be
+    /// checked.
     plain: bool,
-    /// For a live source: up to which position in the stream bytes had arrived when.
+    /// For a live source: positions in the stream and the times when bytes up to there had arrived.
     arrivals: VecDeque<(u64, Instant)>,
 }
 
@@ -70,7 +71,7 @@ impl Buffer {
         self.arrivals.front().map(|(_, arrival)| *arrival)
     }
 
-    /// Whether so much is unread that no more should be read ahead.
+    /// Whether the unread bytes reach the limit of read-ahead.
     pub fn full(&self) -> bool {
         self.end - self.start > self.chunk / 4 * 3
     }
@@ -87,7 +88,7 @@ impl Buffer {
         Ok(count)
     }
 
-    /// Takes bytes in as if they had been read.
+    /// Appends bytes as if they had been read.
     pub fn feed(&mut self, bytes: &[u8]) {
         for part in bytes.chunks(FILE / 4) {
             self.make_room();
@@ -97,7 +98,7 @@ impl Buffer {
         self.plain = plain(self.unread());
     }
 
-    /// Ends a last line that the stream left open.
+    /// Terminates a last line without a line end.
     pub fn close_line(&mut self) {
         self.make_room();
         self.bytes[self.end] = b'\n';
@@ -113,15 +114,16 @@ impl Buffer {
         if unread > self.bytes.len() / 4 * 3 {
             self.bytes.resize(self.bytes.len() * 2, 0);
         } else if unread <= self.chunk / 2 && self.bytes.len() > self.chunk {
-            // The long line is through: back to the size that bounds the memory of many sources.
+            // The long line has been consumed: back to the size that limits the memory of many
+            // sources.
             self.bytes.truncate(self.chunk);
             self.bytes.shrink_to_fit();
         }
     }
 }
 
-/// Whether all bytes are printable ASCII or line ends; written so that the compiler makes it a few instructions per
-/// 16 bytes.
+/// Whether all bytes are printable ASCII or line ends. It is written so that the compiler
+/// vectorizes it.
 pub fn plain(bytes: &[u8]) -> bool {
     let ok = |byte: &u8| ((0x20..0x7f).contains(byte)) | (*byte == b'\n');
     let mut blocks = bytes.chunks_exact(1024);
@@ -154,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_text_is_told_from_the_rest() {
+    fn plain_text_is_recognized() {
         assert!(plain(b"{\"a\":1}\n"));
         for odd in [&b"\0"[..], b"\xff", "ü".as_bytes(), b"\r", b"\x7f"] {
             assert!(!plain(odd));

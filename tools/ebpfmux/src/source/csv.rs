@@ -1,4 +1,4 @@
-//! CSV coming in: its header, and its rows taken apart and typed back to what JSON tells apart.
+//! Reads CSV: its header, and its rows, whose cells get their JSON types back.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ const TEXT: [&str; 14] = [
 
 /// The header of a CSV stream.
 pub struct Table {
-    /// The header line as it came, line end and all; a stream that restarts repeats it.
+    /// The header line as received, with its line end; a stream that restarts repeats it.
     pub header: Vec<u8>,
     /// The columns in order.
     pub names: Vec<String>,
@@ -36,7 +36,8 @@ impl Table {
         Some(Self { header: line.to_owned(), names, text, ts })
     }
 
-    /// The time stamp of a row, which must have as many fields as the header. The error is for a person.
+    /// The time stamp of a row, which must have as many fields as the header. The error is a
+    /// message.
     pub fn ts<'a>(&self, line: &'a [u8], row: &'a mut Row) -> Result<&'a [u8], String> {
         let columns = self.names.len();
         if memchr(b'"', line).is_none() {
@@ -54,8 +55,8 @@ impl Table {
         }
     }
 
-    /// Takes a row apart and gives its values back their types: nothing is null, and what JSON would read as a
-    /// number or a boolean is one, except in the columns that hold text.
+    /// Parses a row and restores the types: an empty cell is null, and what JSON would read as a
+    /// number or a boolean is one, except in text columns.
     pub fn fields<'a>(&'a self, line: &[u8], row: &'a mut Row) -> Result<Fields<'a>, String> {
         if row.split(line) != Some(self.names.len()) {
             return Err("is not a CSV row of the header's columns".into());
@@ -105,8 +106,9 @@ fn is_number(text: &[u8]) -> bool {
     rest.is_empty()
 }
 
-/// Where the row that starts `bytes` ends, line end included, minding line ends in quotes; `None` if not in `bytes`.
-/// Looks from `from` on, where `quoted` says whether that is within quotes; it is left so for looking on later.
+/// The end of the row at the start of `bytes`, including its line end and respecting quoted line
+/// ends; `None` if it is not in `bytes`. The search starts at `from`; `quoted` is whether that is
+/// within quotes, and is updated for a later call.
 pub fn row_end(bytes: &[u8], from: usize, quoted: &mut bool) -> Option<usize> {
     for at in memchr::memchr2_iter(b'\n', b'"', &bytes[from..]) {
         match bytes[from + at] {
@@ -118,10 +120,10 @@ pub fn row_end(bytes: &[u8], from: usize, quoted: &mut bool) -> Option<usize> {
     None
 }
 
-/// The fields of one row, and the memory to split the next in.
+/// The fields of one row, with reused memory.
 #[derive(Default)]
 pub struct Row {
-    /// Made for the first row: streams of JSON have none.
+    /// Created for the first row: streams of JSON need none.
     reader: Option<Box<Reader>>,
     text: Vec<u8>,
     ends: Vec<usize>,
@@ -130,7 +132,8 @@ pub struct Row {
 impl Row {
     /// Splits a line into its fields and returns their number; `None` if it is not one whole row.
     pub fn split(&mut self, line: &[u8]) -> Option<usize> {
-        // Unquoting only shortens, and a field takes a byte at least: this room is always enough.
+        // Unquoting only shortens, and a field takes at least one byte: this room is always
+        // sufficient.
         self.text.resize(line.len() + 1, 0);
         self.ends.resize(line.len() + 1, 0);
         let reader = self.reader.get_or_insert_with(|| Box::new(Reader::new()));
@@ -142,7 +145,7 @@ impl Row {
                 reader.read_record(input, &mut self.text[written..], &mut self.ends[count..]);
             (read, written, count) = (read + nin, written + nout, count + nends);
             match result {
-                // The next turn has no input, which the reader takes as the end.
+                // The next iteration has no input, which the reader takes as the end.
                 ReadRecordResult::InputEmpty => {}
                 ReadRecordResult::Record => {
                     return (read == line.len() || line[read..] == *b"\n").then_some(count);
@@ -152,7 +155,7 @@ impl Row {
         }
     }
 
-    /// A field of the row split last.
+    /// A field of the last row.
     pub fn field(&self, index: usize) -> Option<&[u8]> {
         let start = if index == 0 { 0 } else { *self.ends.get(index - 1)? };
         self.text.get(start..*self.ends.get(index)?)

@@ -13,12 +13,12 @@ use zstd::stream::read::Decoder;
 use crate::note::note;
 use crate::record::recording;
 
-/// What a zstd stream begins with (RFC 8878, 3.1.1).
+/// The magic number of zstd (RFC 8878, 3.1.1).
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// The bytes of a source.
 pub enum Input {
-    /// As they come.
+    /// Read as they are.
     Plain(OwnedFd),
     /// Decompressed, file after file.
     Packed(Packed),
@@ -26,7 +26,7 @@ pub enum Input {
 
 /// Compressed files.
 pub struct Packed {
-    /// The one that is read.
+    /// The current one.
     open: Option<(Decoder<'static, BufReader<File>>, PathBuf)>,
     rest: VecDeque<PathBuf>,
     /// Whether the last byte handed out ended a line.
@@ -60,7 +60,7 @@ impl Input {
         }
     }
 
-    /// Whether it may be silent for a while: anything but a file.
+    /// Whether it may be silent for a while: anything except a file.
     pub fn is_live(&self) -> io::Result<bool> {
         match self {
             Self::Plain(fd) => {
@@ -70,7 +70,7 @@ impl Input {
         }
     }
 
-    /// What to wait on, if it is to be waited on.
+    /// The descriptor to poll, if it is live.
     pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
         match self {
             Self::Plain(fd) => Some(fd.as_fd()),
@@ -94,7 +94,8 @@ impl Input {
 }
 
 impl Packed {
-    /// Reads on. A file that was cut short ends where it can be read no further, with the line that it had begun.
+    /// Continues reading. A truncated file ends where it cannot be read further, with its
+    /// incomplete line.
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         loop {
             let Some((decoder, path)) = &mut self.open else {

@@ -1,9 +1,9 @@
-//! Finds the records in a source's bytes, and their times, reading no more of each than that takes.
+//! Finds the records in a source's bytes and their times, reading as little of each as possible.
 //!
-//! A JSON line of the tools' own form is known good by a few looks: it begins with `{"ts":"` and a valid time stamp of
-//! fixed width, the first brace after that is its last byte, and it holds nothing but valid UTF-8 without control
-//! characters. That finds lines cut short, lines run into each other, and stray bytes. Any other line is parsed in full, and so is
-//! every line with `strict`.
+//! A JSON line in the tools' own form is accepted by a few checks: it begins with `{"ts":"` and a
+//! valid timestamp of fixed width, the first closing brace after that is its last byte, and it is
+//! valid UTF-8 without control characters. This detects truncated lines, merged lines, and stray
+//! bytes. Any other line is parsed in full, and so is every line with `strict`.
 
 use memchr::{memchr, memchr_iter, memchr3};
 
@@ -12,15 +12,15 @@ use super::csv::{Row, Table, row_end};
 use crate::record::timestamp::{Clock, FIXED_LEN, Nanos};
 use crate::record::{self, Value};
 
-/// A line longer than this is no record, so that a source's memory has a bound.
+/// A longer line is not accepted as a record, so that a source's memory is bounded.
 pub const MAX_LINE: usize = 16 << 20;
 
 const HEAD: &[u8] = b"{\"ts\":\"";
 const STAMP_END: usize = HEAD.len() + FIXED_LEN;
 
-/// What a source prints, known by its first line.
+/// The format of a source, detected by its first line.
 pub enum Format {
-    /// Nothing has come yet.
+    /// Nothing has been received yet.
     Unknown,
     /// One JSON object per line.
     Json,
@@ -28,31 +28,31 @@ pub enum Format {
     Csv(Table),
 }
 
-/// What the start of the unread bytes is.
+/// The result for the start of the unread bytes.
 #[derive(Debug, PartialEq)]
 pub enum Found {
-    /// A record of this time and so many bytes, line end included.
+    /// A record with this time and length, including its line end.
     Record(Nanos, usize),
-    /// A line that is no record, of so many bytes, and why, for a person.
+    /// A bad line of this length, with the reason as a message.
     Bad(usize, String),
-    /// A line of so many bytes that is to be passed over: blank, or a header.
+    /// A line of this length to skip: blank, or a header.
     Skip(usize),
-    /// No whole line.
+    /// No complete line.
     More,
 }
 
 /// The reader of one source's lines.
 pub struct Lines {
-    /// What the source prints.
+    /// Its format.
     pub format: Format,
     strict: bool,
     clock: Clock,
     row: Row,
     /// Bytes at the start of the unread that are known to hold no line end.
     scanned: usize,
-    /// Whether those end within the quotes of a CSV field.
+    /// Whether those bytes end within the quotes of a CSV field.
     quoted: bool,
-    /// The rest of a line that is too long is being passed over.
+    /// The rest of a line that is too long is being skipped.
     overlong: bool,
 }
 
@@ -63,7 +63,8 @@ impl Lines {
         Self { format: Format::Unknown, strict, clock, row, scanned: 0, quoted: false, overlong: false }
     }
 
-    /// Looks at the start of the unread bytes, which are the last ones if `ended`; consumes nothing.
+    /// Examines the start of the unread bytes, which are the last ones if `ended`; consumes
+    /// nothing.
     pub fn next(&mut self, buffer: &Buffer, ended: bool) -> Found {
         let bytes = buffer.unread();
         let json = matches!(self.format, Format::Json);
@@ -94,7 +95,7 @@ impl Lines {
         if std::mem::take(&mut self.overlong) {
             return Found::Skip(len);
         }
-        // A line is no other for having come in two reads.
+        // The result does not depend on how a line is split into reads.
         if json
             && resumed
             && !self.strict
@@ -115,7 +116,8 @@ impl Lines {
         end
     }
 
-    /// The time and length of a record of the tools' own form; `None` leaves the line to the full parse.
+    /// The time and length of a record in the tools' own form; `None` means that the line needs a
+    /// full parse.
     fn quick(&mut self, bytes: &[u8], all_plain: bool) -> Option<(Nanos, usize)> {
         if bytes.len() <= STAMP_END || !bytes.starts_with(HEAD) || bytes[STAMP_END] != b'"' {
             return None;
@@ -151,7 +153,8 @@ impl Lines {
         };
         match time {
             Ok(time) => Found::Record(time, line.len()),
-            // What looks like one bad row over several lines is a stray quote: only its first line is given up.
+            // A bad row over several lines is probably a stray quote: only its first line is
+            // dropped.
             Err(why) => Found::Bad(memchr(b'\n', line).map_or(line.len(), |end| end + 1), why),
         }
     }
@@ -182,7 +185,7 @@ fn bad_time(text: &str) -> String {
     format!("has a `ts` that is not an RFC 3339 time: {shown:?}")
 }
 
-/// Whether a line is valid UTF-8 without control characters but its line end.
+/// Whether a line is valid UTF-8 without control characters except its line end.
 fn is_text(line: &[u8]) -> bool {
     line[..line.len() - 1].iter().all(|byte| *byte >= 0x20) && std::str::from_utf8(line).is_ok()
 }

@@ -24,15 +24,15 @@ use problems::Problems;
 use reorder::{HeldRecord, Reorder};
 use rules::Rules;
 
-/// A source. Its head is the record that is next to go out.
+/// A source. Its head is its next record.
 pub struct Source {
-    /// What has been found wrong.
+    /// Problems found so far.
     pub problems: Problems,
-    /// Whether the merge hands its lines on as they are; decided per stream by the sink.
+    /// Whether the merge passes its lines on unchanged; the sink decides this per stream.
     pub raw: Option<bool>,
-    /// When it last gave bytes, or was opened.
+    /// When bytes were last received, or it was opened.
     pub active: Instant,
-    /// Whether it ended badly: the read failed.
+    /// Whether the read failed.
     pub failed: bool,
     /// Whether it is the output of a child.
     pub of_child: bool,
@@ -87,14 +87,15 @@ impl Source {
         })
     }
 
-    /// Goes on with another stream under the same name, once this one is drained.
+    /// Continues with another stream under the same name after this one is drained.
     pub fn reopen(&mut self, pipe: OwnedFd) {
         self.input = Some(Input::Plain(pipe));
         self.lines = Lines::new(self.rules.strict);
         (self.line, self.unterminated, self.raw, self.active) = (0, false, None, Instant::now());
     }
 
-    /// Reads no more; what has been read stays. A last line without its end is closed, and judged like any other.
+    /// Stops reading and keeps what has been read. A last line without a line end is terminated and
+    /// checked like any other.
     pub fn hang_up(&mut self) {
         self.input = None;
         if !self.buffer.unread().is_empty() {
@@ -107,7 +108,7 @@ impl Source {
         }
     }
 
-    /// Reads no more and drops what is unread.
+    /// Stops reading and drops what is unread.
     pub fn close(&mut self) {
         self.input = None;
         self.buffer = Buffer::new(false);
@@ -115,7 +116,7 @@ impl Source {
         self.reorder = None;
     }
 
-    /// Whether the stream has not ended and is one that may be silent for a while.
+    /// Whether the stream has not ended and may be silent for a while.
     pub fn is_live(&self) -> bool {
         self.live && self.input.is_some()
     }
@@ -125,18 +126,18 @@ impl Source {
         self.live
     }
 
-    /// Whether it has ended and every record is out.
+    /// Whether it has ended and all its records have been passed on.
     pub fn drained(&self) -> bool {
         self.input.is_none() && self.time().is_none()
     }
 
-    /// What to wait on for more, if it is live and there is room for more.
+    /// The descriptor to poll, if it is live and there is room for more.
     pub fn readable(&self) -> Option<BorrowedFd<'_>> {
         let input = self.input.as_ref().filter(|_| self.live && !self.crowded());
         input.and_then(Input::as_fd)
     }
 
-    /// Whether so much of it waits that no more is read ahead.
+    /// Whether its read-ahead is full.
     pub fn crowded(&self) -> bool {
         self.time().is_some() && self.buffer.full() || self.reorder.as_ref().is_some_and(Reorder::full)
     }
@@ -149,7 +150,7 @@ impl Source {
         }
     }
 
-    /// Records up to this time can go out for all that this source may still give; `None` if it sets no limit.
+    /// Records up to this time need not wait for this source; `None` if it sets no limit.
     pub fn frontier(&self) -> Option<Nanos> {
         if !self.is_live() {
             return None;
@@ -174,14 +175,15 @@ impl Source {
         }
     }
 
-    /// Reads once; afterwards [`Source::advance`] finds what came. A failed read ends the stream, and is said.
+    /// Reads once; afterwards [`Source::advance`] finds the new records. A failed read ends the
+    /// stream with a message.
     pub fn read(&mut self) {
         let Some(input) = &mut self.input else { return };
         let arrival = self.live.then(Instant::now);
         match self.buffer.fill(input, arrival) {
             Ok(0) => self.hang_up(),
             Ok(_) => self.active = arrival.unwrap_or(self.active),
-            // A pipe that somebody else drained between the poll and the read.
+            // Another process has drained the pipe between the poll and the read.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => {
                 note(&format!("cannot read {}: {error}", self.problems.name()));
@@ -191,7 +193,7 @@ impl Source {
         }
     }
 
-    /// Finds the next head in what has been read, reading on if the source is a file.
+    /// Finds the next head in what has been read; continues reading if the source is a file.
     pub fn advance(&mut self) -> Result<()> {
         loop {
             let enough = match &self.reorder {
@@ -205,7 +207,7 @@ impl Source {
         }
     }
 
-    /// Looks for a head in the read buffer alone.
+    /// Searches for a head in the read buffer only.
     pub fn find(&mut self) -> Result<bool> {
         loop {
             match self.lines.next(&self.buffer, self.input.is_none()) {
@@ -226,7 +228,7 @@ impl Source {
         }
     }
 
-    /// Moves records from the read buffer to those held, until the earliest is certain.
+    /// Moves records from the read buffer to the reorder heap until the earliest is certain.
     fn hold(&mut self) -> Result<bool> {
         while self.find()? {
             let Some((time, len)) = self.head.take() else { break };
@@ -248,12 +250,12 @@ impl Source {
         self.buffer.consume(len);
     }
 
-    /// Where the head starts, if it sits in the read buffer together with those after it.
+    /// The position of the head if it is in the read buffer, together with those after it.
     pub fn position(&self) -> Option<usize> {
         self.reorder.is_none().then(|| self.buffer.position())
     }
 
-    /// Lets the head go, unread by the merge: its bytes stay good until the next read.
+    /// Consumes the head without copying it: its bytes stay valid until the next read.
     pub fn take(&mut self) {
         match (self.head.take(), &self.lines.format) {
             (Some((_, len)), Format::Csv(_)) => self.pass_over(len),
@@ -270,7 +272,7 @@ impl Source {
         self.buffer.between(from, to)
     }
 
-    /// What the stream holds.
+    /// The format of the stream.
     pub fn format(&self) -> &Format {
         &self.lines.format
     }

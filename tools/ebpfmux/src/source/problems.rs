@@ -1,4 +1,5 @@
-//! What went wrong in one source: the first time is reported at once, the rest is counted for the end.
+//! Problems of one source: the first is reported at once, the rest are counted and reported at the
+//! end.
 
 use cli::exit::{Failure, Result};
 
@@ -40,15 +41,15 @@ impl Problems {
         Ok(())
     }
 
-    /// A record was passed on after one that is younger by this much.
+    /// A record was passed on out of order, late by this much.
     pub fn late(&mut self, by: Nanos) {
         self.late += 1;
         self.latest = self.latest.max(by);
     }
 
-    /// Says the totals, nothing if all went well; with `verbose` in any case.
+    /// Prints the totals, or nothing if there was no problem; with `verbose` in any case.
     pub fn report(&self, verbose: bool) {
-        // The first has been told.
+        // The first has been reported.
         if self.bad > 1 {
             self.say(&format!("{} left out", counted(self.bad, "bad line")));
         }

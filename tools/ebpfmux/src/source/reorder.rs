@@ -1,4 +1,4 @@
-//! Records of one source held back until nothing earlier can come any more.
+//! Holds back records of one source until no earlier one can come.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use crate::record::timestamp::Nanos;
 
-/// Bytes held for one source; beyond it the earliest goes out although an earlier one might still come.
+/// The maximum number of bytes held for one source; beyond it the earliest is passed on although an
+/// earlier one might still come.
 const HELD_BYTES: usize = 256 << 10;
 
-/// A record that does not sit in the read buffer. Ordered by time, then by arrival in the stream.
+/// A record outside the read buffer. Ordered by time, then by position in the stream.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub struct HeldRecord {
     /// The record's time.
@@ -30,12 +31,12 @@ pub struct Reorder {
 }
 
 impl Reorder {
-    /// Holds each record until one has come that is younger by `lateness`.
+    /// Holds each record until one that is later by `lateness` has come.
     pub fn new(lateness: Nanos) -> Self {
         Self { lateness, heap: BinaryHeap::new(), bytes: 0 }
     }
 
-    /// Takes a record in.
+    /// Adds a record.
     pub fn push(&mut self, held: HeldRecord) {
         self.bytes += held.bytes.len();
         self.heap.push(Reverse(held));
@@ -46,14 +47,15 @@ impl Reorder {
         self.heap.peek().map(|Reverse(held)| held)
     }
 
-    /// Lets the earliest go.
+    /// Removes the earliest.
     pub fn pop(&mut self) -> Option<HeldRecord> {
         let Reverse(held) = self.heap.pop()?;
         self.bytes -= held.bytes.len();
         Some(held)
     }
 
-    /// Whether nothing earlier than the earliest can come, the youngest seen so far being `newest`; or no more may be held.
+    /// Whether no record before the earliest can come, given the newest time so far; or no more may
+    /// be held.
     pub fn certain(&self, newest: Nanos) -> bool {
         self.full() || self.first().is_some_and(|held| held.time <= newest.saturating_sub(self.lateness))
     }

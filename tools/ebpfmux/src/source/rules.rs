@@ -1,16 +1,17 @@
-//! How sources are read.
+//! Options for reading sources.
 
 use std::time::Duration;
 
-/// What holds for every source.
+/// The options of every source.
 #[derive(Clone, Copy)]
 pub struct Rules {
-    /// Parse every record in full, and end at the first that is bad.
+    /// Parse every record in full, and fail at the first bad one.
     pub strict: bool,
-    /// Say nothing but failures.
+    /// Print failures only.
     pub quiet: bool,
-    /// Say more.
+    /// Print more.
     pub verbose: bool,
-    /// A record this much older than one before it in its source is still put in order.
+    /// The lateness: a record older by at most this than an earlier one of its source is put in
+    /// order.
     pub lateness: Duration,
 }

@@ -31,12 +31,14 @@ impl CommandLine {
         self.words[0].rsplit('/').next().unwrap_or_default()
     }
 
-    /// Starts it, in a process group of its own so that the terminal's Ctrl-C reaches it once, by way of `ebpfmux`.
+    /// Starts it in its own process group, so that the terminal's Ctrl-C reaches it once, through
+    /// `ebpfmux`.
     pub fn start(&self) -> io::Result<(Running, OwnedFd)> {
         let mut command = Command::new(self.program());
         command.args(&self.words[1..]).stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
         let parent = getpid();
-        // SAFETY: between fork and exec only two system calls are made, which touch no memory that a lock guards.
+        // SAFETY: between fork and exec only two system calls are made, which touch no memory that
+        // a lock guards.
         unsafe {
             command.pre_exec(move || {
                 rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
@@ -47,7 +49,7 @@ impl CommandLine {
         let mut child = command.spawn()?;
         let pid = Pid::from_child(&child);
         let ended = pidfd_open(pid, PidfdFlags::empty()).inspect_err(|_| {
-            // Without this its end could not be waited for together with all else.
+            // Without this, its exit could not be polled together with everything else.
             let _ = child.kill().and_then(|()| child.wait());
         })?;
         let pipe = child.stdout.take().map(OwnedFd::from);
@@ -55,7 +57,7 @@ impl CommandLine {
         Ok((Running { child, pid, ended }, pipe.ok_or(io::ErrorKind::BrokenPipe)?))
     }
 
-    /// A bare name is first looked for beside this executable, then, by the system, in PATH.
+    /// A bare name is searched beside this executable first, then, by the system, in PATH.
     fn program(&self) -> OsString {
         let name = self.words[0].as_str();
         let beside = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join(name)));
@@ -82,9 +84,9 @@ impl Running {
         self.child.try_wait().unwrap_or_else(|_| Some(ExitStatus::from_raw(0)))
     }
 
-    /// Signals the child and what it has started itself.
+    /// Signals the child's process group.
     pub fn signal(&self, signal: Signal) {
-        // Fails when all have ended, which is what the signal is for.
+        // Fails if all have exited, which is the purpose of the signal.
         let _ = kill_process_group(self.pid, signal);
     }
 }
@@ -93,13 +95,13 @@ impl Drop for Running {
     fn drop(&mut self) {
         if self.reap().is_none() {
             self.signal(Signal::KILL);
-            // A killed child does end.
+            // A killed child exits.
             let _ = self.child.wait();
         }
     }
 }
 
-/// How a child ended, for a person.
+/// How a child ended, in words.
 pub fn describe(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("ended with status {code}"),

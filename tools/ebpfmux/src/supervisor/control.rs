@@ -1,4 +1,4 @@
-//! What the server and the merge share: the metrics, and which commands run.
+//! State shared by the server and the merge: the metrics, and which commands run.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,40 +11,40 @@ use serde::Serialize;
 use crate::metrics::Shared;
 use crate::otlp::Exporter;
 
-/// Orders that wait to be carried out; more are refused.
+/// The maximum number of pending orders; more are refused.
 const ORDERS: usize = 64;
 
-/// What is asked of a command of `--run`.
+/// An order for a command of `--run`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Order {
-    /// To run, for so long if that is said.
+    /// Run, for this time if given.
     Enable(Option<Duration>),
-    /// To run no more.
+    /// Stop.
     Disable,
 }
 
-/// A command of `--run`, as `/tools` tells it.
+/// A command of `--run`, as `/tools` returns it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ToolState {
-    /// The name that it is asked for by: its first word without a folder.
+    /// The name in requests: its first word without the directory.
     pub name: String,
     /// As the user wrote it.
     pub command: String,
-    /// Whether it runs now.
+    /// Whether it is running.
     pub running: bool,
-    /// Whether it is to run.
+    /// Whether it is enabled.
     pub enabled: bool,
-    /// For how long yet, in seconds; null without a limit.
+    /// The remaining time, in seconds; null without a limit.
     pub seconds_left: Option<f64>,
     /// Whether it failed for good.
     pub failed: bool,
 }
 
-/// What both sides see.
+/// The shared state.
 pub struct Control {
-    /// The sums of what came.
+    /// The sums of the records received.
     pub metrics: Shared,
-    /// Who sends them, for what it tells of itself.
+    /// The exporter of `--otlp`, for its own metrics.
     pub exporter: Option<Arc<Exporter>>,
     tools: Mutex<Vec<ToolState>>,
     orders: Mutex<Vec<(usize, Order)>>,
@@ -53,7 +53,7 @@ pub struct Control {
 }
 
 impl Control {
-    /// With these metrics, and who sends them.
+    /// With these metrics and their exporter.
     pub fn new(metrics: Shared, exporter: Option<Arc<Exporter>>) -> Result<Self> {
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(|error| Failure::failed(format!("cannot create an eventfd: {error}")))?;
@@ -65,19 +65,19 @@ impl Control {
         locked(&self.tools)
     }
 
-    /// Orders something of the command of this number; says whether there was room for it.
+    /// Queues an order for the command of this number; returns whether there was room.
     pub fn order(&self, tool: usize, order: Order) -> bool {
         let mut orders = locked(&self.orders);
         if orders.len() >= ORDERS {
             return false;
         }
         orders.push((tool, order));
-        // A full eventfd is one that is already readable.
+        // An eventfd whose write fails is already readable.
         let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
         true
     }
 
-    /// The orders that came; the descriptor is not readable any more.
+    /// Takes the queued orders and clears the descriptor.
     pub fn take_orders(&self) -> Vec<(usize, Order)> {
         let _ = rustix::io::read(&self.wake, &mut [0u8; 8]);
         std::mem::take(&mut locked(&self.orders))
@@ -89,7 +89,7 @@ impl Control {
     }
 }
 
-/// Whoever panicked with a lock held left numbers that are still numbers.
+/// A thread that panicked with the lock held left valid numbers.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

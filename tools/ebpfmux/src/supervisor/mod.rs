@@ -1,4 +1,4 @@
-//! The commands of `--run` together: restarts, the orderly end, and who failed.
+//! All commands of `--run`: restarts, orderly shutdown, and failures.
 
 pub mod child;
 pub mod control;
@@ -16,33 +16,33 @@ use crate::poll;
 use child::{CommandLine, Running, describe};
 use control::{Order, ToolState};
 
-/// How often a command that fails is started again.
+/// The maximum number of restarts of a failing command.
 const RESTARTS: u32 = 3;
-/// How long after its failure.
+/// The delay before a restart.
 const BACK_OFF: Duration = Duration::from_secs(1);
 /// A command that ran this long is healthy: its earlier failures no longer count.
 const HEALTHY: Duration = Duration::from_secs(60);
-/// After the first signal a child has so long before it gets SIGTERM, and then as long again before SIGKILL.
+/// The grace period after the first signal until SIGTERM, and then until SIGKILL.
 const GRACE: Duration = Duration::from_millis(2500);
 
-/// Statuses that the same command would end with again: bad usage, not supported, not permitted.
+/// Exit statuses that a restart would not change: bad usage, not supported, not permitted.
 const NO_RETRY: [i32; 3] = [2, 3, 4];
 
 struct Entry {
     command: CommandLine,
-    /// The source that its output feeds.
+    /// The source that reads its output.
     source: usize,
     running: Option<Running>,
     started: Instant,
     restarts: u32,
     restart_at: Option<Instant>,
-    /// Whether it is to run; `--serve` can switch it off and on.
+    /// Whether it is enabled; `--serve` can change it.
     enabled: bool,
-    /// Until when, if there is a limit.
+    /// The time when it is disabled, if there is a limit.
     until: Option<Instant>,
-    /// It was switched off: since when it is being ended, and by which signal.
+    /// It was disabled: the time since when it is being stopped, and the last signal sent.
     ending: Option<(Instant, Signal)>,
-    /// It failed for good.
+    /// It failed permanently.
     failed: bool,
 }
 
@@ -51,11 +51,11 @@ pub struct Children {
     entries: Vec<Entry>,
     quiet: bool,
     stopping: Option<(Instant, Signal)>,
-    /// Nobody cares any more how they end.
+    /// Exit statuses no longer matter.
     abandoned: bool,
-    /// Commands that failed for good.
+    /// The number of commands that failed permanently.
     pub failed: u32,
-    /// Whether commands that do not run may be switched on again.
+    /// Whether stopped commands may be enabled again.
     pub kept: bool,
 }
 
@@ -86,7 +86,7 @@ impl Children {
         Ok(pipe)
     }
 
-    /// Carries out an order for the command of this number.
+    /// Executes an order for the command of this number.
     pub fn order(&mut self, at: usize, order: Order) {
         let Some(entry) = self.entries.get_mut(at).filter(|_| self.stopping.is_none()) else { return };
         let now = Instant::now();
@@ -116,7 +116,7 @@ impl Children {
         self.entries.iter().map(state).collect()
     }
 
-    /// Whether none runs, and none is to run again.
+    /// Whether no command is running or will run again.
     pub fn all_exited(&self) -> bool {
         if self.kept && self.stopping.is_none() {
             return false;
@@ -124,14 +124,14 @@ impl Children {
         self.entries.iter().all(|entry| entry.running.is_none() && entry.restart_at.is_none())
     }
 
-    /// What to wait on for a child's end.
+    /// The descriptors to poll for the exit of a child.
     pub fn ends(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.entries.iter().filter_map(|entry| entry.running.as_ref()).map(Running::ended)
     }
 
-    /// When [`Children::poll`] has something to do, if no child ends before.
+    /// The time when [`Children::poll`] is due, unless a child exits before.
     pub fn deadline(&self) -> Option<Instant> {
-        // One that is overdue waits for its source to be drained, not for the clock.
+        // An overdue command waits for its source to be drained, not for the clock.
         let now = Instant::now();
         let restart = self.entries.iter().filter_map(|entry| entry.restart_at).filter(|at| *at > now).min();
         let running = self.entries.iter().any(|entry| entry.running.is_some());
@@ -141,8 +141,8 @@ impl Children {
         restart.into_iter().chain(escalation).chain(ending).chain(until).min()
     }
 
-    /// Reaps those that have ended and starts again those that are due and whose source is `drained`; gives the
-    /// sources new pipes through `reopen`.
+    /// Reaps exited children and restarts those that are due and whose source is `drained`;
+    /// connects the sources to the new pipes with `reopen`.
     pub fn poll(&mut self, mut reopen: impl FnMut(usize, OwnedFd), drained: impl Fn(usize) -> bool) {
         let now = Instant::now();
         if let Some((since, signal)) = self.stopping.filter(|(since, _)| *since + GRACE <= now) {
@@ -155,7 +155,7 @@ impl Children {
             if let Some(status) = entry.running.as_mut().and_then(Running::reap) {
                 entry.running = None;
                 if entry.ending.take().is_some() {
-                    // Switched on again before it had ended.
+                    // Enabled again before it had exited.
                     entry.restart_at = entry.enabled.then_some(now);
                 } else if !self.abandoned {
                     let failed = entry.ended(status, self.stopping.is_some(), self.quiet);
@@ -178,7 +178,8 @@ impl Children {
         }
     }
 
-    /// Asks all to end: they print what is under way. Those that do not are ended the harder way.
+    /// Stops all with SIGINT: they print their open interval. Children that do not exit get
+    /// SIGTERM, then SIGKILL.
     pub fn stop(&mut self) {
         if self.stopping.is_none() {
             self.stopping = Some((Instant::now(), Signal::INT));
@@ -187,7 +188,7 @@ impl Children {
         }
     }
 
-    /// Ends all and reaps them, however they end: nobody is left to read what they print.
+    /// Kills and reaps all, ignoring their status: their output is not read any more.
     pub fn abandon(&mut self) {
         self.abandoned = true;
         self.stop();
@@ -208,7 +209,7 @@ impl Children {
 }
 
 impl Entry {
-    /// Asks it to end, and not to be started again.
+    /// Stops it and disables restarts.
     fn disable(&mut self, now: Instant) {
         (self.enabled, self.until, self.restart_at) = (false, None, None);
         if let (Some(running), None) = (&self.running, self.ending) {
@@ -217,7 +218,7 @@ impl Entry {
         }
     }
 
-    /// Does what is due to a command that was switched off, or that was switched on for a time that is over.
+    /// Handles a command that was disabled, or that was enabled for a time that is over.
     fn escalate(&mut self, now: Instant) {
         if self.until.is_some_and(|until| until <= now) {
             self.disable(now);
@@ -231,9 +232,9 @@ impl Entry {
         }
     }
 
-    /// Plans a restart where there is hope, and returns 1 where this was a failure for good.
+    /// Schedules a restart if that can help; returns 1 if the command failed permanently.
     fn ended(&mut self, status: ExitStatus, stopping: bool, quiet: bool) -> u32 {
-        // A child that was asked to end may have died of that very signal.
+        // A child that was asked to stop may have died from that signal.
         if status.success() || stopping && status.code().is_none_or(|code| code > 128) {
             return 0;
         }

@@ -1,4 +1,4 @@
-//! The values of one field in a window, as they become one.
+//! Aggregates the values of one field in a window.
 
 use std::collections::BTreeMap;
 
@@ -7,27 +7,28 @@ use record::histogram::{Hist, round3};
 
 use crate::record::Value;
 
-/// What is known of a field so far.
+/// The aggregate of a field so far.
 #[derive(Clone, Debug)]
 pub enum Aggregate {
-    /// Nothing but nulls.
+    /// Only nulls.
     Null,
-    /// Whole numbers, added; the exact sum, whatever its size.
+    /// The exact sum of whole numbers, of any size.
     Whole(i128),
-    /// Numbers of which one is no whole one, added.
+    /// The sum of numbers that are not all whole.
     Real(f64),
-    /// A sum of values and how many they are.
+    /// A sum of values and their number.
     Mean(f64, f64),
-    /// A percentile or a ratio of one record, or, of several, nothing.
+    /// A percentile or a ratio of a single record; null for several.
     Single(Option<Value<'static>>),
     /// Counts by the upper bound of their bucket, in nanoseconds.
     Buckets(BTreeMap<u64, u64>),
-    /// A value that stands as it is.
+    /// A value passed on unchanged.
     Other(Value<'static>),
 }
 
 impl Aggregate {
-    /// Of one record's field, by its kind; `count` finds the number of another one in it.
+    /// The aggregate of one record's field, by its kind; `count` returns the number of another
+    /// field of the record.
     pub fn of(kind: Option<&Kind>, value: &Value<'_>, count: impl Fn(&str) -> Option<f64>) -> Self {
         let other = || Self::Other(value.clone().into_owned());
         match (kind, value) {
@@ -49,11 +50,11 @@ impl Aggregate {
         }
     }
 
-    /// Takes in the same field of a later record.
+    /// Adds the same field of a later record.
     pub fn take(&mut self, kind: Option<&Kind>, value: &Value<'_>, count: impl Fn(&str) -> Option<f64>) {
         match (&mut *self, value) {
             (_, Value::Null) | (Self::Single(None), _) => return,
-            // Nearly all fields are counters, and what was one is one.
+            // Nearly all fields are counters, and a field does not change its kind.
             (Self::Whole(sum), Value::Plain(raw)) => {
                 if let Ok(count) = raw.parse::<i64>() {
                     *sum = sum.saturating_add(count.into());
@@ -65,7 +66,7 @@ impl Aggregate {
         self.add(kind, Self::of(kind, value, count), false);
     }
 
-    /// Takes in the same field of a later record; or of another host or key, if `beside`.
+    /// Adds the same field of a later record, or, if `beside`, of another host or key.
     pub fn add(&mut self, kind: Option<&Kind>, other: Self, beside: bool) {
         let own = std::mem::replace(self, Self::Null);
         *self = match (own, other) {
@@ -89,7 +90,7 @@ impl Aggregate {
         };
     }
 
-    /// The value that goes out, unless it is computed from other fields.
+    /// The resulting value, unless it is computed from other fields.
     pub fn value(&self) -> Value<'static> {
         let real = |number: f64| Value::Plain(serde_json::to_string(&number).unwrap_or_default().into());
         match self {
@@ -127,7 +128,7 @@ fn buckets(raw: &str) -> Option<BTreeMap<u64, u64>> {
     Some(buckets)
 }
 
-/// Of two values that are not added the one that stands; gauges beside each other add.
+/// Chooses one of two values that are not added; gauges of several keys are added.
 fn one_of(kind: Option<&Kind>, a: Value<'static>, b: Value<'static>, beside: bool) -> Value<'static> {
     let (Ok(x), Ok(y)) = (a.text().parse::<f64>(), b.text().parse::<f64>()) else { return b };
     match kind {

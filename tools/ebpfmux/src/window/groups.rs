@@ -1,4 +1,4 @@
-//! One window of `--window`: the records of each key, as they become one.
+//! One window of `--window`: aggregates the records of each key.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -16,9 +16,9 @@ use crate::record::{Fields, Value, find};
 #[derive(Default)]
 pub struct Groups {
     groups: Vec<Group>,
-    /// The groups' places, by host, tool and keys.
+    /// The groups' indexes, by host, tool and keys.
     index: HashMap<String, usize>,
-    /// By host and tool: the time of the last interval, and the lengths of all, in seconds.
+    /// By host and tool: the time of the last interval, and the sum of the lengths, in seconds.
     lengths: HashMap<(String, String), (Nanos, f64)>,
     /// Memory for the key of the next record.
     key: String,
@@ -31,7 +31,7 @@ struct Group {
     tool: String,
     keys: Vec<(String, Value<'static>)>,
     sums: Vec<FieldValues>,
-    /// The places of the sums, by name: for records whose fields come in another order.
+    /// The indexes of the fields, by name, for records with another order of fields.
     places: HashMap<String, usize>,
     /// The time of its last record.
     last: Nanos,
@@ -41,11 +41,12 @@ struct Group {
 #[derive(Clone)]
 struct FieldValues {
     name: String,
-    /// How they become one; `None` if nothing declares it.
+    /// How they are aggregated; `None` if undeclared.
     kind: Option<&'static Kind>,
-    /// What stands before the field's own name in that of a joined record, and so before those that its kind names.
+    /// The prefix of the field's name in a joined record, which is also that of the fields that its
+    /// kind refers to.
     before: usize,
-    /// Whether it is of the whole system, whatever the keys.
+    /// Whether it is of the whole system, independent of the keys.
     of_system: bool,
     sum: Aggregate,
 }
@@ -68,13 +69,14 @@ impl FieldValues {
         }
     }
 
-    /// The name of a field beside it.
+    /// The name of a field of the same group.
     fn beside(&self, name: &str) -> String {
         format!("{}{name}", &self.name[..self.before])
     }
 }
 
-/// What tells groups apart, as one text: each part with its length before it, so that no two are alike.
+/// The identity of a group as one text: each part is preceded by its length, so that no two are
+/// equal.
 fn key<'a>(host: &str, tool: &str, keys: impl Iterator<Item = (&'a str, &'a Value<'a>)>, key: &mut String) {
     let mut part = |part: &str| {
         // Writing into memory cannot fail.
@@ -89,7 +91,7 @@ fn key<'a>(host: &str, tool: &str, keys: impl Iterator<Item = (&'a str, &'a Valu
 }
 
 impl Groups {
-    /// Takes a record in; the error, for a person, says why it cannot be.
+    /// Adds a record. The error message has the reason.
     pub fn add(&mut self, time: Nanos, fields: &Fields<'_>) -> Result<(), String> {
         let text = |name| find(fields, name).map_or("", Value::text);
         let (host, tool) = (text("host"), text("tool"));
@@ -121,7 +123,7 @@ impl Groups {
         };
         let group = &mut self.groups[at];
         for (nth, (name, value)) in values(declared, fields).enumerate() {
-            // Nearly always the fields come in the order that is known.
+            // Fields nearly always have the known order.
             match group.sums.get_mut(nth).filter(|known| known.name == *name) {
                 Some(FieldValues { name, kind, before, sum, .. }) => {
                     if kind.is_none() && !matches!(sum, Aggregate::Null) && *value != Value::Null {
@@ -153,14 +155,14 @@ impl Groups {
         }
     }
 
-    /// Drops all keys but these; what they told apart becomes one.
+    /// Drops all keys but these and merges the groups that they separated.
     fn reduced(self, by: &[String]) -> Self {
         let mut reduced = Self::default();
         let keeps_host = by.iter().any(|name| name == "host");
         for ((host, tool), (last, sum)) in self.lengths {
             let host = if keeps_host { host } else { String::new() };
             let known = reduced.lengths.entry((host, tool)).or_insert((last, sum));
-            // Hosts measured at the same time.
+            // Hosts measured the same time span.
             known.1 = known.1.max(sum);
         }
         for mut group in self.groups {
@@ -173,8 +175,8 @@ impl Groups {
         reduced
     }
 
-    /// The records of the window that ends then; `by` names the keys that are kept, if not all. Says also whether
-    /// percentiles had to be left out for want of buckets.
+    /// The records of the window with this end; `by` names the keys to keep, if not all. Also
+    /// returns whether percentiles were left out for lack of buckets.
     pub fn records(self, end: Nanos, by: Option<&[String]>) -> (Vec<Fields<'static>>, bool) {
         let mut groups = match by {
             Some(by) => self.reduced(by),
@@ -192,7 +194,7 @@ impl Groups {
         (records, lacking)
     }
 
-    /// A record that says that nothing happened says so no more where something did; its losses stay.
+    /// Drops the record of an idle interval if others were active; its losses are kept.
     fn drop_idle(&mut self) {
         let of = |group: &Group| (group.host.clone(), group.tool.clone());
         let mut busy: HashMap<(String, String), usize> = HashMap::new();
@@ -234,7 +236,7 @@ impl Group {
         self.sums.iter().find(|known| known.name == name)
     }
 
-    /// Whether it has percentiles of several records and no buckets to have them from.
+    /// Whether it has percentiles of several records but no buckets to compute them from.
     fn lacks_buckets(&self) -> bool {
         self.sums.iter().any(|named| match (&named.sum, named.kind) {
             (Aggregate::Single(None), Some(Kind::Percentile(percentile))) => {
@@ -244,7 +246,7 @@ impl Group {
         })
     }
 
-    /// A counter, or what two are apart.
+    /// A counter, or the difference of two.
     fn term(&self, beside: &FieldValues, term: &Term) -> Option<i128> {
         let number = |name: &str| match self.sum(&beside.beside(name))? {
             FieldValues { sum: Aggregate::Whole(sum), .. } => Some(*sum),
@@ -267,7 +269,8 @@ impl Group {
         }
     }
 
-    /// What the tools compute from their counters, computed from the sums in the way that they declare.
+    /// Computes the fields that the tools derive from counters, from the sums, as the tools declare
+    /// it.
     fn derived(&self, named: &FieldValues) -> Option<Value<'static>> {
         match named.kind {
             Some(Kind::Difference(_)) => {
@@ -292,7 +295,7 @@ impl Group {
         }
     }
 
-    /// As its buckets tell it, but never beyond the extremes, which are exact.
+    /// A quantile from the buckets, limited to the exact extremes.
     fn percentile(&self, named: &FieldValues, percentile: &Percentile) -> Option<f64> {
         let buckets: Hist = self.sum(&named.beside(&percentile.of))?.sum.hist()?;
         let [value] = buckets.quantiles([percentile.quantile]);

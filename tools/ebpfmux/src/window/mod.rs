@@ -1,4 +1,4 @@
-//! `--window`: the records of shorter intervals as those of a longer one.
+//! `--window`: combines records into longer intervals.
 
 mod aggregate;
 mod groups;
@@ -16,22 +16,22 @@ use crate::record::{Fields, find};
 use groups::Groups;
 use tumbling::Tumbling;
 
-/// The records of a window that is complete.
+/// The records of a complete window.
 pub type Records = Vec<Fields<'static>>;
 
-/// The re-windowing of records.
-pub struct Rewindow {
+/// The tumbling windows of one stream.
+pub struct Windows {
     windows: Tumbling<Groups>,
     /// The keys to keep, if not all, and whether each was in a record.
     by: Option<Vec<String>>,
     seen: Vec<bool>,
     records: u64,
-    /// Whether to say nothing of percentiles that are left out; set once that has been said.
+    /// Whether not to report missing percentiles; set after the first report.
     quiet: bool,
 }
 
-impl Rewindow {
-    /// Windows of this length; `by` names the keys to keep, parted by commas.
+impl Windows {
+    /// Windows of this length; `by` names the keys to keep, separated by commas.
     pub fn new(length: Duration, by: Option<&str>, quiet: bool) -> Result<Self> {
         let by: Option<Vec<String>> =
             by.map(|names| names.split(',').map(|name| name.trim().to_owned()).collect());
@@ -39,18 +39,18 @@ impl Rewindow {
         if names.clone().any(String::is_empty) {
             return Err(Failure::usage("--by: a name is empty; see --help"));
         }
-        // Every record has its tool, and those of two are never one.
+        // Every record has a tool, and records of different tools are never combined.
         let seen = names.map(|name| name == "tool").collect();
         Ok(Self { windows: Tumbling::new(length), by, seen, records: 0, quiet })
     }
 
-    /// When the open window, should nothing more come, is over by the clock.
+    /// When the open window is closed by the clock if no more records come.
     pub fn closes(&self) -> Option<Instant> {
         self.windows.closes()
     }
 
-    /// Puts a record into its window; the records of the window that this completes, with the time of its end. Fails
-    /// where a record is of no interval, or --by names what is no key.
+    /// Adds a record to its window; returns the records of the window that this completes, with its
+    /// end. Fails if a record is not of an interval, or if --by names a field that is not a key.
     pub fn add(&mut self, time: Nanos, fields: &Fields<'_>) -> Result<(Nanos, Records)> {
         self.records += 1;
         for (name, seen) in self.by.iter().flatten().zip(&mut self.seen) {
@@ -75,7 +75,7 @@ impl Rewindow {
         self.records_of(closed)
     }
 
-    /// At the end: fails if --by names what no record had.
+    /// At the end: fails if --by names a field that no record had.
     pub fn finish(&self) -> Result<()> {
         match self.by.iter().flatten().zip(&self.seen).find(|(_, seen)| !**seen) {
             Some((name, _)) if self.records > 0 => {

@@ -1,4 +1,4 @@
-//! Windows of time on a grid that is the same everywhere; one is open at a time.
+//! Tumbling windows on a fixed grid of time; one is open at a time.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use crate::record::timestamp::Nanos;
 pub struct Tumbling<W> {
     length: Nanos,
     open: Option<(Nanos, W)>,
-    /// When the open window got its last record.
+    /// When the last record was added to the open window.
     touched: Instant,
 }
 
@@ -24,9 +24,9 @@ impl<W: Default> Tumbling<W> {
         self.length as f64 / 1e9
     }
 
-    /// Puts something into the window whose end is the next point of the grid at or after its time. Returns the window
-    /// that this closes, and its end. What is of an earlier window than the open one gets one of its own, so that it is
-    /// not lost.
+    /// Adds to the window whose end is the next point of the grid at or after this time. Returns
+    /// the window that this closes, and its end. A late record gets a window of its own, so that it
+    /// is not lost.
     pub fn put(&mut self, time: Nanos, put: impl FnOnce(&mut W)) -> Option<(Nanos, W)> {
         let end = window_end(time, self.length);
         self.touched = Instant::now();
@@ -54,7 +54,7 @@ impl<W: Default> Tumbling<W> {
         self.open.take()
     }
 
-    /// When the open window, should nothing more come, is over by the clock.
+    /// When the open window is closed by the clock if no more records come.
     pub fn closes(&self) -> Option<Instant> {
         let length = Duration::from_nanos(self.length.unsigned_abs());
         self.open.is_some().then(|| self.touched + length)

@@ -1,6 +1,6 @@
-//! What the black-box tests share: made-up records, and `ebpfmux` as a user runs it.
+//! Helpers of the black-box tests: made-up records, and `ebpfmux` as a user runs it.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
-#![allow(clippy::unwrap_used, missing_docs, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, missing_docs, reason = "test helpers")]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-/// Longer than anything here takes on a loaded machine.
+/// A time-out: longer than anything takes on a loaded machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A command that runs `ebpfmux`.
@@ -31,7 +31,7 @@ pub fn run_with(input: &str, args: &[&str]) -> Output {
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_owned();
     let writer = std::thread::spawn(move || {
-        // It may end before it has read all.
+        // It may exit before it has read all.
         let _ = stdin.write_all(input.as_bytes());
     });
     let output = child.wait_with_output().unwrap();
@@ -76,7 +76,7 @@ impl Files {
     }
 }
 
-/// The time stamp so many microseconds after a fixed instant.
+/// The timestamp this many microseconds after a fixed instant.
 pub fn ts(micros: u64) -> String {
     let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
@@ -117,7 +117,7 @@ impl Live {
         self.lines.recv_timeout(PATIENCE).unwrap()
     }
 
-    /// Whether nothing comes for so long.
+    /// Whether no line comes for this long.
     pub fn silent(&self, span: Duration) -> bool {
         self.lines.recv_timeout(span).is_err()
     }
@@ -133,7 +133,7 @@ impl Live {
     }
 }
 
-/// Waits for the end, which must come.
+/// Waits for the exit, which must come.
 pub fn exit_code(child: &mut Child) -> Option<i32> {
     eventually("the process ends", || child.try_wait().unwrap()).code()
 }
@@ -150,7 +150,7 @@ pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Waits for a file with a line in it, and returns that.
+/// Waits for a file with a line in it, and returns the line.
 pub fn line_in(path: &Path) -> String {
     eventually("a file is written", || {
         fs::read_to_string(path).ok().filter(|text| text.ends_with('\n')).map(|text| text.trim().to_owned())
@@ -165,7 +165,7 @@ pub fn script(files: &Files, name: &str, body: &str) -> PathBuf {
     path
 }
 
-/// Whether the process of this number is there, and no zombie.
+/// Whether the process with this id exists and is not a zombie.
 pub fn alive(pid: &str) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
