@@ -7,7 +7,8 @@ cd "$root" || exit 1
 
 # Cargo as rustup installs it, and the system's own tools (losetup, bpftool), which not every login has in its PATH.
 PATH=$PATH:${CARGO_HOME:-${HOME:-/root}/.cargo}/bin:/usr/local/sbin:/usr/sbin:/sbin
-# What rustup adds, scripts/setup adds and says so: no other script has it download a linter that rust-toolchain.toml names.
+# scripts/setup adds rustup's components and prints so: no other script has it download a linter
+# that rust-toolchain.toml names.
 export PATH RUSTUP_AUTO_INSTALL=0
 
 # The name of the running script, for messages.

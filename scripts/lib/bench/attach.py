@@ -20,7 +20,7 @@ CALLS = "".join(f"tracepoint:syscalls:sys_exit_{call}," for call in (
     "read", "pread64", "write", "pwrite64", "fsync", "open", "openat",
 )).rstrip(",") + " { @[probe] = count(); }"
 
-# What syncsnoop tells of the calls, by the same hooks.
+# What syncsnoop reports of the calls, with the same hooks.
 SYNC_CALLS = ("sync", "syncfs", "fsync", "fdatasync", "msync", "sync_file_range")
 SYNCS = (
     ",".join(f"tracepoint:syscalls:sys_enter_{call}" for call in SYNC_CALLS) + " { @start[tid] = nsecs; }"
@@ -28,7 +28,7 @@ SYNCS = (
     + " /@start[tid]/ { @us[probe] = hist((nsecs - @start[tid]) / 1000); delete(@start[tid]); }"
 )
 
-# Whom the kernel marks, which is all that a tracepoint tells.
+# The victims that the kernel marks, which is all that a tracepoint shows.
 KILLS = 'tracepoint:oom:mark_victim { printf("%d\\n", args->pid); }'
 
 
@@ -82,11 +82,11 @@ def measure(bench, results):
         for _ in range(rounds):
             for name, argv in commands.items():
                 times[name].append(once(bench, argv, final[name]))
-        said = [f"{name} {refusals[name] or best_and_median(times[name])}" for name in others]
+        peers = [f"{name} {refusals[name] or best_and_median(times[name])}" for name in others]
         median = statistics.median(times[title])
         results.add(
             f"start to attached: {title}, best / median of {rounds}",
-            best_and_median(times[title]), ", ".join(said), f"≤ {GOAL_MS} ms", median <= GOAL_MS,
+            best_and_median(times[title]), ", ".join(peers), f"≤ {GOAL_MS} ms", median <= GOAL_MS,
         )
 
 

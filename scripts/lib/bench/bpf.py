@@ -1,4 +1,4 @@
-"""What the kernel says of BPF programs, maps and links."""
+"""The kernel's view of BPF programs, maps and links."""
 
 import json
 import os
@@ -21,9 +21,9 @@ def attached(pid):
                 try:
                     count += os.readlink(entry.path) in ATTACHED
                 except OSError:
-                    pass  # Closed meanwhile.
+                    pass  # Closed since.
     except OSError:
-        pass  # Ended meanwhile.
+        pass  # Ended since.
     return count
 
 

@@ -31,10 +31,10 @@ def measure(bench, results):
 def rung(bench):
     """By what vfsstat counts reads on this machine: fentry, kprobe or tracepoint."""
     argv = bench.ours("vfsstat", "--check")
-    said = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False).stdout
-    kinds = [line.split()[1].partition(":")[0] for line in said.splitlines() if line.startswith("reads ")]
+    output = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False).stdout
+    kinds = [line.split()[1].partition(":")[0] for line in output.splitlines() if line.startswith("reads ")]
     if not kinds or kinds[0] not in EMPTY:
-        raise machine.CannotMeasure("vfsstat cannot count reads here: vfsstat --check tells why")
+        raise machine.CannotMeasure("vfsstat cannot count reads here: see vfsstat --check")
     return kinds[0]
 
 
@@ -50,8 +50,8 @@ def account(bench, results, kind, commands, refusals, empty):
         cell += f", {ours - cost[empty]:.0f} more than {empty}"
     if theirs:
         cell += f" ({ours / theirs:.2f}×)"
-    said = ", ".join(f"{name} {reason or f'{cost[name]:.0f} ns'}" for name, reason in refusals.items())
-    results.add(f"cost of a read or write: vfsstat ({kind})", cell, said, f"≤ 1× {PEER}", theirs and ours <= theirs)
+    peers = ", ".join(f"{name} {reason or f'{cost[name]:.0f} ns'}" for name, reason in refusals.items())
+    results.add(f"cost of a read or write: vfsstat ({kind})", cell, peers, f"≤ 1× {PEER}", theirs and ours <= theirs)
 
 
 def slowed(bench, results, commands, refusals):
@@ -71,8 +71,8 @@ def slowed(bench, results, commands, refusals):
     for index, what in enumerate(("read", "write")):
         best = {name: min(times[index] for times in all_times) for name, all_times in took.items()}
         with_it = {name: f"{ns:.0f} ns ({ns - best[None]:+.0f})" for name, ns in best.items()}
-        told = {name: reason or with_it[name] for name, reason in refusals.items()}
-        said = ", ".join(f"{name} {told[name]}" for name in told if name not in OTHERS)
+        by_name = {name: reason or with_it[name] for name, reason in refusals.items()}
+        peers = ", ".join(f"{name} {by_name[name]}" for name in by_name if name not in OTHERS)
         title = f"a cached {what} of 4 KiB with vfsstat attached, {best[None]:.0f} ns without, best of {rounds}"
-        results.add(title, with_it["vfsstat"], said)
-        results.add("the same with another tool attached", ", ".join(f"{name} {told[name]}" for name in OTHERS))
+        results.add(title, with_it["vfsstat"], peers)
+        results.add("the same with another tool attached", ", ".join(f"{name} {by_name[name]}" for name in OTHERS))

@@ -25,15 +25,15 @@ def measure(bench, results, names):
     ]:
         machine.progress(f"merge: {what}")
         seconds, peak = min(streams.piped(bench.ours("ebpfmux", "-q", *options, *names)) for _ in range(3))
-        told = f"{seconds:.2f} s, {seconds / records * 1e9:.0f} ns a record, {peak / 1e6:.1f} MB"
+        cell = f"{seconds:.2f} s, {seconds / records * 1e9:.0f} ns a record, {peak / 1e6:.1f} MB"
         goal = f"≥ {MLR_TIMES}×"
         if not shutil.which("mlr"):
-            results.add(f"the same files: {what}", told, "mlr not installed", goal)
+            results.add(f"the same files: {what}", cell, "mlr not installed", goal)
             continue
         # Miller's time grows with the number of records, too: one file of several will do.
         mlr = streams.piped(["mlr", "--ijsonl", "--ojsonl", *verbs, names[0]])[0] * records / streams.lines(names[0])
         results.add(
-            f"the same files: {what}", f"{told}: {mlr / seconds:.0f}× as fast", f"mlr {mlr:.1f} s (by one file)", goal,
+            f"the same files: {what}", f"{cell}: {mlr / seconds:.0f}× as fast", f"mlr {mlr:.1f} s (by one file)", goal,
             mlr >= MLR_TIMES * seconds,
         )
 
@@ -51,8 +51,8 @@ def growth(bench, results):
             costs.append((files, best / records * 1e9, peak / 1e6))
         finally:
             shutil.rmtree(folder)
-    told = ", ".join(f"{files}: {cost:.0f} ns" for files, cost, _ in costs)
+    cell = ", ".join(f"{files}: {cost:.0f} ns" for files, cost, _ in costs)
     results.add(
-        f"merge of {records / 1e6:g} M records, per record, out of so many files", told,
+        f"merge of {records / 1e6:g} M records, per record, out of so many files", cell,
         f"{STREAMS[-1]} files: {costs[-1][2]:.1f} MB", "64 files ≤ 3× 2 files", costs[-1][1] <= 3 * costs[1][1],
     )

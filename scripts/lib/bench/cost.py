@@ -55,16 +55,16 @@ def processes(bench, results):
     accounts = together(bench, commands, lambda: work.programs(count))
 
     # execsnoop prints one event for two runs, at the entry and the exit of execve; exitsnoop one a run.
-    said = []
+    cells = []
     for name, event, pattern in [("execsnoop", "exec", "exit"), ("exitsnoop", "exit", "exit")]:
         account = accounts.get(name)
         cost = f"{account.per(account.runs_of(pattern)):.0f} ns per {event}" if account else "not installed"
-        said.append(f"{name} {cost}")
+        cells.append(f"{name} {cost}")
     events = accounts["events"]
     value = events.per(events.lines)
     results.add(
         f"cost of a streamed process event, all programs ({events.lines} records)", f"{value:.0f} ns",
-        ", ".join(said), f"≤ {EVENT_NS} ns", value <= EVENT_NS,
+        ", ".join(cells), f"≤ {EVENT_NS} ns", value <= EVENT_NS,
     )
     others = [accounts[name].programs() for name in ("execsnoop", "exitsnoop") if name in accounts]
     results.add("proclife --events, program by program, ns a run", events.programs(), ", ".join(others))
@@ -96,7 +96,7 @@ def syncs(bench, results):
         f"bpftrace hist {theirs:.0f} ns" if theirs else "bpftrace not installed", "≤ 0.8× bpftrace",
         theirs and ours <= 0.8 * theirs,
     )
-    results.add("the same: syncsnoop --events, of calls that are too quick to be told", f"{cost['events']:.0f} ns")
+    results.add("the same: syncsnoop --events, of calls that are too quick to be reported", f"{cost['events']:.0f} ns")
 
 
 def connections(bench, results):

@@ -5,7 +5,7 @@ import re
 from bench import machine, work
 from bench.account import together
 
-# What is compared, by our programs, theirs, and the tool whose they are.
+# The compared programs: ours, theirs, and the tool that theirs belong to.
 PARTS = [
     ("an interrupt's handler, entry and exit: irqlat", "^hard_", "irq_handler", "hardirqs"),
     ("a soft interrupt, entry and exit: irqlat", "^soft_e", "softirq", "softirqs"),
@@ -37,7 +37,7 @@ def measure(bench, results):
             f"cost of {what}", f"{value:.0f} ns ({value / other:.2f}×)", f"{peer} {other:.0f} ns", f"≤ 1× {peer}",
             value <= other,
         )
-    # Nobody else tells how long soft interrupts wait.
+    # No other tool reports how long soft interrupts wait.
     raised = ours.ns["soft_raise"] / max(ours.runs["soft_raise"], 1)
     results.add("the same: its raise, for the time that it waits", f"{raised:.0f} ns")
     results.add("irqlat, program by program, ns a run", ours.programs(),

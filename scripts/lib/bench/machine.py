@@ -118,8 +118,8 @@ class Running:
     def last_words(self):
         """The last line of its messages."""
         with open(self.log, errors="replace") as log:
-            said = log.read().strip().splitlines()
-        return said[-1] if said else "it said nothing"
+            lines = log.read().strip().splitlines()
+        return lines[-1] if lines else "no message"
 
     def failed(self):
         """The error to raise when it has ended, or hangs, before its work was done."""

@@ -53,9 +53,9 @@ def measure(bench, results):
                 sizes[name] = size(bench, argv, device, name)
     for name in ours:
         peak, maps = sizes[name]
-        said = [f"{peer} {text(sizes[peer])}" for peer in others.get(name, [])]
+        peers = [f"{peer} {text(sizes[peer])}" for peer in others.get(name, [])]
         results.add(
-            f"peak memory + maps in the kernel: {name}", text((peak, maps)), ", ".join(said),
+            f"peak memory + maps in the kernel: {name}", text((peak, maps)), ", ".join(peers),
             f"≤ {GOAL_MB} MB", peak <= GOAL_MB * 1e6,
         )
 

@@ -1,4 +1,4 @@
-"""What it costs to tell many owners apart: reading a hundred thousand of them at the end of an interval, and ten."""
+"""What it costs to track many owners: reading a hundred thousand of them at the end of an interval, and ten."""
 
 import re
 import time

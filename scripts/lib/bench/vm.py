@@ -11,7 +11,8 @@ from bench import machine, table
 SHARE = 0.8
 PEERS = ["vfsstat", "biolatency", "cachestat", "ext4dist"]
 
-# Name, work and command of each case; the guest's half takes the table as a file. No interval ends meanwhile.
+# Name, work and command of each case; the guest's half takes the table as a file. No interval ends
+# during the measurement.
 CASES = [
     ("vfsstat", "calls", "vfsstat 600"),
     ("libbpf-tools vfsstat", "calls", "peer-vfsstat 600"),
@@ -56,7 +57,7 @@ NAMES = 7
 
 
 class Case:
-    """What the guest said of one case, over both its runs."""
+    """What the guest reported of one case, over both its runs."""
 
     def __init__(self, calls):
         self.calls = calls
@@ -70,7 +71,7 @@ class Case:
             cost = {}
             for number, (ns, runs) in after.items():
                 old_ns, old_runs = before.get(number, (0, 0))
-                # The rest saw what the guest's shell did meanwhile.
+                # The others ran for other work of the guest's shell.
                 if runs - old_runs >= self.calls:
                     cost[self.names.get(number, str(number))] = ns - old_ns, runs - old_runs
             self.rounds.append(cost)
@@ -157,14 +158,14 @@ def parse(text, sizes):
             case.names = {item["id"]: item["name"] for item in json.loads(fields[0])}
             case.end_of_run()
         elif kind == "failed":
-            case.failed = fields[0] or "it said nothing"
+            case.failed = fields[0] or "no message"
     for case in cases.values():
         case.check()
     return release, cases
 
 
 def rows(results, cases):
-    """Adds the rows; says whether all of ours could be measured."""
+    """Adds the rows; returns whether all of ours could be measured."""
     peer = "libbpf-tools vfsstat"
     for name, attached, empty, rival in [
         ("vfsstat", "fentry, by default", "empty fexit", peer),
@@ -197,8 +198,8 @@ def rows(results, cases):
         Case.per_pair)
     row(results, cases, "the same: fslat --attach kprobe", "fslat --attach kprobe", [rival], None, None, 1, Case.per_pair)
     for name, rival in [("vfsstat", peer), ("biolat", "libbpf-tools biolatency"), ("fslat", "libbpf-tools ext4dist")]:
-        said = [cases[other].programs() if ran(cases, other) else "" for other in (name, rival)]
-        results.add(f"{name}, program by program, ns a run", *said)
+        cells = [cases[other].programs() if ran(cases, other) else "" for other in (name, rival)]
+        results.add(f"{name}, program by program, ns a run", *cells)
     ours = ["vfsstat", "vfsstat --attach kprobe", "dcstat", "dcstat --attach kprobe", "biolat", "cachestat", "fslat"]
     return all(ran(cases, name) for name in ours)
 
@@ -208,9 +209,9 @@ def ran(cases, name):
 
 
 def row(results, cases, what, name, others, empty, rival, share, of):
-    said = [f"{other} {of(cases[other]):.0f} ns" if ran(cases, other) else why(cases, other) for other in others]
+    cells = [f"{other} {of(cases[other]):.0f} ns" if ran(cases, other) else why(cases, other) for other in others]
     if not ran(cases, name):
-        results.add(what, why(cases, name), ", ".join(said))
+        results.add(what, why(cases, name), ", ".join(cells))
         return
     value = of(cases[name])
     cell = f"{value:.0f} ns"
@@ -219,9 +220,9 @@ def row(results, cases, what, name, others, empty, rival, share, of):
     if rival and ran(cases, rival):
         limit = share * of(cases[rival])
         cell += f" ({value / of(cases[rival]):.2f}×)"
-        results.add(what, cell, ", ".join(said), f"≤ {share}× {rival}", value <= limit)
+        results.add(what, cell, ", ".join(cells), f"≤ {share}× {rival}", value <= limit)
     else:
-        results.add(what, cell, ", ".join(said))
+        results.add(what, cell, ", ".join(cells))
 
 
 def why(cases, name):

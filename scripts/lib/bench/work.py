@@ -21,10 +21,10 @@ def calls(bench, count):
     argv = bench.ours("workload", "calls", "--file", str(file), "--reads", str(count), "--writes", str(count),
                       "--bytes", "4096")
     try:
-        said = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True).stdout
+        output = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True).stdout
     finally:
         file.unlink(missing_ok=True)
-    took = json.loads(said)
+    took = json.loads(output)
     return took["read_ns"] / count, took["write_ns"] / count
 
 

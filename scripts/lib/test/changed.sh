@@ -14,7 +14,8 @@ known_tools() {
     done
 }
 
-# tool_of FILE: the tool that a file belongs to; `all` if it is shared; nothing where no test can tell the difference.
+# tool_of FILE: the tool that a file belongs to; `all` if it is shared; nothing if no test depends
+# on it.
 tool_of() {
     local name=${1#bpf/}
     case $1 in

@@ -1,8 +1,9 @@
-# Which tests run on a kernel: reads tests/coverage.md, then the names of all tests, one a line (MODULE::TEST). Prints for
-# each module that has any, in the order of the table, a line `MODULE <tab> full|smoke <tab> TEST TEST …`.
-# COLUMN names the kernel's column; with ALL=1 a row that is run in any guest is run in full. With OF="NAME …" only the
-# modules of these tools: NAME, and those whose names begin with NAME_ (ebpfmux: mux_).
-# A test that no row names, a row that names no test, and a word that is no extent: said on stderr, and status 1.
+# Which tests run on a kernel: reads tests/coverage.md, then the names of all tests, one a line
+# (MODULE::TEST). Prints for each module that has any, in the order of the table, a line `MODULE
+# <tab> full|smoke <tab> TEST TEST …`. COLUMN names the kernel's column; with ALL=1 a row that is
+# run in any guest is run in full. With OF="NAME …" only the modules of these tools: NAME, and those
+# whose names begin with NAME_ (ebpfmux: mux_). A test that no row names, a row that names no test,
+# and an unknown extent are printed on stderr, with status 1.
 BEGIN {
     FS = " *[|] *"
     parts = split(OF, words, " ")

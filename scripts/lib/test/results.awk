@@ -3,7 +3,7 @@
 # WORDS` for what was refused as documented, and the lines that begin with `rung`.
 BEGIN { OFS = "\t" }
 { gsub(/\033\[[0-9;]*m/, "") }
-# A module that came to no end has failed.
+# A module that did not finish has failed.
 function end(verdict) {
     if (module != "") print "result", KERNEL, module, extent, verdict
     module = ""

@@ -4,7 +4,7 @@
 # The variables are those of the scripts around it.
 # shellcheck disable=SC2154
 
-# begin_steps: makes room for what the steps print and tell, and sees to it that nothing is left behind.
+# begin_steps: creates files for the output and results of the steps, and removes them at the end.
 begin_steps() {
     log=$(mktemp) results=$(mktemp) beside=$(mktemp -d)
     trap clean_up EXIT
@@ -22,8 +22,8 @@ clean_up() {
     rm -rf "$log" "$results" "$beside"
 }
 
-# step NAME COUNT COMMAND...: runs a step and keeps what came of it. COUNT says how: `check` makes one check of it,
-# `tests` adds up what the test programs say at their ends.
+# step NAME COUNT COMMAND...: runs a step and records its result. With COUNT `check` it is one
+# check; with `tests` the totals that the test programs print are added up.
 step() {
     local name=$1 count=$2 start=$SECONDS verdict=ok shown took
     shift 2
@@ -36,7 +36,7 @@ step() {
     wait $! || verdict=FAILED
     "count_$count" "$verdict"
     took=$((SECONDS - start))
-    # What ran beside other steps tells itself how long.
+    # A command that ran beside other steps records its own time.
     if [[ -s $beside/took ]]; then took=$(<"$beside/took"); fi
     rm -f "$beside/took"
     table+=("$(printf '%-14s %-6s %5d s' "$name" "$verdict" "$took")$counted")
@@ -89,7 +89,7 @@ count_tests() {
     counted=$(printf '   %d passed, %d failed, %d skipped' "$ok" "$bad" "$left")
 }
 
-# collect KERNEL: keeps what the step's tests told of this kernel.
+# collect KERNEL: keeps what the step's tests reported of this kernel.
 collect() { awk -v KERNEL="$1" -f scripts/lib/test/results.awk "$log" >>"$results"; }
 
 # here: runs the end-to-end tests that tests/coverage.md has for this machine's kernel, each module in a process of its own.
@@ -105,7 +105,7 @@ here() {
     return $worst
 }
 
-# The rungs on this machine's own kernel, as scripts/lib/vm/suite tells those of a guest's.
+# The rungs on this machine's own kernel, in the format of scripts/lib/vm/suite.
 rungs_here() {
     local tool
     for tool in $(tools); do

@@ -7,8 +7,8 @@
 # is seen by a BPF program.
 cheaper='init_on_alloc=0 nowatchdog kfence.sample_interval=0 randomize_kstack_offset=off hardened_usercopy=off audit=0'
 
-# accelerate VERSION INITRAMFS: sets `accelerator`, QEMU's options for a guest's processors, and `clock`, what its kernel is
-# to be told of them.
+# accelerate VERSION INITRAMFS: sets `accelerator`, QEMU's options for a guest's processors, and
+# `clock`, its kernel's options for them.
 accelerate() {
     if kvm_works "$1" "$2"; then
         accelerator=(-accel kvm -cpu host)
@@ -18,16 +18,17 @@ accelerate() {
     # One thread for all of a guest's processors: where one waits for another (interrupts between processors, locks), a
     # thread of its own would use up a real processor for nothing, of which the guests of the tests together have too few.
     accelerator=(-accel 'tcg,thread=single' -cpu 'qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt,+rdrand')
-    # How fast the processor's counter runs is told rather than found out: on a machine under load a guest that measures it
-    # while it boots may take its seconds for a sixth of what they are.
+    # How fast the processor's counter runs is passed rather than measured: on a machine under load
+    # a booting guest may measure seconds that are a sixth of real ones.
     clock='tsc=reliable clocksource=tsc'
     if [[ -x $(binaries)/workload ]]; then
         clock+=" $("$(binaries)/workload" counter | sed -n 's/^{"khz":\([0-9]*\)}$/tsc_early_khz=\1/p')"
     fi
 }
 
-# kvm_works VERSION INITRAMFS: whether a guest boots by KVM here, which a machine may offer and not have: found out once per
-# boot of this machine, by a guest whose first process ends at once.
+# kvm_works VERSION INITRAMFS: whether a guest boots by KVM here, which a machine may offer although
+# it does not work. It is tested once per boot of this machine, with a guest whose first process
+# exits at once.
 kvm_works() {
     local boot
     [[ -w /dev/kvm ]] || return 1
@@ -40,7 +41,7 @@ try_kvm() {
     local boot=$1 works=no console
     [[ $(cat "$cache/kvm" 2>/dev/null) != "$boot "* ]] || return 0
     console=$(mktemp "$cache/kvm.XXXXXX")
-    # In a shell of its own, whose words about a QEMU that aborts go with its.
+    # In a subshell, which discards the shell's message about an aborted QEMU.
     if (timeout --kill-after=1 8 "${qemu[@]}" -accel kvm -cpu host -m 512 -display none -no-reboot -nodefaults \
         -kernel "$cache/kernels/$2/vmlinuz" -initrd "$3" -serial "file:$console" \
         -append 'console=ttyS0 panic=-1 rdinit=/usr/bin/true' || exit) </dev/null >/dev/null 2>&1 &&

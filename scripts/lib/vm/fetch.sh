@@ -28,7 +28,7 @@ oldest_qemu=8
 # note TEXT: one line about what is being done; on stderr, because stdout is the job's.
 note() { printf '%s: %s\n' "$self" "$*" >&2; }
 
-# locked NAME COMMAND...: runs it while nobody else does what goes by that name.
+# locked NAME COMMAND...: runs it while no other process holds the lock of that name.
 locked() {
     local name=$1 lock
     shift
