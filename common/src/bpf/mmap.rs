@@ -1,18 +1,20 @@
 //! Totals that the BPF programs only ever add to, read through a mapping: no system call, no update
 //! lost between a read and a reset. User space subtracts.
 
-use std::ptr::NonNull;
+use std::marker::PhantomData;
+use std::os::fd::AsRawFd;
 
 use cli::exit::{Failure, Result};
 use libbpf_rs::{MapCore, OpenObject, num_possible_cpus};
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use memmap2::{MmapOptions, MmapRaw};
 
-/// A BPF array map (`BPF_F_MMAPABLE`) of plain old data, mapped read-only.
+/// A BPF array map (`BPF_F_MMAPABLE`) of plain old data, mapped into this process.
 pub struct MappedArray<T> {
-    first: NonNull<T>,
+    bytes: MmapRaw,
     len: usize,
     stride: usize,
     writable: bool,
+    value: PhantomData<T>,
 }
 
 /// Types that are valid whatever their bytes, with the layout of the C struct that they mirror.
@@ -27,35 +29,37 @@ unsafe impl Plain for u64 {}
 unsafe impl<T: Plain, const N: usize> Plain for [T; N] {}
 
 impl<T: Plain> MappedArray<T> {
-    /// Maps the entries of an array map. `T` must be the map's value type.
+    /// Maps the entries of an array map, to be read. `T` must be the map's value type.
     pub fn map(map: &dyn MapCore) -> Result<Self> {
-        Self::mapped(map, ProtFlags::READ)
+        Self::mapped(map, false)
     }
 
     /// The same, but writable, so that it can be cleared.
     pub fn map_writable(map: &dyn MapCore) -> Result<Self> {
-        Self::mapped(map, ProtFlags::READ | ProtFlags::WRITE)
+        Self::mapped(map, true)
     }
 
-    fn mapped(map: &dyn MapCore, access: ProtFlags) -> Result<Self> {
+    fn mapped(map: &dyn MapCore, writable: bool) -> Result<Self> {
+        let name = map.name().to_string_lossy();
         // The kernel rounds each value up to 8 bytes (kernel/bpf/arraymap.c).
         let stride = (map.value_size() as usize).next_multiple_of(8);
         let len = map.max_entries() as usize;
         if size_of::<T>() > stride {
-            let name = map.name().to_string_lossy().into_owned();
-            return Err(Failure::failed(format!(
-                "map {name}: a value of {stride} bytes cannot hold {}",
-                size_of::<T>()
-            )));
+            let size = size_of::<T>();
+            return Err(Failure::failed(format!("map {name}: a value of {stride} bytes cannot hold {size}")));
         }
-        // SAFETY: a new mapping at an address that the kernel chooses.
-        let mapped =
-            unsafe { mmap(std::ptr::null_mut(), stride * len, access, MapFlags::SHARED, map.as_fd(), 0) };
-        match mapped.map(|at| NonNull::new(at.cast())) {
-            Ok(Some(first)) => Ok(Self { first, len, stride, writable: access.contains(ProtFlags::WRITE) }),
-            Ok(None) => Err(Failure::failed("cannot map a BPF array at address 0")),
-            Err(error) => Err(Failure::failed(format!("cannot map a BPF array: {error}"))),
-        }
+        let file = map.as_fd().as_raw_fd();
+        let mut options = MmapOptions::new();
+        options.len(stride * len);
+        let bytes = if writable { options.map_raw(file) } else { options.map_raw_read_only(file) };
+        let bytes = bytes.map_err(|error| Failure::failed(format!("cannot map the BPF map {name}: {error}")))?;
+        Ok(Self { bytes, len, stride, writable, value: PhantomData })
+    }
+
+    /// Where an entry begins, which `T` may be read from and, of a writable mapping, written to.
+    fn entry(&self, index: usize) -> *mut T {
+        assert!(index < self.len, "entry {index} of {}", self.len);
+        self.bytes.as_mut_ptr().wrapping_add(index * self.stride).cast()
     }
 
     /// How many entries there are.
@@ -71,23 +75,22 @@ impl<T: Plain> MappedArray<T> {
     /// A copy of an entry as it is now. The kernel may add to it at the same time: each number is
     /// whole, but two of them may differ by an event.
     pub fn read(&self, index: usize) -> T {
-        assert!(index < self.len, "entry {index} of {}", self.len);
         // SAFETY: within the mapping, aligned to 8 as all of the map's values are, and any bytes are a T.
-        unsafe { self.first.as_ptr().byte_add(index * self.stride).read_volatile() }
+        unsafe { self.entry(index).read_volatile() }
     }
 
     /// Makes all bytes of an entry 0. No program may add to it at that time.
     pub fn clear(&mut self, index: usize) {
-        assert!(self.writable && index < self.len, "entry {index} of {}", self.len);
+        assert!(self.writable, "the mapping is read-only");
         // SAFETY: within the mapping, which can be written to.
-        unsafe { self.first.as_ptr().cast::<u8>().add(index * self.stride).write_bytes(0, self.stride) }
+        unsafe { self.entry(index).cast::<u8>().write_bytes(0, self.stride) }
     }
 
     /// A copy of the first words of an entry, to see cheaply whether it changed.
     pub fn peek<P: Plain>(&self, index: usize) -> P {
-        assert!(index < self.len && size_of::<P>() <= self.stride);
+        assert!(size_of::<P>() <= self.stride);
         // SAFETY: as in `read`; P is not larger than the value.
-        unsafe { self.first.as_ptr().byte_add(index * self.stride).cast::<P>().read_volatile() }
+        unsafe { self.entry(index).cast::<P>().read_volatile() }
     }
 }
 
@@ -101,13 +104,6 @@ impl<const N: usize> MappedArray<[u64; N]> {
             }
         }
         sum
-    }
-}
-
-impl<T> Drop for MappedArray<T> {
-    fn drop(&mut self) {
-        // SAFETY: the mapping that `map` made; nothing borrows from it.
-        let _ = unsafe { munmap(self.first.as_ptr().cast(), self.stride * self.len) };
     }
 }
 
