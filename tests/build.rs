@@ -1,5 +1,7 @@
 //! Compiles the BPF programs of the bench and of the tests, and lists the tools.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "how build scripts speak to cargo")]
+
 use std::path::Path;
 use std::{env, fs};
 

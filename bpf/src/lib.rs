@@ -4,6 +4,8 @@
 //! A tool's whole `build.rs` is `fn main() { bpf_build::skeleton("NAME") }`, and it includes the
 //! skeleton by `include!(concat!(env!("OUT_DIR"), "/skel.rs"));`.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "how build scripts speak to cargo")]
+
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};

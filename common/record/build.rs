@@ -1,6 +1,8 @@
 //! Includes the schemas of all tools in the crate: those of `schemas/`, by the names of their
 //! files.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "how build scripts speak to cargo")]
+
 use std::fmt::Write;
 use std::path::Path;
 use std::{env, fs, io};

@@ -12,14 +12,19 @@ pub fn rfc3339(at: Timestamp) -> String {
     PRINTER.timestamp_to_string(&at)
 }
 
-/// How often both clocks are read for one comparison.
+/// How often the clocks are read for one comparison.
 const READINGS: usize = 3;
+/// What the wall clock was set by at least, in seconds, to be a step; and how much of the time that passed it may be
+/// corrected by without one (NTP's limit is 0.05 %).
+const STEP: (f64, f64) = (1.0, 0.001);
 
 /// Translates the clock of `bpf_ktime_get_ns` (CLOCK_MONOTONIC) to the wall clock.
 #[derive(Clone, Copy, Debug)]
 pub struct WallClock {
     at: Timestamp,
     monotonic_ns: u64,
+    /// CLOCK_BOOTTIME, which goes on while the machine sleeps as the wall clock does.
+    boottime_ns: u64,
 }
 
 impl WallClock {
@@ -27,11 +32,11 @@ impl WallClock {
     pub fn now() -> Self {
         let read = || {
             let before = monotonic_ns();
-            let at = Timestamp::now();
+            let (at, boottime_ns) = (Timestamp::now(), nanoseconds(ClockId::Boottime));
             let took = monotonic_ns().saturating_sub(before);
-            (took, Self { at, monotonic_ns: before + took / 2 })
+            (took, Self { at, monotonic_ns: before + took / 2, boottime_ns })
         };
-        // The reading with the least delay between the two clocks.
+        // The reading with the least delay between the clocks.
         let (_, clock) = (1..READINGS)
             .map(|_| read())
             .fold(read(), |best, next| if next.0 < best.0 { next } else { best });
@@ -43,11 +48,28 @@ impl WallClock {
         let distance = monotonic_ns.wrapping_sub(self.monotonic_ns) as i64;
         self.at.saturating_add(SignedDuration::from_nanos(distance)).unwrap_or(self.at)
     }
+
+    /// The wall clock when this was taken.
+    pub fn wall(self) -> Timestamp {
+        self.at
+    }
+
+    /// By how many seconds the wall clock was set forward since then (back: negative), if it was set at all: the passing
+    /// of time, sleep of the machine and slow corrections are no step.
+    pub fn step_since(self, earlier: Self) -> Option<f64> {
+        let passed = self.boottime_ns.saturating_sub(earlier.boottime_ns) as f64 / 1e9;
+        let step = self.at.duration_since(earlier.at).as_secs_f64() - passed;
+        (step.abs() > STEP.0.max(passed * STEP.1)).then_some(step)
+    }
 }
 
 /// CLOCK_MONOTONIC, in nanoseconds.
 pub fn monotonic_ns() -> u64 {
-    let now = clock_gettime(ClockId::Monotonic);
+    nanoseconds(ClockId::Monotonic)
+}
+
+fn nanoseconds(clock: ClockId) -> u64 {
+    let now = clock_gettime(clock);
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
@@ -66,9 +88,25 @@ mod tests {
         }
     }
 
+    fn clock(wall: i64, boottime: u64) -> WallClock {
+        let at = Timestamp::from_second(wall).unwrap();
+        WallClock { at, monotonic_ns: 5_000_000_000, boottime_ns: boottime * 1_000_000_000 }
+    }
+
+    #[test]
+    fn a_step_is_what_no_passing_of_time_explains() {
+        let before = clock(1_000_000, 50);
+        assert_eq!(clock(1_000_010, 60).step_since(before), None);
+        // A night's sleep, and a correction by half a second in ten, by 3 in 3 600.
+        assert_eq!(clock(1_030_000, 30_050).step_since(before), None);
+        assert_eq!(clock(1_003_603, 3_650).step_since(before), None);
+        assert_eq!(clock(1_003_610, 60).step_since(before), Some(3_600.0));
+        assert_eq!(clock(1_000_006, 60).step_since(before), Some(-4.0));
+    }
+
     #[test]
     fn the_past_and_the_future_translate_alike() {
-        let clock = WallClock { at: Timestamp::from_second(1_000).unwrap(), monotonic_ns: 5_000_000_000 };
+        let clock = clock(1_000, 5);
         assert_eq!(clock.at(4_000_000_000), Timestamp::from_second(999).unwrap());
         assert_eq!(clock.at(6_500_000_000), Timestamp::from_millisecond(1_001_500).unwrap());
     }

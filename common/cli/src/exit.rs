@@ -1,8 +1,10 @@
 //! How a tool ends: the exit status and the one line on stderr that goes with it.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
+
+use crate::stderr;
 
 /// The exit statuses of every tool. They are an interface: scripts branch on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,11 +103,8 @@ impl std::error::Error for Failure {}
 pub fn report(tool: &str, outcome: Result<()>) -> ExitCode {
     let Err(failure) = outcome else { return ExitCode::SUCCESS };
     if !failure.message.is_empty() {
-        // One line whatever the cause, written at once: a message that spans lines, or is torn by
-        // other writers, breaks scripts that read stderr. If stderr cannot be written to, the
-        // status still reports the failure.
-        let line = format!("{tool}: {}\n", failure.message.replace('\n', " "));
-        let _ = io::stderr().write_all(line.as_bytes());
+        // Where stderr cannot be written to, the status says it.
+        stderr::line(tool, &failure.message);
     }
     ExitCode::from(failure.exit as u8)
 }

@@ -3,16 +3,16 @@
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use rustix::event::PollFlags;
 
+use crate::clock::WallClock;
 use crate::signals::{Stop, Woken};
 
 /// The end of an interval.
 #[derive(Clone, Copy, Debug)]
 pub struct Tick {
-    /// The end of the interval.
-    pub at: Timestamp,
+    /// The clocks at the end of the interval.
+    pub at: WallClock,
     /// Its measured length, in seconds.
     pub interval_s: f64,
 }
@@ -65,7 +65,7 @@ impl Ticks {
             Woken::Deadline => self.over = self.end.is_some_and(|end| due >= end),
         }
         let now = Instant::now();
-        let tick = Tick { at: Timestamp::now(), interval_s: (now - self.last).as_secs_f64() };
+        let tick = Tick { at: WallClock::now(), interval_s: (now - self.last).as_secs_f64() };
         self.last = now;
         self.left = self.left.map(|left| left - 1);
         // Intervals that passed while the machine slept or the reader stalled become one long

@@ -3,5 +3,11 @@
 pub mod clock;
 pub mod exit;
 pub mod generate;
+pub mod inherited;
 pub mod interval;
+pub mod poll;
+pub mod shortage;
 pub mod signals;
+pub mod stderr;
+pub mod stdout;
+pub mod text;

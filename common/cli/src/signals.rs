@@ -1,13 +1,21 @@
-//! SIGINT, SIGTERM and SIGHUP end a tool in order: the current interval is printed, then it exits
-//! with 0.
+//! SIGINT, SIGTERM and SIGHUP end a tool in order: the current interval is printed, then it exits with 0. A second one
+//! kills it at once. A signal that was ignored when the tool started (`nohup`, a background job of a script) stays ignored.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use libc::{SIG_DFL, SIG_IGN, SIGHUP, SIGINT, SIGTERM, c_int, sighandler_t};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
 use crate::exit::{Failure, Result};
+
+/// The signals that ask a process to end.
+const ENDING: [c_int; 3] = [SIGINT, SIGTERM, SIGHUP];
+
+/// Signals that come so soon after the first are of the same request: the kernel and the shell both send SIGHUP when a
+/// terminal goes away.
+const ONE_REQUEST: Duration = Duration::from_millis(100);
 
 /// Becomes readable when the process is asked to end, and stays so.
 #[derive(Clone)]
@@ -16,14 +24,21 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Takes over SIGINT, SIGTERM and SIGHUP. Call once per process.
+    /// Takes over SIGINT, SIGTERM and SIGHUP, except those that are ignored. Call once per process.
     pub fn on_signals() -> Result<Self> {
         let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(|error| Failure::failed(format!("cannot create an eventfd: {error}")))?;
         let stop = Self { event: Arc::new(event) };
         let handler = stop.clone();
-        ctrlc::set_handler(move || handler.request())
-            .map_err(|error| Failure::failed(format!("cannot handle signals: {error}")))?;
+        let (ignored, heeded): (Vec<_>, Vec<_>) = ENDING.into_iter().partition(|signal| is_ignored(*signal));
+        ctrlc::set_handler(move || {
+            handler.request();
+            // From here on the next one kills, whatever the process is doing.
+            std::thread::sleep(ONE_REQUEST);
+            heeded.iter().for_each(|signal| dispose(*signal, SIG_DFL));
+        })
+        .map_err(|error| Failure::failed(format!("cannot handle signals: {error}")))?;
+        ignored.iter().for_each(|signal| dispose(*signal, SIG_IGN));
         Ok(stop)
     }
 
@@ -64,6 +79,21 @@ impl Stop {
             }
         }
     }
+}
+
+/// Whether this process ignores a signal, as it may have been told to by the one that started it.
+fn is_ignored(signal: c_int) -> bool {
+    // SAFETY: all zero is a valid sigaction.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: only asks, and writes the answer to `action`.
+    let asked = unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut action) };
+    asked == 0 && action.sa_sigaction == SIG_IGN
+}
+
+/// Has a signal do what it does by default (`SIG_DFL`), or nothing (`SIG_IGN`).
+fn dispose(signal: c_int, disposition: sighandler_t) {
+    // SAFETY: both dispositions run no code of this process.
+    unsafe { libc::signal(signal, disposition) };
 }
 
 /// What ended a wait.

@@ -18,6 +18,8 @@ pub enum Kind {
     Time,
     /// The length of the interval.
     Interval,
+    /// What the clock was set by.
+    Step,
     /// Distinguishes the records of one interval.
     Key,
     /// Text that describes one event.
@@ -43,6 +45,9 @@ pub enum Kind {
     /// A histogram: pairs of an upper bound and a count.
     Buckets,
 }
+
+/// The field that only the first record after a step of the clock has.
+pub const CLOCK_STEP: &str = "clock_step_s";
 
 /// Where the percentile of several records comes from.
 #[derive(Clone, Debug, PartialEq)]
@@ -155,6 +160,7 @@ fn kind(word: &Value, property: &Value) -> Option<Kind> {
     Some(match word.as_str()? {
         "time" => Kind::Time,
         "interval" => Kind::Interval,
+        "step" => Kind::Step,
         "key" => Kind::Key,
         "text" => Kind::Text,
         "value" => Kind::Value,

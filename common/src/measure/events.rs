@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{self, AtomicU32};
 use std::time::{Duration, Instant};
 
-use cli::clock::{WallClock, monotonic_ns};
+use cli::clock::monotonic_ns;
 use cli::exit::{Failure, Result};
 use cli::signals::{Stop, Woken};
 use libbpf_rs::{AsRawLibbpf, MapCore, Object, OpenObject, RingBuffer, RingBufferBuilder};
@@ -59,11 +59,18 @@ pub fn write<E: Row>(
     decode: impl Fn(&[u8]) -> Option<(u64, E)>,
     wanted: impl Fn(&E) -> bool,
 ) -> Result<()> {
-    let writer = RefCell::new(Writer::new(tool, common));
-    let clock = Cell::new(WallClock::now());
+    let writer = RefCell::new(Writer::new(tool, common, stop));
+    // The clocks are read for each batch: one that was set, or that went on while the machine slept, counts at once.
+    let batch_begins = Cell::new(true);
     let lost = Cell::new(0u64);
     let emit = |ns, event: E| match wanted(&event) {
-        true => writer.borrow_mut().event(clock.get().at(ns), &event, lost.take()),
+        true => {
+            let mut writer = writer.borrow_mut();
+            if batch_begins.take() {
+                writer.read_clocks();
+            }
+            writer.event(ns, &event, lost.take())
+        }
         false => Ok(()),
     };
     let mut looked = Instant::now();
@@ -72,9 +79,9 @@ pub fn write<E: Row>(
     let flush = || {
         if looked.elapsed() >= LOSS_CHECK {
             looked = Instant::now();
-            clock.set(WallClock::now());
             look();
         }
+        batch_begins.set(true);
         writer.borrow_mut().flush()
     };
     let sleeps = shared_u32(source.object, "reader_sleeps")?;

@@ -21,7 +21,7 @@ pub fn intervals<R: Row>(
     mut prog_stats: impl FnMut() -> ProgDelta,
     mut collect: impl FnMut(bool) -> Result<(Vec<R>, u64)>,
 ) -> Result<()> {
-    let mut writer = Writer::new(tool, common);
+    let mut writer = Writer::new(tool, common, stop);
     let mut ticks = Ticks::new(common.interval, common.count, common.duration);
     while let Some(tick) = ticks.next(stop) {
         let (rows, lost) = collect(ticks.is_over())?;

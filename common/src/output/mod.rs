@@ -7,11 +7,15 @@ mod table;
 
 pub use intervals::intervals;
 
-use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::io::{self, IsTerminal, Write};
+use std::time::Instant;
 
-use cli::clock;
+use cli::clock::{self, WallClock};
 use cli::exit::{Failure, Result};
 use cli::interval::{ProgDelta, Tick};
+use cli::signals::Stop;
+use cli::stderr::note;
+use cli::stdout;
 use jiff::Timestamp;
 use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
@@ -58,6 +62,11 @@ struct Record<'a, R> {
     /// The tool's name.
     #[schemars(extend("x-kind" = "key"))]
     tool: &'a str,
+    /// Seconds that the wall clock was set forward by (back: negative) since the record before, on the first record after
+    /// that; only where it was more than a second, and not in CSV. Records stay in the order of the kernel's monotonic clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kind" = "step", "x-unit" = "seconds"))]
+    clock_step_s: Option<f64>,
     /// The measured length of the interval, in seconds. Interval records only.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kind" = "interval", "x-unit" = "seconds"))]
@@ -82,7 +91,15 @@ pub struct Writer {
     tool: &'static str,
     host: String,
     format: Format,
-    out: BufWriter<Stdout>,
+    /// What is written of a batch of records.
+    out: Vec<u8>,
+    stdout: stdout::Output,
+    quiet: bool,
+    /// The clocks when they were last read.
+    clock: WallClock,
+    /// A step of the wall clock that no record tells of yet.
+    step: Option<f64>,
+    /// The time of the last record.
     last: Timestamp,
 }
 
@@ -93,8 +110,9 @@ enum Format {
 }
 
 impl Writer {
-    /// A writer in the format that the user asked for: else a table on a terminal, else JSON.
-    pub fn new(tool: &'static str, common: &Common) -> Self {
+    /// A writer in the format that the user asked for: else a table on a terminal, else JSON. A reader that takes nothing
+    /// does not keep the tool from ending when it is asked to, or when its `--duration` is over.
+    pub fn new(tool: &'static str, common: &Common, stop: &Stop) -> Self {
         let default = if io::stdout().is_terminal() { Output::Table } else { Output::Json };
         let format = match common.output.unwrap_or(default) {
             Output::Json => Format::Json(Vec::new()),
@@ -102,11 +120,17 @@ impl Writer {
             Output::Table => Format::Table(table::Table::default()),
         };
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let mut stdout = stdout::Output::stdout();
+        stdout.heed(stop.clone(), common.duration.and_then(|duration| Instant::now().checked_add(duration)));
         Self {
             tool,
             host,
             format,
-            out: BufWriter::with_capacity(1 << 16, io::stdout()),
+            out: Vec::new(),
+            stdout,
+            quiet: common.quiet,
+            clock: WallClock::now(),
+            step: None,
             last: Timestamp::MIN,
         }
     }
@@ -117,15 +141,16 @@ impl Writer {
     /// # Errors
     /// When stdout cannot be written to; a reader that has closed the pipe is an ordinary end.
     pub fn interval<R: Row>(&mut self, tick: &Tick, rows: &[R], lost: u64, prog: ProgDelta) -> Result<()> {
-        // The wall clock may be set back during a run; the records' times never go back.
-        self.last = self.last.max(tick.at);
-        let ts = clock::rfc3339(self.last);
+        self.read(tick.at);
+        let ts = self.ts(tick.at.wall());
+        let step = self.take_step();
         for (index, row) in rows.iter().enumerate() {
             let first = |value: u64| if index == 0 { value } else { 0 };
             let record = Record {
                 ts: &ts,
                 host: &self.host,
                 tool: self.tool,
+                clock_step_s: step.filter(|_| index == 0),
                 interval_s: Some((tick.interval_s * 1e6).round() / 1e6),
                 row,
                 bpf_ns: prog.cost.map(|cost| first(cost.0)),
@@ -133,28 +158,61 @@ impl Writer {
                 lost: first(lost + prog.missed),
             };
             self.format.write(&mut self.out, &record, row).map_err(Failure::stdout)?;
+            hand_on(&mut self.out, &mut self.stdout)?;
         }
         self.flush()
     }
 
-    /// One event. Call `flush` when there are no more for now.
+    /// Reads the clocks, by which events that come now have their times: to be called before each batch of them.
+    pub fn read_clocks(&mut self) {
+        self.read(WallClock::now());
+    }
+
+    fn read(&mut self, clock: WallClock) {
+        if let Some(step) = clock.step_since(self.clock) {
+            // The records' times follow.
+            self.last = Timestamp::MIN;
+            self.step = Some(self.step.unwrap_or(0.0) + step);
+            if !self.quiet {
+                let way = if step < 0.0 { "back" } else { "forward" };
+                note(&format!("the wall clock was set {way} by {:.3} s", step.abs()));
+            }
+        }
+        self.clock = clock;
+    }
+
+    /// The text of a time, which is not before that of the last record unless the clock was set back.
+    fn ts(&mut self, at: Timestamp) -> String {
+        self.last = self.last.max(at);
+        clock::rfc3339(self.last)
+    }
+
+    /// The step that a record is to tell of. CSV has no column for it, for its columns are those of the first record.
+    fn take_step(&mut self) -> Option<f64> {
+        let step = self.step.take().map(|step| (step * 1e6).round() / 1e6);
+        step.filter(|_| !matches!(self.format, Format::Csv(_)))
+    }
+
+    /// One event, by its time in the kernel's monotonic clock. Call `flush` when there are no more for now.
     ///
     /// # Errors
     /// As for `interval`.
-    pub fn event<R: Row>(&mut self, at: Timestamp, row: &R, lost: u64) -> Result<()> {
-        self.last = self.last.max(at);
-        let ts = clock::rfc3339(self.last);
+    pub fn event<R: Row>(&mut self, monotonic_ns: u64, row: &R, lost: u64) -> Result<()> {
+        let ts = self.ts(self.clock.at(monotonic_ns));
+        let clock_step_s = self.take_step();
         let record = Record {
             ts: &ts,
             host: &self.host,
             tool: self.tool,
+            clock_step_s,
             interval_s: None,
             row,
             bpf_ns: None,
             bpf_runs: None,
             lost,
         };
-        self.format.write(&mut self.out, &record, row).map_err(Failure::stdout)
+        self.format.write(&mut self.out, &record, row).map_err(Failure::stdout)?;
+        hand_on(&mut self.out, &mut self.stdout)
     }
 
     /// Flushes what was written so far.
@@ -162,8 +220,15 @@ impl Writer {
     /// # Errors
     /// As for `interval`.
     pub fn flush(&mut self) -> Result<()> {
-        self.out.flush().map_err(Failure::stdout)
+        self.stdout.finish()
     }
+}
+
+/// Adds what was written to what is gathered for stdout.
+fn hand_on(out: &mut Vec<u8>, stdout: &mut stdout::Output) -> Result<()> {
+    stdout.push(out)?;
+    out.clear();
+    Ok(())
 }
 
 impl Format {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
+use cli::text::visible;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -54,7 +55,7 @@ impl Table {
         let (tail, tail_heading) = match (row.sketch(), R::TAIL) {
             (Some(counts), _) => (draw_sketch(&counts), "1us   1ms   1s"),
             (None, Some(column)) => {
-                (show_text(fields.get(column).and_then(Value::as_str).unwrap_or("")), column)
+                (visible(fields.get(column).and_then(Value::as_str).unwrap_or("")).into_owned(), column)
             }
             (None, None) => (String::new(), ""),
         };
@@ -117,13 +118,8 @@ fn show(column: &str, value: &Value) -> String {
         Value::String(ts) if column == "ts" => ts.get(11..19).unwrap_or(ts).to_string(),
         Value::Null => NOTHING.to_string(),
         Value::Number(number) if number.is_f64() => significant(number.as_f64().unwrap_or_default()),
-        other => show_text(&cell(other)),
+        other => visible(&cell(other)).into_owned(),
     }
-}
-
-/// A control character in a name or an argument must not reach the terminal.
-fn show_text(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 /// Three significant digits, or all digits before the point; readers need no more.

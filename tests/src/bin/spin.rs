@@ -2,6 +2,7 @@
 //! TIMER_NS` sends packets to itself on that processor for so long, each of which takes PACKET_NS,
 //! and a timer that interrupts it TIMER_NS; see `bpf/spin.bpf.c`. It first prints `ready` and waits
 //! for a line on stdin; at the end it prints the result as a JSON object.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a workload reports its work on stdout")]
 #![allow(clippy::expect_used, reason = "a failure here ends the program with its message")]
 
 use std::mem::MaybeUninit;

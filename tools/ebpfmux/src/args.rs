@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::builder::TypedValueParser;
 use clap::{ArgGroup, CommandFactory, Parser, ValueEnum};
 use cli::exit::{Failure, Result};
-use cli::generate;
+use cli::{generate, inherited};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -253,6 +253,7 @@ pub enum Format {
 impl Args {
     /// Reads the process's command line. `None` if --help, --version or the like has been printed.
     pub fn read() -> Result<Option<Self>> {
+        inherited::check_stdout()?;
         let error = match Self::try_parse() {
             Ok(Self { generate: Some(form), .. }) => {
                 return generate::print(Self::command(), form).map(|()| None);

@@ -165,14 +165,15 @@ impl Made {
     fn take(&mut self, time: Nanos, fields: &Fields<'_>) {
         self.metrics.take(time, fields);
         self.join.add(time, fields).iter().for_each(written_again_is_the_same);
-        if let Ok((_, records)) = self.window.add(time, fields) {
-            records.iter().for_each(written_again_is_the_same);
+        if let Ok(complete) = self.window.add(time, fields) {
+            complete.iter().flat_map(|(_, records)| records).for_each(written_again_is_the_same);
         }
     }
 
     fn finish(mut self) {
         self.join.close().iter().for_each(written_again_is_the_same);
-        self.window.close().1.iter().for_each(written_again_is_the_same);
+        let complete = self.window.close();
+        complete.iter().flat_map(|(_, records)| records).for_each(written_again_is_the_same);
         let text = serve::render(&self.metrics, &[], negotiate::Format::Plain);
         let text = String::from_utf8(text).expect("text");
         for line in text.lines().filter(|line| !line.starts_with('#')) {

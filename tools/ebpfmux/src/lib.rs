@@ -10,7 +10,6 @@ mod merge;
 mod metrics;
 mod note;
 mod otlp;
-mod poll;
 mod record;
 mod serve;
 mod sink;
@@ -26,6 +25,7 @@ use std::time::Instant;
 
 use ::record::fields::Schemas;
 use cli::exit::{Exit, Failure, Result, report};
+use cli::shortage;
 use cli::signals::Stop;
 
 use crate::args::{Args, Format};
@@ -73,14 +73,18 @@ fn run(args: Args) -> Result<()> {
 
     let names =
         if args.files.is_empty() && commands.is_empty() { vec![PathBuf::from("-")] } else { args.files };
-    let mut sources = Vec::new();
+    let (mut sources, mut unopened) = (Vec::new(), Vec::new());
     for name in &names {
         match open(name, rules) {
             Ok(source) => sources.push(source),
-            Err(error) => note(&format!("cannot read {}: {error}", name.display())),
+            Err(error) => unopened.push(shortage::failure(
+                Exit::Usage,
+                format_args!("cannot read {}", name.display()),
+                &error,
+            )),
         }
     }
-    let unopened = names.len() - sources.len();
+    unopened.iter().for_each(|failure| note(&failure.message));
 
     let mut children = Children::new(args.quiet);
     children.kept = control.is_some() && !commands.is_empty();
@@ -98,11 +102,8 @@ fn run(args: Args) -> Result<()> {
         exporter.finish(&metrics);
     }
     outcome?;
-    match unopened {
-        0 => Ok(()),
-        // Each was reported when it could not be opened.
-        _ => Err(Failure::new(Exit::Usage, "")),
-    }
+    // Each was reported when it could not be opened.
+    unopened.first().map_or(Ok(()), |failure| Err(Failure::new(failure.exit, "")))
 }
 
 /// Reads the declarations of --schema.
@@ -120,6 +121,7 @@ fn declare(files: &[PathBuf]) -> Result<()> {
     Ok(())
 }
 
+/// What is done with the records, as the options say.
 fn sink(args: &Args, totals: Option<Totals>) -> Result<Sink> {
     let keep = args.keep.as_deref().map(|text| Condition::new("--where", text)).transpose()?;
     let asserts = args.assert.iter().map(|text| Condition::new("--assert", text)).collect::<Result<_>>()?;

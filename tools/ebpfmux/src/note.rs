@@ -2,5 +2,5 @@
 
 /// Prints one line on stderr.
 pub fn note(message: &str) {
-    eprintln!("ebpfmux: {}", message.replace('\n', " "));
+    cli::stderr::line("ebpfmux", message);
 }

@@ -26,6 +26,8 @@ pub fn page(command: Command) -> io::Result<String> {
             rest.text([roman(declared.description)]);
         }
     }
+    rest.control("SH", ["SIGNALS"]);
+    rest.text([roman(sections::SIGNALS)]);
     rest.control("SH", ["EXIT STATUS"]);
     for (exit, meaning) in Exit::ALL {
         rest.control("TP", []);

@@ -35,6 +35,7 @@ pub fn page(mut command: Command) -> String {
             );
         }
     }
+    let _ = writeln!(page, "\n## Signals\n\n{}", sections::SIGNALS);
     page += "\n## Exit status\n\n| status | meaning |\n| --- | --- |\n";
     for (exit, meaning) in Exit::ALL {
         let _ = writeln!(page, "| {} | {} |", exit as u8, cell(meaning));

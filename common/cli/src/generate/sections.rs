@@ -4,6 +4,13 @@
 use clap::Command;
 use record::fields::{self, Field, Kind, Unit};
 
+/// What signals do, the same in all programs.
+pub const SIGNALS: &str = "\
+SIGINT, SIGTERM and SIGHUP end it in order: what is complete is printed, of a tool also the current interval, and it exits \
+with status 0. If the reader of stdout then reads nothing for 5 s, it exits with status 1 and says that records are lost. \
+A second signal kills it at once. A signal that was ignored when it started (nohup, a background job of a script) stays \
+ignored.";
+
 /// A part of the text after the options, under a heading of its own.
 pub struct Section {
     /// `Examples`.
@@ -50,6 +57,7 @@ pub fn kind(field: &Field) -> String {
     let kind = match &field.kind {
         Kind::Time => "time",
         Kind::Interval => "length of the interval",
+        Kind::Step => "step of the clock",
         Kind::Key => "key",
         Kind::Text => "text",
         Kind::Value => "value",

@@ -8,6 +8,7 @@
 //!   cleaning up.
 //!
 //! The last line of stdout is a JSON object with what was done, if that is not known beforehand.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a workload reports its work on stdout")]
 #![allow(clippy::expect_used, reason = "a workload that cannot do its work must stop at once and say why")]
 
 mod args;

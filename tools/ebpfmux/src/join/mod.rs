@@ -29,16 +29,16 @@ impl Join {
         self.windows.closes()
     }
 
-    /// Adds a record to its window; returns the joined record that this completes.
-    pub fn add(&mut self, time: Nanos, fields: &Fields<'_>) -> Option<Fields<'static>> {
+    /// Adds a record to its window; returns the joined records that this completes.
+    pub fn add(&mut self, time: Nanos, fields: &Fields<'_>) -> Vec<Fields<'static>> {
         let closed = self.windows.put(time, |window| window.add(fields));
-        closed.map(|(end, window)| self.widen(end, window))
+        closed.into_iter().map(|(end, window)| self.widen(end, window)).collect()
     }
 
-    /// Closes the open window.
-    pub fn close(&mut self) -> Option<Fields<'static>> {
+    /// Closes the open windows.
+    pub fn close(&mut self) -> Vec<Fields<'static>> {
         let closed = self.windows.close();
-        closed.map(|(end, window)| self.widen(end, window))
+        closed.into_iter().map(|(end, window)| self.widen(end, window)).collect()
     }
 
     fn widen(&mut self, end: Nanos, window: Wide) -> Fields<'static> {

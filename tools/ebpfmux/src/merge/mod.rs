@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cli::exit::{Exit, Failure, Result};
+use cli::poll;
 use cli::signals::{Stop, Woken};
 use rustix::event::PollFlags;
 
-use crate::poll;
 use crate::record::timestamp::Nanos;
-use crate::sink::Sink;
+use crate::sink::{Converted, Sink};
 use crate::source::Source;
 use crate::supervisor::Children;
 use crate::supervisor::control::Control;
@@ -232,14 +232,17 @@ impl Run {
             None => *source.raw.insert(sink.takes(source.format())?),
         };
         let Some(from) = source.position().filter(|_| raw) else {
+            let (number, time) = source.take_line(line);
             in_order(source, time, last);
-            let number = source.take_line(line);
-            source.problems.records += 1;
-            if raw {
+            let converted = if raw {
                 sink.push(line)?;
-            } else if let Err(why) = sink.convert(time, line, source.format())? {
-                source.problems.records -= 1;
-                source.problems.bad(number, &why)?;
+                Converted::Record
+            } else {
+                sink.convert(time, line, source.format())?
+            };
+            match converted {
+                Converted::Record => source.problems.records += 1,
+                Converted::Malformed(why) => source.problems.bad(number, &why)?,
             }
             return self.advance(at);
         };
@@ -285,10 +288,15 @@ impl Run {
     }
 }
 
+/// Counts a record that is late. Where its own source had a later one before, what is late from now on is measured by this
+/// one: the source's clock was set back, or the one before was ahead of its time.
 fn in_order(source: &mut Source, time: Nanos, last: &mut Nanos) {
-    if time < *last {
+    let late = time < *last;
+    if late {
         source.problems.late(last.saturating_sub(time));
-    } else {
+    }
+    if !late || time < source.previous {
         *last = time;
     }
+    source.previous = time;
 }

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use cli::exit::{Failure, Result};
+use cli::stdout::Output;
+use record::fields::CLOCK_STEP;
 
-use super::stdout::Output;
 use crate::record::{Fields, Value};
 
 /// The CSV on stdout.
@@ -33,8 +34,10 @@ impl CsvOut {
         let columns = match &self.columns {
             Some(columns) => columns,
             None => {
-                row(fields.iter().map(|(name, _)| name.as_ref()), &mut self.line);
-                self.columns.insert(fields.iter().map(|(name, _)| name.to_string()).collect())
+                // A field that few records have is no column.
+                let names = || fields.iter().map(|(name, _)| name.as_ref()).filter(|name| *name != CLOCK_STEP);
+                row(names(), &mut self.line);
+                self.columns.insert(names().map(str::to_owned).collect())
             }
         };
         let mut placed = 0;
@@ -46,7 +49,10 @@ impl CsvOut {
             field.map_or("", |(_, value)| cell(value))
         });
         row(cells, &mut self.line);
-        let unplaced = || fields.iter().find(|(name, _)| !columns.iter().any(|column| column == name));
+        let unplaced = || {
+            let mut fields = fields.iter().filter(|(name, _)| name != CLOCK_STEP);
+            fields.find(|(name, _)| !columns.iter().any(|column| column == name))
+        };
         if let Some((name, _)) = (placed < fields.len()).then(unplaced).flatten() {
             let remedy = "add --join, merge one tool at a time, or use -o json";
             return Err(Failure::usage(format!(

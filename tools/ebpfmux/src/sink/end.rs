@@ -1,9 +1,9 @@
 //! The last stage, after windows and joins: filters records, selects fields, and writes them.
 
 use cli::exit::{Exit, Failure, Result};
+use cli::stdout::Output;
 
 use super::csv::CsvOut;
-use super::stdout::Output;
 use super::wide_csv::WideCsv;
 use crate::filter::select::Select;
 use crate::filter::{Filter, Verdict};
@@ -36,7 +36,9 @@ pub struct End {
 impl End {
     /// Creates one that writes to stdout.
     pub fn new(filter: Filter, select: Option<Select>, form: Form) -> Self {
-        Self { filter, select, form, out: Output::stdout(), line: Vec::new() }
+        let out = Output::stdout();
+        out.widen();
+        Self { filter, select, form, out, line: Vec::new() }
     }
 
     /// Whether the lines of a stream of this format can be written unchanged.

@@ -3,7 +3,6 @@
 pub mod csv;
 pub mod end;
 pub mod recorder;
-mod stdout;
 pub mod totals;
 pub mod wide_csv;
 
@@ -18,7 +17,7 @@ use crate::record::timestamp::Nanos;
 use crate::record::{self, Fields};
 use crate::source::csv::Row;
 use crate::source::lines::Format;
-use crate::window::{Records, Windows};
+use crate::window::{Complete, Windows};
 use end::End;
 use recorder::Recorder;
 use totals::Totals;
@@ -32,6 +31,14 @@ pub struct Sink {
     stages: Stages,
     end: End,
     row: Row,
+}
+
+/// What a line turned out to be.
+pub enum Converted {
+    /// A record, which was written or passed to a stage.
+    Record,
+    /// Not a record, for this reason.
+    Malformed(String),
 }
 
 /// The stages that combine records.
@@ -57,7 +64,7 @@ impl Sink {
         self.end.out.push(lines)
     }
 
-    /// Writes the buffered output; see [`stdout::Output::flush`].
+    /// Writes the buffered output; see [`cli::stdout::Output::flush`].
     pub fn flush(&mut self) -> Result<()> {
         self.recorder.as_mut().map_or(Ok(()), Recorder::flush)?;
         self.end.out.flush()
@@ -68,12 +75,12 @@ impl Sink {
         self.end.out.finish()
     }
 
-    /// See [`stdout::Output::heed`].
+    /// See [`cli::stdout::Output::heed`].
     pub fn heed(&mut self, stop: Stop, deadline: Option<Instant>) {
         self.end.out.heed(stop, deadline);
     }
 
-    /// See [`stdout::Output::asked`].
+    /// See [`cli::stdout::Output::asked`].
     pub fn asked(&self) -> bool {
         self.end.out.asked()
     }
@@ -96,17 +103,12 @@ impl Sink {
         Ok(records && self.stages.is_empty() && self.end.filter.is_empty() && self.end.takes(format)?)
     }
 
-    /// Handles a record that must be parsed. The inner error has the reason why the line is not a
-    /// record.
-    pub fn convert(
-        &mut self,
-        time: Nanos,
-        line: &[u8],
-        format: &Format,
-    ) -> Result<std::result::Result<(), String>> {
+    /// Handles a record that must be parsed. Fails if it cannot be written.
+    pub fn convert(&mut self, time: Nanos, line: &[u8], format: &Format) -> Result<Converted> {
         let Self { recorder, totals, stages, end, row } = self;
         if stages.is_empty() && totals.is_none() && end.without_parsing(line, format)? {
-            return recorder.as_mut().map_or(Ok(()), |recorder| recorder.push(line)).map(Ok);
+            recorder.as_mut().map_or(Ok(()), |recorder| recorder.push(line))?;
+            return Ok(Converted::Record);
         }
         let fields = match format {
             Format::Csv(table) => table.fields(line, row),
@@ -114,7 +116,7 @@ impl Sink {
         };
         let fields = match fields {
             Ok(fields) => fields,
-            Err(why) => return Ok(Err(why)),
+            Err(why) => return Ok(Converted::Malformed(why)),
         };
         if let Some(totals) = totals {
             totals.take(time, &fields);
@@ -128,7 +130,7 @@ impl Sink {
         } else {
             stages.add(time, &fields, end)?;
         }
-        Ok(Ok(()))
+        Ok(Converted::Record)
     }
 
     /// When the open window is closed by the clock if no more records come.
@@ -159,36 +161,40 @@ impl Stages {
     fn add(&mut self, time: Nanos, fields: &Fields<'_>, end: &mut End) -> Result<()> {
         match &mut self.window {
             Some(window) => {
-                let (time, records) = window.add(time, fields)?;
-                self.pass_on(time, &records, end)
+                let complete = window.add(time, fields)?;
+                self.pass_on(&complete, end)
             }
             None => self.join(time, fields, end),
         }
     }
 
-    /// Passes a window's records to the next stage: a join makes one record of them.
-    fn pass_on(&mut self, time: Nanos, records: &Records, end: &mut End) -> Result<()> {
-        if self.join.is_none() {
-            return records.iter().try_for_each(|record| end.write(record, None));
+    /// Passes the records of complete windows to the next stage: a join makes one record of each window.
+    fn pass_on(&mut self, complete: &Complete, end: &mut End) -> Result<()> {
+        for (time, records) in complete {
+            if self.join.is_none() {
+                records.iter().try_for_each(|record| end.write(record, None))?;
+                continue;
+            }
+            records.iter().try_for_each(|record| self.join(*time, record, end))?;
+            self.close_join(end)?;
         }
-        records.iter().try_for_each(|record| self.join(time, record, end))?;
-        self.close_join(end)
+        Ok(())
     }
 
     fn join(&mut self, time: Nanos, fields: &Fields<'_>, end: &mut End) -> Result<()> {
-        let wide = self.join.as_mut().and_then(|join| join.add(time, fields));
-        wide.map_or(Ok(()), |wide| end.write(&wide, None))
+        let wide = self.join.as_mut().map(|join| join.add(time, fields)).unwrap_or_default();
+        wide.iter().try_for_each(|wide| end.write(wide, None))
     }
 
     fn close_join(&mut self, end: &mut End) -> Result<()> {
-        let wide = self.join.as_mut().and_then(Join::close);
-        wide.map_or(Ok(()), |wide| end.write(&wide, None))
+        let wide = self.join.as_mut().map(Join::close).unwrap_or_default();
+        wide.iter().try_for_each(|wide| end.write(wide, None))
     }
 
     fn close(&mut self, end: &mut End) -> Result<()> {
         if let Some(window) = &mut self.window {
-            let (time, records) = window.close();
-            return self.pass_on(time, &records, end);
+            let complete = window.close();
+            return self.pass_on(&complete, end);
         }
         self.close_join(end)
     }

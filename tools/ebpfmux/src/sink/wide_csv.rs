@@ -3,9 +3,9 @@
 use std::collections::{HashMap, VecDeque};
 
 use cli::exit::Result;
+use cli::stdout::Output;
 
 use super::csv::{cell, refuse_nested, row};
-use super::stdout::Output;
 use crate::note::note;
 use crate::record::{Fields, Value};
 

@@ -14,6 +14,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use cli::exit::Result;
+use cli::inherited;
 
 use crate::note::note;
 use crate::record::timestamp::Nanos;
@@ -45,6 +46,8 @@ pub struct Source {
     head: Option<(Nanos, usize)>,
     reorder: Option<Reorder>,
     newest: Nanos,
+    /// The time of the record that went out last.
+    pub previous: Nanos,
     unterminated: bool,
 }
 
@@ -56,6 +59,9 @@ impl Source {
 
     /// The process's stdin.
     pub fn stdin(rules: Rules) -> io::Result<Self> {
+        if inherited::stdin_is_closed() {
+            return Err(io::Error::other("it is closed"));
+        }
         let fd = io::stdin().as_fd().try_clone_to_owned()?;
         Self::new("stdin".into(), Input::Plain(fd), rules)
     }
@@ -83,6 +89,7 @@ impl Source {
             head: None,
             reorder: (lateness > 0).then(|| Reorder::new(lateness)),
             newest: Nanos::MIN,
+            previous: Nanos::MIN,
             unterminated: false,
         })
     }
@@ -142,11 +149,11 @@ impl Source {
         self.time().is_some() && self.buffer.full() || self.reorder.as_ref().is_some_and(Reorder::full)
     }
 
-    /// The time of the head.
+    /// The time of the head, by which it takes its turn.
     pub fn time(&self) -> Option<Nanos> {
         match &self.reorder {
             None => self.head.map(|(time, _)| time),
-            Some(reorder) => reorder.first().map(|held| held.time),
+            Some(reorder) => reorder.first().map(|held| held.place),
         }
     }
 
@@ -213,7 +220,9 @@ impl Source {
             match self.lines.next(&self.buffer, self.input.is_none()) {
                 Found::Record(time, len) => {
                     self.head = Some((time, len));
-                    self.newest = self.newest.max(time);
+                    // Where nothing is put in order, a source is as far as its last record says, though its clock was set
+                    // back; else see `Reorder::rebase`.
+                    self.newest = if self.reorder.is_some() { self.newest.max(time) } else { time };
                     return Ok(true);
                 }
                 Found::More => return Ok(false),
@@ -235,9 +244,11 @@ impl Source {
             let arrival = self.buffer.arrival();
             let bytes = self.buffer.unread()[..len].to_vec();
             self.pass_over(len);
-            let held = HeldRecord { time, line: self.line, bytes, arrival };
+            let held = HeldRecord { place: time, time, line: self.line, bytes, arrival };
             let Some(reorder) = &mut self.reorder else { break };
-            reorder.push(held);
+            if let Some(time) = reorder.push(held, self.newest) {
+                self.newest = time;
+            }
             if reorder.certain(self.newest) {
                 return Ok(true);
             }
@@ -277,23 +288,24 @@ impl Source {
         &self.lines.format
     }
 
-    /// Takes the head for converting: its line and that line's number.
-    pub fn take_line(&mut self, line: &mut Vec<u8>) -> u64 {
+    /// Takes the head for converting: its line, that line's number and the record's own time.
+    pub fn take_line(&mut self, line: &mut Vec<u8>) -> (u64, Nanos) {
         line.clear();
         match &mut self.reorder {
             Some(reorder) => match reorder.pop() {
                 Some(held) => {
                     line.extend_from_slice(&held.bytes);
-                    held.line
+                    (held.line, held.time)
                 }
-                None => self.line,
+                None => (self.line, self.newest),
             },
             None => {
-                if let Some((_, len)) = self.head.take() {
+                let head = self.head.take();
+                if let Some((_, len)) = head {
                     line.extend_from_slice(&self.buffer.unread()[..len]);
                     self.pass_over(len);
                 }
-                self.line
+                (self.line, head.map_or(self.newest, |(time, _)| time))
             }
         }
     }

@@ -10,9 +10,12 @@ use crate::record::timestamp::Nanos;
 /// earlier one might still come.
 const HELD_BYTES: usize = 256 << 10;
 
-/// A record outside the read buffer. Ordered by time, then by position in the stream.
+/// A record outside the read buffer. Ordered by its place, then by its time, then by position in the
+/// stream.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub struct HeldRecord {
+    /// Its place in the order: its own time, or an earlier one if its source's clock went back after it.
+    pub place: Nanos,
     /// The record's time.
     pub time: Nanos,
     /// The number of its line.
@@ -28,18 +31,35 @@ pub struct Reorder {
     lateness: Nanos,
     heap: BinaryHeap<Reverse<HeldRecord>>,
     bytes: usize,
+    /// The time of the record before, if that was too late to be put in order.
+    behind: Option<Nanos>,
 }
 
 impl Reorder {
     /// Holds each record until one that is later by `lateness` has come.
     pub fn new(lateness: Nanos) -> Self {
-        Self { lateness, heap: BinaryHeap::new(), bytes: 0 }
+        Self { lateness, heap: BinaryHeap::new(), bytes: 0, behind: None }
     }
 
-    /// Adds a record.
-    pub fn push(&mut self, held: HeldRecord) {
+    /// Adds a record, given the newest time so far. A record that is too late to be put in order is passed on at once. If
+    /// two in a row are too late, the source's clock went back, or the records before were ahead of their time: those are
+    /// passed on first, and the source's time becomes that of the second, which is returned.
+    pub fn push(&mut self, held: HeldRecord, newest: Nanos) -> Option<Nanos> {
+        let time = held.time;
+        let behind = (time < newest.saturating_sub(self.lateness)).then_some(time);
         self.bytes += held.bytes.len();
         self.heap.push(Reverse(held));
+        let rebased = behind.is_some() && std::mem::replace(&mut self.behind, behind).is_some();
+        if !rebased {
+            self.behind = behind;
+            return None;
+        }
+        self.behind = None;
+        let all = std::mem::take(&mut self.heap).into_iter();
+        self.heap = all
+            .map(|Reverse(held)| Reverse(HeldRecord { place: held.place.min(time), ..held }))
+            .collect();
+        Some(time)
     }
 
     /// The earliest record held.
@@ -57,7 +77,7 @@ impl Reorder {
     /// Whether no record before the earliest can come, given the newest time so far; or no more may
     /// be held.
     pub fn certain(&self, newest: Nanos) -> bool {
-        self.full() || self.first().is_some_and(|held| held.time <= newest.saturating_sub(self.lateness))
+        self.full() || self.first().is_some_and(|held| held.place <= newest.saturating_sub(self.lateness))
     }
 
     /// Whether no more may be held.

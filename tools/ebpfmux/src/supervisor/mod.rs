@@ -7,12 +7,12 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use cli::exit::{Failure, Result};
+use cli::exit::{Exit, Result};
+use cli::{poll, shortage};
 use rustix::event::PollFlags;
 use rustix::process::Signal;
 
 use crate::note::note;
-use crate::poll;
 use child::{CommandLine, Running, describe};
 use control::{Order, ToolState};
 
@@ -69,7 +69,7 @@ impl Children {
     pub fn start(&mut self, command: CommandLine, source: usize) -> Result<OwnedFd> {
         let (running, pipe) = command
             .start()
-            .map_err(|error| Failure::usage(format!("cannot run '{}': {error}", command.text)))?;
+            .map_err(|error| shortage::failure(Exit::Usage, format_args!("cannot run '{}'", command.text), &error))?;
         let (started, running) = (Instant::now(), Some(running));
         self.entries.push(Entry {
             command,

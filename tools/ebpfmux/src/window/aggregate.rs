@@ -41,7 +41,7 @@ impl Aggregate {
                 Self::Single(Some(value.clone().into_owned()))
             }
             (Some(Kind::Buckets), Value::Nested(raw)) => buckets(raw).map_or_else(other, Self::Buckets),
-            (Some(Kind::Counter), Value::Plain(raw)) => match (raw.parse(), raw.parse()) {
+            (Some(Kind::Counter | Kind::Step), Value::Plain(raw)) => match (raw.parse(), raw.parse()) {
                 (Ok(whole), _) => Self::Whole(whole),
                 (_, Ok(real)) => Self::Real(real),
                 _ => other(),

@@ -16,8 +16,8 @@ use crate::record::{Fields, find};
 use groups::Groups;
 use tumbling::Tumbling;
 
-/// The records of a complete window.
-pub type Records = Vec<Fields<'static>>;
+/// The records of complete windows, with the time of each window's end.
+pub type Complete = Vec<(Nanos, Vec<Fields<'static>>)>;
 
 /// The tumbling windows of one stream.
 pub struct Windows {
@@ -49,9 +49,9 @@ impl Windows {
         self.windows.closes()
     }
 
-    /// Adds a record to its window; returns the records of the window that this completes, with its
-    /// end. Fails if a record is not of an interval, or if --by names a field that is not a key.
-    pub fn add(&mut self, time: Nanos, fields: &Fields<'_>) -> Result<(Nanos, Records)> {
+    /// Adds a record to its window; returns the records of the windows that this completes. Fails if a record is not of
+    /// an interval, or if --by names a field that is not a key.
+    pub fn add(&mut self, time: Nanos, fields: &Fields<'_>) -> Result<Complete> {
         self.records += 1;
         for (name, seen) in self.by.iter().flatten().zip(&mut self.seen) {
             if let Some(value) = find(fields, name).filter(|_| !*seen) {
@@ -69,8 +69,8 @@ impl Windows {
         Ok(self.records_of(closed))
     }
 
-    /// Closes the open window.
-    pub fn close(&mut self) -> (Nanos, Records) {
+    /// Closes the open windows.
+    pub fn close(&mut self) -> Complete {
         let closed = self.windows.close();
         self.records_of(closed)
     }
@@ -85,13 +85,16 @@ impl Windows {
         }
     }
 
-    fn records_of(&mut self, closed: Option<(Nanos, Groups)>) -> (Nanos, Records) {
-        let Some((end, groups)) = closed else { return (0, Vec::new()) };
-        let (records, lacking) = groups.records(end, self.by.as_deref());
-        if lacking && !self.quiet {
-            self.quiet = true;
-            note("--window: percentiles of several records are null: run the tools with --buckets");
+    fn records_of(&mut self, closed: Vec<(Nanos, Groups)>) -> Complete {
+        let mut complete = Vec::with_capacity(closed.len());
+        for (end, groups) in closed {
+            let (records, lacking) = groups.records(end, self.by.as_deref());
+            if lacking && !self.quiet {
+                self.quiet = true;
+                note("--window: percentiles of several records are null: run the tools with --buckets");
+            }
+            complete.push((end, records));
         }
-        (end, records)
+        complete
     }
 }
