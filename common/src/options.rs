@@ -8,7 +8,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Parser, ValueEnum};
 use cli::exit::{Failure, Result};
-use cli::generate;
+use cli::{generate, inherited};
 
 use crate::hooks::Attach;
 
@@ -124,6 +124,7 @@ fn parse_matches<A: Parser, T>(
     args: impl IntoIterator<Item = OsString>,
     ask: impl Fn(&ArgMatches) -> T,
 ) -> Result<(A, T)> {
+    inherited::check_stdout()?;
     let args: Vec<OsString> = args.into_iter().collect();
     let matches = A::command().try_get_matches_from(args);
     if let Some(form) =

@@ -8,7 +8,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use caps::Capability;
-use cli::exit::{self, Failure};
+use cli::exit::{self, Exit, Failure};
+use cli::shortage;
 use rustix::fs::{Access, AtFlags, CWD, accessat, statfs};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
@@ -56,14 +57,15 @@ pub struct Running {
 impl Running {
     /// Refuses a kernel without BTF: nothing here can be loaded on it.
     pub fn check() -> exit::Result<()> {
+        let Err(error) = Types::read_running() else { return Ok(()) };
         let types = Path::new(BTF).join(KERNEL);
-        if types.exists() {
-            return Ok(());
-        }
-        Err(Failure::unsupported(format!(
-            "this kernel has no BTF (no {}): needs CONFIG_DEBUG_INFO_BTF=y, and /sys mounted",
-            types.display()
-        )))
+        let types = types.display();
+        Err(match error.kind() {
+            ErrorKind::NotFound => Failure::unsupported(format!(
+                "this kernel has no BTF (no {types}): needs CONFIG_DEBUG_INFO_BTF=y, and /sys mounted"
+            )),
+            _ => shortage::failure(Exit::Unsupported, format_args!("cannot read {types}"), &error),
+        })
     }
 
     /// Changes made to the system in the meantime, to be reported: nothing is mounted silently.

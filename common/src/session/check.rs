@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use cli::exit::{Failure, Result};
+use cli::stderr::{self, note};
 use serde::Serialize;
 
 use super::capabilities::NeededCapability;
@@ -55,7 +56,7 @@ pub fn print(plan: &Plan, needs: &[NeededCapability], output: Option<Output>) ->
 pub fn print_attached(plan: &Plan) {
     for (hook, rung) in plan.hooks.iter().filter_map(|hook| Some((hook, hook.rung.as_ref()?))) {
         let programs: Vec<_> = hook.chosen.iter().map(|program| program.name.as_str()).collect();
-        eprintln!("attached for {} by {rung}: {}", hook.hook, programs.join(" "));
+        stderr::line(&format!("attached for {} by {rung}", hook.hook), &programs.join(" "));
     }
 }
 
@@ -120,11 +121,11 @@ pub fn warn_of_limitations(plan: &Plan) {
         let first = hook.rejected.iter().find(|(_, refusal)| refusal.was_tried());
         let lacks = hook.chosen.is_empty() && !hook.absent_is_fine;
         if let (true, Some((rung, refusal))) = (lacks, first) {
-            eprintln!("note: skips optional hook {}: {rung}: {}", hook.hook, refusal.reason);
+            note(&format!("skips optional hook {}: {rung}: {}", hook.hook, refusal.reason));
         }
     }
     for (limitation, hooks) in limitations {
-        eprintln!("note: {}: {limitation} (--check shows why)", hooks.join(", "));
+        note(&format!("{}: {limitation} (--check shows why)", hooks.join(", ")));
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::sync::Mutex;
 
+use cli::stderr;
 use libbpf_rs::{PrintLevel, set_print};
 
 static LOG: Mutex<String> = Mutex::new(String::new());
@@ -19,7 +20,7 @@ fn keep(_: PrintLevel, message: String) {
 }
 
 fn print(level: PrintLevel, message: String) {
-    eprint!("{message}");
+    stderr::lines(&message);
     keep(level, message);
 }
 

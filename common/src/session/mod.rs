@@ -4,6 +4,7 @@
 mod attach_target;
 pub mod capabilities;
 mod check;
+mod descriptors;
 mod libbpf_log;
 mod open;
 pub mod prog_stats;
@@ -14,7 +15,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use cli::exit::{Failure, Result};
+use cli::shortage::Shortage;
 use cli::signals::Stop;
+use cli::stderr::note;
+use cli::stdout;
 use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
 use libbpf_rs::{Link, MapCore, MapFlags};
 
@@ -93,6 +97,7 @@ where
     if let Some(owner) = tool.owner {
         owner.check()?;
     }
+    stdout::reopen();
     let filter = Filter::of(common)?;
     let caller = common.check.then(CallerCapabilities::current);
     privilege::check().inspect_err(|_| {
@@ -103,6 +108,7 @@ where
         }
     })?;
     privilege::check_bpf()?;
+    descriptors::reserve(descriptors::PLANNING)?;
     Running::check()?;
     libbpf_log::capture(common.verbose);
     let statistics = common.overhead.then(prog_stats::enable).transpose()?;
@@ -141,8 +147,8 @@ where
     };
     Types::forget_running();
     attach_target::forget();
-    for note in kernel.kernel().take_notes().iter().filter(|_| !common.quiet) {
-        eprintln!("note: {note}");
+    for text in kernel.kernel().take_notes().iter().filter(|_| !common.quiet) {
+        note(text);
     }
     if let Some(caller) = caller {
         let needs = caller.needed(&plan, kernel.kernel(), common.overhead, extra);
@@ -164,7 +170,7 @@ where
     if let Err(error) = privilege::drop_all(|| prog_stats.works())
         && !common.quiet
     {
-        eprintln!("note: could not drop capabilities: {error}");
+        note(&format!("could not drop capabilities: {error}"));
     }
     prog_stats.since_last();
     Ok(Session { skel, plan, stop: Stop::on_signals()?, prog_stats, selftest_counted, links })
@@ -221,6 +227,7 @@ where
         }
         return Err(check::failure(missing));
     }
+    descriptors::reserve(descriptors::of_plan(&plan, open.open_object().maps().count()))?;
     // A tracepoint is where its event happens: only functions can be inlined.
     let to_selftest = may_selftest && plan.watches_functions();
     let no_filter = Filter::default();
@@ -285,6 +292,10 @@ fn refused<S>(
     error: &libbpf_rs::Error,
 ) -> Result<Attempt<S>> {
     let step = step(program.map(|program| program.kind));
+    let text = format!("{error:#}");
+    if let Some(shortage) = Shortage::in_text(&text) {
+        return Err(shortage.failure(format_args!("cannot {step} the BPF programs"), text));
+    }
     let log = libbpf_log::captured();
     let denied = error.kind() == libbpf_rs::ErrorKind::PermissionDenied;
     let refusal = match diagnose(step, denied, &log, &Restrictions::gather()) {

@@ -3,6 +3,7 @@
 use std::mem::MaybeUninit;
 
 use cli::exit::{Failure, Result};
+use cli::shortage::Shortage;
 use libbpf_rs::OpenObject;
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 
@@ -65,7 +66,11 @@ where
 
 /// The failure for an object that cannot be used.
 pub fn unusable(what: &str, error: &libbpf_rs::Error) -> Failure {
-    Failure::failed(format!("cannot {what} the BPF object: {error}"))
+    let (what, error) = (format!("cannot {what} the BPF object"), format!("{error:#}"));
+    match Shortage::in_text(&error) {
+        Some(shortage) => shortage.failure(what, error),
+        None => Failure::failed(format!("{what}: {error}")),
+    }
 }
 
 /// Its programs, of the kinds that tools use.

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io;
 
+use cli::stderr;
 use common::session::capabilities::{Capability, ExtraCapability};
 
 /// The capabilities for this, and what replaces them in a unit.
@@ -35,7 +36,7 @@ pub fn keep_heap() {
 pub fn protect(quiet: bool) {
     let note = |what: &str, error: &io::Error, right: &str| {
         if !quiet {
-            eprintln!("note: cannot {what} ({error}): needs {right}");
+            stderr::note(&format!("cannot {what} ({error}): needs {right}"));
         }
     };
     if let Err(error) = fs::write("/proc/self/oom_score_adj", NEVER) {

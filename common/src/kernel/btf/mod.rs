@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use memchr::memmem;
 use memmap2::{Mmap, MmapOptions};
@@ -40,11 +40,22 @@ impl Types {
 
     /// The types of the running kernel, read once; `None` if it does not expose them.
     pub fn running() -> Option<Arc<Self>> {
-        let mut running = RUNNING.lock().ok()?;
-        if running.is_none() {
-            *running = Some(Arc::new(Self::open(&Path::new(FOLDER).join(KERNEL)).ok()?));
+        Self::read_running().ok()
+    }
+
+    /// The same, with the reason why they cannot be had.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, mapped or read.
+    pub fn read_running() -> io::Result<Arc<Self>> {
+        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*running {
+            Some(types) => Ok(Arc::clone(types)),
+            None => {
+                let types = Arc::new(Self::open(&Path::new(FOLDER).join(KERNEL))?);
+                Ok(Arc::clone(running.insert(types)))
+            }
         }
-        running.clone()
     }
 
     /// Drops the types of the running kernel, which take some megabytes if they cannot be mapped.
