@@ -45,3 +45,15 @@ pub fn shell(line: &str) -> Output {
     let output = Command::new("bash").args(["-o", "pipefail", "-c", line]).env("BIN", bin).output();
     output.expect("bash runs")
 }
+
+/// A script's background job ignores SIGINT, and so would every program started from here: tests
+/// stop them with it.
+#[used]
+// SAFETY: the section holds pointers to functions of C's calling convention, as this one is.
+#[unsafe(link_section = ".init_array")]
+static HEED_SIGINT: extern "C" fn() = heed_sigint;
+
+extern "C" fn heed_sigint() {
+    // SAFETY: the default disposition runs no code of this process.
+    unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
+}

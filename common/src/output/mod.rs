@@ -62,15 +62,15 @@ struct Record<'a, R> {
     /// The tool's name.
     #[schemars(extend("x-kind" = "key"))]
     tool: &'a str,
+    /// The measured length of the interval, in seconds. Interval records only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kind" = "interval", "x-unit" = "seconds"))]
+    interval_s: Option<f64>,
     /// Seconds that the wall clock was set forward by (back: negative) since the record before, on the first record after
     /// that; only where it was more than a second, and not in CSV. Records stay in the order of the kernel's monotonic clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kind" = "step", "x-unit" = "seconds"))]
     clock_step_s: Option<f64>,
-    /// The measured length of the interval, in seconds. Interval records only.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kind" = "interval", "x-unit" = "seconds"))]
-    interval_s: Option<f64>,
     #[serde(flatten)]
     row: &'a R,
     /// With --overhead: nanoseconds that the tool's programs ran in the interval. On its first record.

@@ -202,8 +202,8 @@ fn too_little_memory_is_not_the_kernels_fault() {
     }
     for megabytes in (6..40).step_by(2) {
         let (status, _, stderr) = run(&format!("ulimit -v {}; $BIN/proclife -q 0.1 1", megabytes * 1024));
-        // The loader ends with 127, an allocation that fails aborts.
-        assert!(matches!(status, Some(0 | 1 | 127 | 134)), "{megabytes} MB: {status:?}: {stderr}");
+        // The loader exits with 127 or is killed; a failed allocation aborts.
+        assert!(matches!(status, None | Some(0 | 1 | 127)), "{megabytes} MB: {status:?}: {stderr}");
     }
 }
 

@@ -37,10 +37,13 @@ impl CommandLine {
         let mut command = Command::new(self.program());
         command.args(&self.words[1..]).stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
         let parent = getpid();
-        // SAFETY: between fork and exec only two system calls are made, which touch no memory that
-        // a lock guards.
+        // SAFETY: between fork and exec only system calls are made, which touch no memory that a
+        // lock guards.
         unsafe {
             command.pre_exec(move || {
+                // If ebpfmux was started as a background job of a script, SIGINT is ignored, and
+                // would be by the command, which is stopped with it.
+                libc::signal(libc::SIGINT, libc::SIG_DFL);
                 rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
                 // The parent may have died before the signal was asked for.
                 if getppid() == Some(parent) { Ok(()) } else { Err(rustix::io::Errno::SRCH.into()) }
