@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use libc::{SIG_DFL, SIG_IGN, SIGHUP, SIGINT, SIGTERM, c_int, sighandler_t};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
-use crate::exit::{Failure, Result};
+use crate::exit::{Exit, Failure, Result};
+use crate::shortage;
 
 /// The signals that ask a process to end.
 const ENDING: [c_int; 3] = [SIGINT, SIGTERM, SIGHUP];
@@ -37,7 +38,12 @@ impl Stop {
             std::thread::sleep(ONE_REQUEST);
             heeded.iter().for_each(|signal| dispose(*signal, SIG_DFL));
         })
-        .map_err(|error| Failure::failed(format!("cannot handle signals: {error}")))?;
+        .map_err(|error| match error {
+            ctrlc::Error::System(error) => {
+                shortage::failure(Exit::Failed, "cannot start the thread that handles signals", &error)
+            }
+            error => Failure::failed(format!("cannot handle signals: {error}")),
+        })?;
         ignored.iter().for_each(|signal| dispose(*signal, SIG_IGN));
         Ok(stop)
     }

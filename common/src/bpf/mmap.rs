@@ -52,7 +52,8 @@ impl<T: Plain> MappedArray<T> {
         let mut options = MmapOptions::new();
         options.len(stride * len);
         let bytes = if writable { options.map_raw(file) } else { options.map_raw_read_only(file) };
-        let bytes = bytes.map_err(|error| Failure::failed(format!("cannot map the BPF map {name}: {error}")))?;
+        let bytes =
+            bytes.map_err(|error| Failure::failed(format!("cannot map the BPF map {name}: {error}")))?;
         Ok(Self { bytes, len, stride, writable, value: PhantomData })
     }
 

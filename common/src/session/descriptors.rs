@@ -39,7 +39,8 @@ pub fn reserve(count: usize) -> Result<()> {
             "{limit} files may be open, and {needed} are needed: raise the limit of open files (ulimit -n; a unit: \
              LimitNOFILE)"
         ))),
-        _ => setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum })
-            .map_err(|error| Failure::failed(format!("cannot raise the limit of open files to {needed}: {error}"))),
+        _ => setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum }).map_err(|error| {
+            Failure::failed(format!("cannot raise the limit of open files to {needed}: {error}"))
+        }),
     }
 }

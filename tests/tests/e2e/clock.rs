@@ -52,12 +52,10 @@ fn a_step_is_reported_and_times_follow_it() {
     let Some(mut clock) = Clock::of_guest() else { return };
     let tool = Tool::start("proclife", &["0.1"]);
     tool.until_records(2);
-    let mut seen = 0;
-    for hours in [1, -2, 24, -23] {
+    for (seen, hours) in [1, -2, 24, -23].into_iter().enumerate() {
         clock.set_by(hours * HOUR);
         let stepped = |records: &[Value]| records.iter().filter_map(step).count() > seen;
         let records = tool.until("a step", stepped);
-        seen += 1;
         let at = records.iter().rposition(|record| step(record).is_some()).expect("the step");
         let told = step(&records[at]).expect("a step");
         assert!((told - hours as f64).abs() < 0.001, "{hours} hours: {}", records[at]);

@@ -6,8 +6,8 @@ use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Output, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
 use rustix::io::ioctl_fionread as unread;
+use rustix::process::{Pid, Signal, kill_process};
 use tests::can_run;
 use tests::programs::{TOOLS, built, shell};
 use tests::records;
@@ -70,7 +70,10 @@ fn a_signal_ends_it_though_its_reader_takes_nothing() {
         signal(&child, Signal::TERM);
         let (status, stderr) = ended(child);
         assert_eq!(status.code(), Some(1), "{line}: {status}: {stderr}");
-        assert!(stderr.contains("the reader took nothing for 5 s after the request to end"), "{line}: {stderr}");
+        assert!(
+            stderr.contains("the reader took nothing for 5 s after the request to end"),
+            "{line}: {stderr}"
+        );
     }
 }
 
@@ -148,12 +151,18 @@ fn a_stderr_that_cannot_be_written_to_ends_nothing() {
             // A note about what it cannot see.
             ("$BIN/vfsstat 0.1 2".to_owned(), "\"tool\":\"vfsstat\""),
             (format!("printf 'bad\\n%s\\n' \"{record}\" | $BIN/ebpfmux"), "\"n\":7"),
-            ("$BIN/ebpfmux --run 'sh -c \"echo bad; exit 1\"' --run 'proclife -q 0.1 2'".to_owned(), "proclife"),
+            (
+                "$BIN/ebpfmux --run 'sh -c \"echo bad; exit 1\"' --run 'proclife -q 0.1 2'".to_owned(),
+                "proclife",
+            ),
         ] {
             let (status, stdout, _) = run(&format!("{line} {stderr}"));
             // A command that fails for good is status 1, whatever can be said of it.
             let right = if line.contains("exit 1") { 1 } else { 0 };
-            assert!(status == Some(right) && stdout.contains(expected), "{line} {stderr}: {status:?}: {stdout}");
+            assert!(
+                status == Some(right) && stdout.contains(expected),
+                "{line} {stderr}: {status:?}: {stdout}"
+            );
         }
     }
 }
@@ -181,14 +190,23 @@ fn what_has_run_out_is_named() {
     }
     let mut refused = 0;
     for files in (3..48).step_by(3) {
-        for program in ["proclife -q 0.1 1", "biolat -q 0.1 1", "ebpfmux --run 'proclife -q 0.1 1' --run 'biolat -q 0.1 1'"] {
+        for program in [
+            "proclife -q 0.1 1",
+            "biolat -q 0.1 1",
+            "ebpfmux --run 'proclife -q 0.1 1' --run 'biolat -q 0.1 1'",
+        ] {
             let (status, _, stderr) = run(&format!("ulimit -n {files}; $BIN/{program}"));
             assert!(matches!(status, Some(0 | 1)), "{files} files: {program}: {status:?}: {stderr}");
             if status == Some(1) {
                 refused += 1;
                 // Too few even for the loader to find the program's libraries.
                 let loader = stderr.contains("error while loading shared libraries");
-                assert!(loader || stderr.contains("Too many open files") || stderr.contains("limit of open files"), "{files} files: {program}: {stderr}");
+                assert!(
+                    loader
+                        || stderr.contains("Too many open files")
+                        || stderr.contains("limit of open files"),
+                    "{files} files: {program}: {stderr}"
+                );
             }
         }
     }

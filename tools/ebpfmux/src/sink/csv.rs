@@ -35,7 +35,8 @@ impl CsvOut {
             Some(columns) => columns,
             None => {
                 // A field that few records have is no column.
-                let names = || fields.iter().map(|(name, _)| name.as_ref()).filter(|name| *name != CLOCK_STEP);
+                let names =
+                    || fields.iter().map(|(name, _)| name.as_ref()).filter(|name| *name != CLOCK_STEP);
                 row(names(), &mut self.line);
                 self.columns.insert(names().map(str::to_owned).collect())
             }

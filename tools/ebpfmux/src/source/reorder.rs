@@ -56,9 +56,8 @@ impl Reorder {
         }
         self.behind = None;
         let all = std::mem::take(&mut self.heap).into_iter();
-        self.heap = all
-            .map(|Reverse(held)| Reverse(HeldRecord { place: held.place.min(time), ..held }))
-            .collect();
+        self.heap =
+            all.map(|Reverse(held)| Reverse(HeldRecord { place: held.place.min(time), ..held })).collect();
         Some(time)
     }
 

@@ -67,9 +67,9 @@ impl Children {
 
     /// Starts a command for the source of this number. A command that cannot be started is a usage error.
     pub fn start(&mut self, command: CommandLine, source: usize) -> Result<OwnedFd> {
-        let (running, pipe) = command
-            .start()
-            .map_err(|error| shortage::failure(Exit::Usage, format_args!("cannot run '{}'", command.text), &error))?;
+        let (running, pipe) = command.start().map_err(|error| {
+            shortage::failure(Exit::Usage, format_args!("cannot run '{}'", command.text), &error)
+        })?;
         let (started, running) = (Instant::now(), Some(running));
         self.entries.push(Entry {
             command,

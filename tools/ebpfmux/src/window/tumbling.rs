@@ -121,7 +121,8 @@ mod tests {
     fn windows(times: &[Nanos]) -> (Vec<Closed>, Closed) {
         let second = 1_000_000_000;
         let mut windows: Tumbling<Vec<Nanos>> = Tumbling::new(Duration::from_secs(10));
-        let in_seconds = |closed: Closed| closed.into_iter().map(|(end, times)| (end / second, times)).collect();
+        let in_seconds =
+            |closed: Closed| closed.into_iter().map(|(end, times)| (end / second, times)).collect();
         let closed = times.iter().map(|time| in_seconds(windows.put(time * second, |all| all.push(*time))));
         let closed = closed.collect();
         (closed, in_seconds(windows.close()))
