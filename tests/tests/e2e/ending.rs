@@ -9,6 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use rustix::io::ioctl_fionread as unread;
 use rustix::process::{Pid, Signal, kill_process};
 use tests::can_run;
+use tests::parallel::in_parallel;
 use tests::programs::{TOOLS, built, shell};
 use tests::records;
 use tests::tool::{Tool, is_attached};
@@ -65,7 +66,7 @@ fn a_signal_ends_it_though_its_reader_takes_nothing() {
     if !can_run() {
         return;
     }
-    for line in PRINTING {
+    in_parallel(PRINTING, |line| {
         let child = stalled(line);
         signal(&child, Signal::TERM);
         let (status, stderr) = ended(child);
@@ -74,7 +75,7 @@ fn a_signal_ends_it_though_its_reader_takes_nothing() {
             stderr.contains("the reader took nothing for 5 s after the request to end"),
             "{line}: {stderr}"
         );
-    }
+    });
 }
 
 #[test]
@@ -189,7 +190,7 @@ fn what_has_run_out_is_named() {
         return;
     }
     let mut refused = 0;
-    for files in (3..48).step_by(3) {
+    for files in (3..48).step_by(7) {
         for program in [
             "proclife -q 0.1 1",
             "biolat -q 0.1 1",
@@ -218,7 +219,7 @@ fn too_little_memory_is_not_the_kernels_fault() {
     if !can_run() {
         return;
     }
-    for megabytes in (6..40).step_by(2) {
+    for megabytes in (6..40).step_by(4) {
         let (status, _, stderr) = run(&format!("ulimit -v {}; $BIN/proclife -q 0.1 1", megabytes * 1024));
         // The loader exits with 127 or is killed; a failed allocation aborts.
         assert!(matches!(status, None | Some(0 | 1 | 127)), "{megabytes} MB: {status:?}: {stderr}");
