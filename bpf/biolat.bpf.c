@@ -13,8 +13,7 @@ enum op { READ, WRITE, FLUSH, DISCARD, MAX_OPS };
 #define DISK_PROBES 8
 /* No queue time is known. */
 #define NO_QUEUE (~0ULL)
-#define MAX_COUNTERS 1
-#define LOST 0
+enum counter { LOST, MAX_COUNTERS };
 
 /* Mirrored by tools/biolat/src/disk_table.rs. A key is a disk and an operation. */
 struct stats {

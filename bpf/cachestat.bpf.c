@@ -12,7 +12,6 @@
 #include "renames.h"
 #include "filter.h"
 
-/* In the order of tools/cachestat/src/row.rs. */
 enum counter {
 	READS,
 	FAULTS,

@@ -18,7 +18,6 @@
 #include "renames.h"
 #include "filter.h"
 
-/* In the order of tools/dcstat/src/row.rs. */
 enum counter { REFERENCES, SLOW, MISSES, LOST, MAX_COUNTERS };
 
 #include "owned_counters.h"

@@ -13,8 +13,7 @@ enum op { READ, WRITE, OPEN, SYNC, GETATTR, MAX_OPS };
 /* The keys of the totals. */
 #define KEY(fs, op) ((fs) * MAX_OPS + (op))
 
-#define MAX_COUNTERS 1
-#define LOST 0
+enum counter { LOST, MAX_COUNTERS };
 
 #include "event.h"
 #include "latency.h"
@@ -48,7 +47,6 @@ const volatile bool task_storage = false;
  * attaching. */
 u32 by_syscall[MAX_OPS] = {};
 
-/* Mirrored by tools/fslat/src/event.rs. */
 struct event {
 	u64 ts_ns;
 	u64 duration_ns;
@@ -66,6 +64,8 @@ struct path_event {
 	struct event event;
 	struct path_names path;
 };
+
+const struct path_event *unused_path_event __attribute__((unused));
 
 /* For an operation that has no offset, or if it is not known. */
 #define NO_OFFSET (-1)

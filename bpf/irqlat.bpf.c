@@ -4,8 +4,7 @@
 #include "kernel.h"
 #include "hist.h"
 
-#define MAX_COUNTERS 1
-#define LOST 0
+enum counter { LOST, MAX_COUNTERS };
 
 /* Mirrored by tools/irqlat/src/vectors.rs. The count includes times of 0 ns. */
 struct stats {

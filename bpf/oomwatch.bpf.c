@@ -8,8 +8,7 @@
 #include "renames.h"
 #include "filter.h"
 
-#define MAX_COUNTERS 1
-#define LOST 0
+enum counter { LOST, MAX_COUNTERS };
 
 #include "event.h"
 #include "oomwatch/cause.h"
@@ -18,8 +17,7 @@
 /* The sender of a signal (include/linux/sched/signal.h): the kernel itself. */
 #define SEND_SIG_PRIV 1
 /* Room for the names of two paths, each name with a NUL; a power of two. There is room for one more
- * after it, so that the last name that begins within it fits. Mirrored by
- * tools/oomwatch/src/event.rs, as is all of the event. */
+ * after it, so that the last name that begins within it fits. */
 #define NAMES_ROOM 2048
 #define NAME_ROOM 256
 /* Cgroups on the way to the root. */
@@ -50,6 +48,11 @@ struct event {
 	char trigger_comm[TASK_COMM_LEN];
 	char parent_comm[TASK_COMM_LEN];
 	u32 ppid;
+};
+
+/* Only as many of the names as there are. */
+struct named_event {
+	struct event event;
 	char names[NAMES_ROOM + NAME_ROOM];
 };
 
@@ -58,7 +61,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, u32);
-	__type(value, struct event);
+	__type(value, struct named_event);
 } made SEC(".maps");
 
 /* The process to which a thread has just sent SIGKILL, and the memory it had: by the time it is
@@ -112,7 +115,7 @@ int BPF_PROG(on_signal, int sig, struct kernel_siginfo *info, struct task_struct
 
 /* Reads the names of a cgroup's path. All lengths are kept in the event, whose content the verifier
  * does not track: see path_names_read() of path.h. */
-static __always_inline void names_read(struct event *event, struct names *names,
+static __always_inline void names_read(struct named_event *named, struct names *names,
 				       struct cgroup *cgroup)
 {
 	struct kernfs_node *node = BPF_CORE_READ(cgroup, kn);
@@ -121,7 +124,7 @@ static __always_inline void names_read(struct event *event, struct names *names,
 	names->cut = 1;
 	for (int step = 0; step < MAX_STEPS; step++) {
 		struct kernfs_node *parent = kernfs_parent(node);
-		u32 len = *(volatile u32 *)&event->names_len;
+		u32 len = *(volatile u32 *)&named->event.names_len;
 		long name;
 
 		/* The root has no name. */
@@ -134,11 +137,11 @@ static __always_inline void names_read(struct event *event, struct names *names,
 		/* Always true; older verifiers lose track of it on the way. */
 		barrier_var(len);
 		len &= NAMES_ROOM - 1;
-		name = bpf_probe_read_kernel_str(&event->names[len], NAME_ROOM,
+		name = bpf_probe_read_kernel_str(&named->names[len], NAME_ROOM,
 						 BPF_CORE_READ(node, name));
 		if (name <= 0)
 			break;
-		event->names_len += name;
+		named->event.names_len += name;
 		names->len += name;
 		node = parent;
 	}
@@ -161,8 +164,9 @@ static __always_inline void describe_victim(struct event *event, struct victim *
 	bpf_core_read(&event->parent_comm, sizeof(event->parent_comm), &parent->comm);
 }
 
-static __always_inline void describe_cause(struct event *event, struct task_struct *victim)
+static __always_inline void describe_cause(struct named_event *named, struct task_struct *victim)
 {
+	struct event *event = &named->event;
 	struct cause cause = {};
 	struct mem_cgroup *memcg;
 
@@ -176,27 +180,29 @@ static __always_inline void describe_cause(struct event *event, struct task_stru
 	event->memcg.cut = 0;
 	memcg = (void *)cause.memcg;
 	if (memcg)
-		names_read(event, &event->memcg, BPF_CORE_READ(memcg, css.cgroup));
+		names_read(named, &event->memcg, BPF_CORE_READ(memcg, css.cgroup));
 }
 
 static __always_inline void send(struct victim *victim)
 {
 	struct task_struct *task = (void *)victim->task;
 	u32 zero = 0;
-	struct event *event = bpf_map_lookup_elem(&made, &zero);
+	struct named_event *named = bpf_map_lookup_elem(&made, &zero);
+	struct event *event;
 	u64 size;
 
-	if (!event)
+	if (!named)
 		return;
+	event = &named->event;
 	event->ts_ns = bpf_ktime_get_ns();
 	event->names_len = 0;
 	describe_victim(event, victim);
-	describe_cause(event, task);
-	names_read(event, &event->cgroup, BPF_CORE_READ(task, cgroups, dfl_cgrp));
-	size = *(volatile u32 *)&event->names_len + __builtin_offsetof(struct event, names);
-	if (size > sizeof(*event))
-		size = sizeof(*event);
-	event_output(event, size);
+	describe_cause(named, task);
+	names_read(named, &event->cgroup, BPF_CORE_READ(task, cgroups, dfl_cgrp));
+	size = *(volatile u32 *)&event->names_len + __builtin_offsetof(struct named_event, names);
+	if (size > sizeof(*named))
+		size = sizeof(*named);
+	event_output(named, size);
 }
 
 SEC("tp_btf/mark_victim")

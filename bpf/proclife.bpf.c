@@ -29,7 +29,6 @@ const volatile bool send_events = false;
 /* --threads: events of threads too. */
 const volatile bool send_threads = false;
 
-/* Mirrored by tools/proclife/src/event.rs. */
 struct event {
 	u64 ts_ns;
 	u64 age_ns;
@@ -54,6 +53,9 @@ struct exec_event_large {
 	char path[PATH_LEN];
 	char argv[ARGV_LARGE];
 };
+
+const struct exec_event *unused_exec_event __attribute__((unused));
+const struct exec_event_large *unused_exec_event_large __attribute__((unused));
 
 /*
  * Processes of several threads whose last exit was counted. The kernel passes which thread was the

@@ -8,8 +8,7 @@
 /* In the order of tools/syncsnoop/src/row.rs. */
 enum call { SYNC, SYNCFS, FSYNC, FDATASYNC, MSYNC, SYNC_FILE_RANGE, MAX_CALLS };
 
-#define MAX_COUNTERS 1
-#define LOST 0
+enum counter { LOST, MAX_COUNTERS };
 
 #include "event.h"
 #include "latency.h"
@@ -26,7 +25,6 @@ const volatile u64 min_ns = 0;
 /* Whether the call in progress is in task storage (Linux 5.13), else in a hash map. */
 const volatile bool task_storage = false;
 
-/* Mirrored by tools/syncsnoop/src/event.rs. */
 struct event {
 	u64 ts_ns;
 	u64 duration_ns;
@@ -43,6 +41,8 @@ struct path_event {
 	struct event event;
 	struct path_names path;
 };
+
+const struct path_event *unused_path_event __attribute__((unused));
 
 struct start {
 	u64 ts_ns;         /* 0: none in progress */

@@ -15,7 +15,6 @@
 #include "filter.h"
 #include "path.h"
 
-/* In the order of tools/tcplife/src/row.rs. */
 enum counter {
 	ACCEPTED,
 	CONNECTED,
@@ -52,7 +51,6 @@ enum state {
 /* include/net/sock.h */
 #define SEND_SHUTDOWN 2
 
-/* Mirrored by tools/tcplife/src/event.rs. */
 struct event {
 	u64 ts_ns;
 	u64 opened_ns;
@@ -66,6 +64,8 @@ struct event {
 	char comm[TASK_COMM_LEN];
 	u32 unused;
 };
+
+const struct event *unused_event __attribute__((unused));
 
 /* The amount of data that a socket moved. */
 struct moved {

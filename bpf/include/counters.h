@@ -5,7 +5,8 @@
  * in cache lines of its own. The additions are atomic all the same: a program can be interrupted or
  * preempted by another run of itself, or by another program, on the same processor.
  *
- * A tool defines MAX_COUNTERS before including this.
+ * A tool defines `enum counter` before including this: its counters, with LOST, and MAX_COUNTERS as
+ * the last.
  */
 #ifndef EF_COUNTERS_H
 #define EF_COUNTERS_H
@@ -13,6 +14,9 @@
 #include "kernel.h"
 
 #define CACHE_LINE 64
+
+/* Has the enum generated for user space, too: skel::types::counter. */
+const enum counter skeleton_counter = LOST;
 
 struct counters {
 	u64 value[MAX_COUNTERS];

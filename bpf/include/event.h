@@ -3,7 +3,9 @@
  * Events for user space. A record that finds no room is counted as lost. The reader is woken only
  * when it sleeps: under load one wake-up serves many events.
  *
- * A tool that includes this defines a counter LOST before it.
+ * A tool that includes this defines `enum counter` before it, as for counters.h. It points to the
+ * struct of its events by a variable without a use, which has the struct generated for user space,
+ * too: skel::types::event.
  */
 #ifndef EF_EVENT_H
 #define EF_EVENT_H

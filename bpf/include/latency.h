@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /*
  * Timed calls: how long they took and how many failed, per key, for the system or for each owner
- * (--by). A tool defines MAX_COUNTERS and LOST before including this.
+ * (--by). A tool defines `enum counter` before including this.
  */
 #ifndef EF_LATENCY_H
 #define EF_LATENCY_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /*
- * Counters for the system, or for each owner (--by). A tool defines MAX_COUNTERS and LOST before
- * including this.
+ * Counters for the system, or for each owner (--by). A tool defines `enum counter` before including
+ * this.
  */
 #ifndef EF_OWNED_COUNTERS_H
 #define EF_OWNED_COUNTERS_H

@@ -1,4 +1,4 @@
-//! Numbers and texts out of the records of a ring buffer.
+//! Numbers and texts in the bytes that BPF programs hand over.
 
 /// The number at this offset, if the record is long enough.
 pub fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
@@ -8,6 +8,12 @@ pub fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
 /// The number at this offset, if the record is long enough.
 pub fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_ne_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
+}
+
+/// The bytes of an array of C's `char`, which the skeletons have as `i8`.
+pub fn chars(chars: &[i8]) -> &[u8] {
+    // SAFETY: both types have the same size and alignment, and any bytes are either.
+    unsafe { std::slice::from_raw_parts(chars.as_ptr().cast(), chars.len()) }
 }
 
 /// The text up to the first NUL.

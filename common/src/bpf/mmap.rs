@@ -8,6 +8,13 @@ use cli::exit::{Failure, Result};
 use libbpf_rs::{MapCore, OpenObject, num_possible_cpus};
 use memmap2::{MmapOptions, MmapRaw};
 
+use super::plain::Plain;
+
+/// How many words a struct has: the counters of a bank, of a skeleton's `types::counters`.
+pub const fn words<T>() -> usize {
+    size_of::<T>() / size_of::<u64>()
+}
+
 /// A BPF array map (`BPF_F_MMAPABLE`) of plain old data, mapped into this process.
 pub struct MappedArray<T> {
     bytes: MmapRaw,
@@ -16,17 +23,6 @@ pub struct MappedArray<T> {
     writable: bool,
     value: PhantomData<T>,
 }
-
-/// Types that are valid whatever their bytes, with the layout of the C struct that they mirror.
-///
-/// # Safety
-/// Only `repr(C)` integers, and arrays and structs of them.
-pub unsafe trait Plain: Copy {}
-
-// SAFETY: integers, and arrays of them, are valid for all bytes.
-unsafe impl Plain for u64 {}
-// SAFETY: as above.
-unsafe impl<T: Plain, const N: usize> Plain for [T; N] {}
 
 impl<T: Plain> MappedArray<T> {
     /// Maps the entries of an array map, to be read. `T` must be the map's value type.

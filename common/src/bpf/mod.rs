@@ -6,3 +6,4 @@ pub mod exchange;
 pub mod globals;
 pub mod mmap;
 pub mod path;
+pub mod plain;

@@ -1,24 +1,20 @@
 //! The path of a file, from the names that the BPF programs read on the way to the root;
 //! `bpf/include/path.h`.
 
-use super::bytes::u32_at;
+use super::bytes::chars;
 
-/// `PATH_ROOM` and `PATH_NAME`.
-const ROOM: usize = 1024 + 256;
 /// `enum path_end`.
 const ROOT: u32 = 1;
 const NOWHERE: u32 = 2;
 /// Set in addition to the end.
 const DELETED: u32 = 0x100;
-/// The offset of the names in `struct path_names`.
-const NAMES: usize = 8;
 
-/// Reads a `struct path_names`: the path as `/proc/PID/fd` shows it, from the root of the process's
+/// From the fields of a `struct path_names`: the path as `/proc/PID/fd` shows it, from the root of the process's
 /// mount namespace. It begins with `…/` if it was too long, and has no leading slash if the file is
 /// in no directory. `None` if it has no name at all.
-pub fn decode(bytes: &[u8]) -> Option<String> {
-    let end = u32_at(bytes, 4)?;
-    let names = bytes.get(NAMES..NAMES + (u32_at(bytes, 0)? as usize).min(ROOM))?;
+pub fn decode(len: u32, end: u32, names: &[i8]) -> Option<String> {
+    let names = chars(names);
+    let names = &names[..names.len().min(len as usize)];
     let names = names.strip_suffix(b"\0").unwrap_or(names);
     let mut names: Vec<_> = names.split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
     names.reverse();
@@ -37,11 +33,9 @@ mod tests {
     use super::*;
 
     fn path(names: &[u8], end: u32) -> Option<String> {
-        let mut bytes = (names.len() as u32).to_ne_bytes().to_vec();
-        bytes.extend(end.to_ne_bytes());
-        bytes.extend(names);
-        bytes.resize(NAMES + ROOM, 0xff);
-        decode(&bytes)
+        let mut room = [-1; 64];
+        room.iter_mut().zip(names).for_each(|(place, byte)| *place = *byte as i8);
+        decode(names.len() as u32, end, &room)
     }
 
     #[test]
@@ -56,6 +50,7 @@ mod tests {
         assert_eq!(path(b"file\0b\0", 0).as_deref(), Some("…/b/file"));
         assert_eq!(path(b"memfd:x\0", NOWHERE).as_deref(), Some("memfd:x"));
         assert_eq!(path(b"\0", NOWHERE), None);
-        assert_eq!(decode(&[1, 2, 3]), None);
+        // A length beyond the room is cut to it.
+        assert_eq!(decode(9, NOWHERE, &[b'a' as i8; 3]).as_deref(), Some("aaa"));
     }
 }

@@ -6,7 +6,7 @@ use record::histogram::{Hist, RawHist};
 
 use super::per_key::{self, KeyDelta, PerKey, Total};
 use crate::bpf::globals::map;
-use crate::bpf::mmap::Plain;
+use crate::bpf::plain::Plain;
 use crate::owner::Options;
 
 /// `struct stats` in `bpf/include/latency.h`.

@@ -10,7 +10,8 @@ use libbpf_rs::{MapCore, Object, num_possible_cpus};
 use super::halves::Halves;
 use super::per_owner::{Owned, Owners};
 use super::top;
-use crate::bpf::mmap::{MappedArray, Plain};
+use crate::bpf::mmap::MappedArray;
+use crate::bpf::plain::Plain;
 use crate::owner::{By, Options, Owner};
 
 /// More banks than this reduce contention no further, and only cost memory.

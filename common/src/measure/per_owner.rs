@@ -11,7 +11,7 @@ use super::halves::Halves;
 use crate::bpf::batch;
 use crate::bpf::bytes::{text, u32_at, u64_at};
 use crate::bpf::globals::{map, set_constant};
-use crate::bpf::mmap::Plain;
+use crate::bpf::plain::{self, Plain};
 use crate::kernel::running::kernel_names;
 use crate::owner::ancestry::{Ancestry, Process};
 use crate::owner::cgroups::Cgroups;
@@ -128,9 +128,8 @@ impl<'a> Owners<'a> {
 
 /// From the bytes of a `struct owner` and a `struct owned`. With --by app: of the process.
 fn decode<T: Plain>(key: &[u8], value: &[u8], by: By, cgroups: &mut Option<Cgroups>) -> Option<Owned<T>> {
-    let owner = owner(key, value.get(size_of::<T>()..)?, by, cgroups)?;
-    // SAFETY: there are that many bytes, as just seen, and any bytes are a T.
-    let total = unsafe { value.as_ptr().cast::<T>().read_unaligned() };
+    let (total, names) = plain::copy(value)?;
+    let owner = owner(key, names, by, cgroups)?;
     Some(Owned { owner, key: u64_at(key, COMM_LEN)? as usize, total })
 }
 

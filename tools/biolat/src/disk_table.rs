@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 
 use cli::exit::Result;
-use common::bpf::mmap::Plain;
+use common::bpf::plain::Plain;
 use common::measure::per_key::{self, KeyDelta, PerKey, Total, busiest};
 use common::owner::{Options, Owner};
 use record::histogram::RawHist;

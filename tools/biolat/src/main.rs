@@ -8,12 +8,13 @@ use std::process::ExitCode;
 use clap::Parser;
 use cli::exit::{Failure, Result, report};
 use common::bpf::globals::map;
-use common::bpf::mmap::MappedCounters;
+use common::bpf::mmap::{MappedCounters, words};
 use common::hooks::{Hook, Rung};
 use common::measure::per_key::{self, PerKey};
 use common::owner::By;
 use common::{options, output, owner, session};
 use libbpf_rs::skel::Skel;
+use skel::types::{counter as Counter, counters};
 
 // The module `skel`, generated from the BPF C.
 include!(concat!(env!("OUT_DIR"), "/skel.rs"));
@@ -161,14 +162,14 @@ fn run() -> Result<()> {
                 return Err(Failure::failed("the object has no data"));
             };
             let rows = disk_table::since_last(&mut totals, &data.disk_name, &args.owner, args.buckets)?;
-            let [lost, ..] = counters.since_last();
+            let lost = counters.since_last()[Counter::LOST.0 as usize];
             Ok((rows, lost))
         },
     )
 }
 
-/// The size of a bank of counters, in words: the C struct is rounded up to whole cache lines.
-const COUNTERS: usize = 8;
+/// How many counters there are in a bank.
+const COUNTERS: usize = words::<counters>();
 
 /// Sets the constants and sizes that depend on the machine.
 fn configure(

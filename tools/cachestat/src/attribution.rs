@@ -8,6 +8,7 @@ use common::measure::top;
 use common::owner::{By, Options, Owner};
 
 use crate::row::{Accesses, COUNTERS, hit_ratio};
+use crate::skel::types::counter as Counter;
 
 /// How many intervals, and how long, a page is held back until its access is known: a read from a
 /// slow disk, or on a busy machine, may last longer than many short intervals.
@@ -135,13 +136,12 @@ impl Attribution {
             && [&self.faults, &self.read_misses, &self.readahead].iter().all(|owing| owing.0 == 0)
     }
 
-    /// The record, and what was lost, from what was added to the counters, in the order of `enum counter` in
-    /// `bpf/cachestat.bpf.c`; and whether this interval is the last.
+    /// The record, and what was lost, from what was added to the counters and whether this interval is the last.
     pub fn record(&mut self, added: &[u64; COUNTERS], last: bool) -> (Accesses, u64) {
-        let &[reads, faults, fetched, unknown, fault_misses, on_demand, write_adds, dirtied, lost, ..] =
-            added;
-        let fetched = self.held.release(fetched, unknown, last);
-        let faults = self.faults.settle(faults, 0);
+        let of = |counter: Counter| added[counter.0 as usize];
+        let (reads, fault_misses) = (of(Counter::READS), of(Counter::FETCHED_FOR_FAULTS));
+        let fetched = self.held.release(of(Counter::FETCHED), of(Counter::PENDING), last);
+        let faults = self.faults.settle(of(Counter::FAULTS), 0);
         let read_misses = self.read_misses.settle(fetched, fault_misses);
         let accesses = reads + faults;
         let hits = reads.saturating_sub(read_misses) + faults.saturating_sub(fault_misses);
@@ -154,12 +154,12 @@ impl Attribution {
             read_misses,
             faults,
             fault_misses,
-            readahead: self.readahead.settle(fetched, on_demand),
-            write_adds,
-            dirtied,
+            readahead: self.readahead.settle(fetched, of(Counter::FETCHED_ON_DEMAND)),
+            write_adds: of(Counter::WRITTEN),
+            dirtied: of(Counter::DIRTIED),
             ..Accesses::default()
         };
-        (counts, lost)
+        (counts, of(Counter::LOST))
     }
 }
 
@@ -169,6 +169,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    /// In the order of `enum counter` in `bpf/cachestat.bpf.c`.
     fn padded<const N: usize>(added: [i64; N]) -> [u64; COUNTERS] {
         std::array::from_fn(|index| added.get(index).copied().unwrap_or_default() as u64)
     }

@@ -1,14 +1,17 @@
 //! The record of cachestat.
 
+use common::bpf::mmap::words;
 use common::output::Row;
 use common::owner::Owner;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// How many counters there are in a bank: `MAX_COUNTERS` of `bpf/cachestat.bpf.c`, rounded up to whole cache lines.
-pub const COUNTERS: usize = 16;
-/// The index of the counter of losses: `LOST` of `bpf/cachestat.bpf.c`.
-pub const LOST: usize = 8;
+use crate::skel::types::{counter as Counter, counters};
+
+/// How many counters there are in a bank.
+pub const COUNTERS: usize = words::<counters>();
+/// The place of the counter of losses.
+pub const LOST: usize = Counter::LOST.0 as usize;
 
 /// What the page cache was asked for in an interval, and what was fetched into it. All in pages.
 #[derive(Debug, Default, PartialEq, Serialize, JsonSchema)]

@@ -16,6 +16,7 @@ use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, 
 
 use crate::row::COUNTERS;
 use crate::skel::CachestatSkel;
+use crate::skel::types::counter as Counter;
 
 /// A file of two pages in the page cache.
 pub struct Trial {
@@ -63,8 +64,12 @@ pub fn run(skel: &CachestatSkel<'_>, _: &Plan) -> Result<Vec<&'static str>> {
     let Ok(trial) = Trial::new() else { return Ok(vec![]) };
     trial.read_one_page();
     trial.fault().map_err(|error| Failure::failed(format!("cannot run the self-test: {error}")))?;
-    let [reads, faults, ..] = counters.since_last();
-    // In the order of `enum counter` in `bpf/cachestat.bpf.c`. Writing added two pages; nothing is dirty on ramfs.
-    let needed = [("reads", reads), ("faults", faults)];
-    Ok(needed.into_iter().filter(|(_, seen)| *seen == 0).map(|(hook, _)| hook).collect())
+    let seen = counters.since_last();
+    // Writing added two pages; nothing is dirty on ramfs.
+    let needed = [("reads", Counter::READS), ("faults", Counter::FAULTS)];
+    Ok(needed
+        .into_iter()
+        .filter(|(_, counter)| seen[counter.0 as usize] == 0)
+        .map(|(hook, _)| hook)
+        .collect())
 }

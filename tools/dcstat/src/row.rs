@@ -1,23 +1,26 @@
 //! The record of dcstat.
 
+use common::bpf::mmap::words;
 use common::measure::counters::{Delta, busiest};
 use common::output::Row;
 use common::owner::{Options, Owner};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// How many counters there are in a bank: `MAX_COUNTERS` of `bpf/dcstat.bpf.c`, rounded up to whole cache lines.
-pub const COUNTERS: usize = 8;
+use crate::skel::types::{counter as Counter, counters};
 
-/// The places of the counters: `enum counter` of `bpf/dcstat.bpf.c`.
-pub const REFERENCES: usize = 0;
+/// How many counters there are in a bank.
+pub const COUNTERS: usize = words::<counters>();
+
+/// The places of the counters.
+pub const REFERENCES: usize = Counter::REFERENCES.0 as usize;
 /// As above.
-pub const SLOW: usize = 1;
+pub const SLOW: usize = Counter::SLOW.0 as usize;
 /// As above.
-pub const MISSES: usize = 2;
+pub const MISSES: usize = Counter::MISSES.0 as usize;
 
 /// As above.
-pub const LOST: usize = 3;
+pub const LOST: usize = Counter::LOST.0 as usize;
 
 /// The names that were looked up in an interval, and how they were served.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -48,7 +51,7 @@ impl Lookups {
         added.into_iter().map(|(owner, added)| Self::new(owner, &added)).collect()
     }
 
-    /// From what was added to the counters, in the order of `enum counter` in `bpf/dcstat.bpf.c`.
+    /// From what was added to the counters.
     fn new(owner: Owner, added: &[u64; COUNTERS]) -> Self {
         let (references, misses) = (added[REFERENCES], added[MISSES]);
         Self { owner, references, slow: added[SLOW], misses, hit_ratio: hit_ratio(references, misses) }

@@ -1,60 +1,75 @@
 //! From the bytes of an event in the ring buffer to its record.
 
-use common::bpf::bytes::{text, u32_at, u64_at};
+use common::bpf::bytes::{chars, text};
 use common::bpf::path;
+use common::bpf::plain::{Plain, cast};
 use record::histogram::micros;
 
 use crate::row::{Event, FILE_SYSTEMS, OPS};
+use crate::skel::types;
 
-/// Places in `struct event` of `bpf/fslat.bpf.c`.
-const COMM: usize = 48;
-const COMM_LEN: usize = 16;
-const HEADER: usize = COMM + COMM_LEN;
 /// An asynchronous request that has only begun (`linux/errno.h`).
 const EIOCBQUEUED: i64 = 529;
 
+// SAFETY: generated from the C struct: integers, and arrays and structs of them.
+unsafe impl Plain for types::event {}
+// SAFETY: as above.
+unsafe impl Plain for types::path_event {}
+
 /// Reads a record of the ring buffer: its time (CLOCK_MONOTONIC, nanoseconds) and the event.
 pub fn decode(bytes: &[u8]) -> Option<(u64, Event)> {
-    let key = u32_at(bytes, 40)? as usize;
+    let (raw, _) = cast::<types::event>(bytes)?;
+    // If the file still exists, the record continues with its path.
+    let with_path = cast::<types::path_event>(bytes).map(|(raw, _)| &raw.path);
+    let key = raw.key as usize;
     let (fs, op) = (*FILE_SYSTEMS.get(key / OPS.len())?, OPS[key % OPS.len()]);
-    let ret = u64_at(bytes, 16)? as i64;
+    let ret = raw.ret;
     let moves = matches!(op, "read" | "write");
     let event = Event {
-        pid: u32_at(bytes, 32)?,
-        tid: u32_at(bytes, 36)?,
-        comm: text(bytes.get(COMM..HEADER)?),
+        pid: raw.pid,
+        tid: raw.tid,
+        comm: text(chars(&raw.comm)),
         fs,
         op,
-        // If the file still exists, the record continues with its path.
-        path: path::decode(&bytes[HEADER..]),
+        path: with_path.and_then(|path| path::decode(path.len, path.end, &path.names)),
         bytes: u64::try_from(ret).ok().filter(|_| moves),
-        offset: u64::try_from(u64_at(bytes, 24)? as i64).ok().filter(|_| moves && ret != -EIOCBQUEUED),
-        duration_us: micros(u64_at(bytes, 8)?),
+        offset: u64::try_from(raw.offset).ok().filter(|_| moves && ret != -EIOCBQUEUED),
+        duration_us: micros(raw.duration_ns),
         ret,
     };
-    Some((u64_at(bytes, 0)?, event))
+    Some((raw.ts_ns, event))
 }
 
 #[cfg(test)]
 mod tests {
+    use common::bpf::plain::bytes_of;
+
     use super::*;
 
-    fn record(key: u32, offset: i64, ret: i64) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        [7_000, 1_234_567, ret as u64, offset as u64]
-            .iter()
-            .for_each(|field: &u64| bytes.extend(field.to_ne_bytes()));
-        [11, 12, key, 0].iter().for_each(|field: &u32| bytes.extend(field.to_ne_bytes()));
-        bytes.extend(b"dd\0rubbish......");
-        bytes
+    fn raw(key: u32, offset: i64, ret: i64) -> types::event {
+        types::event {
+            ts_ns: 7_000,
+            duration_ns: 1_234_567,
+            ret,
+            offset,
+            pid: 11,
+            tid: 12,
+            key,
+            comm: b"dd\0rubbish......".map(|byte| byte as i8),
+            ..Default::default()
+        }
+    }
+
+    fn event(key: u32, offset: i64, ret: i64) -> Event {
+        decode(bytes_of(&raw(key, offset, ret))).unwrap().1
     }
 
     #[test]
     fn a_write_tells_what_it_wrote_where() {
-        let mut bytes = record(6, 4_096, 512);
-        [7u32, 1].iter().for_each(|field| bytes.extend(field.to_ne_bytes()));
-        bytes.extend(b"log\0db\0");
-        let (ns, event) = decode(&bytes).unwrap();
+        let mut record = types::path_event { event: raw(6, 4_096, 512), ..Default::default() };
+        (record.path.len, record.path.end) = (7, 1);
+        record.path.names.iter_mut().zip(b"log\0db\0").for_each(|(place, byte)| *place = *byte as i8);
+        let (ns, event) = decode(bytes_of(&record)).unwrap();
         assert_eq!((ns, event.pid, event.tid, event.comm.as_str()), (7_000, 11, 12, "dd"));
         assert_eq!((event.fs, event.op, event.path.as_deref()), ("xfs", "write", Some("/db/log")));
         assert_eq!((event.bytes, event.offset), (Some(512), Some(4_096)));
@@ -63,18 +78,18 @@ mod tests {
 
     #[test]
     fn what_does_not_exist_is_null() {
-        let failed = decode(&record(0, 0, -14)).unwrap().1;
+        let failed = event(0, 0, -14);
         assert_eq!((failed.bytes, failed.offset, failed.path, failed.ret), (None, Some(0), None, -14));
-        let begun = decode(&record(0, -1, -529)).unwrap().1;
+        let begun = event(0, -1, -529);
         assert_eq!((begun.bytes, begun.offset), (None, None));
-        let synced = decode(&record(3, -1, 0)).unwrap().1;
+        let synced = event(3, -1, 0);
         assert_eq!((synced.op, synced.bytes, synced.offset), ("sync", None, None));
     }
 
     #[test]
     fn rubbish_is_no_event() {
         assert!(decode(&[]).is_none());
-        assert!(decode(&record(35, 0, 0)).is_none());
-        assert!(decode(&record(1, 0, 0)[..50]).is_none());
+        assert!(decode(bytes_of(&raw(35, 0, 0))).is_none());
+        assert!(decode(&bytes_of(&raw(1, 0, 0))[..50]).is_none());
     }
 }

@@ -2,7 +2,7 @@
 
 use cli::exit::Result;
 use common::bpf::exchange;
-use common::bpf::mmap::MappedCounters;
+use common::bpf::mmap::{MappedCounters, words};
 use common::hooks::Kind;
 use common::measure::events;
 use common::measure::latency::CallLatencies;
@@ -13,11 +13,12 @@ use common::session::Session;
 use libbpf_rs::skel::{OpenSkel, Skel};
 
 use crate::row::{FILE_SYSTEMS, OPS, Ops};
+use crate::skel::types::{counter as Counter, counters};
 use crate::skel::{FslatSkel, OpenFslatSkel};
 use crate::{Args, TOOL, event, hook_names};
 
-/// The size of a bank of counters, in words: the C struct is rounded up to whole cache lines.
-const COUNTERS: usize = 8;
+/// How many counters there are in a bank.
+const COUNTERS: usize = words::<counters>();
 
 /// The number of keys of the totals: `KEY` of `bpf/fslat.bpf.c`.
 const KEYS: usize = FILE_SYSTEMS.len() * OPS.len();
@@ -69,7 +70,7 @@ pub fn intervals(session: &mut Session<FslatSkel<'_>>, args: &Args, banks: u32) 
         || session.prog_stats.since_last(),
         |_| {
             let rows = Ops::of(latencies.since_last()?, args.owner.by, args.buckets);
-            let [lost, ..] = counters.since_last();
+            let lost = counters.since_last()[Counter::LOST.0 as usize];
             Ok((rows, lost))
         },
     )
@@ -81,8 +82,7 @@ pub fn events(session: &mut Session<FslatSkel<'_>>, common: &Common) -> Result<(
     let source = events::Source {
         object: session.skel.object(),
         lost: &mut || {
-            let [lost, ..] = counters.since_last();
-            lost + session.prog_stats.since_last().missed
+            counters.since_last()[Counter::LOST.0 as usize] + session.prog_stats.since_last().missed
         },
     };
     events::write(TOOL, common, &session.stop, source, event::decode, |_| true)

@@ -6,7 +6,7 @@ use std::fs;
 use cli::exit::{Failure, Result};
 use common::bpf::batch;
 use common::bpf::bytes::text;
-use common::bpf::mmap::Plain;
+use common::bpf::plain::{self, Plain};
 use libbpf_rs::Map;
 use record::histogram::RawHist;
 
@@ -70,7 +70,7 @@ unsafe impl Plain for Line {}
 /// When the kernel refuses the read.
 pub fn take(map: &Map<'_>, per_cpu: bool, deltas: &mut Deltas) -> Result<()> {
     let read = batch::drain(map, |key, value| {
-        if let (Some(key), Some(line)) = (plain::<RawKey>(key), plain::<Line>(value)) {
+        if let (Some((key, _)), Some((line, _))) = (plain::copy(key), plain::copy::<Line>(value)) {
             add(key, &line, per_cpu, deltas);
         }
     });
@@ -84,12 +84,6 @@ fn add(raw: RawKey, line: &Line, per_cpu: bool, deltas: &mut Deltas) {
     measured.time.add_raw(&line.time);
     measured.unhandled += line.unhandled;
     measured.unhandled_ns += line.unhandled_ns;
-}
-
-/// From the bytes of the C struct, if there are enough.
-fn plain<T: Plain>(bytes: &[u8]) -> Option<T> {
-    // SAFETY: there are that many bytes, as just seen, and any bytes are a T.
-    (bytes.len() >= size_of::<T>()).then(|| unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
 }
 
 #[cfg(test)]

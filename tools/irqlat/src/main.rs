@@ -8,12 +8,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cli::exit::{Failure, Result, report};
-use common::bpf::mmap::MappedCounters;
+use common::bpf::mmap::{MappedCounters, words};
 use common::hooks::{Hook, Rung};
 use common::measure::per_key::Totals;
 use common::{options, output, session};
 use libbpf_rs::num_possible_cpus;
 use libbpf_rs::skel::Skel;
+use skel::types::{counter as Counter, counters};
 
 // The module `skel`, generated from the BPF C.
 include!(concat!(env!("OUT_DIR"), "/skel.rs"));
@@ -154,14 +155,14 @@ fn run() -> Result<()> {
             let mut taken = totals.take();
             lines::take(lines[taken.half], args.per_cpu, &mut deltas)?;
             vectors::add(&mut taken, banks, args.per_cpu, &mut deltas);
-            let [lost, ..] = counters.since_last();
+            let lost = counters.since_last()[Counter::LOST.0 as usize];
             Ok((row::Interrupts::of(deltas, args.per_cpu, args.buckets), lost))
         },
     )
 }
 
-/// The size of a bank of counters, in words: the C struct is rounded up to whole cache lines.
-const COUNTERS: usize = 8;
+/// How many counters there are in a bank.
+const COUNTERS: usize = words::<counters>();
 
 /// Sets the constants and sizes that depend on the machine.
 fn configure(open: &mut skel::OpenIrqlatSkel<'_>, cpus: usize, banks: u32) -> libbpf_rs::Result<()> {

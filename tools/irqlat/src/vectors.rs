@@ -1,6 +1,6 @@
 //! Soft interrupts and vectors: a fixed set, whose totals the BPF programs keep for each processor.
 
-use common::bpf::mmap::Plain;
+use common::bpf::plain::Plain;
 use common::measure::per_key::{self, Taken, Total};
 use record::histogram::RawHist;
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use cli::exit::{Failure, Result};
 use common::bpf::globals::map;
-use common::bpf::mmap::MappedCounters;
+use common::bpf::mmap::{MappedCounters, words};
 use common::measure::events;
 use common::options::Common;
 use common::output;
@@ -14,11 +14,12 @@ use libbpf_rs::RingBufferBuilder;
 use libbpf_rs::skel::{OpenSkel, Skel};
 
 use crate::row::KillCounts;
+use crate::skel::types::{counter as Counter, counters};
 use crate::skel::{OomwatchSkel, OpenOomwatchSkel};
 use crate::{TOOL, event};
 
-/// The size of a bank of counters, in words: the C struct is rounded up to whole cache lines.
-const COUNTERS: usize = 8;
+/// How many counters there are in a bank.
+const COUNTERS: usize = words::<counters>();
 /// Where the kernel lists its memory nodes.
 const NODES: &str = "/sys/devices/system/node/has_memory";
 /// How many pages a processor charges to a memory cgroup ahead: `MEMCG_CHARGE_BATCH` of
@@ -49,8 +50,7 @@ pub fn events(session: &mut Session<OomwatchSkel<'_>>, common: &Common) -> Resul
     let source = events::Source {
         object: session.skel.object(),
         lost: &mut || {
-            let [lost, ..] = counters.since_last();
-            lost + session.prog_stats.since_last().missed
+            counters.since_last()[Counter::LOST.0 as usize] + session.prog_stats.since_last().missed
         },
     };
     events::write(TOOL, common, &session.stop, source, |bytes| event::decode(bytes, page), |_| true)
@@ -80,7 +80,7 @@ pub fn intervals(session: &mut Session<OomwatchSkel<'_>>, common: &Common, owner
         |_| {
             ring.consume().map_err(unreadable)?;
             let (rows, no_room) = counts.borrow_mut().take();
-            let [lost, ..] = counters.since_last();
+            let lost = counters.since_last()[Counter::LOST.0 as usize];
             Ok((rows, lost + no_room))
         },
     )

@@ -1,30 +1,20 @@
 //! The records of proclife.
 
+use common::bpf::mmap::words;
 use common::measure::counters::{Delta, busiest};
 use common::output::Row;
 use common::owner::{Options, Owner};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// The kernel side's counters, in the order of `enum counter` in `bpf/proclife.bpf.c`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
-pub enum Counter {
-    Forks,
-    Threads,
-    Execs,
-    Exits,
-    ThreadExits,
-    Reaped,
-    ForkErrors,
-    ExecErrors,
-    Lost,
-}
+pub use crate::skel::types::counter as Counter;
+use crate::skel::types::counters;
 
-/// How many counters there are in a bank: the C struct is rounded up to whole cache lines.
-pub const COUNTERS: usize = 16;
+/// How many counters there are in a bank.
+pub const COUNTERS: usize = words::<counters>();
 /// A counter that the BPF programs do not use: user space keeps an owner's zombies here.
 pub const ZOMBIES: usize = COUNTERS - 1;
+const _: () = assert!(ZOMBIES >= Counter::MAX_COUNTERS.0 as usize, "the BPF programs use all counters");
 
 /// What happened in an interval.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -73,23 +63,23 @@ pub struct Sees {
 impl ProcessCounts {
     /// A record for each owner, the busiest first; an empty one if nothing happened.
     pub fn of(added: Delta<COUNTERS>, options: &Options, sees: Sees) -> Vec<Self> {
-        let added = busiest(added, options, |added| added[..=Counter::ThreadExits as usize].iter().sum());
+        let added = busiest(added, options, |added| added[..=Counter::THREAD_EXITS.0 as usize].iter().sum());
         added.into_iter().map(|(owner, added)| Self::new(owner, &added, sees)).collect()
     }
 
     /// From what was added to the counters.
     fn new(owner: Owner, added: &[u64; COUNTERS], sees: Sees) -> Self {
-        let of = |counter: Counter| added[counter as usize];
+        let of = |counter: Counter| added[counter.0 as usize];
         Self {
             owner,
-            forks: of(Counter::Forks),
-            threads: of(Counter::Threads),
-            execs: of(Counter::Execs),
-            exits: of(Counter::Exits),
-            thread_exits: of(Counter::ThreadExits),
-            reaped: of(Counter::Reaped),
-            fork_errors: sees.fork_errors.then(|| of(Counter::ForkErrors)),
-            exec_errors: sees.exec_errors.then(|| of(Counter::ExecErrors)),
+            forks: of(Counter::FORKS),
+            threads: of(Counter::THREADS),
+            execs: of(Counter::EXECS),
+            exits: of(Counter::EXITS),
+            thread_exits: of(Counter::THREAD_EXITS),
+            reaped: of(Counter::REAPED),
+            fork_errors: sees.fork_errors.then(|| of(Counter::FORK_ERRORS)),
+            exec_errors: sees.exec_errors.then(|| of(Counter::EXEC_ERRORS)),
             zombies: added[ZOMBIES],
         }
     }

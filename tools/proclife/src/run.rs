@@ -31,7 +31,7 @@ pub fn intervals(session: &mut Session<ProclifeSkel<'_>>, args: &Args) -> Result
     let sees = Sees { fork_errors: has("fork_errors"), exec_errors: has("exec_errors") };
     let object = session.skel.object();
     let mut counters: Counters<'_, COUNTERS> =
-        Counters::after_selftest(object, &args.owner, Counter::Lost as usize, session.selftest_counted)?;
+        Counters::after_selftest(object, &args.owner, Counter::LOST.0 as usize, session.selftest_counted)?;
     let zombies = Zombies::new(object)?;
     output::intervals(
         TOOL,
@@ -51,7 +51,9 @@ pub fn events(session: &mut Session<ProclifeSkel<'_>>, common: &Common) -> Resul
     let mut counters: MappedCounters<COUNTERS> = MappedCounters::map(&session.skel.maps.counters)?;
     let source = events::Source {
         object: session.skel.object(),
-        lost: &mut || counters.since_last()[Counter::Lost as usize] + session.prog_stats.since_last().missed,
+        lost: &mut || {
+            counters.since_last()[Counter::LOST.0 as usize] + session.prog_stats.since_last().missed
+        },
     };
     // The self-test's events must not be reported; after it this process starts only a thread of
     // its own.

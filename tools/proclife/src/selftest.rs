@@ -16,13 +16,13 @@ pub fn run(skel: &ProclifeSkel<'_>, plan: &Plan) -> Result<Vec<&'static str>> {
     // process's work.
     if plan.watches_functions_for("reaped") {
         reap().map_err(|error| Failure::failed(format!("cannot run the self-test: {error}")))?;
-        if counters.since_last()[Counter::Reaped as usize] < 1 {
+        if counters.since_last()[Counter::REAPED.0 as usize] < 1 {
             unseen.push("reaped");
         }
     }
     if plan.watches_functions_for("fork_errors") {
         fail_to_fork();
-        if counters.since_last()[Counter::ForkErrors as usize] < 2 {
+        if counters.since_last()[Counter::FORK_ERRORS.0 as usize] < 2 {
             unseen.push("fork_errors");
         }
     }

@@ -1,51 +1,58 @@
 //! From the bytes of an event in the ring buffer to its record.
 
-use common::bpf::bytes::{text, u32_at, u64_at};
+use common::bpf::bytes::{chars, text};
 use common::bpf::path;
+use common::bpf::plain::{Plain, cast};
 use record::histogram::micros;
 
 use crate::row::{CALLS, Event};
+use crate::skel::types;
 
-/// Places in `struct event` of `bpf/syncsnoop.bpf.c`.
-const COMM: usize = 40;
-const COMM_LEN: usize = 16;
-const HEADER: usize = COMM + COMM_LEN;
+// SAFETY: generated from the C struct: integers, and arrays and structs of them.
+unsafe impl Plain for types::event {}
+// SAFETY: as above.
+unsafe impl Plain for types::path_event {}
 
 /// Reads a record of the ring buffer: its time (CLOCK_MONOTONIC, nanoseconds) and the event.
 pub fn decode(bytes: &[u8]) -> Option<(u64, Event)> {
-    let call = *CALLS.get(u32_at(bytes, 36)? as usize)?;
+    let (raw, _) = cast::<types::event>(bytes)?;
+    // If the file was open, the record continues with its path.
+    let with_path = cast::<types::path_event>(bytes).map(|(raw, _)| &raw.path);
+    let call = *CALLS.get(raw.call as usize)?;
     let event = Event {
-        pid: u32_at(bytes, 24)?,
-        tid: u32_at(bytes, 28)?,
-        comm: text(bytes.get(COMM..HEADER)?),
+        pid: raw.pid,
+        tid: raw.tid,
+        comm: text(chars(&raw.comm)),
         call,
-        fd: (!matches!(call, "sync" | "msync")).then_some(u32_at(bytes, 32)? as i32),
-        // If the file was open, the record continues with its path.
-        path: path::decode(&bytes[HEADER..]),
-        duration_us: micros(u64_at(bytes, 8)?),
-        ret: u64_at(bytes, 16)? as i64,
+        fd: (!matches!(call, "sync" | "msync")).then_some(raw.fd),
+        path: with_path.and_then(|path| path::decode(path.len, path.end, &path.names)),
+        duration_us: micros(raw.duration_ns),
+        ret: raw.ret,
     };
-    Some((u64_at(bytes, 0)?, event))
+    Some((raw.ts_ns, event))
 }
 
 #[cfg(test)]
 mod tests {
+    use common::bpf::plain::bytes_of;
+
     use super::*;
 
-    fn record(call: u32, fd: i32, ret: i64) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        [7_000, 1_234_567, ret as u64].iter().for_each(|field: &u64| bytes.extend(field.to_ne_bytes()));
-        [11, 12, fd as u32, call].iter().for_each(|field: &u32| bytes.extend(field.to_ne_bytes()));
-        bytes.extend(b"dd\0rubbish......");
-        bytes
+    fn raw(call: u32, fd: i32, ret: i64) -> types::event {
+        let comm = b"dd\0rubbish......".map(|byte| byte as i8);
+        types::event { ts_ns: 7_000, duration_ns: 1_234_567, ret, pid: 11, tid: 12, fd, call, comm }
+    }
+
+    fn event(call: u32, fd: i32, ret: i64) -> Event {
+        decode(bytes_of(&raw(call, fd, ret))).unwrap().1
     }
 
     #[test]
     fn a_call_with_a_file_tells_its_path() {
-        let mut bytes = record(2, 3, 0);
-        [7u32, 1].iter().for_each(|field| bytes.extend(field.to_ne_bytes()));
-        bytes.extend(b"log\0db\0");
-        let (ns, event) = decode(&bytes).unwrap();
+        let mut record = types::path_event { event: raw(2, 3, 0), ..Default::default() };
+        (record.path.len, record.path.end) = (7, 1);
+        record.path.names.iter_mut().zip(b"log\0db\0").for_each(|(place, byte)| *place = *byte as i8);
+        let (ns, event) = decode(bytes_of(&record)).unwrap();
         assert_eq!((ns, event.pid, event.tid, event.comm.as_str()), (7_000, 11, 12, "dd"));
         assert_eq!((event.call, event.fd, event.path.as_deref()), ("fsync", Some(3), Some("/db/log")));
         assert_eq!((event.duration_us, event.ret), (1_234.567, 0));
@@ -53,19 +60,19 @@ mod tests {
 
     #[test]
     fn a_call_without_a_file_has_none() {
-        let failed = decode(&record(5, -1, -9)).unwrap().1;
+        let failed = event(5, -1, -9);
         assert_eq!(
             (failed.call, failed.fd, failed.path, failed.ret),
             ("sync_file_range", Some(-1), None, -9)
         );
-        assert_eq!(decode(&record(0, -1, 0)).unwrap().1.fd, None);
-        assert_eq!(decode(&record(4, -1, 0)).unwrap().1.fd, None);
+        assert_eq!(event(0, -1, 0).fd, None);
+        assert_eq!(event(4, -1, 0).fd, None);
     }
 
     #[test]
     fn rubbish_is_no_event() {
         assert!(decode(&[]).is_none());
-        assert!(decode(&record(6, 0, 0)).is_none());
-        assert!(decode(&record(1, 0, 0)[..50]).is_none());
+        assert!(decode(bytes_of(&raw(6, 0, 0))).is_none());
+        assert!(decode(&bytes_of(&raw(1, 0, 0))[..50]).is_none());
     }
 }

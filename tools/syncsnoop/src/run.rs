@@ -2,7 +2,7 @@
 
 use cli::exit::Result;
 use common::bpf::exchange;
-use common::bpf::mmap::MappedCounters;
+use common::bpf::mmap::{MappedCounters, words};
 use common::measure::events;
 use common::measure::latency::CallLatencies;
 use common::measure::per_key;
@@ -12,11 +12,12 @@ use common::session::Session;
 use libbpf_rs::skel::{OpenSkel, Skel};
 
 use crate::row::{CALLS, Calls};
+use crate::skel::types::{counter as Counter, counters};
 use crate::skel::{OpenSyncsnoopSkel, SyncsnoopSkel};
 use crate::{Args, TOOL, event};
 
-/// The size of a bank of counters, in words: the C struct is rounded up to whole cache lines.
-const COUNTERS: usize = 8;
+/// How many counters there are in a bank.
+const COUNTERS: usize = words::<counters>();
 
 /// Sets the constants and sizes that the kernel's side needs before it is loaded.
 pub fn configure(open: &mut OpenSyncsnoopSkel<'_>, args: &Args, banks: u32) -> libbpf_rs::Result<()> {
@@ -46,7 +47,7 @@ pub fn intervals(session: &mut Session<SyncsnoopSkel<'_>>, args: &Args, banks: u
         || session.prog_stats.since_last(),
         |_| {
             let rows = Calls::of(latencies.since_last()?, args.owner.by, args.buckets);
-            let [lost, ..] = counters.since_last();
+            let lost = counters.since_last()[Counter::LOST.0 as usize];
             Ok((rows, lost))
         },
     )
@@ -58,8 +59,7 @@ pub fn events(session: &mut Session<SyncsnoopSkel<'_>>, common: &Common) -> Resu
     let source = events::Source {
         object: session.skel.object(),
         lost: &mut || {
-            let [lost, ..] = counters.since_last();
-            lost + session.prog_stats.since_last().missed
+            counters.since_last()[Counter::LOST.0 as usize] + session.prog_stats.since_last().missed
         },
     };
     events::write(TOOL, common, &session.stop, source, event::decode, |_| true)

@@ -2,74 +2,82 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use common::bpf::bytes::{text, u32_at, u64_at};
+use common::bpf::bytes::{chars, text};
+use common::bpf::plain::{Plain, cast};
 
 use crate::row::{Connection, DIRECTIONS};
+use crate::skel::types;
 
-/// Places in `struct event` of `bpf/tcplife.bpf.c`.
-const LOCAL: usize = 48;
-const REMOTE: usize = 64;
-const LOCAL_PORT: usize = 80;
-const REMOTE_PORT: usize = 82;
-const COMM: usize = 84;
-const COMM_LEN: usize = 16;
+// SAFETY: generated from the C struct: integers, and arrays and structs of them.
+unsafe impl Plain for types::event {}
 
 /// Reads a record of the ring buffer: its time (CLOCK_MONOTONIC, nanoseconds) and the connection.
 pub fn decode(bytes: &[u8]) -> Option<(u64, Connection)> {
-    let (ns, opened_ns) = (u64_at(bytes, 0)?, u64_at(bytes, 8)?);
-    let (pid, srtt) = (u32_at(bytes, 40)?, u32_at(bytes, 36)?);
-    let (local_addr, remote_addr) = (address(bytes, LOCAL)?, address(bytes, REMOTE)?);
+    let (raw, _) = cast::<types::event>(bytes)?;
+    let (local_addr, remote_addr) = (address(raw.tuple.local), address(raw.tuple.remote));
     let connection = Connection {
         // The idle task neither connects nor accepts.
-        pid: (pid != 0).then_some(pid),
-        comm: (pid != 0).then_some(text(bytes.get(COMM..COMM + COMM_LEN)?)),
+        pid: (raw.pid != 0).then_some(raw.pid),
+        comm: (raw.pid != 0).then(|| text(chars(&raw.comm))),
         family: if remote_addr.is_ipv4() { 4 } else { 6 },
         local_addr,
-        local_port: u16_at(bytes, LOCAL_PORT)?,
+        local_port: raw.tuple.local_port,
         remote_addr,
-        remote_port: u16_at(bytes, REMOTE_PORT)?,
-        direction: DIRECTIONS.get(u32_at(bytes, 44)? as usize).copied()?,
-        tx_bytes: u64_at(bytes, 16)?,
-        rx_bytes: u64_at(bytes, 24)?,
-        retransmits: u32_at(bytes, 32)?,
+        remote_port: raw.tuple.remote_port,
+        direction: DIRECTIONS.get(raw.direction as usize).copied()?,
+        tx_bytes: raw.tx_bytes,
+        rx_bytes: raw.rx_bytes,
+        retransmits: raw.retransmits,
         // In eighths, rounded down as `ss` shows it.
-        srtt_us: (srtt != 0).then_some(srtt >> 3),
-        age_s: (opened_ns != 0).then(|| (ns.saturating_sub(opened_ns) as f64 / 1e3).round() / 1e6),
+        srtt_us: (raw.srtt_us != 0).then_some(raw.srtt_us >> 3),
+        age_s: (raw.opened_ns != 0)
+            .then(|| (raw.ts_ns.saturating_sub(raw.opened_ns) as f64 / 1e3).round() / 1e6),
     };
-    Some((ns, connection))
+    Some((raw.ts_ns, connection))
 }
 
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_ne_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
-}
-
-/// An address in the form of IPv6, which may be a mapped IPv4 address.
-fn address(bytes: &[u8], at: usize) -> Option<IpAddr> {
-    let octets: [u8; 16] = bytes.get(at..at + 16)?.try_into().ok()?;
-    Some(Ipv6Addr::from(octets).to_canonical())
+/// An address in the form of IPv6, which may be a mapped IPv4 address, from its words in network byte order.
+fn address(words: [u32; 4]) -> IpAddr {
+    let mut octets = [0; 16];
+    octets.chunks_exact_mut(4).zip(words).for_each(|(four, word)| four.copy_from_slice(&word.to_ne_bytes()));
+    Ipv6Addr::from(octets).to_canonical()
 }
 
 #[cfg(test)]
 mod tests {
+    use common::bpf::plain::bytes_of;
+
     use super::*;
 
-    fn record(opened_ns: u64, srtt: u32, pid: u32, direction: u32, remote: Ipv6Addr) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let long: [u64; 4] = [9_500_000_000, opened_ns, 101, 202];
-        long.iter().for_each(|field| bytes.extend(field.to_ne_bytes()));
-        [3, srtt, pid, direction].iter().for_each(|field: &u32| bytes.extend(field.to_ne_bytes()));
-        bytes.extend(Ipv6Addr::LOCALHOST.octets());
-        bytes.extend(remote.octets());
-        [40_000u16, 80].iter().for_each(|port| bytes.extend(port.to_ne_bytes()));
-        bytes.extend(b"curl\0rubbish....");
-        bytes.extend([0; 4]);
-        bytes
+    fn raw(opened_ns: u64, srtt_us: u32, pid: u32, direction: u32, remote: Ipv6Addr) -> types::event {
+        let words = |address: Ipv6Addr| {
+            let octets = address.octets();
+            [0, 4, 8, 12].map(|at| u32::from_ne_bytes(octets[at..at + 4].try_into().unwrap()))
+        };
+        types::event {
+            ts_ns: 9_500_000_000,
+            opened_ns,
+            tx_bytes: 101,
+            rx_bytes: 202,
+            retransmits: 3,
+            srtt_us,
+            pid,
+            direction,
+            tuple: types::tuple {
+                local: words(Ipv6Addr::LOCALHOST),
+                remote: words(remote),
+                local_port: 40_000,
+                remote_port: 80,
+            },
+            comm: b"curl\0rubbish....".map(|byte| byte as i8),
+            ..Default::default()
+        }
     }
 
     #[test]
     fn a_connection_has_its_ends_and_byte_counts() {
         let remote: Ipv6Addr = "2001:db8::7".parse().unwrap();
-        let (ns, event) = decode(&record(7_000_000_000, 87, 11, 1, remote)).unwrap();
+        let (ns, event) = decode(bytes_of(&raw(7_000_000_000, 87, 11, 1, remote))).unwrap();
         assert_eq!((ns, event.pid, event.comm.as_deref()), (9_500_000_000, Some(11), Some("curl")));
         assert_eq!(
             (event.family, event.direction, event.remote_addr.to_string().as_str()),
@@ -82,21 +90,21 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_null() {
-        let event = decode(&record(0, 0, 0, 0, Ipv6Addr::UNSPECIFIED)).unwrap().1;
+        let event = decode(bytes_of(&raw(0, 0, 0, 0, Ipv6Addr::UNSPECIFIED))).unwrap().1;
         assert_eq!((event.pid, event.comm, event.srtt_us, event.age_s), (None, None, None, None));
         assert_eq!(event.direction, "in");
     }
 
     #[test]
     fn a_mapped_address_is_one_of_ipv4() {
-        let event = decode(&record(1, 8, 1, 0, "::ffff:192.0.2.1".parse().unwrap())).unwrap().1;
+        let event = decode(bytes_of(&raw(1, 8, 1, 0, "::ffff:192.0.2.1".parse().unwrap()))).unwrap().1;
         assert_eq!((event.family, event.remote_addr.to_string().as_str()), (4, "192.0.2.1"));
     }
 
     #[test]
     fn rubbish_is_no_event() {
         assert!(decode(&[]).is_none());
-        assert!(decode(&record(1, 8, 1, 2, Ipv6Addr::LOCALHOST)).is_none());
-        assert!(decode(&record(1, 8, 1, 1, Ipv6Addr::LOCALHOST)[..90]).is_none());
+        assert!(decode(bytes_of(&raw(1, 8, 1, 2, Ipv6Addr::LOCALHOST))).is_none());
+        assert!(decode(&bytes_of(&raw(1, 8, 1, 1, Ipv6Addr::LOCALHOST))[..90]).is_none());
     }
 }

@@ -2,22 +2,23 @@
 
 use std::net::IpAddr;
 
+use common::bpf::mmap::words;
 use common::measure::counters::{Delta, busiest};
 use common::output::Row;
 use common::owner::{By, Options, Owner};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::skel::types::{counter as Counter, counters};
+
 /// The direction in which a connection was opened, in the order of `enum direction` in
 /// `bpf/tcplife/life.h`.
 pub const DIRECTIONS: [&str; 2] = ["in", "out"];
 
-/// How many counters there are in a bank: `MAX_COUNTERS` of `bpf/tcplife.bpf.c`, in whole cache lines.
-pub const COUNTERS: usize = 8;
-/// The index of the counter of losses.
-pub const LOST: usize = 7;
-/// The index of the counter of connections that ended.
-const CLOSED: usize = 3;
+/// How many counters there are in a bank.
+pub const COUNTERS: usize = words::<counters>();
+/// The place of the counter of losses.
+pub const LOST: usize = Counter::LOST.0 as usize;
 
 /// A connection that has ended, at the time of its end: of this machine's end, where both are here there are two.
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
@@ -126,14 +127,23 @@ impl Connections {
     /// nothing happened.
     pub fn of(added: Delta<COUNTERS>, options: &Options) -> Vec<Self> {
         let by = options.by;
-        let added = busiest(added, options, |added| added[CLOSED]);
+        let added = busiest(added, options, |added| added[Counter::CLOSED.0 as usize]);
         added.into_iter().map(|(owner, added)| Self::new(named(owner, by), &added)).collect()
     }
 
-    /// From what was added to the counters, in the order of `enum counter` in `bpf/tcplife.bpf.c`.
+    /// From what was added to the counters.
     fn new(owner: Owner, added: &[u64; COUNTERS]) -> Self {
-        let &[accepted, connected, failed, closed, tx_bytes, rx_bytes, retransmits, _] = added;
-        Self { owner, accepted, connected, failed, closed, tx_bytes, rx_bytes, retransmits }
+        let of = |counter: Counter| added[counter.0 as usize];
+        Self {
+            owner,
+            accepted: of(Counter::ACCEPTED),
+            connected: of(Counter::CONNECTED),
+            failed: of(Counter::FAILED),
+            closed: of(Counter::CLOSED),
+            tx_bytes: of(Counter::TX_BYTES),
+            rx_bytes: of(Counter::RX_BYTES),
+            retransmits: of(Counter::RETRANSMITS),
+        }
     }
 }
 

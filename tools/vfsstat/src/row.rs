@@ -1,17 +1,29 @@
 //! The record of vfsstat.
 
+use common::bpf::mmap::words;
 use common::measure::counters::{Delta, busiest};
 use common::output::Row;
 use common::owner::{Options, Owner};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// How many counters there are in a bank: `MAX_COUNTERS` of `bpf/vfsstat.bpf.c`, rounded up to whole cache lines.
-pub const COUNTERS: usize = 24;
-/// The index of the counter of losses: `LOST` of `bpf/vfsstat.bpf.c`.
-pub const LOST: usize = 22;
-/// The indices of the counters of calls, of all kinds.
-const CALLS: [usize; 8] = [0, 4, 8, 12, 14, 16, 18, 20];
+use crate::skel::types::{counter as Counter, counters};
+
+/// How many counters there are in a bank.
+pub const COUNTERS: usize = words::<counters>();
+/// The place of the counter of losses.
+pub const LOST: usize = Counter::LOST.0 as usize;
+/// The counters of calls, of all kinds.
+const CALLS: [Counter; 8] = [
+    Counter::READS,
+    Counter::WRITES,
+    Counter::OPENS,
+    Counter::UNLINKS,
+    Counter::MKDIRS,
+    Counter::RMDIRS,
+    Counter::RENAMES,
+    Counter::FSYNCS,
+];
 
 /// The calls of an interval. Each count includes the failed ones, which its `_errors` counts.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -90,61 +102,37 @@ pub struct OperationCounts {
 impl OperationCounts {
     /// A record for each owner, the busiest first; an empty one if there were no calls.
     pub fn of(added: Delta<COUNTERS>, options: &Options, sees_create_errors: bool) -> Vec<Self> {
-        let added = busiest(added, options, |added| CALLS.iter().map(|place| added[*place]).sum());
+        let added = busiest(added, options, |added| CALLS.iter().map(|call| added[call.0 as usize]).sum());
         added.into_iter().map(|(owner, added)| Self::new(owner, &added, sees_create_errors)).collect()
     }
 
-    /// From what was added to the counters, in the order of `enum counter` in `bpf/vfsstat.bpf.c`.
+    /// From what was added to the counters.
     fn new(owner: Owner, added: &[u64; COUNTERS], sees_create_errors: bool) -> Self {
-        let &[
-            reads,
-            read_errors,
-            read_bytes,
-            readvs,
-            writes,
-            write_errors,
-            write_bytes,
-            writevs,
-            opens,
-            open_errors,
-            creates,
-            create_errors,
-            unlinks,
-            unlink_errors,
-            mkdirs,
-            mkdir_errors,
-            rmdirs,
-            rmdir_errors,
-            renames,
-            rename_errors,
-            fsyncs,
-            fsync_errors,
-            ..,
-        ] = added;
+        let of = |counter: Counter| added[counter.0 as usize];
         Self {
             owner,
-            reads,
-            read_bytes,
-            read_errors,
-            readvs,
-            writes,
-            write_bytes,
-            write_errors,
-            writevs,
-            opens,
-            open_errors,
-            creates,
-            create_errors: sees_create_errors.then_some(create_errors),
-            unlinks,
-            unlink_errors,
-            mkdirs,
-            mkdir_errors,
-            rmdirs,
-            rmdir_errors,
-            renames,
-            rename_errors,
-            fsyncs,
-            fsync_errors,
+            reads: of(Counter::READS),
+            read_bytes: of(Counter::READ_BYTES),
+            read_errors: of(Counter::READ_ERRORS),
+            readvs: of(Counter::READVS),
+            writes: of(Counter::WRITES),
+            write_bytes: of(Counter::WRITE_BYTES),
+            write_errors: of(Counter::WRITE_ERRORS),
+            writevs: of(Counter::WRITEVS),
+            opens: of(Counter::OPENS),
+            open_errors: of(Counter::OPEN_ERRORS),
+            creates: of(Counter::CREATES),
+            create_errors: sees_create_errors.then(|| of(Counter::CREATE_ERRORS)),
+            unlinks: of(Counter::UNLINKS),
+            unlink_errors: of(Counter::UNLINK_ERRORS),
+            mkdirs: of(Counter::MKDIRS),
+            mkdir_errors: of(Counter::MKDIR_ERRORS),
+            rmdirs: of(Counter::RMDIRS),
+            rmdir_errors: of(Counter::RMDIR_ERRORS),
+            renames: of(Counter::RENAMES),
+            rename_errors: of(Counter::RENAME_ERRORS),
+            fsyncs: of(Counter::FSYNCS),
+            fsync_errors: of(Counter::FSYNC_ERRORS),
         }
     }
 }

@@ -10,6 +10,7 @@ use rustix::fs::{AtFlags, CWD, MemfdFlags, Mode, OFlags};
 
 use crate::row::COUNTERS;
 use crate::skel::VfsstatSkel;
+use crate::skel::types::counter as Counter;
 
 /// This directory does not exist: every operation on it fails, and leaves nothing behind.
 const NOWHERE: &CStr = c"/proc/self/fd/nowhere/at-all";
@@ -20,23 +21,22 @@ pub fn run(skel: &VfsstatSkel<'_>, _: &Plan) -> Result<Vec<&'static str>> {
     counters.since_last();
     work().map_err(|error| Failure::failed(format!("cannot run the self-test: {error}")))?;
     let seen = counters.since_last();
-    // The counters of calls, in the order of `enum counter` in `bpf/vfsstat.bpf.c`; reads and
-    // writes twice, because calls with a vector have a function of their own.
+    // Reads and writes twice, because calls with a vector have a function of their own.
     let needed = [
-        ("reads", 0, 2),
-        ("reads", 3, 1),
-        ("writes", 4, 2),
-        ("writes", 7, 1),
-        ("opens", 8, 1),
-        ("unlinks and rmdirs", 12, 1),
-        ("mkdirs", 14, 1),
-        ("unlinks and rmdirs", 16, 1),
-        ("renames", 18, 1),
-        ("fsyncs", 20, 2),
+        ("reads", Counter::READS, 2),
+        ("reads", Counter::READVS, 1),
+        ("writes", Counter::WRITES, 2),
+        ("writes", Counter::WRITEVS, 1),
+        ("opens", Counter::OPENS, 1),
+        ("unlinks and rmdirs", Counter::UNLINKS, 1),
+        ("mkdirs", Counter::MKDIRS, 1),
+        ("unlinks and rmdirs", Counter::RMDIRS, 1),
+        ("renames", Counter::RENAMES, 1),
+        ("fsyncs", Counter::FSYNCS, 2),
     ];
     Ok(needed
         .into_iter()
-        .filter(|(_, counter, times)| seen[*counter] < *times)
+        .filter(|(_, counter, times)| seen[counter.0 as usize] < *times)
         .map(|(hook, ..)| hook)
         .collect())
 }
