@@ -123,6 +123,26 @@ shell_lint() {
     shellcheck -x "${scripts[@]}"
 }
 
+# new_tool: scripts/new-tool in a copy of the tree without anything built. Its files are formatted; what fails leaves
+# nothing behind.
+new_tool() (
+    copy=$(mktemp -d)
+    trap 'rm -rf "$copy"' EXIT
+    # A file may have been removed without a commit.
+    git ls-files -z --cached --others --exclude-standard |
+        while IFS= read -rd '' file; do if [[ -f $file ]]; then printf '%s\0' "$file"; fi; done |
+        xargs -0 cp --parents -t "$copy"
+    cd "$copy"
+    before=$(find . -type f | sort | xargs -d '\n' sha256sum)
+    sed -i.kept '/^| vfsstat |/d' tests/coverage.md
+    if scripts/new-tool scaffold 'Does it work?' 2>/dev/null; then fail 1 "new-tool did without its place in coverage.md"; fi
+    mv tests/coverage.md.kept tests/coverage.md
+    [[ $(find . -type f | sort | xargs -d '\n' sha256sum) == "$before" ]] || fail 1 "new-tool failed and left files behind"
+    scripts/new-tool scaffold 'Does it work?'
+    rustfmt --edition 2024 --check tools/scaffold/src/main.rs tests/tests/e2e/scaffold.rs
+    "clang-format-$(installed_llvm)" --dry-run -Werror bpf/scaffold.bpf.c
+)
+
 # end_steps: prints the table of the steps and the closing line, and ends.
 end_steps() {
     local closing="$passed passed, $failed failed"
