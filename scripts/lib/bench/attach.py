@@ -20,6 +20,11 @@ CALLS = "".join(f"tracepoint:syscalls:sys_exit_{call}," for call in (
     "read", "pread64", "write", "pwrite64", "fsync", "open", "openat",
 )).rstrip(",") + " { @[probe] = count(); }"
 
+# The pages that are fetched into the page cache or written to it, which is all that tracepoints show of every kernel.
+ADDITIONS = "tracepoint:filemap:mm_filemap_add_to_page_cache { @[comm] = count(); }"
+# What bcc's dcstat attaches to.
+LOOKUPS = "kprobe:lookup_fast { @references = count(); } kretprobe:d_lookup /retval == 0/ { @misses = count(); }"
+
 # What syncsnoop reports of the calls, with the same hooks.
 SYNC_CALLS = ("sync", "syncfs", "fsync", "fdatasync", "msync", "sync_file_range")
 SYNCS = (
@@ -51,6 +56,14 @@ def cases(bench):
             "libbpf-tools vfsstat": machine.peer("vfsstat", "1"),
             "bpftrace count": machine.other("bpftrace", "-e", CALLS),
         }),
+        ("cachestat", bench.ours("cachestat", "1"), {
+            "libbpf-tools cachestat": machine.peer("cachestat", "1"),
+            "bpftrace count": machine.other("bpftrace", "-e", ADDITIONS),
+        }),
+        ("dcstat", bench.ours("dcstat", "1"), {
+            "bcc's dcstat": machine.other("dcstat-bpfcc", "1"),
+            "bpftrace count": machine.other("bpftrace", "-e", LOOKUPS),
+        }),
         ("syncsnoop", bench.ours("syncsnoop", "1"), {
             "bpftrace hist": machine.other("bpftrace", "-e", SYNCS),
         }),
@@ -74,7 +87,11 @@ def measure(bench, results):
     rounds = bench.pick(5, 20)
     for title, ours, others in cases(bench):
         machine.progress(f"attach: {title}, {rounds} times, and others")
-        refusals = {name: bpf.refusal(argv, bench.scratch / "log") for name, argv in others.items()}
+        refusals = {name: bpf.refusal(argv, bench.scratch / "log") for name, argv in {title: ours, **others}.items()}
+        if refusals[title]:
+            peers = [f"{name} {refusals[name] or 'can'}" for name in others]
+            results.add(f"start to attached: {title}", refusals[title], ", ".join(peers))
+            continue
         commands = {title: ours, **{name: argv for name, argv in others.items() if not refusals[name]}}
         final = {name: settled(bench, argv) for name, argv in commands.items()}
         times = {name: [] for name in commands}

@@ -42,7 +42,7 @@ def wait_attached(tool, quiet=1.0, timeout=20.0):
 
 
 def refusal(argv, log):
-    """Why another's tool, None where it is not installed, cannot be measured here; None if it can."""
+    """Why a tool, None where it is not installed, cannot be measured here; None if it can."""
     if not argv:
         return "not installed"
     with machine.running(argv, log) as tool:
