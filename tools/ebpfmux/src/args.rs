@@ -50,8 +50,8 @@ Windows (--window, --join): the window of a record is the one of (k*SECONDS, (k+
 holds its `ts`. The combined record has the window's end as its `ts`. A record that comes after its window has gone out \
 gets a window of its own.
 
---window: records of one host, tool and key become one; with --by, of one tool and of the fields that --by names. Counts \
-add, `lost` too; of min_* and max_* the minimum and maximum remain; means are weighted by their counts; percentiles come \
+--window: records of one host, tool and key become one; with --by, of one tool and of the fields that --by names. Counters \
+add, `lost` too; of minima and maxima the least and the greatest remain; means are weighted by their counts; percentiles come \
 from the buckets that the tools print with --buckets, else they are null where several records are merged; ratios come \
 from the summed counts, or are null; gauges (zombies) are the last value, over several hosts or keys the sum of the last \
 values. `interval_s` is the measured time. The record of an idle interval is dropped if another interval was active; \
@@ -59,8 +59,8 @@ its `lost` still counts. Events are refused.
 
 --join: with --window, of its records and windows. A name is TOOL.KEY.FIELD, where the keys are the values of string \
 fields and of known key fields (pid, cpu, ...) that are not null; with several hosts it is HOST.TOOL.KEY.FIELD. A dot \
-within a part is %2E, a percent sign %25. If one key has several records in a window, whole numbers add, of min_* and \
-max_* the minimum and maximum remain, of anything else (percentiles, means, ratios, gauges) the last value that is not \
+within a part is %2E, a percent sign %25. If one key has several records in a window, counters add, of minima \
+and maxima the least and the greatest remain, of anything else (percentiles, means, ratios, gauges) the last value that is not \
 null. The tools' own interval_s is not kept.
 
 CSV: one header. A merge needs the same columns everywhere; for different tools use --join, whose columns are \
