@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Parser, ValueEnum};
+use clap::{ArgMatches, Command, Parser, ValueEnum};
 use cli::exit::{Failure, Result};
 use cli::{generate, inherited};
 
@@ -101,6 +101,25 @@ fn seconds(text: &str) -> std::result::Result<Duration, String> {
     Ok(Duration::from_secs_f64(seconds))
 }
 
+/// What `--help` says of every tool, after what it says of its own.
+const OF_ALL_TOOLS: &str = "\
+All tools:
+  On a preemptible kernel (CONFIG_PREEMPT, PREEMPT_LAZY, PREEMPT_RT: Debian's from
+  6.18 on, real-time kernels) a task can be preempted within a BPF program. Until
+  that task runs on, the kernel skips the program for other tasks on that processor.
+  lost counts each skipped run.
+  --check -o json prints an object per hook: hook, rung (null: none), programs (how
+  many the rung has), optional, bound (what the rung cannot see, or null), passed
+  (the better rungs that were rejected, each with rung and reason); and one per
+  capability: capability, reason, missing.";
+
+/// The definition of a tool's command line, with that text.
+fn command<A: Parser>() -> Command {
+    let command = A::command();
+    let own = command.get_after_help().map(|help| format!("{help}\n\n")).unwrap_or_default();
+    command.after_help(own + OF_ALL_TOOLS)
+}
+
 /// Parses the command line. `--help` and `--version` print and end the process, as users expect.
 pub fn parse<A: Parser>() -> Result<A> {
     Ok(parse_matches(std::env::args_os(), |_| ())?.0)
@@ -126,11 +145,11 @@ fn parse_matches<A: Parser, T>(
 ) -> Result<(A, T)> {
     inherited::check_stdout()?;
     let args: Vec<OsString> = args.into_iter().collect();
-    let matches = A::command().try_get_matches_from(args);
+    let matches = command::<A>().try_get_matches_from(args);
     if let Some(form) =
         matches.as_ref().ok().and_then(|matches| matches.get_one::<generate::Form>("generate"))
     {
-        generate::print(A::command(), *form)?;
+        generate::print(command::<A>(), *form)?;
         return Err(Failure::none());
     }
     let parsed = matches.and_then(|matches| Ok((A::from_arg_matches(&matches)?, ask(&matches))));

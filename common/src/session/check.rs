@@ -21,8 +21,12 @@ struct Row<'a> {
     /// How many programs it has.
     programs: usize,
     optional: bool,
-    bound: Option<&'a str>,
-    passed: Vec<Rejected<'a>>,
+    /// What the rung cannot see. Users know it by this name.
+    #[serde(rename = "bound")]
+    limitation: Option<&'a str>,
+    /// The better rungs. Users know them by this name.
+    #[serde(rename = "passed")]
+    rejected: Vec<Rejected<'a>>,
 }
 
 #[derive(Serialize)]
@@ -33,14 +37,14 @@ struct Rejected<'a> {
 
 impl<'a> From<&'a Planned> for Row<'a> {
     fn from(hook: &'a Planned) -> Self {
-        let passed = hook.rejected.iter().map(|(rung, refusal)| Rejected { rung, reason: &refusal.reason });
+        let rejected = hook.rejected.iter().map(|(rung, refusal)| Rejected { rung, reason: &refusal.reason });
         Self {
             hook: hook.hook,
             rung: hook.rung.clone(),
             programs: hook.chosen.len(),
             optional: hook.optional,
-            bound: hook.limitation,
-            passed: passed.collect(),
+            limitation: hook.limitation,
+            rejected: rejected.collect(),
         }
     }
 }
@@ -74,11 +78,11 @@ fn write(out: &mut impl Write, plan: &Plan, output: Option<Output>) -> io::Resul
         }
         let none = if row.optional { "none (optional)" } else { "none" };
         writeln!(out, "{:width$}  {}", row.hook, row.rung.as_deref().unwrap_or(none))?;
-        if let Some(bound) = row.bound {
-            writeln!(out, "{:width$}    bound: {bound}", "")?;
+        if let Some(limitation) = row.limitation {
+            writeln!(out, "{:width$}    bound: {limitation}", "")?;
         }
-        for passed in row.passed {
-            writeln!(out, "{:width$}    rejected {}: {}", "", passed.rung, passed.reason)?;
+        for rejected in row.rejected {
+            writeln!(out, "{:width$}    rejected {}: {}", "", rejected.rung, rejected.reason)?;
         }
     }
     Ok(())
@@ -186,6 +190,19 @@ mod tests {
             String::from_utf8(text).unwrap(),
             "capabilities  CAP_BPF CAP_PERFMON CAP_SYS_ADMIN\n                CAP_PERFMON (missing): it\n                \
              CAP_SYS_ADMIN: it\n"
+        );
+    }
+
+    /// The names are documented in `--help` and docs/permissions.md.
+    #[test]
+    fn json_keeps_the_names_that_users_know() {
+        let plan = Plan { hooks: vec![planned(vec![], Refusal::missing("not in this kernel"))] };
+        let mut text = Vec::new();
+        write(&mut text, &plan, Some(Output::Json)).unwrap();
+        assert_eq!(
+            String::from_utf8(text).unwrap(),
+            "{\"hook\":\"reads\",\"rung\":null,\"programs\":0,\"optional\":false,\"bound\":\"no io_uring\",\
+             \"passed\":[{\"rung\":\"fentry:vfs_read\",\"reason\":\"not in this kernel\"}]}\n"
         );
     }
 

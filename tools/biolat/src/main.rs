@@ -104,6 +104,8 @@ Bounds:
   Pages that are written back belong to a kernel thread. With --by, requests that
   the kernel creates are attributed to the task that issues them: flushes, and all
   requests of disks that keep no statistics.
+  A completion by an interrupt while one of these programs runs on that processor is
+  not seen by it, on any kernel; lost counts it.
   --top ranks by the requests of all disks and operations together. Each disk and
   operation of an owner takes one entry of --map-size, some 5 KB.
   Buckets: 16 in each power of two. They add up over intervals, disks and hosts.";

@@ -66,10 +66,9 @@ Bounds:
   Events: path is as /proc/PID/fd shows it when the call returns, beneath an overlay
   from the root of its layer; see syncsnoop --help. offset of an append is where it
   began. fslat's own calls make no events; those of other programs in its pipe do.
-  lost also counts the programs that a kernel skips where it preempts them (Debian's
-  from 6.18 on) and another task makes the same call on that processor: an entry or
-  an exit each. If the exit of one call and the entry of the next are both skipped,
-  one call is reported, from the start of the first to the end of the second.
+  Of the programs that a preemptible kernel skips, each is an entry or an exit. If
+  the exit of one call and the entry of the next are both skipped, one call is
+  reported, from the start of the first to the end of the second.
   zfs: its hooks have not been tested on a kernel with zfs.";
 
 /// How long do file systems take? Reads, writes, opens and syncs, each from the entry of the file system's own function

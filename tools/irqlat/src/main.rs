@@ -86,6 +86,8 @@ Bounds:
   wait_count can be less than count: a soft interrupt that is raised again just
   before its handler begins is served twice, of which one has a known wait. The
   first wait on a processor that was taken offline may be too long.
+  An interrupt while one of these programs runs on that processor is not seen by it,
+  on any kernel; lost counts it.
   A real-time kernel may preempt a soft interrupt: what other tasks then do is part
   of its time. If one of the same kind comes between, lost counts it.
   A handler on a processor is tracked from its first interrupt on: 8192 at most, and

@@ -87,9 +87,8 @@ Bounds:
   refused for its arguments, or by seccomp, is not seen.
   Threads that the kernel makes for io_uring and vhost are seen when they end, not
   when they start.
-  On Linux 7.x tracepoints can be preempted. An event is skipped if another task
-  was preempted in the same program: some in a thousand at the highest rates of
-  forks. lost counts them.
+  A preemptible kernel skips some in a thousand events at the highest rates of forks
+  (measured on Linux 7.x).
   The zombies are counted by walking all tasks, once per interval.";
 
 /// Which processes and threads start and end, do any fail, are zombies left?

@@ -133,11 +133,9 @@ Bounds:
   Null if the call has no descriptor (sync, msync), if the descriptor is not open,
   or if it was closed while the call was in progress.
   All concurrent calls are tracked, before Linux 5.13 up to 8192; lost counts the
-  others. It also counts the programs that the kernel skips where it preempts them
-  (Linux 7.x) and another task makes the same call on that processor: an entry or
-  an exit each. If the exit of one call and the entry of the next are both
-  skipped, one call is reported, from the start of the first to the end of the
-  second.";
+  others. Of the programs that a preemptible kernel skips, each is an entry or an
+  exit. If the exit of one call and the entry of the next are both skipped, one
+  call is reported, from the start of the first to the end of the second.";
 
 /// Which processes force data to disk and wait for it? sync, syncfs, fsync, fdatasync, msync and sync_file_range, and
 /// how long each takes.

@@ -92,8 +92,7 @@ Bounds:
   before the start.
   1 MiB of connections (some 9000) may wait to be read; lost counts the others.
   A packet that an interrupt handles while one of these programs runs on that
-  processor is not seen by it, on any kernel; nor is a task's change of state where
-  programs can be preempted (Debian from 6.18 on). Both are in lost.";
+  processor is not seen by it, on any kernel; lost counts it.";
 
 /// Which TCP connections ended, how long did they live, how much did they move? One record for each; with INTERVAL, how
 /// many.
