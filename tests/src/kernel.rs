@@ -170,12 +170,21 @@ pub fn preempts_programs() -> bool {
     release() >= (6, 18)
 }
 
-/// Whether a tool may lose events in normal operation: where programs can be preempted, and on any
-/// kernel if interrupts run its programs, which are skipped when they would interrupt themselves
-/// (the kernel's recursion guard, `active` of `struct bpf_prog`). These are completions of disk
-/// requests and packets that end a connection.
+/// What `--help` of a tool says, in its bounds, if interrupts run its programs.
+const INTERRUPTED: &str =
+    "while one of these programs runs on that processor is not seen by it, on any kernel; lost counts it.";
+
+/// Whether a tool says that interrupts run its programs. They are skipped when they would interrupt themselves (the
+/// kernel's recursion guard, `active` of `struct bpf_prog`).
+pub fn run_by_interrupts(tool: &str) -> bool {
+    let words: Vec<String> = programs::help(tool).split_whitespace().map(String::from).collect();
+    words.join(" ").contains(INTERRUPTED)
+}
+
+/// Whether a tool may lose events in normal operation: where programs can be preempted, and on any kernel if
+/// interrupts run its programs.
 pub fn may_leave_out(tool: &str) -> bool {
-    preempts_programs() || ["biolat", "irqlat", "tcplife"].contains(&tool)
+    preempts_programs() || run_by_interrupts(tool)
 }
 
 /// The running kernel, for failure messages.

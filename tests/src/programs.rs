@@ -39,6 +39,24 @@ pub fn succeed(program: &str, args: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
+/// What a program prints with `--help`.
+pub fn help(name: &str) -> String {
+    succeed(built(name).to_str().expect("UTF-8"), &["--help"])
+}
+
+/// The long options of a program, as its `--help` lists them.
+pub fn options(name: &str) -> Vec<String> {
+    let help = help(name);
+    let listed = help.lines().filter(|line| line.starts_with("  -") || line.starts_with("      --"));
+    let long = listed.filter_map(|line| line.split_once("--")?.1.split([' ', ',', '[', '=']).next());
+    long.map(|name| format!("--{name}")).collect()
+}
+
+/// Whether a program has this option.
+pub fn has_option(name: &str, option: &str) -> bool {
+    options(name).iter().any(|has| has == option)
+}
+
 /// Runs a shell command line in which `$BIN` is the directory of the built programs.
 pub fn shell(line: &str) -> Output {
     let bin = built("proclife").parent().expect("a directory").to_path_buf();

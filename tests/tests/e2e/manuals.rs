@@ -4,7 +4,8 @@
 use std::path::Path;
 
 use serde_json::Value;
-use tests::programs::{TOOLS, shell};
+use tests::kernel;
+use tests::programs::{TOOLS, has_option, options, shell};
 
 /// All tools, including ebpfmux.
 fn all() -> impl Iterator<Item = &'static str> {
@@ -16,14 +17,6 @@ fn good(line: &str) -> String {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && stderr.is_empty(), "{line}: {}: {stderr}", output.status);
     String::from_utf8(output.stdout).expect("UTF-8")
-}
-
-/// The long options that `--help` lists.
-fn options(tool: &str) -> Vec<String> {
-    let help = good(&format!("$BIN/{tool} --help"));
-    let listed = help.lines().filter(|line| line.starts_with("  -") || line.starts_with("      --"));
-    let long = listed.filter_map(|line| line.split_once("--")?.1.split([' ', ',', '[', '=']).next());
-    long.map(|name| format!("--{name}")).collect()
 }
 
 /// ebpfmux knows the fields that the tools declare, and each field has a kind.
@@ -55,7 +48,7 @@ fn the_schemas_in_the_tree_are_the_tools_own() {
 fn schemas() -> Vec<(String, String)> {
     let mut schemas = Vec::new();
     for tool in TOOLS {
-        let events = good(&format!("$BIN/{tool} --help")).contains(" --events");
+        let events = has_option(tool, "--events");
         let of = |options: &str| good(&format!("$BIN/{tool} {options} --schema"));
         // Without --events and an interval, some tools print events, some intervals.
         let interval = if of("").contains("\"interval_s\"") { "" } else { " 1" };
@@ -78,6 +71,16 @@ fn the_pages_in_the_tree_are_the_tools_own() {
         let checked_in = std::fs::read_to_string(folder.join(format!("{tool}.md"))).unwrap_or_default();
         assert!(printed == checked_in, "docs/tools/{tool}.md is not current: scripts/schemas");
     }
+}
+
+/// By these words the tests know where a loss is no fault: completions of disk requests, interrupts themselves, packets
+/// that end a connection.
+#[test]
+fn a_tool_says_whether_interrupts_run_its_programs() {
+    for tool in ["biolat", "irqlat", "tcplife"] {
+        assert!(kernel::run_by_interrupts(tool), "{tool}");
+    }
+    assert!(!kernel::run_by_interrupts("proclife"));
 }
 
 #[test]

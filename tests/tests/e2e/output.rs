@@ -6,16 +6,27 @@ use std::time::Instant;
 
 use rustix::process::Signal;
 use serde_json::Value;
-use tests::programs::{self, shell};
+use tests::programs::{self, TOOLS, has_option, shell};
 use tests::records::{self, count};
 use tests::tool::Tool;
 use tests::wait::{For, until};
-use tests::{can_run, timing};
+use tests::{can_run, kernel, timing};
 
 fn good(line: &str) -> String {
     let Output { status, stdout, stderr } = shell(line);
     assert!(status.success(), "{line}: {status}: {}", String::from_utf8_lossy(&stderr));
     String::from_utf8(stdout).expect("UTF-8")
+}
+
+/// What a command line prints, which must succeed without a message; nothing if this machine's own kernel
+/// refuses the tool, as `refusals` and `diagnoses` test.
+fn unless_refused(line: &str) -> Option<String> {
+    let Output { status, stdout, stderr } = shell(line);
+    if kernel::of_guest().is_none() && matches!(status.code(), Some(3 | 4)) {
+        return None;
+    }
+    assert!(status.success() && stderr.is_empty(), "{line}: {status}: {}", String::from_utf8_lossy(&stderr));
+    Some(String::from_utf8(stdout).expect("UTF-8"))
 }
 
 #[test]
@@ -61,18 +72,12 @@ fn a_terminal_gets_a_table_with_headings() {
     if !can_run() {
         return;
     }
-    for (tool, columns) in [
-        ("proclife", ["forks", "execs", "zombies"]),
-        ("biolat", ["disk", "op", "bytes"]),
-        ("syncsnoop", ["call", "count", "errors"]),
-        ("fslat", ["fs", "op", "errors"]),
-        ("oomwatch", ["time", "kills", "lost"]),
-        ("tcplife", ["accepted", "closed", "lost"]),
-        ("irqlat", ["kind", "name", "irq"]),
-    ] {
-        let shown = good(&format!("script -qec \"$BIN/{tool} 0.2 2\" /dev/null"));
+    for tool in TOOLS {
+        let Some(shown) = unless_refused(&format!("script -qec \"$BIN/{tool} -q 0.2 2\" /dev/null")) else {
+            continue;
+        };
         let heading = shown.lines().find(|line| line.starts_with("time")).expect("a heading");
-        assert!(columns.iter().all(|column| heading.contains(column)), "{shown}");
+        assert!(heading.contains("lost"), "{shown}");
         assert!(!shown.contains('{'), "{shown}");
     }
 }
@@ -83,22 +88,14 @@ fn a_reader_that_goes_ends_it_quickly_and_well() {
         return;
     }
     // The write of the last record, or the wait for the next one, finds a closed pipe.
-    for line in [
-        "$BIN/biolat 0.2 | head -1",
-        "$BIN/proclife --events -p 1 | sleep 0.5",
-        "$BIN/syncsnoop -q --events -p 1 | sleep 2",
-        "$BIN/fslat -q --events -p 1 | sleep 3",
-        "$BIN/oomwatch -q | sleep 1",
-        "$BIN/tcplife -q 0.2 | head -1",
-        "$BIN/tcplife -q | sleep 1",
-    ] {
+    let ends = |tool| format!("$BIN/{tool} -q 0.2 | head -1");
+    let waits = |tool| format!("$BIN/{tool} -q --events -p 1 | sleep 1");
+    let with_events = TOOLS.into_iter().filter(|tool| has_option(tool, "--events"));
+    for line in TOOLS.into_iter().map(ends).chain(with_events.map(waits)) {
         let start = Instant::now();
-        let Output { status, stderr, .. } = shell(line);
-        assert!(
-            status.success() && stderr.is_empty(),
-            "{line}: {status}: {}",
-            String::from_utf8_lossy(&stderr)
-        );
+        if unless_refused(&line).is_none() {
+            continue;
+        }
         // Otherwise it would wait forever.
         let most = For::Attach.at_most() + For::End.at_most();
         assert!(start.elapsed() < most, "{line} took {:?}", start.elapsed());

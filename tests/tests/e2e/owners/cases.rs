@@ -152,6 +152,9 @@ pub const CASES: &[Case] = &[
     },
 ];
 
+/// Its kills are not work that three processes can do: `oomwatch.rs` tests its --by.
+pub const TESTED_ELSEWHERE: &[&str] = &["oomwatch"];
+
 impl Case {
     /// The sums of one process including all that it starts.
     pub fn in_all(&self) -> BTreeMap<&'static str, u64> {
