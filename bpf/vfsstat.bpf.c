@@ -31,6 +31,7 @@ enum counter {
 	RENAME_ERRORS,
 	FSYNCS,
 	FSYNC_ERRORS,
+	SYNCED_WRITES,
 	LOST,
 	MAX_COUNTERS,
 };
@@ -39,19 +40,30 @@ enum counter {
 
 /* include/linux/fs.h */
 #define FMODE_CREATED 0x100000
-#define FMODE_NOACCOUNT 0x20000000
+#define S_SYNC 1
+/* include/uapi/linux/mount.h */
+#define MS_SYNCHRONOUS 16
+/* include/uapi/linux/fs.h */
+#define RWF_DSYNC 0x2
+#define RWF_SYNC 0x4
+/* include/uapi/asm-generic/fcntl.h */
 #define O_CREAT 00000100
+#define O_DSYNC 00010000 /* O_SYNC has it, too */
+#define __O_TMPFILE 020000000
 /* include/uapi/linux/fcntl.h */
 #define AT_REMOVEDIR 0x200
 
-/* One bank, or one owner, looked up once for all that an event counts. */
+/* One bank, or one owner, looked up once for all that an event counts. NULL if the call is not to
+ * be counted. */
+static __always_inline struct counters *counters_of_call(void)
+{
+	return filter_current() ? owned_counters() : NULL;
+}
+
 static __always_inline int counted(u32 calls, long ret)
 {
-	struct counters *bank;
+	struct counters *bank = counters_of_call();
 
-	if (!filter_current())
-		return 0;
-	bank = owned_counters();
 	if (!bank)
 		return 0;
 	add(bank, calls, 1);
@@ -61,15 +73,8 @@ static __always_inline int counted(u32 calls, long ret)
 }
 
 /* Reads and writes: calls, errors, bytes, and the calls with a vector. */
-static __always_inline int moved(u32 calls, long ret, bool vector)
+static __always_inline void add_moved(struct counters *bank, u32 calls, long ret, bool vector)
 {
-	struct counters *bank;
-
-	if (!filter_current())
-		return 0;
-	bank = owned_counters();
-	if (!bank)
-		return 0;
 	add(bank, calls, 1);
 	if (ret < 0)
 		add(bank, calls + 1, 1);
@@ -77,23 +82,56 @@ static __always_inline int moved(u32 calls, long ret, bool vector)
 		add(bank, calls + 2, ret);
 	if (vector)
 		add(bank, calls + 3, 1);
+}
+
+static __always_inline int moved(u32 calls, long ret, bool vector)
+{
+	struct counters *bank = counters_of_call();
+
+	if (bank)
+		add_moved(bank, calls, ret, vector);
+	return 0;
+}
+
+/* Whether a write returns only when its data is on the disk, as iocb_is_dsync() of
+ * include/linux/fs.h has it. */
+static __always_inline bool is_synced(struct file *file, u32 flags)
+{
+	struct inode *inode;
+
+	if (file->f_flags & O_DSYNC || flags & (RWF_DSYNC | RWF_SYNC))
+		return true;
+	inode = file->f_mapping->host;
+	return inode->i_flags & S_SYNC || inode->i_sb->s_flags & MS_SYNCHRONOUS;
+}
+
+/* A write whose file and flags are known. */
+static __always_inline int written(struct file *file, u32 flags, long ret, bool vector)
+{
+	struct counters *bank = counters_of_call();
+
+	if (!bank)
+		return 0;
+	add_moved(bank, WRITES, ret, vector);
+	if (is_synced(file, flags))
+		add(bank, SYNCED_WRITES, 1);
 	return 0;
 }
 
 /* Whether the file that the running task has just opened under this descriptor was created by that
- * open. */
+ * open: with a name, or without (a file keeps O_TMPFILE in its flags). */
 static __always_inline bool is_created(long fd)
 {
-	return BPF_CORE_READ(current_file(fd), f_mode) & FMODE_CREATED;
+	struct file *file = current_file(fd);
+
+	return BPF_CORE_READ(file, f_mode) & FMODE_CREATED ||
+	       BPF_CORE_READ(file, f_flags) & __O_TMPFILE;
 }
 
 static __always_inline int opened(long ret, bool asked_to_create)
 {
-	struct counters *bank;
+	struct counters *bank = counters_of_call();
 
-	if (!filter_current())
-		return 0;
-	bank = owned_counters();
 	if (!bank)
 		return 0;
 	add(bank, OPENS, 1);
@@ -107,12 +145,6 @@ static __always_inline int opened(long ret, bool asked_to_create)
 		add(bank, CREATES, 1);
 	}
 	return 0;
-}
-
-/* A file that an overlay file system opened beneath its own. */
-static __always_inline bool is_backing(struct file *file)
-{
-	return BPF_CORE_READ(file, f_mode) & FMODE_NOACCOUNT;
 }
 
 /* The functions that all calls of a kind pass, on any file system, for tasks of any word size. */
@@ -130,21 +162,21 @@ int BPF_PROG(readv_f, u64 a, u64 b, u64 c, u64 d, u64 e, long ret)
 }
 
 SEC("fexit/vfs_write")
-int BPF_PROG(write_f, u64 a, u64 b, u64 c, u64 d, long ret)
+int BPF_PROG(write_f, struct file *file, u64 b, u64 c, u64 d, long ret)
 {
-	return moved(WRITES, ret, false);
+	return written(file, 0, ret, false);
 }
 
 SEC("fexit/vfs_writev")
-int BPF_PROG(writev_f, u64 a, u64 b, u64 c, u64 d, u64 e, long ret)
+int BPF_PROG(writev_f, struct file *file, u64 b, u64 c, u64 d, u64 flags, long ret)
 {
-	return moved(WRITES, ret, true);
+	return written(file, flags, ret, true);
 }
 
 SEC("fexit/do_sys_openat2")
 int BPF_PROG(open_f, u64 dfd, u64 name, struct open_how *how, long ret)
 {
-	return opened((int)ret, how->flags & O_CREAT);
+	return opened((int)ret, how->flags & (O_CREAT | __O_TMPFILE));
 }
 
 SEC("fexit/do_unlinkat")
@@ -195,22 +227,10 @@ int BPF_PROG(rename_f7, u64 a, u64 b, u64 c, u64 d, u64 e, long ret)
 	return counted(RENAMES, (int)ret);
 }
 
-/* Overlay file systems call this again for the file beneath: that is their own work, not another
- * request. */
-SEC("fexit/vfs_fsync_range")
-int BPF_PROG(fsync_f, struct file *file, u64 start, u64 end, u64 datasync, long ret)
-{
-	return is_backing(file) ? 0 : counted(FSYNCS, (int)ret);
-}
+/* The functions of the system calls: here fsync(2) and fdatasync(2) pass, whatever the compiler
+ * inlines, and nothing else does. vfs_fsync_range() also sees msync(2), synchronous writes and the
+ * layers of overlay file systems. */
 
-SEC("fexit/do_fsync")
-int BPF_PROG(fsync_fd_f, u64 fd, u64 datasync, long ret)
-{
-	return counted(FSYNCS, (int)ret);
-}
-
-/* The system calls' own functions: fsync(2) and fdatasync(2) pass here whatever the compiler
- * inlines. */
 SEC("fexit/" SYSCALL_PREFIX "fsync")
 int BPF_PROG(fsync_sys_f, u64 regs, long ret)
 {
@@ -219,6 +239,20 @@ int BPF_PROG(fsync_sys_f, u64 regs, long ret)
 
 SEC("fexit/" SYSCALL_PREFIX "fdatasync")
 int BPF_PROG(fdatasync_sys_f, u64 regs, long ret)
+{
+	return counted(FSYNCS, ret);
+}
+
+/* The same of 32-bit programs on x86_64. */
+
+SEC("fexit/" SYSCALL_IA32_PREFIX "fsync")
+int BPF_PROG(fsync_sys_32f, u64 regs, long ret)
+{
+	return counted(FSYNCS, ret);
+}
+
+SEC("fexit/" SYSCALL_IA32_PREFIX "fdatasync")
+int BPF_PROG(fdatasync_sys_32f, u64 regs, long ret)
 {
 	return counted(FSYNCS, ret);
 }
@@ -301,12 +335,6 @@ int BPF_KRETPROBE(rename_k7, long ret)
 	return counted(RENAMES, (int)ret);
 }
 
-SEC("kretprobe/do_fsync")
-int BPF_KRETPROBE(fsync_fd_k, long ret)
-{
-	return counted(FSYNCS, (int)ret);
-}
-
 SEC("kretprobe/" SYSCALL_PREFIX "fsync")
 int BPF_KRETPROBE(fsync_sys_k, long ret)
 {
@@ -315,6 +343,18 @@ int BPF_KRETPROBE(fsync_sys_k, long ret)
 
 SEC("kretprobe/" SYSCALL_PREFIX "fdatasync")
 int BPF_KRETPROBE(fdatasync_sys_k, long ret)
+{
+	return counted(FSYNCS, ret);
+}
+
+SEC("kretprobe/" SYSCALL_IA32_PREFIX "fsync")
+int BPF_KRETPROBE(fsync_sys_32k, long ret)
+{
+	return counted(FSYNCS, ret);
+}
+
+SEC("kretprobe/" SYSCALL_IA32_PREFIX "fdatasync")
+int BPF_KRETPROBE(fdatasync_sys_32k, long ret)
 {
 	return counted(FSYNCS, ret);
 }

@@ -137,11 +137,13 @@ struct rw_semaphore {
 };
 
 struct super_block {
+	unsigned long s_flags;
 	unsigned long s_magic;
 };
 
 struct inode {
 	u16 i_mode;
+	unsigned int i_flags;
 	s64 i_size;
 	struct super_block *i_sb;
 	struct rw_semaphore i_rwsem;
@@ -207,6 +209,7 @@ struct file_ra_state {
 
 struct file {
 	unsigned int f_mode;
+	unsigned int f_flags;
 	struct path f_path;
 	struct inode *f_inode;
 	s64 f_pos;

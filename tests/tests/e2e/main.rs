@@ -43,3 +43,4 @@ mod syncsnoop_events;
 mod tcplife;
 mod usage;
 mod vfsstat;
+mod vfsstat_bounds;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cli::exit::{Result, report};
-use common::hooks::{Hook, Kind, Rung};
+use common::hooks::{Hook, Rung};
 use common::measure::counters::Counters;
 use common::{options, output, owner, session};
 use libbpf_rs::skel::Skel;
@@ -22,8 +22,9 @@ const TOOL: &str = "vfsstat";
 const SYSCALLS: &str =
     "only calls of 64-bit programs, none by io_uring; calls with a bad descriptor count, too";
 
-/// What the functions of single system calls cannot see.
-const NATIVE: &str = "only calls of 64-bit programs, none by io_uring";
+/// What the functions of single system calls cannot see if those of 32-bit programs are not there,
+/// too. Other architectures have one function for both.
+const NATIVE: &str = "no calls of 32-bit programs on x86";
 
 /// The limitation of return probes: the kernel keeps room for max(10, 2 × CPUs) concurrent calls of
 /// a function (`register_kretprobe` of kernel/kprobes.c), and a call that waits, for example on a
@@ -33,9 +34,9 @@ const NATIVE: &str = "only calls of 64-bit programs, none by io_uring";
 const PROBED: &str = "of concurrent calls only max(10, 2 x CPUs) are seen, on old kernels (5.10) one per CPU; \
      lost counts the others from Linux 6.7 on";
 
-/// What a probe of the functions of single system calls cannot see.
-const NATIVE_PROBED: &str = "only calls of 64-bit programs, none by io_uring, and of concurrent calls only \
-     max(10, 2 x CPUs), on old kernels (5.10) one per CPU; lost counts the others from Linux 6.7 on";
+/// The same, of calls that have other functions for 32-bit programs.
+const NATIVE_PROBED: &str = "no calls of 32-bit programs on x86, and of concurrent calls only max(10, 2 x CPUs), \
+     on old kernels (5.10) one per CPU; lost counts the others from Linux 6.7 on";
 
 const HOOKS: &[Hook] = &[
     Hook::new(
@@ -101,11 +102,12 @@ const HOOKS: &[Hook] = &[
     Hook::new(
         "fsyncs",
         &[
-            Rung::new(&["fsync_f"]),
-            Rung::new(&["fsync_fd_f"]),
+            // On each kernel the same, and exact: see the functions' comment.
+            Rung::new(&["fsync_sys_f", "fdatasync_sys_f", "fsync_sys_32f", "fdatasync_sys_32f"]),
             Rung::new(&["fsync_sys_f", "fdatasync_sys_f"]).limitation(NATIVE),
             Rung::new(&["fsync_t", "fdatasync_t"]).limitation(SYSCALLS),
-            Rung::new(&["fsync_fd_k"]).limitation(PROBED),
+            Rung::new(&["fsync_sys_k", "fdatasync_sys_k", "fsync_sys_32k", "fdatasync_sys_32k"])
+                .limitation(PROBED),
             Rung::new(&["fsync_sys_k", "fdatasync_sys_k"]).limitation(NATIVE_PROBED),
         ],
     ),
@@ -125,11 +127,18 @@ Bounds:
   At the start the tool makes a few calls itself, to see that each hook is called:
   a function that the compiler inlined can be attached to, and is never called.
   --top ranks by the calls of all kinds together.
-  Reads and writes are those of descriptors of any kind (files, pipes, sockets) by
-  read(2), write(2) and their variants; not mmap, sendfile, splice, io_uring.
+  Calls are those of programs. Reads and writes are those of descriptors of any
+  kind (files, pipes, sockets) by read(2), write(2) and their variants; not mmap,
+  sendfile or splice.
+  io_uring: its reads, writes, opens and fsyncs do not count. Its unlinks, renames
+  and new directories count by fentry and return probes.
   Calls that an overlay file system makes to its layers are not counted again.
-  creates: files that an open created. Failed ones (create_errors) are known only
-  by fentry.
+  creates: files that an open created, with a name or without (O_TMPFILE). Failed
+  ones (create_errors) are known only by fentry.
+  fsyncs: fsync(2) and fdatasync(2); syncsnoop shows sync, syncfs, msync and
+  sync_file_range as well. synced_writes: writes that also sync their own data
+  (O_SYNC, O_DSYNC, RWF_SYNC, RWF_DSYNC, a synchronous file or mount). They are no
+  fsyncs, and are known only by fentry.
   Where the kernel has no fentry, tracepoints of system calls are used: calls of
   64-bit programs only, and failing calls with a bad descriptor count, too.
   Without tracefs, or with --attach kprobe, return probes are used. The kernel
@@ -166,8 +175,10 @@ fn run() -> Result<()> {
         selftest: Some(selftest::run),
     };
     let mut session = session::start(&tool, &args.common)?;
-    let sees_create_errors =
-        session.plan.program("open_f").is_some_and(|program| program.kind == Kind::Fentry);
+    let sees = row::Sees {
+        create_errors: session.plan.loads("open_f"),
+        synced_writes: session.plan.loads("write_f"),
+    };
     let mut counters: Counters<'_, { row::COUNTERS }> =
         Counters::after_selftest(session.skel.object(), &args.owner, row::LOST, session.selftest_counted)?;
     output::intervals(
@@ -177,7 +188,7 @@ fn run() -> Result<()> {
         || session.prog_stats.since_last(),
         |_| {
             let (added, lost) = counters.since_last()?;
-            Ok((row::OperationCounts::of(added, &args.owner, sees_create_errors), lost))
+            Ok((row::OperationCounts::of(added, &args.owner, sees), lost))
         },
     )
 }

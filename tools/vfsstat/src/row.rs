@@ -61,10 +61,10 @@ pub struct OperationCounts {
     /// Those that failed.
     #[schemars(extend("x-kind" = "counter"))]
     pub open_errors: u64,
-    /// Opens that created a file, and failed opens with O_CREAT if the hook sees them.
+    /// Opens that created a file, and failed opens with O_CREAT or O_TMPFILE if the hook sees them.
     #[schemars(extend("x-kind" = "counter"))]
     pub creates: u64,
-    /// Opens with O_CREAT that failed. Null if the hook does not see them.
+    /// Opens with O_CREAT or O_TMPFILE that failed. Null if the hook does not see them.
     #[schemars(extend("x-kind" = "counter"))]
     pub create_errors: Option<u64>,
     /// Calls of unlink, and of unlinkat for files.
@@ -97,17 +97,30 @@ pub struct OperationCounts {
     /// Those that failed.
     #[schemars(extend("x-kind" = "counter"))]
     pub fsync_errors: u64,
+    /// Writes that return only when their data is on the disk (O_SYNC, O_DSYNC, RWF_SYNC, RWF_DSYNC, a synchronous file
+    /// or mount). Null if the hook does not see them.
+    #[schemars(extend("x-kind" = "counter"))]
+    pub synced_writes: Option<u64>,
+}
+
+/// What the hooks taken see that others do not.
+#[derive(Clone, Copy, Debug)]
+pub struct Sees {
+    /// Failed opens with O_CREAT or O_TMPFILE.
+    pub create_errors: bool,
+    /// Synchronous writes.
+    pub synced_writes: bool,
 }
 
 impl OperationCounts {
     /// A record for each owner, the busiest first; an empty one if there were no calls.
-    pub fn of(added: Delta<COUNTERS>, options: &Options, sees_create_errors: bool) -> Vec<Self> {
+    pub fn of(added: Delta<COUNTERS>, options: &Options, sees: Sees) -> Vec<Self> {
         let added = busiest(added, options, |added| CALLS.iter().map(|call| added[call.0 as usize]).sum());
-        added.into_iter().map(|(owner, added)| Self::new(owner, &added, sees_create_errors)).collect()
+        added.into_iter().map(|(owner, added)| Self::new(owner, &added, sees)).collect()
     }
 
     /// From what was added to the counters.
-    fn new(owner: Owner, added: &[u64; COUNTERS], sees_create_errors: bool) -> Self {
+    fn new(owner: Owner, added: &[u64; COUNTERS], sees: Sees) -> Self {
         let of = |counter: Counter| added[counter.0 as usize];
         Self {
             owner,
@@ -122,7 +135,7 @@ impl OperationCounts {
             opens: of(Counter::OPENS),
             open_errors: of(Counter::OPEN_ERRORS),
             creates: of(Counter::CREATES),
-            create_errors: sees_create_errors.then(|| of(Counter::CREATE_ERRORS)),
+            create_errors: sees.create_errors.then(|| of(Counter::CREATE_ERRORS)),
             unlinks: of(Counter::UNLINKS),
             unlink_errors: of(Counter::UNLINK_ERRORS),
             mkdirs: of(Counter::MKDIRS),
@@ -133,6 +146,7 @@ impl OperationCounts {
             rename_errors: of(Counter::RENAME_ERRORS),
             fsyncs: of(Counter::FSYNCS),
             fsync_errors: of(Counter::FSYNC_ERRORS),
+            synced_writes: sees.synced_writes.then(|| of(Counter::SYNCED_WRITES)),
         }
     }
 }
@@ -161,13 +175,17 @@ mod tests {
 
     #[test]
     fn counters_land_in_their_fields() {
-        let counts = OperationCounts::new(Owner::default(), &std::array::from_fn(|i| i as u64), true);
+        let sees = Sees { create_errors: true, synced_writes: true };
+        let counts = OperationCounts::new(Owner::default(), &std::array::from_fn(|i| i as u64), sees);
         assert_eq!((counts.reads, counts.read_errors, counts.read_bytes, counts.readvs), (0, 1, 2, 3));
         assert_eq!(
             (counts.opens, counts.open_errors, counts.creates, counts.create_errors),
             (8, 9, 10, Some(11))
         );
         assert_eq!((counts.renames, counts.fsyncs, counts.fsync_errors), (18, 20, 21));
-        assert_eq!(OperationCounts::new(Owner::default(), &[1; COUNTERS], false).create_errors, None);
+        assert_eq!((counts.synced_writes, LOST), (Some(22), 23));
+        let sees = Sees { create_errors: false, synced_writes: false };
+        let counts = OperationCounts::new(Owner::default(), &[1; COUNTERS], sees);
+        assert_eq!((counts.create_errors, counts.synced_writes), (None, None));
     }
 }

@@ -54,7 +54,8 @@ pub fn run(args: &Args) {
     args.hold();
 }
 
-fn aligned(bytes: usize) -> &'static mut [u8] {
+/// Memory for direct I/O, never freed.
+pub fn aligned(bytes: usize) -> &'static mut [u8] {
     let layout = Layout::from_size_align(bytes.next_multiple_of(512), ALIGN).expect("a sane size");
     assert!(layout.size() == bytes && bytes > 0, "--bytes must be a multiple of 512");
     // SAFETY: freshly allocated, zeroed, of this size, and never freed.

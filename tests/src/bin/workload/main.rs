@@ -26,10 +26,13 @@ mod lookups;
 mod processes;
 mod storm;
 mod stream;
+mod synced;
 mod syncs;
 mod sys;
 mod tcp;
 mod threads;
+mod tmpfiles;
+mod uring;
 
 use std::ffi::OsStr;
 use std::os::unix::process::CommandExt;
@@ -57,18 +60,21 @@ fn main() {
         "calls" => calls::run(&args),
         "counter" => counter::run(),
         "lookups" => lookups::run(&args),
+        "synced" => synced::run(&args),
         "syncs" => syncs::run(&args),
         "files" => files::run(&args),
         "hog" => hog::run(&args),
         "tcp" => tcp::run(&args),
+        "tmpfiles" => tmpfiles::run(&args),
+        "uring" => uring::run(&args),
         "run" => run(&args),
         "confine" => {
             confine::run(&args);
             run(&args);
         }
         other => panic!(
-            "unknown subject {other:?}: one of noop, processes, storm, stream, ends, threads, io, cache, calls, counter, lookups, syncs, \
-             files, hog, tcp, run, confine"
+            "unknown subject {other:?}: one of noop, processes, storm, stream, ends, threads, io, cache, calls, counter, lookups, synced, syncs, \
+             files, hog, tcp, tmpfiles, uring, run, confine"
         ),
     }
 }
