@@ -20,8 +20,13 @@ enum counter { LOST, MAX_COUNTERS };
 
 /* include/linux/errno.h: an asynchronous request that has only begun. */
 #define EIOCBQUEUED 529
+/* include/uapi/asm-generic/errno-base.h and errno.h */
+#define EAGAIN 11
+#define EOPNOTSUPP 95
 /* include/linux/fs.h */
 #define FMODE_OPENED 0x80000
+#define IOCB_NOWAIT 0x8
+#define IOCB_WAITQ (1 << 19)
 /* include/uapi/linux/stat.h */
 #define S_IFMT 00170000
 #define S_IFDIR 0040000
@@ -78,6 +83,8 @@ struct call {
 	s32 fd;    /* of a system call, as is the next */
 	u16 fs;
 	u16 key;
+	u32 attempt; /* of a read or write that may be only an attempt: IOCB_NOWAIT or IOCB_WAITQ */
+	u32 wanted;  /* and the bytes that it is about */
 };
 
 /* Calls nest: an overlay's read reads from the file system beneath, and a synchronous write syncs.
@@ -209,19 +216,45 @@ static __always_inline bool is_asked_for(void)
 	return filter_current();
 }
 
-/* The time is taken last, so that the program's own work is not in it. */
-static __always_inline int enter(u32 key, struct path *path, void *place)
+/* Enters a call of a function. The caller sets the time last, so that the program's own work is not
+ * in it. */
+static __always_inline struct call *begin(u32 key, struct path *path, void *place)
 {
 	struct call *call;
 
 	if (!is_asked_for())
-		return 0;
+		return NULL;
 	call = push(key, (u64)place, false);
 	if (!call)
-		return 0;
+		return NULL;
 	call->path = (u64)path;
-	call->ts_ns = bpf_ktime_get_ns();
+	call->attempt = 0;
+	return call;
+}
+
+static __always_inline int enter(u32 key, struct path *path, void *place)
+{
+	struct call *call = begin(key, path, place);
+
+	if (call)
+		call->ts_ns = bpf_ktime_get_ns();
 	return 0;
+}
+
+/*
+ * io_uring asks for a read or write without waiting first; for a buffered read then to be told
+ * when the page is there; and comes again for what was not done (io_read() and io_write() of
+ * io_uring/rw.c). Whether this is the end of the request: only that is a call.
+ */
+static __always_inline bool comes_again(struct call *call, long ret)
+{
+	if (!call->attempt)
+		return false;
+	if (ret == -EIOCBQUEUED)
+		return call->attempt & IOCB_WAITQ;
+	if (ret == -EAGAIN || ret == -EOPNOTSUPP)
+		return true;
+	return ret > 0 && ret < call->wanted;
 }
 
 static __always_inline bool failed(long ret)
@@ -295,22 +328,50 @@ static __always_inline int leave(u32 key, long ret)
 	struct calls *calls = find_calls();
 	struct call *call = calls ? pop(calls, key) : NULL;
 
-	if (call)
+	if (!call)
+		return 0;
+	if (comes_again(call, ret))
+		end_calls(calls);
+	else
 		finish(calls, call, key, now, ret);
 	return 0;
 }
 
-/* Only for --events: nothing else is read from kernel memory. At entries and exits of functions
- * memory is read directly, in kprobes only by a helper. */
+/* At entries and exits of functions kernel memory is read directly, in kprobes only by a helper.
+ * The path is read for --events only. A synchronous caller has nobody to tell of the completion,
+ * and does not come again. */
 
-static __always_inline int io_enter(u32 key, struct kiocb *iocb)
+static __always_inline int io_enter(u32 key, struct kiocb *iocb, struct iov_iter *iter)
 {
-	return enter(key, send_events ? path_of(iocb->ki_filp) : NULL, iocb);
+	struct call *call = begin(key, send_events ? path_of(iocb->ki_filp) : NULL, iocb);
+	u32 attempt;
+
+	if (!call)
+		return 0;
+	attempt = iocb->ki_flags & (IOCB_NOWAIT | IOCB_WAITQ);
+	if (attempt && iocb->ki_complete) {
+		call->attempt = attempt;
+		call->wanted = iter->count;
+	}
+	call->ts_ns = bpf_ktime_get_ns();
+	return 0;
 }
 
-static __always_inline int io_probe(u32 key, struct kiocb *iocb)
+static __always_inline int io_probe(u32 key, struct kiocb *iocb, struct iov_iter *iter)
 {
-	return enter(key, send_events ? path_of(BPF_CORE_READ(iocb, ki_filp)) : NULL, iocb);
+	struct path *path = send_events ? path_of(BPF_CORE_READ(iocb, ki_filp)) : NULL;
+	struct call *call = begin(key, path, iocb);
+	u32 attempt;
+
+	if (!call)
+		return 0;
+	attempt = BPF_CORE_READ(iocb, ki_flags) & (IOCB_NOWAIT | IOCB_WAITQ);
+	if (attempt && BPF_CORE_READ(iocb, ki_complete)) {
+		call->attempt = attempt;
+		call->wanted = BPF_CORE_READ(iter, count);
+	}
+	call->ts_ns = bpf_ktime_get_ns();
+	return 0;
 }
 
 static __always_inline int file_enter(u32 key, struct file *file)

@@ -5,9 +5,9 @@
 /* ext4 */
 
 SEC("fentry/ext4_file_read_iter")
-int BPF_PROG(ext4_read_f, struct kiocb *iocb)
+int BPF_PROG(ext4_read_f, struct kiocb *iocb, struct iov_iter *iter)
 {
-	return io_enter(KEY(EXT4, READ), iocb);
+	return io_enter(KEY(EXT4, READ), iocb, iter);
 }
 
 SEC("fexit/ext4_file_read_iter")
@@ -17,9 +17,9 @@ int BPF_PROG(ext4_read_fx, u64 iocb, u64 iter, long ret)
 }
 
 SEC("fentry/ext4_file_write_iter")
-int BPF_PROG(ext4_write_f, struct kiocb *iocb)
+int BPF_PROG(ext4_write_f, struct kiocb *iocb, struct iov_iter *iter)
 {
-	return io_enter(KEY(EXT4, WRITE), iocb);
+	return io_enter(KEY(EXT4, WRITE), iocb, iter);
 }
 
 SEC("fexit/ext4_file_write_iter")
@@ -55,9 +55,9 @@ int BPF_PROG(ext4_sync_fx, u64 file, u64 start, u64 end, u64 datasync, long ret)
 /* xfs */
 
 SEC("fentry/xfs_file_read_iter")
-int BPF_PROG(xfs_read_f, struct kiocb *iocb)
+int BPF_PROG(xfs_read_f, struct kiocb *iocb, struct iov_iter *iter)
 {
-	return io_enter(KEY(XFS, READ), iocb);
+	return io_enter(KEY(XFS, READ), iocb, iter);
 }
 
 SEC("fexit/xfs_file_read_iter")
@@ -67,9 +67,9 @@ int BPF_PROG(xfs_read_fx, u64 iocb, u64 iter, long ret)
 }
 
 SEC("fentry/xfs_file_write_iter")
-int BPF_PROG(xfs_write_f, struct kiocb *iocb)
+int BPF_PROG(xfs_write_f, struct kiocb *iocb, struct iov_iter *iter)
 {
-	return io_enter(KEY(XFS, WRITE), iocb);
+	return io_enter(KEY(XFS, WRITE), iocb, iter);
 }
 
 SEC("fexit/xfs_file_write_iter")
@@ -121,9 +121,9 @@ int BPF_PROG(xfs_sync_dir_fx, u64 file, u64 start, u64 end, u64 datasync, long r
 /* btrfs */
 
 SEC("fentry/btrfs_file_read_iter")
-int BPF_PROG(btrfs_read_f, struct kiocb *iocb)
+int BPF_PROG(btrfs_read_f, struct kiocb *iocb, struct iov_iter *iter)
 {
-	return io_enter(KEY(BTRFS, READ), iocb);
+	return io_enter(KEY(BTRFS, READ), iocb, iter);
 }
 
 SEC("fexit/btrfs_file_read_iter")
@@ -133,9 +133,9 @@ int BPF_PROG(btrfs_read_fx, u64 iocb, u64 iter, long ret)
 }
 
 SEC("fentry/btrfs_file_write_iter")
-int BPF_PROG(btrfs_write_f, struct kiocb *iocb)
+int BPF_PROG(btrfs_write_f, struct kiocb *iocb, struct iov_iter *iter)
 {
-	return io_enter(KEY(BTRFS, WRITE), iocb);
+	return io_enter(KEY(BTRFS, WRITE), iocb, iter);
 }
 
 SEC("fexit/btrfs_file_write_iter")
@@ -171,9 +171,9 @@ int BPF_PROG(btrfs_sync_fx, u64 file, u64 start, u64 end, u64 datasync, long ret
 /* nfs */
 
 SEC("fentry/nfs_file_read")
-int BPF_PROG(nfs_read_f, struct kiocb *iocb)
+int BPF_PROG(nfs_read_f, struct kiocb *iocb, struct iov_iter *iter)
 {
-	return io_enter(KEY(NFS, READ), iocb);
+	return io_enter(KEY(NFS, READ), iocb, iter);
 }
 
 SEC("fexit/nfs_file_read")
@@ -183,9 +183,9 @@ int BPF_PROG(nfs_read_fx, u64 iocb, u64 iter, long ret)
 }
 
 SEC("fentry/nfs_file_write")
-int BPF_PROG(nfs_write_f, struct kiocb *iocb)
+int BPF_PROG(nfs_write_f, struct kiocb *iocb, struct iov_iter *iter)
 {
-	return io_enter(KEY(NFS, WRITE), iocb);
+	return io_enter(KEY(NFS, WRITE), iocb, iter);
 }
 
 SEC("fexit/nfs_file_write")
@@ -260,9 +260,9 @@ int BPF_PROG(nfs_getattr_fx, u64 idmap, u64 path, u64 stat, u64 mask, u64 flags,
 /* overlay */
 
 SEC("fentry/ovl_read_iter")
-int BPF_PROG(overlay_read_f, struct kiocb *iocb)
+int BPF_PROG(overlay_read_f, struct kiocb *iocb, struct iov_iter *iter)
 {
-	return io_enter(KEY(OVERLAY, READ), iocb);
+	return io_enter(KEY(OVERLAY, READ), iocb, iter);
 }
 
 SEC("fexit/ovl_read_iter")
@@ -272,9 +272,9 @@ int BPF_PROG(overlay_read_fx, u64 iocb, u64 iter, long ret)
 }
 
 SEC("fentry/ovl_write_iter")
-int BPF_PROG(overlay_write_f, struct kiocb *iocb)
+int BPF_PROG(overlay_write_f, struct kiocb *iocb, struct iov_iter *iter)
 {
-	return io_enter(KEY(OVERLAY, WRITE), iocb);
+	return io_enter(KEY(OVERLAY, WRITE), iocb, iter);
 }
 
 SEC("fexit/ovl_write_iter")
@@ -322,9 +322,9 @@ int BPF_PROG(overlay_sync_dir_fx, u64 file, u64 start, u64 end, u64 datasync, lo
 /* tmpfs */
 
 SEC("fentry/shmem_file_read_iter")
-int BPF_PROG(tmpfs_read_f, struct kiocb *iocb)
+int BPF_PROG(tmpfs_read_f, struct kiocb *iocb, struct iov_iter *iter)
 {
-	return io_enter(KEY(TMPFS, READ), iocb);
+	return io_enter(KEY(TMPFS, READ), iocb, iter);
 }
 
 SEC("fexit/shmem_file_read_iter")
@@ -334,9 +334,9 @@ int BPF_PROG(tmpfs_read_fx, u64 iocb, u64 iter, long ret)
 }
 
 SEC("fentry/shmem_file_write_iter")
-int BPF_PROG(tmpfs_write_f, struct kiocb *iocb)
+int BPF_PROG(tmpfs_write_f, struct kiocb *iocb, struct iov_iter *iter)
 {
-	return io_enter(KEY(TMPFS, WRITE), iocb);
+	return io_enter(KEY(TMPFS, WRITE), iocb, iter);
 }
 
 SEC("fexit/shmem_file_write_iter")
@@ -360,11 +360,11 @@ int BPF_PROG(tmpfs_open_fx, u64 inode, u64 file, long ret)
 /* Before Linux 6.6 shared by many file systems. */
 
 SEC("fentry/generic_file_write_iter")
-int BPF_PROG(tmpfs_write_any_f, struct kiocb *iocb)
+int BPF_PROG(tmpfs_write_any_f, struct kiocb *iocb, struct iov_iter *iter)
 {
 	if (!on_tmpfs(iocb->ki_filp))
 		return 0;
-	return io_enter(KEY(TMPFS, WRITE), iocb);
+	return io_enter(KEY(TMPFS, WRITE), iocb, iter);
 }
 
 SEC("fexit/generic_file_write_iter")
@@ -392,9 +392,9 @@ int BPF_PROG(tmpfs_sync_fx, u64 file, u64 start, u64 end, u64 datasync, long ret
 /* zfs */
 
 SEC("fentry/zpl_iter_read")
-int BPF_PROG(zfs_read_f, struct kiocb *iocb)
+int BPF_PROG(zfs_read_f, struct kiocb *iocb, struct iov_iter *iter)
 {
-	return io_enter(KEY(ZFS, READ), iocb);
+	return io_enter(KEY(ZFS, READ), iocb, iter);
 }
 
 SEC("fexit/zpl_iter_read")
@@ -404,9 +404,9 @@ int BPF_PROG(zfs_read_fx, u64 iocb, u64 iter, long ret)
 }
 
 SEC("fentry/zpl_iter_write")
-int BPF_PROG(zfs_write_f, struct kiocb *iocb)
+int BPF_PROG(zfs_write_f, struct kiocb *iocb, struct iov_iter *iter)
 {
-	return io_enter(KEY(ZFS, WRITE), iocb);
+	return io_enter(KEY(ZFS, WRITE), iocb, iter);
 }
 
 SEC("fexit/zpl_iter_write")

@@ -4,9 +4,9 @@
 /* ext4 */
 
 SEC("kprobe/ext4_file_read_iter")
-int BPF_KPROBE(ext4_read_k, struct kiocb *iocb)
+int BPF_KPROBE(ext4_read_k, struct kiocb *iocb, struct iov_iter *iter)
 {
-	return io_probe(KEY(EXT4, READ), iocb);
+	return io_probe(KEY(EXT4, READ), iocb, iter);
 }
 
 SEC("kretprobe/ext4_file_read_iter")
@@ -16,9 +16,9 @@ int BPF_KRETPROBE(ext4_read_kx, long ret)
 }
 
 SEC("kprobe/ext4_file_write_iter")
-int BPF_KPROBE(ext4_write_k, struct kiocb *iocb)
+int BPF_KPROBE(ext4_write_k, struct kiocb *iocb, struct iov_iter *iter)
 {
-	return io_probe(KEY(EXT4, WRITE), iocb);
+	return io_probe(KEY(EXT4, WRITE), iocb, iter);
 }
 
 SEC("kretprobe/ext4_file_write_iter")
@@ -54,9 +54,9 @@ int BPF_KRETPROBE(ext4_sync_kx, long ret)
 /* xfs */
 
 SEC("kprobe/xfs_file_read_iter")
-int BPF_KPROBE(xfs_read_k, struct kiocb *iocb)
+int BPF_KPROBE(xfs_read_k, struct kiocb *iocb, struct iov_iter *iter)
 {
-	return io_probe(KEY(XFS, READ), iocb);
+	return io_probe(KEY(XFS, READ), iocb, iter);
 }
 
 SEC("kretprobe/xfs_file_read_iter")
@@ -66,9 +66,9 @@ int BPF_KRETPROBE(xfs_read_kx, long ret)
 }
 
 SEC("kprobe/xfs_file_write_iter")
-int BPF_KPROBE(xfs_write_k, struct kiocb *iocb)
+int BPF_KPROBE(xfs_write_k, struct kiocb *iocb, struct iov_iter *iter)
 {
-	return io_probe(KEY(XFS, WRITE), iocb);
+	return io_probe(KEY(XFS, WRITE), iocb, iter);
 }
 
 SEC("kretprobe/xfs_file_write_iter")
@@ -118,9 +118,9 @@ int BPF_KRETPROBE(xfs_sync_dir_kx, long ret)
 /* btrfs */
 
 SEC("kprobe/btrfs_file_read_iter")
-int BPF_KPROBE(btrfs_read_k, struct kiocb *iocb)
+int BPF_KPROBE(btrfs_read_k, struct kiocb *iocb, struct iov_iter *iter)
 {
-	return io_probe(KEY(BTRFS, READ), iocb);
+	return io_probe(KEY(BTRFS, READ), iocb, iter);
 }
 
 SEC("kretprobe/btrfs_file_read_iter")
@@ -130,9 +130,9 @@ int BPF_KRETPROBE(btrfs_read_kx, long ret)
 }
 
 SEC("kprobe/btrfs_file_write_iter")
-int BPF_KPROBE(btrfs_write_k, struct kiocb *iocb)
+int BPF_KPROBE(btrfs_write_k, struct kiocb *iocb, struct iov_iter *iter)
 {
-	return io_probe(KEY(BTRFS, WRITE), iocb);
+	return io_probe(KEY(BTRFS, WRITE), iocb, iter);
 }
 
 SEC("kretprobe/btrfs_file_write_iter")
@@ -168,9 +168,9 @@ int BPF_KRETPROBE(btrfs_sync_kx, long ret)
 /* nfs */
 
 SEC("kprobe/nfs_file_read")
-int BPF_KPROBE(nfs_read_k, struct kiocb *iocb)
+int BPF_KPROBE(nfs_read_k, struct kiocb *iocb, struct iov_iter *iter)
 {
-	return io_probe(KEY(NFS, READ), iocb);
+	return io_probe(KEY(NFS, READ), iocb, iter);
 }
 
 SEC("kretprobe/nfs_file_read")
@@ -180,9 +180,9 @@ int BPF_KRETPROBE(nfs_read_kx, long ret)
 }
 
 SEC("kprobe/nfs_file_write")
-int BPF_KPROBE(nfs_write_k, struct kiocb *iocb)
+int BPF_KPROBE(nfs_write_k, struct kiocb *iocb, struct iov_iter *iter)
 {
-	return io_probe(KEY(NFS, WRITE), iocb);
+	return io_probe(KEY(NFS, WRITE), iocb, iter);
 }
 
 SEC("kretprobe/nfs_file_write")
@@ -254,9 +254,9 @@ int BPF_KRETPROBE(nfs_getattr_kx, long ret)
 /* overlay */
 
 SEC("kprobe/ovl_read_iter")
-int BPF_KPROBE(overlay_read_k, struct kiocb *iocb)
+int BPF_KPROBE(overlay_read_k, struct kiocb *iocb, struct iov_iter *iter)
 {
-	return io_probe(KEY(OVERLAY, READ), iocb);
+	return io_probe(KEY(OVERLAY, READ), iocb, iter);
 }
 
 SEC("kretprobe/ovl_read_iter")
@@ -266,9 +266,9 @@ int BPF_KRETPROBE(overlay_read_kx, long ret)
 }
 
 SEC("kprobe/ovl_write_iter")
-int BPF_KPROBE(overlay_write_k, struct kiocb *iocb)
+int BPF_KPROBE(overlay_write_k, struct kiocb *iocb, struct iov_iter *iter)
 {
-	return io_probe(KEY(OVERLAY, WRITE), iocb);
+	return io_probe(KEY(OVERLAY, WRITE), iocb, iter);
 }
 
 SEC("kretprobe/ovl_write_iter")
@@ -316,9 +316,9 @@ int BPF_KRETPROBE(overlay_sync_dir_kx, long ret)
 /* tmpfs */
 
 SEC("kprobe/shmem_file_read_iter")
-int BPF_KPROBE(tmpfs_read_k, struct kiocb *iocb)
+int BPF_KPROBE(tmpfs_read_k, struct kiocb *iocb, struct iov_iter *iter)
 {
-	return io_probe(KEY(TMPFS, READ), iocb);
+	return io_probe(KEY(TMPFS, READ), iocb, iter);
 }
 
 SEC("kretprobe/shmem_file_read_iter")
@@ -328,9 +328,9 @@ int BPF_KRETPROBE(tmpfs_read_kx, long ret)
 }
 
 SEC("kprobe/shmem_file_write_iter")
-int BPF_KPROBE(tmpfs_write_k, struct kiocb *iocb)
+int BPF_KPROBE(tmpfs_write_k, struct kiocb *iocb, struct iov_iter *iter)
 {
-	return io_probe(KEY(TMPFS, WRITE), iocb);
+	return io_probe(KEY(TMPFS, WRITE), iocb, iter);
 }
 
 SEC("kretprobe/shmem_file_write_iter")
@@ -352,11 +352,11 @@ int BPF_KRETPROBE(tmpfs_open_kx, long ret)
 }
 
 SEC("kprobe/generic_file_write_iter")
-int BPF_KPROBE(tmpfs_write_any_k, struct kiocb *iocb)
+int BPF_KPROBE(tmpfs_write_any_k, struct kiocb *iocb, struct iov_iter *iter)
 {
 	if (!on_tmpfs_probed(BPF_CORE_READ(iocb, ki_filp)))
 		return 0;
-	return io_probe(KEY(TMPFS, WRITE), iocb);
+	return io_probe(KEY(TMPFS, WRITE), iocb, iter);
 }
 
 SEC("kretprobe/generic_file_write_iter")
@@ -382,9 +382,9 @@ int BPF_KRETPROBE(tmpfs_sync_kx, long ret)
 /* zfs */
 
 SEC("kprobe/zpl_iter_read")
-int BPF_KPROBE(zfs_read_k, struct kiocb *iocb)
+int BPF_KPROBE(zfs_read_k, struct kiocb *iocb, struct iov_iter *iter)
 {
-	return io_probe(KEY(ZFS, READ), iocb);
+	return io_probe(KEY(ZFS, READ), iocb, iter);
 }
 
 SEC("kretprobe/zpl_iter_read")
@@ -394,9 +394,9 @@ int BPF_KRETPROBE(zfs_read_kx, long ret)
 }
 
 SEC("kprobe/zpl_iter_write")
-int BPF_KPROBE(zfs_write_k, struct kiocb *iocb)
+int BPF_KPROBE(zfs_write_k, struct kiocb *iocb, struct iov_iter *iter)
 {
-	return io_probe(KEY(ZFS, WRITE), iocb);
+	return io_probe(KEY(ZFS, WRITE), iocb, iter);
 }
 
 SEC("kretprobe/zpl_iter_write")

@@ -232,6 +232,8 @@ struct vm_fault {
 struct kiocb {
 	struct file *ki_filp;
 	s64 ki_pos;
+	void *ki_complete; /* of an asynchronous caller */
+	int ki_flags;
 };
 
 struct iov_iter {

@@ -58,7 +58,7 @@ impl Workload {
     }
 
     /// The next line; `None` after it closed its stdout.
-    fn line(&self) -> Option<String> {
+    pub fn line(&self) -> Option<String> {
         use std::sync::mpsc::RecvTimeoutError::{Disconnected, Timeout};
         match self.lines.recv_timeout(For::Word.at_most()) {
             Ok(line) => Some(line),

@@ -15,6 +15,7 @@ mod fleet;
 mod fslat;
 mod fslat_events;
 mod fslat_percentiles;
+mod fslat_uring;
 mod irqlat;
 mod irqlat_nested;
 mod leaks;

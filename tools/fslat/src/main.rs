@@ -46,6 +46,12 @@ Bounds:
   write-back, nor, from Linux 6.5 on, sendfile, splice and copy_file_range.
   An asynchronous direct request (libaio, io_uring) ends for the file system when
   it is passed to the disk: such a call's time does not include the disk's.
+  io_uring first tries without waiting. A request counts once, when an attempt ends
+  it, with that attempt's time: of a buffered read the wait for its pages is mostly
+  before. With RWF_NOWAIT, those of io_uring and libaio that end in EAGAIN do not
+  count. A direct request that found no room in the disk's queue counts again.
+  Before Linux 5.12 what io_uring's own threads do belongs to no process: --by,
+  --pid and --cgroup do not attribute it.
   open: of files, not directories, and after the look-up found the file: an open of
   a missing file never reaches the file system's open. For nfs (NFSv4) the look-up
   is a part of it. sync: fsync and fdatasync, of files and directories (for nfs only
@@ -66,6 +72,7 @@ Bounds:
   Events: path is as /proc/PID/fd shows it when the call returns, beneath an overlay
   from the root of its layer; see syncsnoop --help. offset of an append is where it
   began. fslat's own calls make no events; those of other programs in its pipe do.
+  bytes and offset of an io_uring request are those of its last attempt.
   Of the programs that a preemptible kernel skips, each is an entry or an exit. If
   the exit of one call and the entry of the next are both skipped, one call is
   reported, from the start of the first to the end of the second.
