@@ -4,6 +4,7 @@ pub mod btf;
 pub(crate) mod diagnosis;
 pub(crate) mod fentry;
 pub(crate) mod offline;
+pub mod pid_namespace;
 pub(crate) mod privilege;
 pub(crate) mod restrictions;
 pub mod running;

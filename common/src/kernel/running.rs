@@ -131,6 +131,9 @@ impl Running {
             return Err(Refusal::missing("this kernel has no kprobes (CONFIG_KPROBE_EVENTS)"));
         }
         let symbols = || self.symbols.get_or_init(|| fs::read_to_string(SYMBOLS).unwrap_or_default());
+        if !self.types_have(program) && symbols().is_empty() {
+            return Err(Refusal::missing(format!("{SYMBOLS}, which lists functions, is not readable")));
+        }
         // ADDRESS TYPE NAME, and for a module's also [MODULE].
         let is_it = |line: &str| line.split_ascii_whitespace().nth(2) == Some(&program.target);
         if self.types_have(program) || symbols().lines().any(is_it) { Ok(()) } else { Err(absent()) }

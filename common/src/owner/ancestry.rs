@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::apps::{Apps, NO_GROUP};
+use crate::kernel::pid_namespace::ProcIds;
 
 /// The search for ancestors ends here.
 const MAX_ANCESTORS: usize = 64;
@@ -31,6 +32,8 @@ pub struct Ancestry {
 impl Ancestry {
     /// No process is known yet.
     pub fn new(apps: Apps) -> Self {
+        // In a PID namespace /proc has other processes under the kernel's ids, or none.
+        let read = if ProcIds::now() == ProcIds::Kernel { read } else { |_| None };
         Self { apps, active: Default::default(), found: HashMap::new(), read }
     }
 

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use cli::exit::{Failure, Result};
 
+use super::processes;
+use crate::kernel::pid_namespace::ProcIds;
 use crate::options::Common;
 
 /// `FILTER_MAX_PIDS` in `bpf/include/filter.h`.
@@ -18,6 +20,8 @@ const CGROUP2_MAGIC: rustix::fs::FsWord = 0x6367_7270;
 #[derive(Default)]
 pub struct Filter {
     pids: Vec<u32>,
+    /// Whether these are ids of a PID namespace other than the kernel's.
+    in_namespace: bool,
     cgroup: Option<(u64, OwnedFd)>,
 }
 
@@ -42,12 +46,26 @@ impl Filter {
                 "--pid can be given {MAX_PIDS} times at most: use --cgroup for more"
             )));
         }
-        for pid in pids {
-            if !Path::new(&format!("/proc/{pid}")).exists() {
-                return Err(Failure::usage(format!("--pid {pid}: no such process")));
-            }
+        let ids = if pids.is_empty() { ProcIds::Kernel } else { ProcIds::now() };
+        pids.iter().try_for_each(|pid| processes::check(*pid, ids))?;
+        let in_namespace = ids != ProcIds::Kernel;
+        Ok(Self { pids: pids.to_vec(), in_namespace, cgroup: cgroup.map(open_cgroup).transpose()? })
+    }
+
+    /// Replaces ids of a PID namespace by the kernel's, which BPF programs compare and records
+    /// have. Returns a note for each.
+    ///
+    /// # Errors
+    /// When the kernel's ids cannot be found out; status 2 if a process has ended.
+    pub(crate) fn use_kernel_ids(&mut self) -> Result<Vec<String>> {
+        if !self.in_namespace {
+            return Ok(Vec::new());
         }
-        Ok(Self { pids: pids.to_vec(), cgroup: cgroup.map(open_cgroup).transpose()? })
+        let kernel = processes::by_kernel(&self.pids)?;
+        let note = |(pid, id)| format!("--pid {pid}: in records it is {id}, its id in the initial PID namespace");
+        let notes = self.pids.iter().zip(&kernel).map(note).collect();
+        (self.pids, self.in_namespace) = (kernel, false);
+        Ok(notes)
     }
 
     /// Whether only some tasks pass.
@@ -131,7 +149,7 @@ mod tests {
 
     #[test]
     fn the_bytes_are_those_of_the_c_struct() {
-        let filter = Filter { pids: vec![7, 9], cgroup: None };
+        let filter = Filter { pids: vec![7, 9], ..Filter::default() };
         let bytes = filter.to_bytes();
         assert_eq!(bytes.len(), 8 + 4 + 4 * MAX_PIDS + 4);
         assert_eq!(bytes[8..20], [2, 0, 0, 0, 7, 0, 0, 0, 9, 0, 0, 0]);

@@ -5,6 +5,7 @@ pub mod apps;
 pub(crate) mod cgroups;
 pub mod filter;
 mod glob;
+mod processes;
 
 use clap::ValueEnum;
 use cli::exit::{Failure, Result};

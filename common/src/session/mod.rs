@@ -98,7 +98,7 @@ where
         owner.check()?;
     }
     stdout::reopen();
-    let filter = Filter::of(common)?;
+    let mut filter = Filter::of(common)?;
     let caller = common.check.then(CallerCapabilities::current);
     privilege::check().inspect_err(|_| {
         // All that is known without trying.
@@ -111,6 +111,7 @@ where
     descriptors::reserve(descriptors::PLANNING)?;
     Running::check()?;
     libbpf_log::capture(common.verbose);
+    let mut notes = filter.use_kernel_ids()?;
     let statistics = common.overhead.then(prog_stats::enable).transpose()?;
     let (first, target) = first_opened(tool)?;
     let mut kernel = KnownRefusals::new(Running::of(target.index, &programs(first.open_object())));
@@ -147,7 +148,8 @@ where
     };
     Types::forget_running();
     attach_target::forget();
-    for text in kernel.kernel().take_notes().iter().filter(|_| !common.quiet) {
+    notes.extend(kernel.kernel().take_notes());
+    for text in notes.iter().filter(|_| !common.quiet) {
         note(text);
     }
     if let Some(caller) = caller {

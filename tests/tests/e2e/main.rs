@@ -30,6 +30,7 @@ mod mux_record;
 mod mux_rules;
 mod mux_serve;
 mod mux_window;
+mod namespaces;
 mod oomwatch;
 mod oomwatch_global;
 mod output;

@@ -4,6 +4,7 @@ use cli::exit::Result;
 use common::bpf::exchange;
 use common::bpf::mmap::{MappedCounters, words};
 use common::hooks::Kind;
+use common::kernel::pid_namespace;
 use common::measure::events;
 use common::measure::latency::CallLatencies;
 use common::measure::per_key;
@@ -33,7 +34,7 @@ pub fn configure(open: &mut OpenFslatSkel<'_>, args: &Args, banks: u32) -> libbp
     if let Some(constants) = open.maps.rodata_data.as_deref_mut() {
         constants.send_events = args.events;
         constants.min_ns = u64::from(args.min_us) * 1_000;
-        constants.own_pid = std::process::id();
+        constants.own_pid = pid_namespace::own_id();
         constants.bank_mask = banks - 1;
         constants.task_storage = task_storage;
     }

@@ -6,11 +6,13 @@ mod run;
 mod selftest;
 mod zombies;
 
+use std::cell::Cell;
 use std::process::ExitCode;
 
 use clap::Parser;
 use cli::exit::{Result, report};
 use common::hooks::{Hook, Rung};
+use common::kernel::pid_namespace;
 use common::{options, output, owner, session};
 
 // The module `skel`, generated from the BPF C.
@@ -71,6 +73,7 @@ Examples:
 
 Bounds:
   A new thread is no fork: threads counts it.
+  In a PID namespace, zombies are those of the namespace.
   Where failures cannot be seen, fork_errors or exec_errors are null, and one line
   on stderr says so.
   Where functions cannot be attached to (--check: the rung of reaped is
@@ -131,9 +134,10 @@ fn run() -> Result<()> {
         owner: Some(&args.owner),
         selftest: Some(selftest::run),
     };
-    let mut session = session::start(&tool, &args.common)?;
+    let own = Cell::new(0);
+    let mut session = session::start_with(&tool, &args.common, &[], || own.set(pid_namespace::own_id()))?;
     match args.events {
-        true => run::events(&mut session, &args.common),
+        true => run::events(&mut session, &args.common, own.get()),
         false => run::intervals(&mut session, &args),
     }
 }

@@ -1,7 +1,9 @@
 //! The two ways to run: counts per interval, or a record for each event.
 
 use cli::exit::Result;
+use cli::stderr::note;
 use common::bpf::mmap::MappedCounters;
+use common::kernel::pid_namespace::ProcIds;
 use common::measure::counters::Counters;
 use common::measure::events;
 use common::options::Common;
@@ -33,6 +35,10 @@ pub fn intervals(session: &mut Session<ProclifeSkel<'_>>, args: &Args) -> Result
     let mut counters: Counters<'_, COUNTERS> =
         Counters::after_selftest(object, &args.owner, Counter::LOST.0 as usize, session.selftest_counted)?;
     let zombies = Zombies::new(object)?;
+    // The iterator over tasks visits those of its reader's namespace.
+    if ProcIds::now() != ProcIds::Kernel && !args.common.quiet {
+        note("in a PID namespace, zombies counts only the processes of the namespace");
+    }
     output::intervals(
         TOOL,
         &args.common,
@@ -46,8 +52,8 @@ pub fn intervals(session: &mut Session<ProclifeSkel<'_>>, args: &Args) -> Result
     )
 }
 
-/// A record for each event, until asked to end.
-pub fn events(session: &mut Session<ProclifeSkel<'_>>, common: &Common) -> Result<()> {
+/// A record for each event, until asked to end. `own` is the kernel's id of this process.
+pub fn events(session: &mut Session<ProclifeSkel<'_>>, common: &Common, own: u32) -> Result<()> {
     let mut counters: MappedCounters<COUNTERS> = MappedCounters::map(&session.skel.maps.counters)?;
     let source = events::Source {
         object: session.skel.object(),
@@ -57,7 +63,6 @@ pub fn events(session: &mut Session<ProclifeSkel<'_>>, common: &Common) -> Resul
     };
     // The self-test's events must not be reported; after it this process starts only a thread of
     // its own.
-    let own = std::process::id();
     let wanted = |event: &Event| event.pid != own && event.ppid != own;
     events::write(TOOL, common, &session.stop, source, event::decode, wanted)
 }

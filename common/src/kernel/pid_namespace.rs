@@ -1,0 +1,123 @@
+//! The PID namespace of this process: whether the ids in it are the kernel's, and if not, which are.
+
+use std::fs;
+use std::io::Read;
+use std::mem::MaybeUninit;
+use std::path::Path;
+
+use cli::exit::{Failure, Result};
+use libbpf_rs::skel::{OpenSkel, SkelBuilder};
+use libbpf_rs::{ErrorKind, Iter};
+use rustix::fs::statfs;
+
+use super::diagnosis::{Step, diagnose};
+use super::restrictions::Restrictions;
+use crate::hooks::Kind;
+
+// The module `pid_numbers`, generated from `bpf/pid_numbers.bpf.c`.
+include!(concat!(env!("OUT_DIR"), "/pid_numbers.rs"));
+
+/// The link of the initial namespace, whose ids are the kernel's: `PROC_PID_INIT_INO` of
+/// linux/proc_ns.h.
+const INITIAL: &str = "pid:[4026531836]";
+/// `PROC_SUPER_MAGIC` of `linux/magic.h`.
+const PROC_MAGIC: rustix::fs::FsWord = 0x9fa0;
+/// The size of `struct numbers` in `bpf/pid_numbers.bpf.c`.
+const NUMBERS: usize = 8;
+
+/// The namespace whose process ids are in `/proc`, and which a user therefore knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcIds {
+    /// The initial namespace: the ids are the kernel's, as in records.
+    Kernel,
+    /// The namespace of this process, which is not the initial one.
+    Own,
+    /// Another namespace than that of this process.
+    Other,
+    /// `/proc` is not mounted.
+    Unmounted,
+}
+
+impl ProcIds {
+    /// As `/proc` is mounted now.
+    pub fn now() -> Self {
+        if !proc_is_mounted() {
+            return Self::Unmounted;
+        }
+        // In the /proc of another namespace this process is missing, or has an id for each
+        // namespace from there to its own.
+        let Ok(namespace) = fs::read_link("/proc/self/ns/pid") else { return Self::Other };
+        match ids_in(&fs::read_to_string("/proc/self/status").unwrap_or_default()) {
+            Some(2..) => Self::Other,
+            _ if namespace == Path::new(INITIAL) => Self::Kernel,
+            _ => Self::Own,
+        }
+    }
+}
+
+/// The number of ids of a process, from the namespace of `/proc` to its own.
+fn ids_in(status: &str) -> Option<usize> {
+    Some(status.lines().find_map(|line| line.strip_prefix("NSpid:"))?.split_whitespace().count())
+}
+
+/// Whether `/proc` is mounted.
+pub fn proc_is_mounted() -> bool {
+    statfs("/proc").is_ok_and(|found| found.f_type == PROC_MAGIC)
+}
+
+/// The kernel's id of this process; the one of its own namespace if that is unknown.
+pub fn own_id() -> u32 {
+    let own = std::process::id();
+    match ProcIds::now() {
+        ProcIds::Kernel => own,
+        _ => kernel_ids(&[own]).ok().and_then(|found| *found.first()?).unwrap_or(own),
+    }
+}
+
+/// The kernel's ids of processes that have these ids in the namespace of this process. `None` for
+/// one that does not exist.
+///
+/// # Errors
+/// When the tasks cannot be listed: status 3 if the kernel does not support it, 4 if the caller is
+/// not permitted, 1 for lack of memory or descriptors.
+pub fn kernel_ids(own: &[u32]) -> Result<Vec<Option<u32>>> {
+    let listed = list().map_err(|error| failure(&error))?;
+    let number = |at: &[u8]| at.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes));
+    let kernel_id = |own: &u32| {
+        let mut each = listed.chunks_exact(NUMBERS);
+        let found = each.find(|numbers| number(numbers) == Some(*own))?;
+        number(&found[NUMBERS / 2..])
+    };
+    Ok(own.iter().map(kernel_id).collect())
+}
+
+/// A `struct numbers` for each process of the namespace.
+fn list() -> libbpf_rs::Result<Vec<u8>> {
+    let mut object = MaybeUninit::uninit();
+    let skel = pid_numbers::PidNumbersSkelBuilder::default().open(&mut object)?.load()?;
+    let link = skel.progs.list_numbers.attach()?;
+    let mut listed = Vec::new();
+    Iter::new(&link)?.read_to_end(&mut listed)?;
+    Ok(listed)
+}
+
+fn failure(error: &libbpf_rs::Error) -> Failure {
+    let denied = error.kind() == ErrorKind::PermissionDenied;
+    match diagnose(Step::Load(Some(Kind::Iter)), denied, "", &Restrictions::gather()) {
+        Some(diagnosis) => diagnosis.into(),
+        None => Failure::failed(format!("cannot list the kernel's process ids: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_lists_an_id_for_each_namespace() {
+        assert_eq!(ids_in("Name:\tx\nNStgid:\t7\nNSpid:\t7\t1\nNSpgid:\t7\n"), Some(2));
+        assert_eq!(ids_in("NSpid:\t7\n"), Some(1));
+        // Without CONFIG_PID_NS.
+        assert_eq!(ids_in("Name:\tx\n"), None);
+    }
+}
