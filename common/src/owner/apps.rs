@@ -1,5 +1,8 @@
 //! Groups of processes by their names (`--apps`), in the syntax of Netdata's `apps_groups.conf`.
 
+use std::fs::{self, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::sync::Arc;
 
 use super::glob;
@@ -8,6 +11,8 @@ use super::glob;
 pub const NO_GROUP: &str = "other";
 /// The longest command name that the kernel keeps, without the NUL of `TASK_COMM_LEN`.
 const COMM_MAX: usize = 15;
+/// The largest accepted file. Netdata's own has less than 20 KiB.
+const MAX_BYTES: u64 = 1 << 20;
 /// Processes that start others of all kinds: their children do not inherit their group. Netdata's
 /// own list for Linux.
 const MANAGERS: &str = "init systemd containerd-shim-runc-v2 dumb-init gnome-shell docker-init tini spawn-plugins \
@@ -36,7 +41,7 @@ impl Apps {
     /// # Errors
     /// A message that names the file and, for a mistake in it, the line.
     pub fn read(path: &str) -> Result<Self, String> {
-        let bytes = std::fs::read(path).map_err(|error| format!("{path}: {error}"))?;
+        let bytes = read_file(path).map_err(|what| format!("{path}: {what}"))?;
         Self::parse(&String::from_utf8_lossy(&bytes)).map_err(|(line, what)| format!("{path}:{line}: {what}"))
     }
 
@@ -98,6 +103,33 @@ impl Groups {
         }
         Ok(())
     }
+}
+
+/// The content of a regular file. Reading a FIFO or a device might never end.
+fn read_file(path: &str) -> Result<Vec<u8>, String> {
+    let failed = |error: io::Error| error.to_string();
+    refuse_special(&fs::metadata(path).map_err(failed)?)?;
+    // It may be another one by now.
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(failed)?;
+    refuse_special(&file.metadata().map_err(failed)?)?;
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    match bytes.len() as u64 > MAX_BYTES {
+        true => Err(format!("larger than {} KiB", MAX_BYTES >> 10)),
+        false => Ok(bytes),
+    }
+}
+
+fn refuse_special(file: &Metadata) -> Result<(), String> {
+    let kind = file.file_type();
+    let name = match () {
+        () if kind.is_file() => return Ok(()),
+        () if kind.is_dir() => "a folder",
+        () if kind.is_fifo() => "a FIFO",
+        () if kind.is_socket() => "a socket",
+        () => "a device",
+    };
+    Err(format!("{name}, not a file"))
 }
 
 fn patterns(names: &[String]) -> Vec<String> {
@@ -176,5 +208,12 @@ mod tests {
         assert_eq!(mistake("a b: c").0, 1);
         let missing = Apps::read("/there/is/none").unwrap_err();
         assert!(missing.starts_with("/there/is/none: "), "{missing}");
+        assert_eq!(Apps::read("/dev/zero").unwrap_err(), "/dev/zero: a device, not a file");
+        let large = tempfile::NamedTempFile::new().unwrap();
+        large.as_file().set_len(MAX_BYTES).unwrap();
+        let path = large.path().to_str().unwrap();
+        assert!(Apps::read(path).unwrap_err().contains(": no colon"));
+        large.as_file().set_len(MAX_BYTES + 1).unwrap();
+        assert!(Apps::read(path).unwrap_err().ends_with(": larger than 1024 KiB"));
     }
 }

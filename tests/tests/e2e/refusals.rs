@@ -71,8 +71,19 @@ fn bad_usage() {
     refuses("$BIN/tcplife --max-open 0", 2, &["--max-open", "0"]);
     refuses("$BIN/tcplife --port $(seq -s, 33)", 2, &["--port", "32"]);
     refuses("$BIN/vfsstat --by app", 2, &["--apps"]);
-    refuses("$BIN/vfsstat --apps /dev/null", 2, &["--apps is for --by app"]);
+    let groups = tempfile::NamedTempFile::new().expect("a file");
+    refuses(&format!("$BIN/vfsstat --apps {}", groups.path().display()), 2, &["--apps is for --by app"]);
     refuses("$BIN/vfsstat --by app --apps /there/is/none", 2, &["/there/is/none", "No such file"]);
+    // What might never end is refused at once.
+    let dir = tempfile::tempdir().expect("a directory");
+    let fifo = dir.path().join("fifo");
+    let fifo = fifo.display();
+    for (path, kind) in
+        [(fifo.to_string(), "a FIFO"), ("/dev/zero".into(), "a device"), ("/etc".into(), "a folder")]
+    {
+        let line = format!("[ -p {fifo} ] || mkfifo {fifo}; timeout 60 $BIN/vfsstat --by app --apps {path}");
+        refuses(&line, 2, &[&path, kind, "not a file"]);
+    }
     let mistaken = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(mistaken.path(), "# groups\n\nweb: nginx\nsql postgres\n").expect("a file");
     let (path, line) = (mistaken.path().display(), format!("{}:4: no colon", mistaken.path().display()));
