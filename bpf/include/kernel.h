@@ -82,9 +82,14 @@ struct kernfs_node {
 	const char *name;
 };
 
+struct cgroup_root {
+	int hierarchy_id;
+};
+
 struct cgroup {
 	int level;
 	struct kernfs_node *kn;
+	struct cgroup_root *root;
 	struct cgroup *ancestors[];
 };
 
@@ -129,6 +134,7 @@ enum oom_constraint {
 
 struct oom_control {
 	struct mem_cgroup *memcg;
+	int order;
 	enum oom_constraint constraint;
 };
 

@@ -11,6 +11,9 @@
 
 /* In addition to those of enum oom_constraint, whose numbers are the same everywhere. */
 #define SCOPE_UNKNOWN 4
+#define SCOPE_SYSRQ 5
+/* The order of an allocation that is none: SysRq-f (is_sysrq_oom() of mm/oom_kill.c). */
+#define SYSRQ_ORDER -1
 /* Deeper memory cgroups are ignored. */
 #define CAUSE_MAX_DEPTH 32
 /* A failed allocation of more pages than this does not cause a kill (PAGE_ALLOC_COSTLY_ORDER). */
@@ -52,7 +55,8 @@ static __always_inline int cause_passed(struct oom_control *oc)
 	struct mem_cgroup *memcg = BPF_CORE_READ(oc, memcg);
 
 	passed.killer = bpf_get_current_task();
-	passed.scope = BPF_CORE_READ(oc, constraint);
+	passed.scope =
+	    BPF_CORE_READ(oc, order) == SYSRQ_ORDER ? SCOPE_SYSRQ : BPF_CORE_READ(oc, constraint);
 	passed.memcg = 0;
 	if (memcg)
 		cause_memcg(&passed, memcg);

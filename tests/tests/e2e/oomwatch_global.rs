@@ -109,7 +109,8 @@ fn a_kill_that_a_person_asks_for() {
     tool.until("the kill", |records| !records.is_empty());
     let records = tool.interrupt().records;
     let [record] = &records[..] else { panic!("{records:?}") };
-    assert_eq!((&record["pid"], &record["scope"]), (&json!(pid), &json!("global")), "{record}");
+    assert_eq!((&record["pid"], &record["scope"]), (&json!(pid), &json!("sysrq")), "{record}");
+    assert!(record["memcg"].is_null() && record["limit_bytes"].is_null(), "{record}");
     let trigger = record["trigger_comm"].as_str().expect("text");
     assert!(trigger.starts_with("kworker/"), "{record}");
 }

@@ -124,7 +124,8 @@ mod tests {
         assert_eq!((global.scope, global.memcg), (Some("global"), None));
         assert_eq!((global.limit_bytes, global.usage_bytes), (None, None));
         let scope = |number| kill(&record(number, 0, b"", b"")).scope;
-        assert_eq!([1, 2, 4, 9].map(scope), [Some("cpuset"), Some("mempolicy"), None, None]);
+        let scopes = [Some("cpuset"), Some("mempolicy"), None, Some("sysrq"), None];
+        assert_eq!([1, 2, 4, 5, 9].map(scope), scopes);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cli::exit::{Result, report};
+use cli::stderr::note;
 use common::hooks::{Hook, Rung};
 use common::{options, output, owner, session};
 
@@ -53,7 +54,8 @@ Bounds:
   not killed, and has no record; nor has a process that dies with the victim
   because it shares all of its memory (vfork, CLONE_VM without CLONE_THREAD).
   Kills by user space (systemd-oomd, earlyoom) are not seen. A kill requested by
-  SysRq-f is global, its trigger a kworker.
+  SysRq-f has the scope sysrq (where that is deduced: global); its trigger is a
+  kworker.
   -p, --cgroup and --by are about the victims.
   The kernel's own message may have other sizes: it is printed later, and leaves out
   up to max(32, 2 x CPUs) pages of each kind.
@@ -118,6 +120,7 @@ fn run() -> Result<()> {
         selftest: None,
     };
     let mut session = session::start_with(&tool, &args.common, self_protect::CAPABILITIES, || {
+        args.owner.notes().iter().filter(|_| !args.common.quiet).for_each(|text| note(text));
         self_protect::protect(args.common.quiet)
     })?;
     match counts {

@@ -10,10 +10,10 @@ use common::owner::{By, Options, Owner};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// The memory that was short, by the numbers of `enum oom_constraint` in the kernel; the last is
-/// unknown.
-pub const SCOPES: [Option<&str>; 5] =
-    [Some("global"), Some("cpuset"), Some("mempolicy"), Some("memcg"), None];
+/// The memory that was short, by the numbers of `enum oom_constraint` in the kernel, and two more of
+/// `bpf/oomwatch/cause.h`: unknown, and none.
+pub const SCOPES: [Option<&str>; 6] =
+    [Some("global"), Some("cpuset"), Some("mempolicy"), Some("memcg"), None, Some("sysrq")];
 
 /// A process that the OOM killer killed, at the time of the kill.
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
@@ -49,8 +49,9 @@ pub struct Kill {
     #[schemars(extend("x-kind" = "key"))]
     pub cgroup: String,
     /// Where memory was short: global (the machine), memcg (a memory cgroup's limit), cpuset or mempolicy (the memory
-    /// nodes that the trigger may use). Null where that could not be seen.
-    #[schemars(extend("x-kind" = "key", "enum" = ["global", "cpuset", "mempolicy", "memcg", null]))]
+    /// nodes that the trigger may use); sysrq: nowhere, a person requested the kill (SysRq-f). Null where that could
+    /// not be seen.
+    #[schemars(extend("x-kind" = "key", "enum" = ["global", "cpuset", "mempolicy", "memcg", "sysrq", null]))]
     pub scope: Option<&'static str>,
     /// The memory cgroup whose limit was reached, from the root of its hierarchy. Null for other scopes.
     #[schemars(extend("x-kind" = "key"))]
