@@ -11,6 +11,7 @@
 #define EF_OWNER_H
 
 #include "counters.h"
+#include "new_cgroups.h"
 
 /* Mirrored by common/src/owner/mod.rs. User space groups processes into apps. */
 enum by { BY_SYSTEM, BY_PROCESS, BY_COMM, BY_CGROUP, BY_THREAD, BY_PARENT, BY_APP };

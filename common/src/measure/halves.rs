@@ -30,8 +30,14 @@ impl<'a> Halves<'a> {
     /// Switches programs to the other half, waits until none adds to the previous one, and returns
     /// its number. It may be read and must be emptied before the next call.
     pub fn flip(&self) -> usize {
+        self.flip_and(|| ())
+    }
+
+    /// The same, with an action after the switch and before the wait.
+    pub fn flip_and(&self, action: impl FnOnce()) -> usize {
         let full = self.filled.load(Ordering::Relaxed) & 1;
         self.filled.store(1 - full, Ordering::SeqCst);
+        action();
         until_programs_end();
         full as usize
     }

@@ -15,6 +15,7 @@ use crate::bpf::plain::{self, Plain};
 use crate::kernel::running::kernel_names;
 use crate::owner::ancestry::{Ancestry, Process};
 use crate::owner::cgroups::Cgroups;
+use crate::owner::new_cgroups::NewCgroups;
 use crate::owner::{By, Options, Owner};
 
 /// The maps, in the order of `owned_bank` in `bpf/include/owner.h`.
@@ -66,6 +67,7 @@ pub struct Owners<'a> {
     halves: Halves<'a>,
     by: By,
     cgroups: Option<Cgroups>,
+    new_cgroups: Option<NewCgroups<'a>>,
     ancestry: Option<Box<Ancestry>>,
 }
 
@@ -75,11 +77,14 @@ impl<'a> Owners<'a> {
     /// # Errors
     /// A mistake in the tool itself: the object has none.
     pub fn of(object: &'a Object, options: &Options) -> Result<Self> {
+        // They are recorded from before the walk that finds the others.
+        let new_cgroups = if options.by == By::Cgroup { NewCgroups::of(object)? } else { None };
         Ok(Self {
             banks: [map(object, BANKS[0])?, map(object, BANKS[1])?],
             halves: Halves::of(object, "owned_bank")?,
             by: options.by,
             cgroups: (options.by == By::Cgroup).then(Cgroups::new),
+            new_cgroups,
             ancestry: options.apps.clone().map(|apps| Box::new(Ancestry::new(apps))),
         })
     }
@@ -90,10 +95,13 @@ impl<'a> Owners<'a> {
     /// # Errors
     /// When the kernel refuses to let the banks be read.
     pub fn flip_and_drain<T: Plain>(&mut self) -> Result<Vec<Owned<T>>> {
-        let full = self.halves.flip();
+        let Self { banks, halves, by, cgroups, new_cgroups, ancestry } = self;
+        let full = halves.flip_and(|| new_cgroups.iter_mut().for_each(NewCgroups::mark));
         let mut taken = Vec::new();
         let mut active = HashMap::new();
-        let Self { banks, by, cgroups, ancestry, .. } = self;
+        if let Some(cgroups) = cgroups {
+            cgroups.next(new_cgroups.iter_mut().flat_map(NewCgroups::read));
+        }
         batch::drain(&banks[full], |key, value| {
             taken.extend(decode(key, value, *by, cgroups));
             if *by == By::App {
@@ -101,6 +109,9 @@ impl<'a> Owners<'a> {
             }
         })
         .map_err(|error| Failure::failed(format!("cannot read the map of --by: {error}")))?;
+        if let Some(cgroups) = cgroups {
+            cgroups.drop_removed();
+        }
         if let Some(ancestry) = ancestry {
             ancestry.next(active);
             // Only now are all parents known.

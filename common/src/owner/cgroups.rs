@@ -1,71 +1,237 @@
-//! The paths of cgroups by their ids.
+//! The paths of cgroups by their ids. The cgroups that exist at the start are found by a walk, later
+//! ones by a BPF program (`new_cgroups.rs`), so that the hierarchy need not be walked again.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use super::filter::cgroup2_mount;
+use super::cgroup_mounts::cgroup2_mount;
+use super::new_cgroups::NewCgroup;
 
-/// The known cgroups: a path stays known after its cgroup was removed.
+/// The pause after a walk, as a multiple of its duration: walks use at most 1 % of a CPU.
+const PAUSE: u32 = 99;
+/// Bytes of known paths beyond twice those of the existing cgroups. When there are more, the oldest
+/// paths of removed cgroups are dropped, until half of this is left.
+const KEPT: usize = 1 << 20;
+/// The limit while a walk, which finds the removed ones, has to wait.
+const MOST: usize = 8 * KEPT;
+/// The approximate size of an entry without the bytes of its path.
+const ENTRY: usize = 64;
+
+/// The known cgroups: a path stays known for some time after its cgroup was removed.
 pub struct Cgroups {
     mount: Option<PathBuf>,
     paths: HashMap<u64, String>,
+    /// Bytes of these paths.
+    size: usize,
+    /// Bytes of the paths that the last walk found.
+    live: usize,
+    /// Whether there was a walk since the interval ended.
+    walked: bool,
+    /// The earliest time of the next walk.
+    next_walk: Instant,
+    pause: u32,
 }
 
 impl Cgroups {
     /// With the existing cgroups.
     pub fn new() -> Self {
-        let mut cgroups = Self { mount: cgroup2_mount(), paths: HashMap::new() };
-        cgroups.look();
+        Self::below(cgroup2_mount())
+    }
+
+    fn below(mount: Option<PathBuf>) -> Self {
+        let next_walk = Instant::now();
+        let mut cgroups =
+            Self { mount, paths: HashMap::new(), size: 0, live: 0, walked: false, next_walk, pause: PAUSE };
+        cgroups.walk();
         cgroups
     }
 
-    /// The path as `/proc/PID/cgroup` has it. Of a cgroup that was created and removed between two
-    /// reads only its id is known.
+    /// An interval has ended, in which these cgroups were created.
+    pub fn next(&mut self, created: impl Iterator<Item = NewCgroup>) {
+        self.walked = false;
+        for NewCgroup { id, parent, name } in created {
+            match self.paths.get(&parent).map(String::as_str) {
+                Some("/") => self.add(id, format!("/{name}")),
+                Some(above) if above.starts_with('/') => self.add(id, format!("{above}/{name}")),
+                // Outside of the part of the hierarchy that is mounted here.
+                _ => {}
+            }
+        }
+    }
+
+    /// The path as `/proc/PID/cgroup` has it; the id if the path is unknown.
     pub fn path(&mut self, id: u64) -> String {
-        if !self.paths.contains_key(&id) {
-            self.look();
+        if let Some(path) = self.paths.get(&id) {
+            return path.clone();
         }
+        let walked = self.walk();
+        if let Some(path) = self.paths.get(&id) {
+            return path.clone();
+        }
+        let path = format!("(gone, id {id})");
         // An id that does not exist is looked up once, not at each interval.
-        self.paths.entry(id).or_insert_with(|| format!("(gone, id {id})")).clone()
-    }
-
-    fn look(&mut self) {
-        let Some(mount) = self.mount.clone() else { return };
-        if let Ok(root) = fs::metadata(&mount) {
-            self.paths.insert(root.ino(), "/".to_string());
+        if walked {
+            self.add(id, path.clone());
         }
-        self.walk(&mount, "");
+        path
     }
 
-    /// The inode number of a cgroup's directory is its id (kernfs, 64-bit).
-    fn walk(&mut self, directory: &Path, path: &str) {
+    /// The interval has been reported: drops paths of removed cgroups if there are too many.
+    pub fn drop_removed(&mut self) {
+        if self.size <= 2 * self.live + KEPT {
+            return;
+        }
+        let known = std::mem::take(&mut self.paths);
+        self.walked = false;
+        if !self.walk() {
+            self.paths = known;
+            return;
+        }
+        let mut gone: Vec<_> = known.into_iter().filter(|(id, _)| !self.paths.contains_key(id)).collect();
+        // Ids are assigned in ascending order.
+        gone.sort_unstable_by_key(|(id, _)| Reverse(*id));
+        for (id, path) in gone {
+            if self.size > self.live + KEPT / 2 {
+                break;
+            }
+            self.add(id, path);
+        }
+    }
+
+    fn add(&mut self, id: u64, path: String) {
+        if self.size > 2 * self.live + MOST {
+            return;
+        }
+        self.size += size(&path);
+        if let Some(before) = self.paths.insert(id, path) {
+            self.size -= size(&before);
+        }
+    }
+
+    /// Finds all existing cgroups, unless the last walk is too recent. Returns whether there was a
+    /// walk since the interval ended.
+    fn walk(&mut self) -> bool {
+        let now = Instant::now();
+        if self.walked || now < self.next_walk {
+            return self.walked;
+        }
+        let found = self.mount.as_deref().map(walk).unwrap_or_default();
+        self.live = found.values().map(|path| size(path)).sum();
+        self.paths.extend(found);
+        self.size = self.paths.values().map(|path| size(path)).sum();
+        self.walked = true;
+        self.next_walk = Instant::now() + now.elapsed() * self.pause;
+        true
+    }
+}
+
+fn size(path: &str) -> usize {
+    path.len() + ENTRY
+}
+
+/// The paths of all cgroups by their ids: the inode number of a cgroup's directory is its id (kernfs, 64-bit).
+fn walk(mount: &Path) -> HashMap<u64, String> {
+    let mut found = HashMap::new();
+    if let Ok(root) = fs::metadata(mount) {
+        found.insert(root.ino(), "/".to_string());
+    }
+    let mut left = vec![(mount.to_path_buf(), String::new())];
+    while let Some((directory, path)) = left.pop() {
         let entries = fs::read_dir(directory).into_iter().flatten().flatten();
         for entry in entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
             let path = format!("{path}/{}", entry.file_name().to_string_lossy());
-            self.walk(&entry.path(), &path);
-            self.paths.insert(entry.ino(), path);
+            left.push((entry.path(), path.clone()));
+            found.insert(entry.ino(), path);
         }
     }
+    found
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn id(path: &Path) -> u64 {
+        fs::metadata(path).unwrap().ino()
+    }
+
+    /// With a folder as the hierarchy, and no pause between walks.
+    fn of(folder: &Path) -> Cgroups {
+        Cgroups { pause: 0, ..Cgroups::below(Some(folder.to_path_buf())) }
+    }
+
+    fn created(id: u64, parent: u64, name: &str) -> NewCgroup {
+        NewCgroup { id, parent, name: name.to_string() }
+    }
+
     #[test]
     fn directories_are_known_by_their_inode_numbers_even_when_they_have_gone() {
         let folder = tempfile::tempdir().unwrap();
         let below = folder.path().join("a/b");
         fs::create_dir_all(&below).unwrap();
-        let id = |path: &Path| fs::metadata(path).unwrap().ino();
-        let mut cgroups = Cgroups { mount: Some(folder.path().into()), paths: HashMap::new() };
+        let mut cgroups = of(folder.path());
         assert_eq!([folder.path(), &below].map(|path| cgroups.path(id(path))), ["/", "/a/b"]);
         let (old, late) = (id(&below), folder.path().join("late"));
         fs::create_dir(&late).unwrap();
         fs::remove_dir(&below).unwrap();
+        cgroups.next_walk = Instant::now();
+        cgroups.next(std::iter::empty());
         assert_eq!([old, id(&late)].map(|id| cgroups.path(id)), ["/a/b", "/late"]);
         assert_eq!(cgroups.path(u64::MAX), format!("(gone, id {})", u64::MAX));
+    }
+
+    #[test]
+    fn short_lived_cgroups_are_named_without_a_walk_and_dropped_later() {
+        const CREATED: u64 = 100_000;
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("stays")).unwrap();
+        let root = id(folder.path());
+        let mut cgroups = of(folder.path());
+        let (mut walks, mut most) = (0, 0);
+        // Other ids than those of the folder's file system.
+        for number in (1 << 60..).step_by(2).take(CREATED as usize) {
+            cgroups.next([created(number, root, "slice"), created(number + 1, number, "box")].into_iter());
+            assert_eq!(cgroups.path(number + 1), "/slice/box");
+            cgroups.drop_removed();
+            walks += u64::from(cgroups.walked);
+            most = most.max(cgroups.size);
+        }
+        assert!(most <= 2 * cgroups.live + KEPT + 200, "{most}");
+        let bytes = CREATED as usize * (size("/slice") + size("/slice/box"));
+        assert!(walks > 0 && walks <= (2 * bytes / KEPT) as u64 + 1, "{walks} walks");
+        assert_eq!(cgroups.path(id(&folder.path().join("stays"))), "/stays");
+        assert!(cgroups.path((1 << 60) + 1).starts_with("(gone"));
+    }
+
+    #[test]
+    fn a_walk_is_not_repeated_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut cgroups = of(folder.path());
+        cgroups.next_walk = Instant::now() + std::time::Duration::from_secs(3600);
+        cgroups.next(std::iter::empty());
+        let late = folder.path().join("late");
+        fs::create_dir(&late).unwrap();
+        assert_eq!(cgroups.path(id(&late)), format!("(gone, id {})", id(&late)));
+        cgroups.next_walk = Instant::now();
+        cgroups.next(std::iter::empty());
+        assert_eq!(cgroups.path(id(&late)), "/late");
+    }
+
+    #[test]
+    fn the_paths_have_a_bound_without_walks_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = id(folder.path());
+        let mut cgroups = of(folder.path());
+        cgroups.next_walk = Instant::now() + std::time::Duration::from_secs(3600);
+        let name = "x".repeat(255);
+        for number in 1 << 60..(1 << 60) + 50_000 {
+            cgroups.next(std::iter::once(created(number, root, &name)));
+            cgroups.drop_removed();
+        }
+        assert!(cgroups.size <= 2 * cgroups.live + MOST + 400, "{}", cgroups.size);
     }
 }

@@ -1,20 +1,19 @@
 //! `--pid` and `--cgroup`: what the user named, checked, and passed to the BPF programs.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use cli::exit::{Failure, Result};
 
+use super::cgroup_mounts::{cgroup2_mount, is_cgroup2, no_cgroup2};
 use super::processes;
 use crate::kernel::pid_namespace::ProcIds;
 use crate::options::Common;
 
 /// `FILTER_MAX_PIDS` in `bpf/include/filter.h`.
 const MAX_PIDS: usize = 32;
-/// `CGROUP2_SUPER_MAGIC` of `linux/magic.h`.
-const CGROUP2_MAGIC: rustix::fs::FsWord = 0x6367_7270;
 
 /// Which tasks to observe.
 #[derive(Default)]
@@ -62,7 +61,8 @@ impl Filter {
             return Ok(Vec::new());
         }
         let kernel = processes::by_kernel(&self.pids)?;
-        let note = |(pid, id)| format!("--pid {pid}: in records it is {id}, its id in the initial PID namespace");
+        let note =
+            |(pid, id)| format!("--pid {pid}: in records it is {id}, its id in the initial PID namespace");
         let notes = self.pids.iter().zip(&kernel).map(note).collect();
         (self.pids, self.in_namespace) = (kernel, false);
         Ok(notes)
@@ -103,7 +103,7 @@ fn open_cgroup(path: &Path) -> Result<(u64, OwnedFd)> {
     let candidates = [Some(path.to_path_buf()), below];
     let Some(found) = candidates.into_iter().flatten().find(|path| is_cgroup2(path)) else {
         return Err(match mount {
-            None => Failure::unsupported(format!("--cgroup {shown}: no cgroup v2 file system is mounted")),
+            None => no_cgroup2(&format!("--cgroup {shown}")),
             Some(mount) => Failure::usage(format!(
                 "--cgroup {shown}: no such cgroup (v2 cgroups are the directories below {})",
                 mount.display()
@@ -116,33 +116,6 @@ fn open_cgroup(path: &Path) -> Result<(u64, OwnedFd)> {
     Ok((id, file.into()))
 }
 
-fn is_cgroup2(path: &Path) -> bool {
-    path.is_dir() && rustix::fs::statfs(path).is_ok_and(|stat| stat.f_type == CGROUP2_MAGIC)
-}
-
-/// Where cgroup v2 is mounted: with v1 it is not at `/sys/fs/cgroup`. Of several mounts one that
-/// shows the whole hierarchy; `None` if something else was mounted over it.
-pub fn cgroup2_mount() -> Option<PathBuf> {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
-    cgroup2_mounts(&mounts).into_iter().find(|path| is_cgroup2(path))
-}
-
-/// From `/proc/self/mountinfo`, mounts of the whole hierarchy first.
-fn cgroup2_mounts(mounts: &str) -> Vec<PathBuf> {
-    let mut found: Vec<(bool, PathBuf)> = mounts
-        .lines()
-        .filter_map(|line| {
-            let (before, after) = line.split_once(" - ")?;
-            let mut fields = before.split(' ').skip(3);
-            let (root, path) = (fields.next()?, fields.next()?);
-            let is_one = after.split(' ').next()? == "cgroup2";
-            is_one.then(|| (root != "/", PathBuf::from(path.replace("\\040", " "))))
-        })
-        .collect();
-    found.sort_by_key(|(in_part, _)| *in_part);
-    found.into_iter().map(|(_, path)| path).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,16 +126,6 @@ mod tests {
         let bytes = filter.to_bytes();
         assert_eq!(bytes.len(), 8 + 4 + 4 * MAX_PIDS + 4);
         assert_eq!(bytes[8..20], [2, 0, 0, 0, 7, 0, 0, 0, 9, 0, 0, 0]);
-    }
-
-    #[test]
-    fn the_whole_hierarchy_is_preferred_beside_v1_too() {
-        let mounts = "30 1 0:26 / /sys/fs/cgroup rw shared:9 - tmpfs tmpfs rw\n\
-                      31 30 0:27 /docker/x /run/a\\040box rw - cgroup2 cgroup2 rw\n\
-                      32 30 0:27 / /sys/fs/cgroup/unified rw shared:10 - cgroup2 cgroup2 rw\n\
-                      33 30 0:28 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=systemd\n";
-        let expected = ["/sys/fs/cgroup/unified", "/run/a box"].map(PathBuf::from);
-        assert_eq!(cgroup2_mounts(mounts), expected);
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 pub mod ancestry;
 pub mod apps;
+mod cgroup_mounts;
 pub(crate) mod cgroups;
 pub mod filter;
 mod glob;
+pub(crate) mod new_cgroups;
 mod processes;
 
 use clap::ValueEnum;
@@ -12,6 +14,7 @@ use cli::exit::{Failure, Result};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::kernel::pid_namespace::ProcIds;
 use apps::Apps;
 
 /// The name of all owners that `--top` does not list separately.
@@ -65,14 +68,32 @@ impl Options {
     /// For tools without owners, or if the owner does not matter.
     pub(crate) const SYSTEM: &'static Self = &Self { by: By::System, apps: None, top: None, map_size: 1 };
 
-    /// Refuses options that conflict.
+    /// Refuses options that conflict, or that cannot be honored here.
     ///
     /// # Errors
-    /// A usage error for `--apps` without `--by app`.
+    /// A usage error for `--apps` without `--by app`; status 3 for `--by cgroup` without cgroup v2.
     pub fn check(&self) -> Result<()> {
-        match self.apps {
-            Some(_) if self.by != By::App => Err(Failure::usage("--apps is for --by app")),
+        match self.by {
+            By::Cgroup if cgroup_mounts::cgroup2_mount().is_none() => {
+                Err(cgroup_mounts::no_cgroup2("--by cgroup"))
+            }
+            By::App => Ok(()),
+            _ if self.apps.is_some() => Err(Failure::usage("--apps is for --by app")),
             _ => Ok(()),
+        }
+    }
+
+    /// What is less than the options promise on this system, as notes.
+    pub fn notes(&self) -> Vec<String> {
+        let in_namespace = || ProcIds::now() != ProcIds::Kernel;
+        match self.by {
+            By::Cgroup => cgroup_mounts::note_of_v1().into_iter().collect(),
+            By::App if in_namespace() => {
+                let note = "--by app: /proc has other process ids than the kernel, so only ancestors that were \
+                            active in the last two intervals are known";
+                vec![note.to_string()]
+            }
+            _ => Vec::new(),
         }
     }
 }

@@ -7,12 +7,12 @@ mod check;
 mod descriptors;
 mod libbpf_log;
 mod open;
+mod planned;
 pub mod prog_stats;
 pub mod target_btf;
 mod tool;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use cli::exit::{Failure, Result};
 use cli::shortage::Shortage;
@@ -23,12 +23,11 @@ use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
 use libbpf_rs::{Link, MapCore, MapFlags};
 
 use crate::bpf::globals::{map, set_constant};
-use crate::hooks::plan::{Plan, plan};
+use crate::hooks::plan::Plan;
 use crate::hooks::refused::KnownRefusals;
 use crate::hooks::{Kind, Program, Refusal};
 use crate::kernel::btf::Types;
 use crate::kernel::diagnosis::{Scope, Step, diagnose};
-use crate::kernel::offline::Offline;
 use crate::kernel::privilege;
 use crate::kernel::restrictions::Restrictions;
 use crate::kernel::running::Running;
@@ -39,6 +38,7 @@ use crate::owner::{self, By};
 use attach_target::Resolver;
 use capabilities::{CallerCapabilities, ExtraCapability};
 use open::{first_opened, opened, programs, unusable};
+use planned::{add_new_cgroups, check_for, plan_tool};
 use prog_stats::ProgStats;
 pub use tool::{Selftest, Tool};
 
@@ -112,6 +112,7 @@ where
     Running::check()?;
     libbpf_log::capture(common.verbose);
     let mut notes = filter.use_kernel_ids()?;
+    notes.extend(tool.owner.iter().flat_map(|owner| owner.notes()));
     let statistics = common.overhead.then(prog_stats::enable).transpose()?;
     let (first, target) = first_opened(tool)?;
     let mut kernel = KnownRefusals::new(Running::of(target.index, &programs(first.open_object())));
@@ -178,27 +179,6 @@ where
     Ok(Session { skel, plan, stop: Stop::on_signals()?, prog_stats, selftest_counted, links })
 }
 
-/// Plans for a kernel that is not running here, prints the plan, and ends: status 3 if a needed
-/// hook has no rung.
-fn check_for<B>(
-    tool: &Tool<'_, B, B::Output, <B::Output as OpenSkel<'static>>::Output>,
-    common: &Common,
-    folder: &Path,
-) -> Failure
-where
-    B: SkelBuilder<'static>,
-{
-    let planned = || {
-        let kernel = Offline::read(folder)?;
-        let open = opened(tool, None)?;
-        let plan = plan(tool.hooks, tool.wanted, &programs(open.open_object()), &kernel, common.attach);
-        let plan = plan.map_err(Failure::failed)?;
-        check::print(&plan, &[], common.output)?;
-        Ok(plan.failing().map(check::failure))
-    };
-    planned().map_or_else(|failure| failure, |missing| missing.unwrap_or_else(Failure::none))
-}
-
 /// The result of trying a plan.
 enum Attempt<S> {
     /// All is attached. With `to_selftest`, it is without the user's filter, and the self-test must
@@ -220,8 +200,7 @@ fn attempt<B>(
 where
     B: SkelBuilder<'static>,
 {
-    let plan = plan(tool.hooks, tool.wanted, &programs(open.open_object()), kernel, common.attach);
-    let plan = plan.map_err(Failure::failed)?;
+    let mut plan = plan_tool(tool, open.open_object(), kernel, common.attach)?;
     if let Some(missing) = plan.failing() {
         if let Some(caller) = caller {
             let needs = caller.needed(&plan, kernel.kernel(), common.overhead, &[]);
@@ -229,6 +208,8 @@ where
         }
         return Err(check::failure(missing));
     }
+    let by = tool.owner.map_or(By::System, |owner| owner.by);
+    add_new_cgroups(&mut plan, open.open_object_mut(), kernel, by)?;
     descriptors::reserve(descriptors::of_plan(&plan, open.open_object().maps().count()))?;
     // A tracepoint is where its event happens: only functions can be inlined.
     let to_selftest = may_selftest && plan.watches_functions();

@@ -6,7 +6,9 @@ use std::process::Command;
 use serde_json::Value;
 use tests::cgroup::{self, Cgroup};
 use tests::comparison::Comparison;
+use tests::programs::TOOLS;
 use tests::records::{sum, with};
+use tests::refusal::{refuses, run};
 use tests::tool::Tool;
 use tests::wait::{For, until};
 use tests::workload::Workload;
@@ -58,4 +60,85 @@ fn cgroups_that_come_and_go_are_reported_by_their_paths_beside_v1() {
     let comparison = comparison.field(format!("forks of {name}"), forks[0], FORKS);
     comparison.field(format!("forks of {path}, there twice"), forks[1], 2 * FORKS).equal();
     assert_eq!(sum(&records, "forks"), forks.iter().sum::<u64>(), "others: {records:?}");
+}
+
+/// The number of cgroups that are created and removed, one after another.
+const SHORT: u64 = 67;
+/// Forks in each of them.
+const FEW: u64 = 3;
+
+#[test]
+fn cgroups_that_exist_only_for_a_moment_have_their_paths() {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let parent = Cgroup::new();
+    // Names are reused, ids are not.
+    let name = |number: u64| format!("{}/{}", parent.path(), number % 32);
+    let tool = Tool::start("proclife", &["-q", "--by", "cgroup", "--cgroup", parent.path(), "3600"]);
+    for number in 0..SHORT {
+        let path = name(number);
+        std::fs::create_dir(&path).expect("a cgroup");
+        Workload::run(&["processes", "--forks", &FEW.to_string(), "--cgroup", &path]);
+        until(For::Freed, "the cgroup to be empty", || std::fs::remove_dir(&path).ok());
+    }
+    let records = tool.interrupt().records;
+    let lost = sum(&records, "lost");
+    for number in 0..32 {
+        let path = cgroup::name(&name(number));
+        let times = (SHORT - number).div_ceil(32);
+        let forks = sum(with(&records, "cgroup", &path), "forks");
+        let comparison = Comparison::of("proclife", &[]).part(format!("forks of {path}")).lost(lost);
+        comparison.field("forks", forks, times * FEW).equal();
+    }
+    let others: Vec<_> = records
+        .iter()
+        .filter(|record| !record["cgroup"].as_str().is_some_and(|path| path.starts_with('/')))
+        .collect();
+    assert!(others.is_empty() || lost > 0, "{others:?}");
+}
+
+#[test]
+fn without_cgroup_v2() {
+    if !can_run() {
+        return;
+    }
+    let apart = |line: &str| {
+        format!("unshare --mount bash -c 'mount -t tmpfs none /sys/fs/cgroup && exec '\"{line}\"")
+    };
+    for tool in TOOLS.into_iter().filter(|tool| *tool != "irqlat") {
+        let parts = ["--by cgroup: no cgroup v2 file system is mounted"];
+        refuses(&apart(&format!("$BIN/{tool} --by cgroup 0.1 1")), 3, &parts);
+    }
+    refuses(
+        &apart("$BIN/proclife --cgroup / 0.1 1"),
+        3,
+        &["--cgroup /: no cgroup v2 file system is mounted"],
+    );
+}
+
+#[test]
+fn processes_that_only_v1_separates_are_noted() {
+    if !can_run() {
+        return;
+    }
+    // v1 hierarchies are the whole machine's: only in guests.
+    let prepare = match kernel::of_guest() {
+        Some(_) => format!(
+            "{HYBRID} mkdir /sys/fs/cgroup/systemd/only-v1 && echo $$ >/sys/fs/cgroup/systemd/only-v1/cgroup.procs && "
+        ),
+        None => String::new(),
+    };
+    let line = format!("unshare --mount bash -c '{prepare}exec $BIN/proclife --by cgroup -o json 0.1 1'");
+    let (code, out, said) = run(&line);
+    assert_eq!((code, out.is_empty()), (Some(0), false), "{said:?}");
+    let note = said.iter().find(|line| line.contains("only in v1"));
+    let cgroups = std::fs::read_to_string("/proc/self/cgroup").expect("/proc");
+    let has_v1 = cgroups.lines().any(|line| !line.starts_with("0::") && !line.ends_with(":/"));
+    if kernel::of_guest().is_some() {
+        assert!(note.is_some_and(|note| note.contains("(such as name=systemd:/only-v1)")), "{said:?}");
+    } else if cgroups.lines().any(|line| line == "0::/") && has_v1 {
+        assert!(note.is_some(), "{said:?}");
+    }
 }

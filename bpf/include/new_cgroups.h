@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
+/*
+ * Cgroups as they are created, for --by cgroup: the path of one that is removed before user space
+ * looks can be found in no other way. A ring keeps the newest; user space reads it at each interval
+ * (common/src/owner/new_cgroups.rs).
+ */
+#ifndef EF_NEW_CGROUPS_H
+#define EF_NEW_CGROUPS_H
+
+#include "kernel.h"
+#include "renames.h"
+
+/* A power of two. */
+#define NEW_CGROUPS 4096
+/* NAME_MAX of include/uapi/linux/limits.h, and a NUL. */
+#define CGROUP_NAME_LEN 256
+
+/* Mirrored by common/src/owner/new_cgroups.rs. */
+struct new_cgroup {
+	u64 id;
+	u64 parent;
+	char name[CGROUP_NAME_LEN];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, NEW_CGROUPS);
+	__type(key, u32);
+	__type(value, struct new_cgroup);
+} new_cgroups SEC(".maps");
+
+/* How many were created. The kernel creates one at a time (cgroup_mutex). */
+u64 cgroups_created = 0;
+
+SEC("tp_btf/cgroup_mkdir")
+int BPF_PROG(cgroup_created, struct cgroup *cgroup)
+{
+	struct kernfs_node *node = cgroup->kn;
+	u32 place = cgroups_created & (NEW_CGROUPS - 1);
+	struct new_cgroup *entry;
+
+	/* v1: each of its hierarchies has ids of its own. */
+	if (cgroup->root->hierarchy_id)
+		return 0;
+	entry = bpf_map_lookup_elem(&new_cgroups, &place);
+	if (!entry)
+		return 0;
+	entry->id = node->id;
+	entry->parent = BPF_CORE_READ(kernfs_parent(node), id);
+	bpf_probe_read_kernel_str(entry->name, sizeof(entry->name), BPF_CORE_READ(node, name));
+	cgroups_created++;
+	return 0;
+}
+
+#endif

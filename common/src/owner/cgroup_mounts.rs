@@ -1,0 +1,103 @@
+//! Where cgroups are mounted, and processes whose cgroups are not those of v2.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cli::exit::Failure;
+
+use crate::kernel::pid_namespace::proc_is_mounted;
+
+/// `CGROUP2_SUPER_MAGIC` of `linux/magic.h`.
+const CGROUP2_MAGIC: rustix::fs::FsWord = 0x6367_7270;
+/// The usual mount points of v2: alone, and with v1. For systems without /proc.
+const USUAL: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
+
+/// Whether a path is a directory of cgroup v2.
+pub fn is_cgroup2(path: &Path) -> bool {
+    path.is_dir() && rustix::fs::statfs(path).is_ok_and(|stat| stat.f_type == CGROUP2_MAGIC)
+}
+
+/// Where cgroup v2 is mounted: with v1 it is not at `/sys/fs/cgroup`. Of several mounts one that
+/// shows the whole hierarchy; `None` if something else was mounted over it.
+pub fn cgroup2_mount() -> Option<PathBuf> {
+    let mounts = match fs::read_to_string("/proc/self/mountinfo") {
+        Ok(mounts) => cgroup2_mounts(&mounts),
+        Err(_) => USUAL.map(PathBuf::from).to_vec(),
+    };
+    mounts.into_iter().find(|path| is_cgroup2(path))
+}
+
+/// From `/proc/self/mountinfo`, mounts of the whole hierarchy first.
+fn cgroup2_mounts(mounts: &str) -> Vec<PathBuf> {
+    let mut found: Vec<(bool, PathBuf)> = mounts
+        .lines()
+        .filter_map(|line| {
+            let (before, after) = line.split_once(" - ")?;
+            let mut fields = before.split(' ').skip(3);
+            let (root, path) = (fields.next()?, fields.next()?);
+            let is_one = after.split(' ').next()? == "cgroup2";
+            is_one.then(|| (root != "/", PathBuf::from(path.replace("\\040", " "))))
+        })
+        .collect();
+    found.sort_by_key(|(in_part, _)| *in_part);
+    found.into_iter().map(|(_, path)| path).collect()
+}
+
+/// The failure of an option for which cgroup v2 must be mounted.
+pub fn no_cgroup2(option: &str) -> Failure {
+    let hint = if proc_is_mounted() {
+        ""
+    } else {
+        " at a usual place, and /proc, which lists mounts, is not either"
+    };
+    Failure::unsupported(format!("{option}: no cgroup v2 file system is mounted{hint}"))
+}
+
+/// For `--by cgroup`: a note if there are processes that only v1 keeps in separate cgroups.
+pub fn note_of_v1() -> Option<String> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    if !mounts.lines().any(|line| line.contains(" - cgroup ")) {
+        return None;
+    }
+    let processes = fs::read_dir("/proc").ok()?.flatten();
+    let cgroups = processes.filter_map(|process| fs::read_to_string(process.path().join("cgroup")).ok());
+    let only_v1: Vec<String> = cgroups.filter_map(|cgroups| only_in_v1(&cgroups)).collect();
+    let first = only_v1.first()?;
+    Some(format!(
+        "--by cgroup reports cgroup v2, where / holds {} processes that have other cgroups only in v1 (such as {first})",
+        only_v1.len()
+    ))
+}
+
+/// From `/proc/PID/cgroup`: a v1 cgroup of a process that v2 has in its root.
+fn only_in_v1(cgroups: &str) -> Option<String> {
+    // NUMBER:CONTROLLERS:PATH, and of v2 0::PATH.
+    let of_v1 = cgroups.lines().filter_map(|line| line.split_once(':')?.1.split_once(':'));
+    let mut below = of_v1.filter(|(controllers, path)| !controllers.is_empty() && *path != "/");
+    let in_root = cgroups.lines().any(|line| line == "0::/");
+    below.next().filter(|_| in_root).map(|(controllers, path)| format!("{controllers}:{path}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_whole_hierarchy_is_preferred_beside_v1_too() {
+        let mounts = "30 1 0:26 / /sys/fs/cgroup rw shared:9 - tmpfs tmpfs rw\n\
+                      31 30 0:27 /docker/x /run/a\\040box rw - cgroup2 cgroup2 rw\n\
+                      32 30 0:27 / /sys/fs/cgroup/unified rw shared:10 - cgroup2 cgroup2 rw\n\
+                      33 30 0:28 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=systemd\n";
+        let expected = ["/sys/fs/cgroup/unified", "/run/a box"].map(PathBuf::from);
+        assert_eq!(cgroup2_mounts(mounts), expected);
+    }
+
+    #[test]
+    fn processes_that_only_v1_separates_are_found() {
+        let hybrid = "4:memory:/docker/x\n1:cpu:/\n0::/\n";
+        assert_eq!(only_in_v1(hybrid).as_deref(), Some("memory:/docker/x"));
+        assert_eq!(only_in_v1("1:name=systemd:/a.service\n0::/a.service\n"), None);
+        assert_eq!(only_in_v1("4:memory:/\n0::/\n"), None);
+        assert_eq!(only_in_v1("0::/\n"), None);
+    }
+}
