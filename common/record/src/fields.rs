@@ -94,6 +94,8 @@ pub struct Field {
     pub kind: Kind,
     /// Its unit.
     pub unit: Unit,
+    /// Whether its values are text, also where they look like numbers.
+    pub text: bool,
     /// Its meaning, for a person, on one line.
     pub description: String,
 }
@@ -132,7 +134,8 @@ impl Schema {
             };
             let words = property["description"].as_str().unwrap_or_default().split_whitespace();
             let description = words.collect::<Vec<_>>().join(" ");
-            fields.insert(name.clone(), Field { kind, unit, description });
+            let text = matches!(kind, Kind::Time | Kind::Text) || is_text(&property["type"]);
+            fields.insert(name.clone(), Field { kind, unit, text, description });
         }
         Ok((tool.to_owned(), Self { fields }))
     }
@@ -146,6 +149,11 @@ impl Schema {
     fn is_of_intervals(&self) -> bool {
         self.fields.values().any(|field| field.kind == Kind::Interval)
     }
+}
+
+/// Whether the type of a property is that of strings: `"string"`, or a list with it.
+fn is_text(of: &Value) -> bool {
+    of == "string" || of.as_array().is_some_and(|all| all.iter().any(|one| one == "string"))
 }
 
 fn kind(word: &Value, property: &Value) -> Option<Kind> {

@@ -47,12 +47,7 @@ impl<'a> Resolver<'a> {
         let joined = tool == JOINED;
         let groups = match joined {
             true => groups(fields, &host),
-            false => vec![Group {
-                host,
-                tool,
-                keys: keys(fields).map(Cow::Borrowed).collect(),
-                fields: Vec::new(),
-            }],
+            false => vec![Group { host, tool, keys: keys(fields).collect(), fields: Vec::new() }],
         };
         Self { fields, joined, groups }
     }
@@ -127,7 +122,7 @@ impl<'a> Resolver<'a> {
         if !text("host").is_empty() {
             description += &format!(" of host {}", text("host"));
         }
-        let keys: Vec<&str> = keys(self.fields).collect();
+        let keys: Vec<Cow<'_, str>> = keys(self.fields).collect();
         if !keys.is_empty() && !self.joined {
             description += &format!(" ({})", keys.join(", "));
         }

@@ -1,5 +1,6 @@
 //! One window of a join: the values of every tool and key in it, side by side.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use record::fields::Kind;
@@ -60,9 +61,9 @@ impl Wide {
         let Self { cells, groups, prefix, .. } = self;
         prefix.clear();
         prefix.push_str(&escape(host));
-        for part in std::iter::once(text("tool")).chain(keys(fields)) {
+        for part in std::iter::once(Cow::Borrowed(text("tool"))).chain(keys(fields)) {
             prefix.push('.');
-            prefix.push_str(&escape(part));
+            prefix.push_str(&escape(&part));
         }
         if !groups.contains_key(prefix) {
             groups.insert(prefix.clone(), Group::default());
@@ -102,6 +103,14 @@ impl Cell {
         };
         whole.map_or_else(|| Self::Other(value.clone().into_owned()), Self::Count)
     }
+
+    /// The whole number that it is, if it is one, however it is written.
+    fn whole(&self) -> Option<i128> {
+        match self {
+            Self::Count(count) => Some(*count),
+            Self::Other(value) => value.whole(),
+        }
+    }
 }
 
 /// Combines two values; `None` keeps the first. Two percentiles, means or ratios cannot be
@@ -123,11 +132,11 @@ fn merge(kind: Option<&Kind>, old: &Cell, new: Cell) -> Option<Cell> {
 }
 
 fn add(old: &Cell, new: &Cell) -> Option<Cell> {
-    let (Cell::Count(old), Cell::Count(new)) = (old, new) else {
+    let (Some(old), Some(new)) = (old.whole(), new.whole()) else {
         let sum = number(old)? + number(new)?;
-        return Some(Cell::Other(Value::Plain(serde_json::to_string(&sum).unwrap_or_default().into())));
+        return Some(Cell::Other(Value::number(sum)));
     };
-    Some(Cell::Count(old.saturating_add(*new)))
+    Some(Cell::Count(old.saturating_add(new)))
 }
 
 fn number(cell: &Cell) -> Option<f64> {

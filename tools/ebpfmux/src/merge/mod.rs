@@ -76,7 +76,8 @@ impl Merge {
         }
         sources.iter().for_each(|source| source.problems.report(verbose));
         outcome?;
-        match children.failed > 0 || sources.iter().any(|source| source.failed) {
+        let bad = |source: &Source| source.failed || source.problems.is_of_no_records();
+        match children.failed > 0 || sources.iter().any(bad) {
             // The details were reported when it happened.
             true => Err(Failure::new(Exit::Failed, "")),
             false => Ok(()),

@@ -11,7 +11,7 @@ use record::fields::{Field, Kind as FieldKind, Unit as FieldUnit};
 use crate::record::declared::Declared;
 use crate::record::keys::is_key;
 use crate::record::timestamp::Nanos;
-use crate::record::{Fields, Value, find};
+use crate::record::{Fields, Value, buckets, find, number};
 use series::{Family, Kind, Owner, Series, Total, Unit};
 
 /// The counters of all records so far. They only grow.
@@ -83,7 +83,8 @@ impl Metrics {
         let declared = Declared::of(fields);
         let keys =
             fields.iter().filter(|(name, value)| *value != Value::Null && is_key(declared, name, value));
-        let keys = keys.map(|(name, value)| (name.as_ref(), value.text()));
+        let keys: Vec<_> = keys.map(|(name, value)| (name.as_ref(), value.key())).collect();
+        let keys = keys.iter().map(|(name, value)| (*name, value.as_ref()));
         let keyed: Vec<(&str, &str)> = [("host", host)].into_iter().chain(keys).collect();
         let keyed = Place { owner, since, labels: &keyed };
         // These are on the first record of an interval, independent of its keys.
@@ -109,7 +110,7 @@ impl Metrics {
                 FieldKind::Counter if idle && !of_system => {}
                 FieldKind::Counter => self.counter(tool, name, field, place, raw),
                 FieldKind::Gauge => {
-                    if let Ok(whole) = raw.parse::<u64>() {
+                    if let Some(whole) = number::count(raw) {
                         let metric = format!("ebpf.{tool}.{name}");
                         self.gauge(&metric, unit(field), field.meaning(), place, Total::Whole(whole.into()));
                     }
@@ -126,7 +127,7 @@ impl Metrics {
             FieldUnit::Microseconds => ("_us", 1e6),
             FieldUnit::Seconds => ("_s", 1.0),
             _ => {
-                if let Ok(whole) = raw.parse::<u64>() {
+                if let Some(whole) = number::count(raw) {
                     self.whole(&format!("ebpf.{tool}.{name}"), unit(field), field.meaning(), place, whole);
                 }
                 return;
@@ -160,12 +161,12 @@ impl Metrics {
 
     /// Adds the values of a mean, and its buckets if the record has them.
     fn latency(&mut self, tool: &str, mean: &str, count: &str, place: &Place<'_>, fields: &Fields<'_>) {
-        let number = |name: &str| find(fields, name).map_or("", Value::text);
+        let text = |name: &str| find(fields, name).map_or("", Value::text);
         let prefix = count.strip_suffix("count").unwrap_or_default();
-        let (Ok(count), Ok(value)) = (number(count).parse::<u64>(), number(mean).parse::<f64>()) else {
+        let (Some(count), Ok(value)) = (number::count(text(count)), text(mean).parse::<f64>()) else {
             return;
         };
-        let buckets: Option<Vec<(f64, u64)>> = serde_json::from_str(number(&format!("{prefix}buckets"))).ok();
+        let buckets = buckets(text(&format!("{prefix}buckets")));
         let metric = format!("ebpf.{tool}.{prefix}duration");
         let kind = if buckets.is_some() { Kind::Histogram } else { Kind::Summary };
         let help = format!("{prefix}mean_us and {prefix}buckets of {tool}: see its --schema.");
@@ -175,7 +176,8 @@ impl Metrics {
             histogram.count += u128::from(count);
             histogram.sum += value * count as f64 / 1e6;
             for (upper, count) in buckets.unwrap_or_default() {
-                *histogram.buckets.entry((upper * 1e3).round() as u64).or_default() += count;
+                let sum = histogram.buckets.entry((upper * 1e3).round() as u64).or_default();
+                *sum = sum.saturating_add(count);
             }
         }
     }

@@ -43,8 +43,12 @@ impl<'a> Declared<'a> {
     /// The declarations for this record.
     pub fn of(fields: &'a Fields<'_>) -> Self {
         let tool = find(fields, "tool").map_or("", Value::text);
-        let of_tool = schemas().of(tool, find(fields, "interval_s").is_none());
-        Self { tool, of_tool, has_host: find(fields, "host").is_some() }
+        Self::of_tool(tool, |name| find(fields, name).is_some())
+    }
+
+    /// The declarations for records of a tool that have these fields.
+    pub fn of_tool(tool: &'a str, has: impl Fn(&str) -> bool) -> Self {
+        Self { tool, of_tool: schemas().of(tool, !has("interval_s")), has_host: has("host") }
     }
 
     /// The declaration of a field, and the prefix of its name in a joined record.

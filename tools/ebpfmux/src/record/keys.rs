@@ -27,11 +27,11 @@ pub fn values<'f, 'v>(
 }
 
 /// The keys of a record that are not null, in its order.
-pub fn keys<'a>(fields: &'a Fields<'_>) -> impl Iterator<Item = &'a str> {
+pub fn keys<'a>(fields: &'a Fields<'_>) -> impl Iterator<Item = Cow<'a, str>> {
     let declared = Declared::of(fields);
     let there =
         fields.iter().filter(move |(name, value)| *value != Value::Null && is_key(declared, name, value));
-    there.map(|(_, value)| value.text())
+    there.map(|(_, value)| value.key())
 }
 
 /// `.` separates the parts of a joined record's names, so within a part it is written `%2E`, and

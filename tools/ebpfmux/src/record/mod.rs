@@ -2,10 +2,12 @@
 
 pub mod declared;
 pub mod keys;
+pub mod number;
 pub mod recording;
 pub mod timestamp;
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::Deserialize;
@@ -33,6 +35,33 @@ impl Value<'_> {
             Self::Text(text) => Value::Text(text.into_owned().into()),
             Self::Plain(raw) => Value::Plain(raw.into_owned().into()),
             Self::Nested(raw) => Value::Nested(raw.into_owned().into()),
+        }
+    }
+
+    /// A number as JSON: null if it is not finite, as JSON has no such numbers.
+    pub fn number(number: f64) -> Value<'static> {
+        match number.is_finite() {
+            true => Value::Plain(serde_json::to_string(&number).unwrap_or_default().into()),
+            false => Value::Null,
+        }
+    }
+
+    /// The whole number that it is, if it is one, however it is written.
+    pub fn whole(&self) -> Option<i128> {
+        match self {
+            Self::Plain(raw) => number::whole(raw),
+            _ => None,
+        }
+    }
+
+    /// The value as a key: text in which equal numbers are equal.
+    pub fn key(&self) -> Cow<'_, str> {
+        match self {
+            Self::Plain(raw) if raw.contains(['.', 'e', 'E']) => {
+                number::whole(raw).map_or(raw.as_ref().into(), |whole| whole.to_string().into())
+            }
+            Self::Null => "".into(),
+            _ => self.text().into(),
         }
     }
 
@@ -65,6 +94,28 @@ pub fn from_json(line: &[u8]) -> Result<Fields<'_>, String> {
         _ => format!("is not valid JSON (column {})", error.column()),
     })?;
     Ok(object.0)
+}
+
+/// The first name that occurs twice.
+pub fn repeated<'a>(names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let mut seen = HashSet::new();
+    names.into_iter().find(|name| !seen.insert(*name))
+}
+
+/// Checks what is needed to combine records. The error message says what is wrong with the record.
+pub fn check(fields: &Fields<'_>) -> Result<(), String> {
+    match find(fields, "interval_s") {
+        Some(Value::Plain(raw)) if raw.parse().is_ok_and(|length: f64| !length.is_finite()) => {
+            Err(format!("has an `interval_s` that is out of range: {:.40}", raw))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The buckets of a histogram: upper bounds, in microseconds, and counts.
+pub fn buckets(raw: &str) -> Option<Vec<(f64, u64)>> {
+    let pairs: Vec<(f64, &RawValue)> = serde_json::from_str(raw).ok()?;
+    pairs.into_iter().map(|(upper, count)| Some((upper, number::count(count.get())?))).collect()
 }
 
 /// Appends the record as one JSON line.

@@ -26,7 +26,7 @@ impl Clock {
             let mut whole = [0; MINUTE_LEN + 3];
             whole[..MINUTE_LEN].copy_from_slice(&text[..MINUTE_LEN]);
             whole[MINUTE_LEN..].copy_from_slice(b"00Z");
-            self.base = parse(std::str::from_utf8(&whole).ok()?)?;
+            self.base = parse(std::str::from_utf8(&whole).ok()?).ok()?;
             self.minute.copy_from_slice(&text[..MINUTE_LEN]);
         }
         if text[19] != b'.' || text[26] != b'Z' {
@@ -47,15 +47,38 @@ impl Clock {
         self.base.checked_add(seconds * 1_000_000_000 + micros * 1_000)
     }
 
-    /// The time of a stamp in any RFC 3339 form.
-    pub fn any(&mut self, text: &[u8]) -> Option<Nanos> {
+    /// The time of a stamp in any RFC 3339 form. Digits after those of nanoseconds are cut off.
+    ///
+    /// # Errors
+    /// Why it has none.
+    pub fn any(&mut self, text: &[u8]) -> Result<Nanos, NoTime> {
         let fixed = <&[u8; FIXED_LEN]>::try_from(text).ok().and_then(|text| self.fixed(text));
-        fixed.or_else(|| parse(std::str::from_utf8(text).ok()?))
+        match fixed {
+            Some(time) => Ok(time),
+            None => std::str::from_utf8(text).map_err(|_| NoTime::Form).and_then(parse),
+        }
     }
 }
 
-fn parse(text: &str) -> Option<Nanos> {
-    Nanos::try_from(text.parse::<Timestamp>().ok()?.as_nanosecond()).ok()
+/// Why a text is no time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoTime {
+    /// It is not in the form of RFC 3339.
+    Form,
+    /// It is before 1678 or after 2262.
+    Range,
+}
+
+fn parse(text: &str) -> Result<Nanos, NoTime> {
+    let parsed = text.parse::<Timestamp>().ok().or_else(|| shorter(text)?.parse().ok());
+    Nanos::try_from(parsed.ok_or(NoTime::Form)?.as_nanosecond()).map_err(|_| NoTime::Range)
+}
+
+/// A stamp with more than nine digits of a fraction, with nine of them.
+fn shorter(text: &str) -> Option<String> {
+    let fraction = text.find('.')? + 1;
+    let digits = text[fraction..].bytes().take_while(u8::is_ascii_digit).count();
+    (digits > 9).then(|| format!("{}{}", &text[..fraction + 9], &text[fraction + digits..]))
 }
 
 /// Writes a time in the fixed form.
@@ -86,9 +109,11 @@ mod tests {
         let noon = clock.any(b"2026-11-21T12:00:00.000000Z").unwrap();
         for text in ["2026-11-21T12:00:00Z", "2026-11-21T13:30:00.0+01:30", "2026-11-21T12:00:00.000000000Z"]
         {
-            assert_eq!(clock.any(text.as_bytes()), Some(noon), "{text}");
+            assert_eq!(clock.any(text.as_bytes()), Ok(noon), "{text}");
         }
-        assert_eq!(clock.any(b"2026-11-21T12:00:00.000000001Z"), Some(noon + 1));
+        assert_eq!(clock.any(b"2026-11-21T12:00:00.000000001Z"), Ok(noon + 1));
+        let many = format!("2026-11-21T13:30:00.000000001{}+01:30", "9".repeat(100));
+        assert_eq!(clock.any(many.as_bytes()), Ok(noon + 1));
     }
 
     #[test]
@@ -99,11 +124,14 @@ mod tests {
             "2026-11-21",
             "2026-13-21T06:26:35.123456Z",
             "2026-11-21T06:26:35.12345xZ",
-            "9999-11-21T06:26:35.123456Z",
+            "2026-11-21T06:26:35.1234567890xZ",
         ] {
-            assert_eq!(clock.any(text.as_bytes()), None, "{text}");
+            assert_eq!(clock.any(text.as_bytes()), Err(NoTime::Form), "{text}");
+        }
+        for text in ["9999-11-21T06:26:35.123456Z", "2300-01-01T00:00:00Z", "1600-01-01T00:00:00.000000Z"] {
+            assert_eq!(clock.any(text.as_bytes()), Err(NoTime::Range), "{text}");
         }
         // A rejected minute is not cached as valid.
-        assert_eq!(clock.any(b"2026-13-21T06:26:35.123456Z"), None);
+        assert_eq!(clock.any(b"2026-13-21T06:26:35.123456Z"), Err(NoTime::Form));
     }
 }

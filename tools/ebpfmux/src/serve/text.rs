@@ -113,6 +113,25 @@ mod tests {
     }
 
     #[test]
+    fn whole_numbers_count_in_any_form() {
+        let line = |n: &str, pid: &str| {
+            format!(
+                r#"{{"ts":"x","host":"h","tool":"b","interval_s":1.0,"pid":{pid},"n":{n},"zombies":{n},"count":{n},"mean_us":1.0,"buckets":[[1.088,{n}]]}}"#
+            )
+        };
+        let lines = [line("3", "7"), line("3.0", "7.0"), line("3e0", "70e-1")];
+        let text = text(&lines.each_ref().map(String::as_str), 100, false);
+        for expected in [
+            "ebpf_b_n_total{host=\"h\",pid=\"7\"} 9\n",
+            "ebpf_b_zombies{host=\"h\",pid=\"7\"} 3\n",
+            "ebpf_b_duration_seconds_count{host=\"h\",pid=\"7\"} 9\n",
+            "ebpf_b_duration_seconds_bucket{host=\"h\",pid=\"7\",le=\"+Inf\"} 9\n",
+        ] {
+            assert!(text.contains(expected), "{expected}\n{text}");
+        }
+    }
+
+    #[test]
     fn buckets_are_cumulated() {
         let line = r#"{"ts":"x","host":"h","tool":"b","interval_s":1.0,"disk":"d","count":3,"mean_us":10.0,"buckets":[[1.088,1],[2.048,1],[99000000000.0,1]]}"#;
         let text = text(&[line, line], 100, false);

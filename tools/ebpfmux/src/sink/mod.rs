@@ -114,7 +114,7 @@ impl Sink {
             Format::Csv(table) => table.fields(line, row),
             _ => record::from_json(line),
         };
-        let fields = match fields {
+        let fields = match fields.and_then(|fields| record::check(&fields).map(|()| fields)) {
             Ok(fields) => fields,
             Err(why) => return Ok(Converted::Malformed(why)),
         };

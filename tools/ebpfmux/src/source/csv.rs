@@ -1,13 +1,15 @@
 //! Reads CSV: its header, and its rows, whose cells get their JSON types back.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 
 use csv_core::{ReadRecordResult, Reader};
 use memchr::{memchr, memchr_iter};
 
+use crate::record::declared::Declared;
 use crate::record::{Fields, Value};
 
-/// Fields that hold text even where the text looks like a number.
+/// Undeclared fields that hold text even where the text looks like a number.
 const TEXT: [&str; 14] = [
     "ts", "host", "tool", "disk", "op", "comm", "cgroup", "app", "fs", "call", "kind", "name", "parent",
     "path",
@@ -19,8 +21,33 @@ pub struct Table {
     pub header: Vec<u8>,
     /// The columns in order.
     pub names: Vec<String>,
-    text: Vec<bool>,
     ts: usize,
+    /// The column of the tool's name.
+    tool: Option<usize>,
+    /// What the tool of the last row declares.
+    text: RefCell<TextColumns>,
+}
+
+/// Which columns hold text, by the declarations of one tool.
+#[derive(Default)]
+struct TextColumns {
+    tool: Option<String>,
+    columns: Vec<bool>,
+}
+
+impl TextColumns {
+    fn update(&mut self, tool: &str, names: &[String]) {
+        if self.tool.as_deref() == Some(tool) {
+            return;
+        }
+        let declared = Declared::of_tool(tool, |name| names.iter().any(|known| known == name));
+        let is_text = |name: &String| match declared.field(name) {
+            Some((field, _)) => field.text,
+            None => TEXT.contains(&name.as_str()),
+        };
+        self.columns = names.iter().map(is_text).collect();
+        self.tool = Some(tool.to_owned());
+    }
 }
 
 impl Table {
@@ -32,8 +59,8 @@ impl Table {
             (0..count).map(|i| Some(std::str::from_utf8(row.field(i)?).ok()?.to_owned())).collect();
         let names = names?;
         let ts = names.iter().position(|name| name == "ts")?;
-        let text = names.iter().map(|name| TEXT.contains(&name.as_str())).collect();
-        Some(Self { header: line.to_owned(), names, text, ts })
+        let tool = names.iter().position(|name| name == "tool");
+        Some(Self { header: line.to_owned(), names, ts, tool, text: RefCell::default() })
     }
 
     /// The time stamp of a row, which must have as many fields as the header. The error is a
@@ -56,13 +83,16 @@ impl Table {
     }
 
     /// Parses a row and restores the types: an empty cell is null, and what JSON would read as a
-    /// number or a boolean is one, except in text columns.
+    /// number or a boolean is one, except in columns that are declared as text.
     pub fn fields<'a>(&'a self, line: &[u8], row: &'a mut Row) -> Result<Fields<'a>, String> {
         if row.split(line) != Some(self.names.len()) {
             return Err("is not a CSV row of the header's columns".into());
         }
         let row = &*row;
-        let cells = self.names.iter().zip(&self.text).enumerate();
+        let tool = self.tool.and_then(|at| std::str::from_utf8(row.field(at)?).ok());
+        let mut text = self.text.borrow_mut();
+        text.update(tool.unwrap_or_default(), &self.names);
+        let cells = self.names.iter().zip(&text.columns).enumerate();
         cells
             .map(|(i, (name, text))| {
                 let cell =

@@ -9,11 +9,15 @@ use memchr::{memchr, memchr_iter, memchr3};
 
 use super::buffer::{Buffer, plain};
 use super::csv::{Row, Table, row_end};
-use crate::record::timestamp::{Clock, FIXED_LEN, Nanos};
+use super::guess::guess;
+use crate::record::timestamp::{Clock, FIXED_LEN, Nanos, NoTime};
 use crate::record::{self, Value};
 
 /// A longer line is not accepted as a record, so that a source's memory is bounded.
 pub const MAX_LINE: usize = 16 << 20;
+
+/// A byte order mark, which RFC 8259 (8.1) lets a parser ignore.
+const MARK: &[u8] = b"\xef\xbb\xbf";
 
 const HEAD: &[u8] = b"{\"ts\":\"";
 const STAMP_END: usize = HEAD.len() + FIXED_LEN;
@@ -46,6 +50,10 @@ pub struct Lines {
     /// Its format.
     pub format: Format,
     strict: bool,
+    /// Whether nothing except blank lines has been read, so that the form may be another one.
+    fresh: bool,
+    /// Whether a byte order mark may follow.
+    first: bool,
     clock: Clock,
     row: Row,
     /// Bytes at the start of the unread that are known to hold no line end.
@@ -59,8 +67,17 @@ pub struct Lines {
 impl Lines {
     /// A reader of a stream from its beginning. `strict` parses every record in full.
     pub fn new(strict: bool) -> Self {
-        let (clock, row) = (Clock::default(), Row::default());
-        Self { format: Format::Unknown, strict, clock, row, scanned: 0, quoted: false, overlong: false }
+        Self {
+            format: Format::Unknown,
+            strict,
+            fresh: true,
+            first: true,
+            clock: Clock::default(),
+            row: Row::default(),
+            scanned: 0,
+            quoted: false,
+            overlong: false,
+        }
     }
 
     /// Examines the start of the unread bytes, which are the last ones if `ended`; consumes
@@ -75,6 +92,15 @@ impl Lines {
             && let Some((time, len)) = self.quick(bytes, buffer.plain())
         {
             return Found::Record(time, len);
+        }
+        if self.first {
+            if bytes.len() < MARK.len() && MARK.starts_with(bytes) && !ended {
+                return Found::More;
+            }
+            self.first = false;
+            if bytes.starts_with(MARK) {
+                return Found::Skip(MARK.len());
+            }
         }
         let resumed = self.scanned > 0;
         let Some(len) = self.line_end(bytes) else {
@@ -147,23 +173,40 @@ impl Lines {
             }
         }
         let time = match &self.format {
-            Format::Csv(table) if table.header == line => return Found::Skip(line.len()),
+            Format::Csv(table) if table.header == line => {
+                let names = table.names.iter().map(String::as_str);
+                match record::repeated(names).filter(|_| self.strict) {
+                    None => return Found::Skip(line.len()),
+                    Some(name) => Err(twice(name)),
+                }
+            }
             Format::Csv(table) => csv_time(table, line, &mut self.row, &mut self.clock),
-            _ => json_time(line, &mut self.clock),
+            _ => json_time(line, &mut self.clock, self.strict),
         };
+        let fresh = std::mem::take(&mut self.fresh);
         match time {
             Ok(time) => Found::Record(time, line.len()),
             // A bad row over several lines is probably a stray quote: only its first line is
             // dropped.
-            Err(why) => Found::Bad(memchr(b'\n', line).map_or(line.len(), |end| end + 1), why),
+            Err(why) => {
+                let len = memchr(b'\n', line).map_or(line.len(), |end| end + 1);
+                let other_form = fresh.then(|| guess(line)).flatten();
+                Found::Bad(len, other_form.unwrap_or(why))
+            }
         }
     }
 }
 
-fn json_time(line: &[u8], clock: &mut Clock) -> Result<Nanos, String> {
+fn json_time(line: &[u8], clock: &mut Clock, strict: bool) -> Result<Nanos, String> {
     let fields = record::from_json(line)?;
-    match fields.iter().find(|(name, _)| name == "ts") {
-        Some((_, Value::Text(text))) => clock.any(text.as_bytes()).ok_or_else(|| bad_time(text)),
+    if strict {
+        record::check(&fields)?;
+        if let Some(name) = record::repeated(fields.iter().map(|(name, _)| name.as_ref())) {
+            return Err(twice(name));
+        }
+    }
+    match record::find(&fields, "ts") {
+        Some(Value::Text(text)) => clock.any(text.as_bytes()).map_err(|why| bad_time(why, text)),
         Some(_) => Err("has a `ts` that is not a string".into()),
         None => Err("has no `ts`".into()),
     }
@@ -177,12 +220,19 @@ fn csv_time(table: &Table, line: &[u8], row: &mut Row, clock: &mut Clock) -> Res
         return Err("holds a NUL byte".into());
     }
     let ts = table.ts(line, row)?;
-    clock.any(ts).ok_or_else(|| bad_time(&String::from_utf8_lossy(ts)))
+    clock.any(ts).map_err(|why| bad_time(why, &String::from_utf8_lossy(ts)))
 }
 
-fn bad_time(text: &str) -> String {
+fn bad_time(why: NoTime, text: &str) -> String {
     let shown: String = text.chars().take(40).collect();
-    format!("has a `ts` that is not an RFC 3339 time: {shown:?}")
+    match why {
+        NoTime::Form => format!("has a `ts` that is not an RFC 3339 time: {shown:?}"),
+        NoTime::Range => format!("has a `ts` that is out of range (1678 to 2262): {shown:?}"),
+    }
+}
+
+fn twice(name: &str) -> String {
+    format!("has `{name:.40}` twice")
 }
 
 /// Whether a line is valid UTF-8 without control characters except its line end.

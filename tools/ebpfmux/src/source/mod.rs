@@ -2,6 +2,7 @@
 
 pub mod buffer;
 pub mod csv;
+mod guess;
 mod input;
 pub mod lines;
 mod problems;

@@ -47,11 +47,19 @@ impl Problems {
         self.latest = self.latest.max(by);
     }
 
+    /// Whether there was something in it, but no record: a failure.
+    pub fn is_of_no_records(&self) -> bool {
+        self.bad > 0 && self.records == 0
+    }
+
     /// Prints the totals, or nothing if there was no problem; with `verbose` in any case.
     pub fn report(&self, verbose: bool) {
-        // The first has been reported.
-        if self.bad > 1 {
-            self.say(&format!("{} left out", counted(self.bad, "bad line")));
+        let left_out = format!("{} left out", counted(self.bad, "bad line"));
+        if self.is_of_no_records() {
+            note(&format!("{}: nothing in it is a record: {left_out}", self.name));
+        } else if self.bad > 1 {
+            // The first has been reported.
+            self.say(&left_out);
         }
         if self.late > 0 {
             let by = self.latest as f64 / 1e9;

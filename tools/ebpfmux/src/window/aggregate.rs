@@ -41,8 +41,8 @@ impl Aggregate {
                 Self::Single(Some(value.clone().into_owned()))
             }
             (Some(Kind::Buckets), Value::Nested(raw)) => buckets(raw).map_or_else(other, Self::Buckets),
-            (Some(Kind::Counter | Kind::Step), Value::Plain(raw)) => match (raw.parse(), raw.parse()) {
-                (Ok(whole), _) => Self::Whole(whole),
+            (Some(Kind::Counter | Kind::Step), Value::Plain(raw)) => match (value.whole(), raw.parse()) {
+                (Some(whole), _) => Self::Whole(whole),
                 (_, Ok(real)) => Self::Real(real),
                 _ => other(),
             },
@@ -92,13 +92,12 @@ impl Aggregate {
 
     /// The resulting value, unless it is computed from other fields.
     pub fn value(&self) -> Value<'static> {
-        let real = |number: f64| Value::Plain(serde_json::to_string(&number).unwrap_or_default().into());
         match self {
             Self::Null | Self::Single(None) => Value::Null,
             Self::Whole(sum) => Value::Plain(sum.to_string().into()),
-            Self::Real(sum) => real(*sum),
+            Self::Real(sum) => Value::number(*sum),
             Self::Mean(_, many) if *many == 0.0 => Value::Null,
-            Self::Mean(sum, many) => real(round3(sum / many)),
+            Self::Mean(sum, many) => Value::number(round3(sum / many)),
             Self::Buckets(buckets) => {
                 let all: Vec<_> =
                     buckets.iter().map(|(upper, count)| (*upper as f64 / 1_000.0, *count)).collect();
@@ -119,9 +118,8 @@ impl Aggregate {
 
 /// Counts by their upper bounds, in nanoseconds.
 fn buckets(raw: &str) -> Option<BTreeMap<u64, u64>> {
-    let all: Vec<(f64, u64)> = serde_json::from_str(raw).ok()?;
     let mut buckets = BTreeMap::new();
-    for (upper, count) in all {
+    for (upper, count) in crate::record::buckets(raw)? {
         let sum: &mut u64 = buckets.entry((upper * 1_000.0).round() as u64).or_default();
         *sum = sum.saturating_add(count);
     }
@@ -134,9 +132,9 @@ fn one_of(kind: Option<&Kind>, a: Value<'static>, b: Value<'static>, beside: boo
     match kind {
         Some(Kind::Minimum) if x <= y => a,
         Some(Kind::Maximum) if x >= y => a,
-        Some(Kind::Gauge) if beside => match (a.text().parse::<i128>(), b.text().parse::<i128>()) {
-            (Ok(a), Ok(b)) => Value::Plain(a.saturating_add(b).to_string().into()),
-            _ => Value::Plain(serde_json::to_string(&(x + y)).unwrap_or_default().into()),
+        Some(Kind::Gauge) if beside => match (a.whole(), b.whole()) {
+            (Some(a), Some(b)) => Value::Plain(a.saturating_add(b).to_string().into()),
+            _ => Value::number(x + y),
         },
         _ => b,
     }

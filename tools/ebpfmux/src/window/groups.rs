@@ -86,7 +86,7 @@ fn key<'a>(host: &str, tool: &str, keys: impl Iterator<Item = (&'a str, &'a Valu
     part(tool);
     for (name, value) in keys {
         part(name);
-        part(if *value == Value::Null { "" } else { value.text() });
+        part(&value.key());
     }
 }
 
@@ -284,12 +284,10 @@ impl Group {
                     None => ratio,
                 };
                 let ratio = (whole != 0).then(|| round(part as f64 / whole as f64));
-                let json = |ratio| Value::Plain(serde_json::to_string(&ratio).unwrap_or_default().into());
-                Some(ratio.map_or(Value::Null, json))
+                Some(ratio.map_or(Value::Null, Value::number))
             }
             Some(Kind::Percentile(percentile)) if matches!(named.sum, Aggregate::Single(None)) => {
-                let value = self.percentile(named, percentile)?;
-                Some(Value::Plain(serde_json::to_string(&value).unwrap_or_default().into()))
+                self.percentile(named, percentile).map(Value::number)
             }
             _ => None,
         }
@@ -313,8 +311,7 @@ impl Group {
             fields.push(("host".into(), Value::Text(self.host.clone().into())));
         }
         fields.push(("tool".into(), Value::Text(self.tool.clone().into())));
-        let length = serde_json::to_string(&((length * 1e6).round() / 1e6)).unwrap_or_default();
-        fields.push(("interval_s".into(), Value::Plain(length.into())));
+        fields.push(("interval_s".into(), Value::number((length * 1e6).round() / 1e6)));
         fields.extend(self.keys.iter().map(|(name, value)| (name.clone().into(), value.clone())));
         fields.extend(self.sums.iter().map(|named| {
             let value = self.derived(named).unwrap_or_else(|| named.sum.value());
