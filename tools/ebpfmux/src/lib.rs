@@ -3,6 +3,7 @@
 //! A library, so that the parsers of untrusted input can be fuzzed; the program is [`main`].
 
 mod args;
+mod file_size;
 mod filter;
 pub mod fuzz;
 mod join;
@@ -57,6 +58,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<()> {
+    file_size::report_as_error();
     declare(&args.schema)?;
     let commands: Vec<CommandLine> =
         args.run.iter().map(|text| CommandLine::parse(text)).collect::<Result<_>>()?;

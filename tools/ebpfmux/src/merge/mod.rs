@@ -13,6 +13,7 @@ use cli::poll;
 use cli::signals::{Stop, Woken};
 use rustix::event::PollFlags;
 
+use crate::note::note;
 use crate::record::timestamp::Nanos;
 use crate::sink::{Converted, Sink};
 use crate::source::Source;
@@ -74,14 +75,28 @@ impl Merge {
             sources.iter_mut().for_each(Source::close);
             children.abandon();
         }
+        let recorded = sink.end_recording();
         sources.iter().for_each(|source| source.problems.report(verbose));
-        outcome?;
+        both(outcome, recorded)?;
         let bad = |source: &Source| source.failed || source.problems.is_of_no_records();
         match children.failed > 0 || sources.iter().any(bad) {
             // The details were reported when it happened.
             true => Err(Failure::new(Exit::Failed, "")),
             false => Ok(()),
         }
+    }
+}
+
+/// The outcome of the merge and of its recording: that of the merge if both failed. Then the other
+/// one is a note.
+fn both(merged: Result<()>, recorded: Result<()>) -> Result<()> {
+    match (merged, recorded) {
+        (Err(merged), Err(recorded)) if merged.exit != Exit::Done => {
+            note(&recorded.message);
+            Err(merged)
+        }
+        (merged, Ok(())) => merged,
+        (_, recorded) => recorded,
     }
 }
 
@@ -269,8 +284,8 @@ impl Run {
         self.merge.sink.flush()?;
         let lingering = self.ending.map(|since| since + LINGER).filter(|at| *at > Instant::now());
         let own_end = self.merge.deadline.filter(|_| self.ending.is_none());
-        let Merge { sink, children, .. } = &self.merge;
-        let deadlines = [self.due, own_end, lingering, children.deadline(), self.window_closes(), sink.due()];
+        let children = &self.merge.children;
+        let deadlines = [self.due, own_end, lingering, children.deadline(), self.window_closes()];
         let deadline = deadlines.into_iter().flatten().min();
         // Polling stdout without events still shows when its reader has exited.
         let mut fds = vec![(self.merge.sink.out_fd(), PollFlags::empty())];

@@ -2,6 +2,7 @@
 
 pub mod declared;
 pub mod keys;
+pub mod lock;
 pub mod number;
 pub mod recording;
 pub mod timestamp;

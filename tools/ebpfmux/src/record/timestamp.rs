@@ -81,6 +81,11 @@ fn shorter(text: &str) -> Option<String> {
     (digits > 9).then(|| format!("{}{}", &text[..fraction + 9], &text[fraction + digits..]))
 }
 
+/// The time by the system's clock, in the fixed form.
+pub fn now() -> String {
+    format!("{:.6}", Timestamp::now())
+}
+
 /// Writes a time in the fixed form.
 pub fn format(nanos: Nanos) -> String {
     // Every i64 of nanoseconds is a valid `Timestamp`; the fallback is never taken.

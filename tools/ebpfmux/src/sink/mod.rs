@@ -58,15 +58,14 @@ impl Sink {
 
     /// Passes on lines unchanged: complete JSON records, or rows of the CSV output.
     pub fn push(&mut self, lines: &[u8]) -> Result<()> {
-        if let Some(recorder) = &mut self.recorder {
-            recorder.push(lines)?;
+        if let Some(recorder) = &self.recorder {
+            recorder.push(lines);
         }
         self.end.out.push(lines)
     }
 
     /// Writes the buffered output; see [`cli::stdout::Output::flush`].
     pub fn flush(&mut self) -> Result<()> {
-        self.recorder.as_mut().map_or(Ok(()), Recorder::flush)?;
         self.end.out.flush()
     }
 
@@ -85,9 +84,12 @@ impl Sink {
         self.end.out.asked()
     }
 
-    /// When [`Sink::flush`] is due without new records.
-    pub fn due(&self) -> Option<Instant> {
-        self.recorder.as_ref().and_then(Recorder::due)
+    /// Ends the recording, if there is one.
+    ///
+    /// # Errors
+    /// If it cannot be written to the end, or records are missing in it.
+    pub fn end_recording(&mut self) -> Result<()> {
+        self.recorder.take().map_or(Ok(()), Recorder::end)
     }
 
     /// The descriptor to poll for the exit of stdout's reader.
@@ -107,7 +109,7 @@ impl Sink {
     pub fn convert(&mut self, time: Nanos, line: &[u8], format: &Format) -> Result<Converted> {
         let Self { recorder, totals, stages, end, row } = self;
         if stages.is_empty() && totals.is_none() && end.without_parsing(line, format)? {
-            recorder.as_mut().map_or(Ok(()), |recorder| recorder.push(line))?;
+            recorder.iter().for_each(|recorder| recorder.push(line));
             return Ok(Converted::Record);
         }
         let fields = match format {
@@ -122,7 +124,7 @@ impl Sink {
             totals.take(time, &fields);
         }
         if let Some(recorder) = recorder {
-            recorder.push(if matches!(format, Format::Json) { line } else { end.json(&fields) })?;
+            recorder.push(if matches!(format, Format::Json) { line } else { end.json(&fields) });
         }
         if stages.is_empty() {
             let raw = end.takes(format)?.then_some(line);
