@@ -1,66 +1,61 @@
 //! Where a source's bytes come from: a descriptor, a compressed file, the files of a recording.
 
-use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::{Advice, FileType, Mode, OFlags};
 use rustix::io::Errno;
-use zstd::stream::read::Decoder;
 
-use crate::note::note;
-use crate::record::recording;
-
-/// The magic number of zstd (RFC 8878, 3.1.1).
-const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+use super::packed::{MAGIC_LEN, Packed};
 
 /// The bytes of a source.
 pub enum Input {
-    /// Read as they are.
+    /// As they come.
     Plain(OwnedFd),
     /// Decompressed, file after file.
     Packed(Packed),
 }
 
-/// Compressed files.
-pub struct Packed {
-    /// The current one.
-    open: Option<(Decoder<'static, BufReader<File>>, PathBuf)>,
-    rest: VecDeque<PathBuf>,
-    /// Whether the last byte handed out ended a line.
-    line_ended: bool,
-}
-
 impl Input {
     /// Opens a file, a FIFO, or the folder of a recording. A FIFO need not have a writer yet.
+    ///
+    /// # Errors
+    /// If it cannot be opened, or is a folder without a recording.
     pub fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         let fd = rustix::fs::open(path, flags, Mode::empty())?;
-        match FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode) {
-            FileType::Directory => {
-                let files: VecDeque<_> = recording::files(path)?.into_iter().map(|(_, path)| path).collect();
-                match files.is_empty() {
-                    true => Err(io::Error::other("Is a directory, without a recording (--record) in it")),
-                    false => Ok(Self::Packed(Packed { open: None, rest: files, line_ended: true })),
-                }
-            }
-            FileType::RegularFile => {
-                let mut magic = [0; ZSTD.len()];
-                if rustix::io::pread(&fd, &mut magic, 0)? == magic.len() && magic == ZSTD {
-                    let rest = VecDeque::from([path.to_owned()]);
-                    return Ok(Self::Packed(Packed { open: None, rest, line_ended: true }));
-                }
-                // Only a hint: the kernel reads further ahead.
-                let _ = rustix::fs::fadvise(&fd, 0, None, Advice::Sequential);
-                Ok(Self::Plain(fd))
-            }
-            _ => Ok(Self::Plain(fd)),
+        if FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode) == FileType::Directory {
+            let none = || io::Error::other("Is a directory, without a recording (--record) in it");
+            return Packed::recording(path)?.map(Self::Packed).ok_or_else(none);
         }
+        Self::of(fd, path)
     }
 
-    /// Whether it may be silent for a while: anything except a file.
+    /// What is open, by this name: a file is decompressed if its first bytes say that it is compressed.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn of(fd: OwnedFd, name: &Path) -> io::Result<Self> {
+        if FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode) != FileType::RegularFile {
+            return Ok(Self::Plain(fd));
+        }
+        let mut magic = [0; MAGIC_LEN];
+        let count = rustix::io::pread(&fd, &mut magic, rustix::fs::tell(&fd)?)?;
+        let file = File::from(fd);
+        if let Some(packed) = Packed::file(name, &file, &magic[..count])? {
+            return Ok(Self::Packed(packed));
+        }
+        // Only a hint: the kernel reads further ahead.
+        let _ = rustix::fs::fadvise(&file, 0, None, Advice::Sequential);
+        Ok(Self::Plain(file.into()))
+    }
+
+    /// Whether it may be silent for a while: anything but a file.
+    ///
+    /// # Errors
+    /// If the kernel does not say what it is.
     pub fn is_live(&self) -> io::Result<bool> {
         match self {
             Self::Plain(fd) => {
@@ -70,7 +65,7 @@ impl Input {
         }
     }
 
-    /// The descriptor to poll, if it is live.
+    /// What to wait on, if it is to be waited on.
     pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
         match self {
             Self::Plain(fd) => Some(fd.as_fd()),
@@ -78,7 +73,15 @@ impl Input {
         }
     }
 
+    /// Whether something was found wrong with it that has been told.
+    pub fn faulty(&self) -> bool {
+        matches!(self, Self::Packed(packed) if packed.faulty())
+    }
+
     /// Reads once; 0 is the end.
+    ///
+    /// # Errors
+    /// If it cannot be read. Of compressed files that has been told, and the rest is read.
     pub fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(fd) => loop {
@@ -88,42 +91,7 @@ impl Input {
                     Err(error) => return Err(error.into()),
                 }
             },
-            Self::Packed(packed) => packed.read(bytes),
-        }
-    }
-}
-
-impl Packed {
-    /// Continues reading. A truncated file ends where it cannot be read further, with its
-    /// incomplete line.
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let Some((decoder, path)) = &mut self.open else {
-                let Some(path) = self.rest.pop_front() else { return Ok(0) };
-                self.open = Some((Decoder::new(File::open(&path)?)?, path));
-                continue;
-            };
-            let count = match decoder.read(bytes) {
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    note(&format!("{} was cut short: its writer was killed, or still runs", path.display()));
-                    0
-                }
-                Err(error) => {
-                    let at = path.display().to_string();
-                    self.open = None;
-                    return Err(io::Error::other(format!("{at}: {error}")));
-                }
-            };
-            if count > 0 {
-                self.line_ended = bytes[count - 1] == b'\n';
-                return Ok(count);
-            }
-            self.open = None;
-            if !std::mem::replace(&mut self.line_ended, true) && !self.rest.is_empty() {
-                bytes[0] = b'\n';
-                return Ok(1);
-            }
+            Self::Packed(packed) => Ok(packed.read(bytes)),
         }
     }
 }

@@ -5,6 +5,7 @@ pub mod csv;
 mod guess;
 mod input;
 pub mod lines;
+mod packed;
 mod problems;
 mod reorder;
 pub mod rules;
@@ -34,7 +35,7 @@ pub struct Source {
     pub raw: Option<bool>,
     /// When bytes were last received, or it was opened.
     pub active: Instant,
-    /// Whether the read failed.
+    /// Whether a read failed, or something in it was damaged or missing.
     pub failed: bool,
     /// Whether it is the output of a child.
     pub of_child: bool,
@@ -64,7 +65,7 @@ impl Source {
             return Err(io::Error::other("it is closed"));
         }
         let fd = io::stdin().as_fd().try_clone_to_owned()?;
-        Self::new("stdin".into(), Input::Plain(fd), rules)
+        Self::new("stdin".into(), Input::of(fd, Path::new("stdin"))?, rules)
     }
 
     /// The output of a child, named by its command line.
@@ -188,7 +189,10 @@ impl Source {
     pub fn read(&mut self) {
         let Some(input) = &mut self.input else { return };
         let arrival = self.live.then(Instant::now);
-        match self.buffer.fill(input, arrival) {
+        let outcome = self.buffer.fill(input, arrival);
+        // It has been reported.
+        self.failed |= input.faulty();
+        match outcome {
             Ok(0) => self.hang_up(),
             Ok(_) => self.active = arrival.unwrap_or(self.active),
             // Another process has drained the pipe between the poll and the read.
