@@ -87,7 +87,7 @@ fn what_was_cut_short_reads_back_to_the_last_whole_record() {
             merged.starts_with(&output.out) && (output.out.is_empty() || output.out.ends_with("}\n")),
             "{percent} %"
         );
-        assert!(output.status == Some(0) && output.err.contains("cut short"), "{}", output.err);
+        assert!(output.status == Some(1) && output.err.contains("cut short"), "{}", output.err);
         assert!(output.out.len() >= most, "{percent} %");
         most = output.out.len();
     }
@@ -115,6 +115,29 @@ fn a_kill_loses_a_second_at_most() {
 }
 
 #[test]
+fn a_full_disk_is_a_gap_that_is_reported() {
+    let streams = Streams::default();
+    let line = record(1.0, "web", "t", "\"n\":1");
+    streams.write("line", &line);
+    // Lines come until the gap is reported, then there is room, and lines come until its end is.
+    let output = streams.shell(
+        "mkdir full; mount -t tmpfs -o size=64k none full && { touch said; cat /dev/zero > full/filler 2> /dev/null; \
+         until_said() { for ((i = 0; i < 600; i++)); do cat line; grep -q \"$1\" said && return; sleep 0.1; done; }; \
+         { until_said 'missing from now on'; rm full/filler; until_said 'goes on in'; cat line; } | \
+         ebpfmux - --record full/rec > out 2> said; s=$?; ebpfmux full/rec; umount full; exit $s; }",
+    );
+    let text = |name| fs::read_to_string(streams.path(name)).expect("it was written");
+    let (out, said) = (text("out"), text("said"));
+    assert_eq!((output.status, said.lines().count(), output.err.as_str()), (Some(1), 3, ""), "{said}");
+    let last = said.lines().last().expect("three lines");
+    let missing = last.split(' ').find_map(|word| word.parse::<usize>().ok()).expect("a number");
+    let recorded = output.out.lines().count();
+    assert!(recorded > 0 && missing > 0, "{said}");
+    assert_eq!(recorded + missing, out.lines().count(), "{said}");
+    assert!(last.contains("No space left"), "{said}");
+}
+
+#[test]
 fn what_cannot_be_recorded_is_said() {
     let streams = Streams::default();
     streams.write("a", record(1.0, "web", "t", "\"n\":1")).shell("mkdir empty");
@@ -135,8 +158,20 @@ fn what_cannot_be_recorded_is_said() {
         assert!(output.err.contains(names), "{arguments}: {}", output.err);
     }
     let full = streams.shell("mkdir full; mount -t tmpfs -o size=8k none full && { head -c 3000000 /dev/urandom | base64 -w 500 | sed 's/.*/{\"ts\":\"2026-11-21T06:00:00.000000Z\",\"x\":\"&\"}/' | ebpfmux - --record full > /dev/null; s=$?; umount full; exit $s; }");
-    assert_eq!((full.status, full.err.lines().count()), (Some(1), 1), "{}", full.err);
-    assert!(full.err.contains("full/00000001.ndjson.zst: No space left"), "{}", full.err);
+    assert_eq!((full.status, full.err.lines().count()), (Some(1), 2), "{}", full.err);
+    assert_eq!(full.err.matches("full/00000001.ndjson.zst: No space left").count(), 2, "{}", full.err);
+    // A small stream, whose only write is the last one; and a shortage at the start, which may pass.
+    for (options, told) in [
+        ("size=4k", "1 record is missing: cannot write to f/full/"),
+        ("nr_inodes=2", "cannot use f/full: No space"),
+    ] {
+        let output = streams.shell(&format!(
+            "mkdir -p f && mount -t tmpfs -o {options} none f && {{ mkdir f/full; {{ cat /dev/zero > f/x; }} 2> /dev/null; \
+             ebpfmux a --record f/full; s=$?; umount f; exit $s; }}"
+        ));
+        assert_eq!((output.status, output.err.lines().count()), (Some(1), 1), "{options}: {}", output.err);
+        assert!(output.err.contains(told), "{options}: {}", output.err);
+    }
     // If stdout's reader exits, the recording is complete.
     let closed = streams
         .shell("yes \"$(cat a)\" | ebpfmux --record closed - | head -1 > /dev/null; zstd -tq closed/*");

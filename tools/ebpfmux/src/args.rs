@@ -65,11 +65,16 @@ null. The tools' own interval_s is not kept.
 
 CSV: one header. A merge needs the same columns everywhere; for different tools use --join, whose columns are \
 those of the first 3 windows: values that are new later are left out, counted and reported. In CSV input, an \
-empty field is null, and what JSON reads as a number or boolean is one, except in columns of names (host, comm, ...).
+empty field is null, and what JSON reads as a number or boolean is one, except in columns that the tool declares as text \
+(comm, argv, ...).
 
 --record: the merged stream as it is before --window, --join, --where and --select, in NDJSON, in files NUMBER.ndjson.zst \
-(zstd). An existing recording is continued. At most the last second is lost when ebpfmux is killed. A folder or \
-file.zst given as FILE replays the same stream, byte for byte; if it was cut short, up to the last whole record.
+(zstd, with checksums). Files are readable by their owner only. An existing recording is continued; another ebpfmux that \
+records into the same folder is refused. At most the last second is lost when ebpfmux is killed, also while the reader of \
+stdout stalls. If nothing can be written (disk full, quota, folder removed), all else goes on, and writing is tried again \
+every second. The gap is reported when it begins and when it ends, with the number of missing records; the status is 1. A \
+folder or file.zst given as FILE replays the same stream, byte for byte. Damaged frames (at most 1 MiB or a minute of \
+records), files cut short and missing files are reported, the rest is replayed, and the status is 1.
 
 --serve: /metrics has the totals of all records, before --window, --join, --where and --select: counts as counters \
 (ebpf_TOOL_FIELD_total), gauges as they are, latencies as ebpf_TOOL_duration_seconds: histograms with four bounds in \
@@ -105,12 +110,16 @@ in the tool's record, or if no record had it by the end (for --select: not even 
 error, too (status 1), if an assertion never had a record to check. The record that breaks an assertion is the last to \
 go out.
 
-Bad input: a line that is no record is left out, counted, and reported by file and line. A line in the tools' own form \
+Compressed files: gzip and zstd are detected by their first bytes, also on stdin if that is a file.
+
+Bad input: a line that is no record is left out, counted, and reported by file and line. The status is 1 if nothing in a \
+source is a record. A line in the tools' own form \
 is accepted if it begins with {\"ts\":\"TIME\", ends at its first closing brace, and is UTF-8 without control \
-characters; other lines are parsed in full, and with --strict all are. A line has at most 16 MiB.
+characters; other lines are parsed in full, and with --strict all are. A line has at most 16 MiB. A byte order mark is \
+skipped. `ts` is between 1678 and 2262; digits after nanoseconds are cut. 3, 3.0 and 3e0 are the same number.
 
 Exit status: 0 done, also after a signal or when the reader of stdout has closed it; 1 a failure, of a command of --run \
-too; 2 bad usage, a name that is no field, or a file that cannot be opened (the others are merged all the same); 5 an \
+too, records missing in a recording, a source without a record; 2 bad usage, a name that is no field, or a file that cannot be opened (the others are merged all the same); 5 an \
 --assert that does not hold.";
 
 /// Merges the streams of the tools (NDJSON or CSV) by time.
@@ -228,7 +237,7 @@ pub struct Args {
     #[arg(short, long, value_name = "FORMAT", default_value = "json")]
     pub output: Format,
 
-    /// Parse every record in full, and end with status 1 at the first bad line
+    /// Parse every record in full, refuse repeated names, and end with status 1 at the first bad line
     #[arg(long)]
     pub strict: bool,
 
