@@ -34,10 +34,10 @@ int BPF_PROG(fault_f, struct vm_fault *fault, u64 ret)
 	bank = owned_counters();
 	if (!bank)
 		return 0;
+	claim_if_any(bank, (u64)mapping, fault->pgoff, fault->pgoff + 1, true);
 	/* The first write to a page of a private mapping: it is copied, not mapped. */
 	if (fault->cow_page && (u32)ret & VM_FAULT_LOCKED)
 		add(bank, FAULTS, 1);
-	claim_if_any(bank, (u64)mapping, fault->pgoff, fault->pgoff + 1, true);
 	return 0;
 }
 

@@ -13,8 +13,9 @@ static __always_inline int was_read(struct address_space *mapping, u64 start, u6
 	bank = owned_counters();
 	if (!bank)
 		return 0;
-	add(bank, READS, last + 1 - first);
+	/* In this order: user space never sees a page read and not yet what was fetched for it. */
 	claim_if_any(bank, (u64)mapping, first, last + 1, false);
+	add(bank, READS, last + 1 - first);
 	return 0;
 }
 

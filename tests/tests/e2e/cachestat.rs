@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, reason = "tests")]
 
 use std::path::Path;
+use std::process::Command;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -16,7 +17,7 @@ use tests::records::{count, sum, with};
 use tests::tool::Tool;
 use tests::tracer;
 use tests::workload::Workload;
-use tests::{can_run, lock};
+use tests::{can_run, lock, programs};
 
 /// The file's pages: a prime number.
 const PAGES: u64 = 1_031;
@@ -134,22 +135,23 @@ impl Bench {
         }
         let end = self.tool.until_interval_after(Timestamp::now());
         let records = self.tool.seen(|records| records[from..end].to_vec());
-        records.iter().for_each(the_formula_holds);
+        records.iter().for_each(the_formulas_hold);
         (measured, records)
     }
 }
 
-/// The documented formula of hits, in each record.
-fn the_formula_holds(record: &Value) {
+/// The documented formulas, in each record; pages fetched in earlier records are subtracted from the hits.
+fn the_formulas_hold(record: &Value) {
     let of = |field| count(record, field);
-    let hits =
+    let most =
         of("reads").saturating_sub(of("read_misses")) + of("faults").saturating_sub(of("fault_misses"));
-    let accesses = of("reads") + of("faults");
+    let (accesses, hits) = (of("reads") + of("faults"), of("hits"));
     assert_eq!(
-        (of("accesses"), of("hits"), of("misses")),
-        (accesses, hits, of("read_misses") + of("fault_misses")),
+        (of("accesses"), of("misses")),
+        (accesses, of("read_misses") + of("fault_misses")),
         "{record}"
     );
+    assert!(hits <= most, "{record}");
     match record["hit_ratio"].as_f64() {
         Some(ratio) => assert!((ratio - hits as f64 / accesses as f64).abs() < 1e-9, "{record}"),
         None => assert_eq!(accesses, 0, "{record}"),
@@ -364,7 +366,7 @@ fn known_work_is_counted_exactly_by_the_best_rungs() {
         let [record] = with(&records, "cgroup", &cgroup::name(cgroup.path()))[..] else {
             panic!("{records:?}")
         };
-        the_formula_holds(record);
+        the_formulas_hold(record);
         // Large folios: see the documented bound of the tracepoints.
         if *step == "touch" && rungs.faults.starts_with("tp_btf") {
             assert_eq!((&record["hit_ratio"], count(record, "misses")), (&1.0.into(), 0), "{record}");
@@ -382,5 +384,45 @@ fn known_work_is_counted_exactly_by_the_best_rungs() {
     }
     if !["fentry", "tp_btf"].iter().any(|kind| rungs.are_those_of(kind)) {
         counted_on_all("auto");
+    }
+}
+
+/// A cold read is fetched ahead, by more in one interval than is read in it: the hits of intervals of 10 ms add up to those
+/// of one long interval, of the system and of each process, and through `ebpfmux --window`.
+#[test]
+fn hits_add_up_at_any_interval() {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let files = Formatted::new("ext4");
+    let file = files.path().join("file");
+    let file = file.to_str().expect("UTF-8");
+    work(file, &format!("make --pages {PAGES}"), None);
+    let cgroup = Cgroup::new();
+    let ways: [&[&str]; 3] = [&["3600"], &["0.01"], &["--by", "process", "0.01"]];
+    let tools = ways.map(|way| Tool::start("cachestat", &[&["--cgroup", cgroup.path()], way].concat()));
+    for _ in 0..5 {
+        work(file, "read --bytes 4096 --before nothing", Some(cgroup.path()));
+        work(file, "read --bytes 4096 --before all", Some(cgroup.path()));
+    }
+    let records = tools.map(|tool| tool.interrupt().records);
+    let compare = |way: &str, records: &[Value], lost: u64| {
+        let told = ["reads", "misses", "hits"].map(|field| sum(records, field));
+        let all = Comparison::of("cachestat", &[]).part(way);
+        let all = all.fields(&["reads", "misses", "hits"], &told, &[10 * PAGES, 5 * PAGES, 5 * PAGES]);
+        all.lost(lost).each_of(WINDOW).equal_within_lost();
+    };
+    for (way, records) in ways.iter().zip(&records) {
+        records.iter().for_each(the_formulas_hold);
+        compare(&way.join(" "), records, sum(records, "lost"));
+    }
+    let stream = files.path().join("stream");
+    std::fs::write(&stream, records[1].iter().map(|record| format!("{record}\n")).collect::<String>())
+        .expect("a file");
+    for window in ["0.02", "0.3"] {
+        let windows =
+            Tool::spawn(Command::new(programs::built("ebpfmux")).arg(&stream).args(["--window", window]));
+        compare(&format!("--window {window}"), &windows.wait().records, sum(&records[1], "lost"));
     }
 }

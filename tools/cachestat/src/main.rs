@@ -3,6 +3,7 @@
 mod attribution;
 mod row;
 mod selftest;
+mod unread;
 
 use std::process::ExitCode;
 
@@ -75,6 +76,7 @@ All numbers are pages:
   accesses = reads + faults         pages given to tasks
   misses = read_misses + fault_misses   pages fetched for them, or ahead of them
   hits = max(0, reads - read_misses) + max(0, faults - fault_misses)
+         less the first use of pages that were fetched in an earlier interval
   hit_ratio = hits / accesses
 A page that is read ahead is a miss when it is fetched, and its first use is not
 counted as a hit: a cold file read once is all misses, read again all hits.
@@ -98,13 +100,18 @@ Bounds:
   a read that lasts longer fetches is reported as read ahead, and subtracted from
   later records. By fentry, readahead is too low where one read fetches more than
   32 ranges of a file whose other pages were already cached.
+  Pages fetched and not used within 30 to 60 seconds, or by the end of the next
+  interval if that is later, are no longer subtracted from hits. With --by they are
+  forgotten earlier for idle owners, if there are more than --map-size of them.
   dirtied counts a large folio whole, as the kernel does (nr_dirtied).
   By tracepoints (no fentry and no kprobes): a read that ends early counts as
   requested. Of the pages around a fault, those that the kernel looks through
   count, present or not; pages that large folios map beyond them do not. Where the
   kernel does not report the end of a fault, what a task's next read of the same
   file fetches counts as the fault's. By kprobes: a read that ends early counts
-  as requested.";
+  as requested. By both, a read under way when an interval ends counts in full
+  before all of it is fetched: its hits are too high, and those of later records
+  too low.";
 
 /// Does the page cache serve the reads?
 #[derive(Parser)]

@@ -22,8 +22,9 @@ pub struct Accesses {
     /// Pages given to tasks: reads + faults.
     #[schemars(extend("x-kind" = "counter", "x-unit" = "pages"))]
     pub accesses: u64,
-    /// Accesses that needed no fetch: max(0, reads - read_misses) + max(0, faults - fault_misses).
-    #[schemars(extend("x-kind" = "difference", "x-unit" = "pages", "x-part" = [["reads", "read_misses"], ["faults", "fault_misses"]]))]
+    /// Accesses that needed no fetch: max(0, reads - read_misses) + max(0, faults - fault_misses), less the first use of
+    /// pages that were fetched in an earlier interval.
+    #[schemars(extend("x-kind" = "counter", "x-unit" = "pages"))]
     pub hits: u64,
     /// Pages fetched for reads and faults, or ahead of them: read_misses + fault_misses.
     #[schemars(extend("x-kind" = "counter", "x-unit" = "pages"))]

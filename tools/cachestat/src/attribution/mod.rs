@@ -9,6 +9,7 @@ use common::owner::{By, Options, Owner};
 
 use crate::row::{Accesses, COUNTERS, hit_ratio};
 use crate::skel::types::counter as Counter;
+use crate::unread::{Unread, generation};
 
 /// How many intervals, and how long, a page is held back until its access is known: a read from a
 /// slow disk, or on a busy machine, may last longer than many short intervals.
@@ -25,12 +26,17 @@ pub struct Attributions<'a> {
     options: &'a Options,
     patience: usize,
     owners: BTreeMap<Owner, Attribution>,
+    /// Unread pages are a generation older after this many intervals.
+    generation: usize,
+    /// Intervals of this generation.
+    intervals: usize,
 }
 
 impl<'a> Attributions<'a> {
     /// For these options, and intervals of this length.
     pub fn new(options: &'a Options, interval: Duration) -> Self {
-        Self { options, patience: patience(interval), owners: BTreeMap::new() }
+        let (patience, generation) = (patience(interval), generation(interval));
+        Self { options, patience, owners: BTreeMap::new(), generation, intervals: 0 }
     }
 
     /// The records of an interval, from what was added for each owner: the busiest first, with
@@ -38,23 +44,28 @@ impl<'a> Attributions<'a> {
     /// last.
     pub fn records(&mut self, added: Delta<COUNTERS>, last: bool) -> Vec<Accesses> {
         let (by, top) = (self.options.by, self.options.top);
-        let mut added: BTreeMap<_, _> = added.into_iter().collect();
+        let mut added: BTreeMap<_, _> =
+            added.into_iter().map(|(owner, added)| (owner, Some(added))).collect();
+        // Owners that do nothing any more must not fill the memory.
+        let crowded = self.owners.len() > self.options.map_size as usize;
         // Pages held back for other owners may be reported now.
-        for owner in self.owners.keys() {
-            added.entry(owner.clone()).or_insert([0; COUNTERS]);
+        for (owner, _) in self.owners.iter().filter(|(_, left)| crowded || !left.is_settled()) {
+            added.entry(owner.clone()).or_insert(None);
         }
         let mut records = Vec::new();
         for (owner, added) in added {
             let attribution =
                 self.owners.entry(owner.clone()).or_insert_with(|| Attribution::new(self.patience));
-            let counts = Accesses { owner: owner.clone(), ..attribution.record(&added, last).0 };
-            if by != By::System && attribution.is_settled() {
+            let (idle, added) = (added.is_none(), added.unwrap_or([0; COUNTERS]));
+            let counts = Accesses { owner: owner.clone(), ..attribution.record(&added, last || crowded).0 };
+            if by != By::System && (attribution.is_done() || crowded && idle) {
                 self.owners.remove(&owner);
             }
             if by == By::System || counts != Accesses::none(owner) {
                 records.push(counts);
             }
         }
+        self.grow_older();
         top::keep_largest(
             &mut records,
             top,
@@ -65,6 +76,16 @@ impl<'a> Attributions<'a> {
             records.push(Accesses::none(Owner::unknown(by)));
         }
         records
+    }
+
+    /// An interval has passed.
+    fn grow_older(&mut self) {
+        self.intervals += 1;
+        if self.intervals >= self.generation {
+            self.intervals = 0;
+            self.owners.values_mut().for_each(Attribution::grow_older);
+            self.owners.retain(|_, left| !left.is_done());
+        }
     }
 }
 
@@ -78,6 +99,8 @@ pub struct Attribution {
     faults: Debt,
     read_misses: Debt,
     readahead: Debt,
+    unread: Unread,
+    unmapped: Unread,
 }
 
 /// Pages that are held back until their access is known.
@@ -127,10 +150,28 @@ impl Attribution {
     /// An attribution that holds a page back for this many intervals.
     fn new(patience: usize) -> Self {
         let held = HeldPages { pages: 0, unknown: VecDeque::new(), patience };
-        Self { held, faults: Debt::default(), read_misses: Debt::default(), readahead: Debt::default() }
+        Self {
+            held,
+            faults: Debt::default(),
+            read_misses: Debt::default(),
+            readahead: Debt::default(),
+            unread: Unread::default(),
+            unmapped: Unread::default(),
+        }
     }
 
-    /// Whether nothing is left for a later interval.
+    /// Whether nothing is left for a later record, whoever does what.
+    fn is_done(&self) -> bool {
+        self.is_settled() && self.unread.is_none() && self.unmapped.is_none()
+    }
+
+    /// Pages fetched ahead longest ago will not be read any more.
+    fn grow_older(&mut self) {
+        self.unread.grow_older();
+        self.unmapped.grow_older();
+    }
+
+    /// Whether nothing is left for a later record of an idle owner.
     fn is_settled(&self) -> bool {
         self.held.pages == 0
             && [&self.faults, &self.read_misses, &self.readahead].iter().all(|owing| owing.0 == 0)
@@ -144,7 +185,7 @@ impl Attribution {
         let faults = self.faults.settle(of(Counter::FAULTS), 0);
         let read_misses = self.read_misses.settle(fetched, fault_misses);
         let accesses = reads + faults;
-        let hits = reads.saturating_sub(read_misses) + faults.saturating_sub(fault_misses);
+        let hits = self.unread.hits(reads, read_misses) + self.unmapped.hits(faults, fault_misses);
         let counts = Accesses {
             accesses,
             hits,
@@ -164,98 +205,4 @@ impl Attribution {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    /// In the order of `enum counter` in `bpf/cachestat.bpf.c`.
-    fn padded<const N: usize>(added: [i64; N]) -> [u64; COUNTERS] {
-        std::array::from_fn(|index| added.get(index).copied().unwrap_or_default() as u64)
-    }
-
-    fn options(top: Option<u32>) -> Options {
-        Options { by: By::Comm, apps: None, top, map_size: 1 }
-    }
-
-    #[test]
-    fn the_others_are_one_whose_sums_are_theirs() {
-        let options = options(Some(1));
-        let of = |comm: &str, added: &[i64; 3]| (Owner::comm(comm.to_string()), padded(*added));
-        let added = vec![of("a", &[90, 0, 0]), of("b", &[30, 0, 30]), of("c", &[10, 0, 0])];
-        let records = Attributions::new(&options, SECOND).records(added, true);
-        let [first, others] = &records[..] else { panic!("{records:?}") };
-        assert_eq!((first.accesses, others.accesses, others.hits, others.misses), (90, 40, 10, 30));
-        assert_eq!((&others.owner, others.hit_ratio), (&Owner::others(By::Comm), Some(0.25)));
-    }
-
-    fn record<const N: usize>(added: [i64; N]) -> Accesses {
-        Attribution::new(INTERVALS).record(&padded(added), true).0
-    }
-
-    #[test]
-    fn a_cold_read_is_all_misses_and_a_warm_one_all_hits() {
-        let cold = record([100, 0, 100, 0, 0, 4]);
-        assert_eq!((cold.accesses, cold.hits, cold.misses, cold.readahead), (100, 0, 100, 96));
-        assert_eq!(cold.hit_ratio, Some(0.0));
-        let warm = record([100]);
-        assert_eq!((warm.hits, warm.misses, warm.hit_ratio), (100, 0, Some(1.0)));
-        assert_eq!(record([0]).hit_ratio, None);
-    }
-
-    #[test]
-    fn what_faults_miss_is_not_taken_from_the_hits_of_reads() {
-        let both = record([100, 10, 40, 0, 32, 3, 7, 5]);
-        assert_eq!((both.read_misses, both.fault_misses, both.misses), (8, 32, 40));
-        assert_eq!((both.hits, both.accesses, both.readahead), (92, 110, 37));
-        assert_eq!((both.write_adds, both.dirtied), (7, 5));
-    }
-
-    #[test]
-    fn faults_that_are_taken_back_after_their_interval_are_taken_from_the_next() {
-        let mut attribution = Attribution::new(INTERVALS);
-        let faults = [16, -15, 3, 20].map(|taken| attribution.record(&padded([0, taken]), false).0.faults);
-        assert_eq!(faults, [16, 0, 0, 8]);
-    }
-
-    #[test]
-    fn a_page_is_reported_once_its_access_is_known() {
-        let mut attribution = Attribution::new(INTERVALS);
-        // 64 fetched, of which 32 are claimed at once, the others, by a fault, in the next interval.
-        let first = attribution.record(&padded([0, 0, 64, 32, 0, 4]), false).0;
-        assert_eq!((first.read_misses, first.fault_misses, first.readahead), (32, 0, 28));
-        let second = attribution.record(&padded([0, 0, 0, -32, 32, 1]), false).0;
-        assert_eq!((second.read_misses, second.fault_misses, second.readahead), (0, 32, 31));
-    }
-
-    #[test]
-    fn pages_that_no_access_claims_are_reported_all_the_same() {
-        let mut attribution = Attribution::new(INTERVALS);
-        let unclaimed = padded([0, 0, 100, 100]);
-        assert_eq!(attribution.record(&unclaimed, true).0.misses, 100);
-        let mut attribution = Attribution::new(INTERVALS);
-        let misses: Vec<u64> = std::iter::once(unclaimed)
-            .chain(std::iter::repeat_n(padded([0]), INTERVALS))
-            .map(|added| attribution.record(&added, false).0.misses)
-            .collect();
-        assert_eq!(misses.iter().sum::<u64>(), 100, "{misses:?}");
-        assert_eq!(patience(Duration::from_millis(50)), 80);
-    }
-
-    #[test]
-    fn what_is_left_of_an_owner_is_reported_when_it_is_known() {
-        let options = options(None);
-        let mut attributions = Attributions::new(&options, SECOND);
-        let added = |faults: i64| padded([0, faults]);
-        let of = |comm: &str, faults| (Owner::comm(comm.to_string()), added(faults));
-        let faults_of = |records: Vec<Accesses>| -> Vec<_> {
-            records.into_iter().map(|counts| (counts.owner.comm.flatten(), counts.faults)).collect()
-        };
-        let first = faults_of(attributions.records(vec![of("a", -3), of("b", 5)], false));
-        assert_eq!(first, [(Some("b".to_string()), 5)]);
-        let second = faults_of(attributions.records(vec![of("a", 10)], false));
-        assert_eq!(second, [(Some("a".to_string()), 7)]);
-        assert!(attributions.owners.is_empty());
-        assert_eq!(faults_of(attributions.records(vec![], true)), [(None, 0)]);
-    }
-}
+mod tests;
