@@ -8,9 +8,6 @@
 
 enum op { READ, WRITE, FLUSH, DISCARD, MAX_OPS };
 
-#define MAX_DISKS 1024
-/* Slots that are probed for one disk: with a table that is half full, one or two suffice. */
-#define DISK_PROBES 8
 /* No queue time is known. */
 #define NO_QUEUE (~0ULL)
 enum counter { LOST, MAX_COUNTERS };
@@ -28,22 +25,8 @@ struct stats {
 #include "owner.h"
 #include "totals.h"
 #include "biolat/issuers.h"
-
-/* include/linux/blk_types.h */
-#define REQ_OP_BITS 8
-#define REQ_OP_MASK ((1 << REQ_OP_BITS) - 1)
-#define REQ_OP_FLUSH 2
-#define REQ_OP_DISCARD 3
-/* From here on a request carries a driver's own command, no file system's data. */
-#define REQ_OP_DRIVER 32
-
-/* Slots for disks, a power of two, less one. */
-const volatile u32 disk_mask = 0;
-
-/* Mirrored by tools/biolat/src/disk_table.rs, as is the name. A disk takes a slot when its first
- * request completes. */
-u64 disk_key[MAX_DISKS] = {};
-char disk_name[MAX_DISKS][DISK_NAME_LEN] = {};
+#include "biolat/disks.h"
+#include "biolat/bios.h"
 
 static __always_inline u32 op_of(u32 flags)
 {
@@ -57,63 +40,12 @@ static __always_inline u32 op_of(u32 flags)
 	return op & 1 ? WRITE : READ;
 }
 
-/* Fibonacci hashing: minor numbers often come in steps of 16. Mirrored by
- * tools/biolat/src/disk_table.rs. */
-static __always_inline u32 disk_slot_of(u64 key)
-{
-	return key * 0x9e3779b97f4a7c15ULL >> 32;
-}
-
-/*
- * The slot of a disk, or -1 if the table is full. A free slot is taken: the caller finds its name
- * empty. A global function: the verifier checks it once.
- */
-__noinline int disk_slot(u64 key)
-{
-	u32 slot = disk_slot_of(key);
-
-	for (u32 i = 0; i < DISK_PROBES; i++, slot++) {
-		u64 *at = &disk_key[slot & disk_mask & (MAX_DISKS - 1)];
-		u64 found = *at;
-
-		if (!found)
-			found = __sync_val_compare_and_swap(at, 0, key);
-		if (!found || found == key)
-			return slot & disk_mask;
-	}
-	return -1;
-}
-
-/* The slot of a disk that user space has entered: for kernels where no slot can be taken here. */
-__noinline int known_disk_slot(u64 key)
-{
-	u32 slot = disk_slot_of(key);
-
-	for (u32 i = 0; i < DISK_PROBES; i++, slot++)
-		if (disk_key[slot & disk_mask & (MAX_DISKS - 1)] == key)
-			return slot & disk_mask;
-	return -1;
-}
-
-/* The stats under which this request is counted: the total of its disk, or that of its issuer.
+/* The stats under which a request or bio is counted: the total of a disk, or that of the issuer.
  * NULL, counted as lost, if there is no room or the issuer is no longer known. */
-static __always_inline struct stats *stats_of(enum inflight_store store, struct gendisk *disk,
-					      u32 op, u64 what)
+static __always_inline struct stats *stats_of(u32 slot, u32 op, u64 what)
 {
-	/* Never 0, which means a free slot. */
-	u64 key = 1ULL << 63 | (u64)disk->major << 20 | disk->first_minor;
-	int slot = store == HASH ? known_disk_slot(key) : disk_slot(key);
-	u32 index = slot;
+	u32 index = (slot & (MAX_DISKS - 1)) * MAX_OPS + op;
 
-	if (slot < 0) {
-		count(LOST, 1);
-		return NULL;
-	}
-	index &= MAX_DISKS - 1;
-	/* Two processors may both write the name of a new disk: the same name. */
-	if (!disk_name[index][0])
-		BPF_CORE_READ_STR_INTO(&disk_name[index], disk, disk_name);
-	index = index * MAX_OPS + op;
 	return by == BY_SYSTEM ? total_of(index) : owned_by_issuer(what, index);
 }
 
@@ -130,17 +62,25 @@ static __always_inline void add_time(enum inflight_store store, struct hist *his
 		hist_add(hist, ns);
 }
 
-static __always_inline void record(enum inflight_store store, struct stats *stats, u64 bytes,
-				   bool failed, u64 device_ns, u64 queue_ns)
+/* What is reported of a request or bio. */
+struct ended {
+	u64 bytes;
+	u64 device_ns;
+	u64 queue_ns;
+	bool failed;
+};
+
+static __always_inline void record(enum inflight_store store, struct stats *stats,
+				   struct ended *ended)
 {
 	if (!stats)
 		return;
-	__sync_fetch_and_add(&stats->bytes, bytes);
-	if (failed)
+	__sync_fetch_and_add(&stats->bytes, ended->bytes);
+	if (ended->failed)
 		__sync_fetch_and_add(&stats->errors, 1);
-	add_time(store, &stats->device, device_ns);
-	if (queue_ns != NO_QUEUE)
-		add_time(store, &stats->queue, queue_ns);
+	add_time(store, &stats->device, ended->device_ns);
+	if (ended->queue_ns != NO_QUEUE)
+		add_time(store, &stats->queue, ended->queue_ns);
 }
 
 static __always_inline bool put(enum inflight_store store, void *what, u64 ts_ns, u64 info)
@@ -198,7 +138,7 @@ static __always_inline int issue(enum inflight_store store, u64 *ctx)
 	struct request *rq = request_of(ctx);
 
 	if (!is_driver_command(rq))
-		put(store, rq, bpf_ktime_get_ns(), 0);
+		put(store, rq, bpf_ktime_get_ns(), request_info(store, rq));
 	return 0;
 }
 
@@ -240,45 +180,33 @@ int on_issue_filtered(u64 *ctx)
 	struct request *rq = request_of(ctx);
 	struct inflight *entry = inflight_find(TABLE, rq);
 
-	if (entry)
+	if (entry) {
+		entry->info = request_info(TABLE, rq);
 		entry->ts_ns = bpf_ktime_get_ns();
-	else if (counts_kernel_requests() && !is_driver_command(rq))
+	} else if (counts_kernel_requests() && !is_driver_command(rq)) {
 		put_own(TABLE, rq, bpf_ktime_get_ns(), 0);
+	}
 	return 0;
 }
 
 /*
  * Before 6.5 the kernel has no event for the making of a request. It is recognized by the bio that
- * it was made of, which is marked when a task queues it. The bio of a part that was split off was
- * never queued, but refers to the bio it was split from (bio_chain of block/bio.c).
+ * it was made of, which is marked when a task queues it.
  */
 static __always_inline int issue_by_bio(enum inflight_store store, u64 *ctx)
 {
 	struct request *rq = request_of(ctx);
-	struct bio *bio = rq->bio;
-	u64 key, parent;
+	u64 key = bio_key(store, rq);
 
-	if (!bio) {
+	if (!key) {
 		if (counts_kernel_requests() && !is_driver_command(rq))
 			put_own(store, rq, bpf_ktime_get_ns(), 0);
 		return 0;
 	}
-	key = inflight_key(bio);
-	/* To the verifier the parent is a number, not a pointer: its key is that of the bio, as far
-	 * away as the two numbers are. */
-	parent = key + (u64)bio->bi_private - (u64)BPF_CORE_READ(rq, bio);
-	if (!inflight_find_key(store, key)) {
-		key = parent;
-		if (!inflight_find_key(store, key)) {
-			if (counts_kernel_requests() && !is_driver_command(rq))
-				put_own(store, rq, bpf_ktime_get_ns(), 0);
-			return 0;
-		}
-	}
 	if (by != BY_SYSTEM && !issuer_move(key, inflight_key(rq)))
 		count(LOST, 1);
 	else
-		put(store, rq, bpf_ktime_get_ns(), 0);
+		put(store, rq, bpf_ktime_get_ns(), request_info(store, rq));
 	return 0;
 }
 
@@ -327,12 +255,24 @@ int on_requeue_hash(u64 *ctx)
 	return requeue(HASH, ctx, false);
 }
 
+/* A disk that a request counts for, in this order: its own, and that which it is at a path of. */
+#define DISKS_OF_REQUEST 2
+
+/* The slot of one of them; negative if there is none. */
+static __always_inline int slot_of_request(enum inflight_store store, struct request *rq, u64 info,
+					   int which)
+{
+	return which ? (int)info - 1 : slot_of(store, request_disk(rq));
+}
+
 static __always_inline int complete(enum inflight_store store, struct request *rq, bool failed,
 				    u32 bytes)
 {
 	struct inflight *entry = inflight_find(store, rq);
-	u64 issued, now, made, queue_ns, what;
+	u64 issued, info, made, what = inflight_key(rq);
+	struct ended ended = {.bytes = bytes, .failed = failed, .queue_ns = NO_QUEUE};
 	struct stats *stats;
+	bool partly;
 	u32 op;
 
 	/* In flight before the start, filtered out, or the end of a flush sequence that was seen
@@ -340,31 +280,37 @@ static __always_inline int complete(enum inflight_store store, struct request *r
 	if (!entry)
 		return 0;
 	issued = entry->ts_ns;
+	info = entry->info;
 	op = op_of(rq->cmd_flags);
-	what = inflight_key(rq);
-	stats = stats_of(store, request_disk(rq), op, what);
-	if (bytes < rq->__data_len) {
-		/* A part only; the rest completes later. */
-		if (stats)
-			__sync_fetch_and_add(&stats->bytes, bytes);
-		return 0;
-	}
-	inflight_remove(store, entry);
-	issuer_forget(what);
+	/* The rest completes later. */
+	partly = bytes < rq->__data_len;
+	if (!partly)
+		inflight_remove(store, entry);
 	/* Ended before it was issued: the device did nothing. The same holds for an empty write,
 	 * the end of a flush sequence: the entry found is that of an earlier request whose end was
 	 * not seen. */
-	if (!issued || (!bytes && op == WRITE))
-		return 0;
-	now = bpf_ktime_get_ns();
+	if (!issued || (!partly && !bytes && op == WRITE))
+		goto forget;
+	ended.device_ns = bpf_ktime_get_ns() - issued;
 	/* 0 if the queue keeps no statistics (queue/iostats), and for flushes, which the kernel
 	 * makes itself. */
 	made = rq->start_time_ns;
-	if (!made || op == FLUSH)
-		queue_ns = NO_QUEUE;
-	else
-		queue_ns = issued > made ? issued - made : 0;
-	record(store, stats, bytes, failed, now - issued, queue_ns);
+	if (made && op != FLUSH)
+		ended.queue_ns = issued > made ? issued - made : 0;
+	for (int i = 0; i < DISKS_OF_REQUEST; i++) {
+		int slot = slot_of_request(store, rq, info, i);
+
+		if (slot < 0)
+			continue;
+		stats = stats_of(slot, op, what);
+		if (!partly)
+			record(store, stats, &ended);
+		else if (stats)
+			__sync_fetch_and_add(&stats->bytes, bytes);
+	}
+forget:
+	if (!partly)
+		issuer_forget(what);
 	return 0;
 }
 
@@ -393,6 +339,7 @@ static __always_inline int queue_bio(enum inflight_store store, u64 *ctx, bool m
 	u32 flags = bio->bi_opf;
 	u32 bytes = bio->bi_iter.bi_size;
 	u32 op = op_of(flags);
+	int slot;
 
 	if (!marks && !is_bio_based(bio_disk(bio)))
 		return 0;
@@ -405,8 +352,9 @@ static __always_inline int queue_bio(enum inflight_store store, u64 *ctx, bool m
 	if (!bytes && bpf_core_enum_value_exists(enum req_flag_bits, __REQ_PREFLUSH) &&
 	    flags & 1U << bpf_core_enum_value(enum req_flag_bits, __REQ_PREFLUSH))
 		op = FLUSH;
-	/* The drivers advance the bio: its size must be kept. */
-	put_own(store, bio, bpf_ktime_get_ns(), (u64)bytes << REQ_OP_BITS | op);
+	slot = slot_of(store, bio_disk(bio));
+	if (slot >= 0)
+		put_own(store, bio, bpf_ktime_get_ns(), bio_info(slot, bytes, op));
 	return 0;
 }
 
@@ -435,22 +383,34 @@ int on_bio_queue_marked_hash(u64 *ctx)
 	return queue_bio(HASH, ctx, true);
 }
 
-static __always_inline int complete_bio(enum inflight_store store, struct bio *bio)
+/* `queue`: where it ended. */
+static __always_inline int complete_bio(enum inflight_store store, struct request_queue *queue,
+					struct bio *bio)
 {
 	struct inflight *entry = inflight_find(store, bio);
 	u64 issued, info, what = inflight_key(bio);
-	struct stats *stats;
+	struct ended ended = {.queue_ns = NO_QUEUE};
+	bool at_path;
+	u32 op;
 
 	if (!entry)
 		return 0;
+	at_path = is_at_path(bio->bi_opf) && !is_bio_based(bio_disk(bio));
+	/* The driver's own event, once for each request of the bio; the bio's end comes after it
+	 * (nvme_trace_bio_complete of drivers/nvme/host/nvme.h). */
+	if (at_path && bio_disk(bio)->queue != queue)
+		return 0;
 	issued = entry->ts_ns;
 	info = entry->info;
+	op = info & REQ_OP_MASK;
 	inflight_remove(store, entry);
-	/* Only a mark: the completion of its request is counted. */
-	if (issued) {
-		stats = stats_of(store, bio_disk(bio), info & REQ_OP_MASK, what);
-		record(store, stats, info >> REQ_OP_BITS, bio->bi_status,
-		       bpf_ktime_get_ns() - issued, NO_QUEUE);
+	/* Only a mark, or at a path: the completion of its requests is counted. A flush has none
+	 * that it is known to be of. */
+	if (issued && (!at_path || op == FLUSH)) {
+		ended.bytes = (u32)(info >> REQ_OP_BITS);
+		ended.failed = bio->bi_status;
+		ended.device_ns = bpf_ktime_get_ns() - issued;
+		record(store, stats_of(slot_in(info), op, what), &ended);
 	}
 	issuer_forget(what);
 	return 0;
@@ -459,13 +419,13 @@ static __always_inline int complete_bio(enum inflight_store store, struct bio *b
 SEC("tp_btf/block_bio_complete")
 int BPF_PROG(on_bio_complete, struct request_queue *queue, struct bio *bio)
 {
-	return complete_bio(TABLE, bio);
+	return complete_bio(TABLE, queue, bio);
 }
 
 SEC("tp_btf/block_bio_complete")
 int BPF_PROG(on_bio_complete_hash, struct request_queue *queue, struct bio *bio)
 {
-	return complete_bio(HASH, bio);
+	return complete_bio(HASH, queue, bio);
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -421,6 +421,7 @@ struct bvec_iter {
 
 enum req_flag_bits {
 	__REQ_PREFLUSH,
+	__REQ_DRV,
 };
 
 struct bio {

@@ -16,6 +16,8 @@ pub struct Disk {
 }
 
 enum Kind {
+    /// Part of the guest.
+    Own,
     Null,
     Loop(#[expect(dead_code, reason = "removes the file")] NamedTempFile),
     Zram,
@@ -58,6 +60,13 @@ impl Disk {
         Self { name: "nullb0".to_string(), kind: Kind::Null }
     }
 
+    /// A guest's disk with two paths, of the kernel's own multipath driver.
+    pub fn with_paths() -> Self {
+        let disk = Self { name: "nvme0n1".to_string(), kind: Kind::Own };
+        until(For::Device, disk.path(), || Path::new(&disk.path()).exists().then_some(()));
+        disk
+    }
+
     /// Its node.
     pub fn path(&self) -> String {
         format!("/dev/{}", self.name)
@@ -78,7 +87,7 @@ impl Drop for Disk {
     fn drop(&mut self) {
         match self.kind {
             // It is removed with the guest.
-            Kind::Null => {}
+            Kind::Null | Kind::Own => {}
             Kind::Loop(_) => drop(programs::run("losetup", &["--detach", &self.path()])),
             Kind::Zram => {
                 let _ = fs::write(format!("/sys/block/{}/reset", self.name), "1");

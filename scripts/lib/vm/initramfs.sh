@@ -6,7 +6,7 @@
 
 # Modules that every guest can load by name, mount or device. What a kernel does not have is left out.
 offered_modules=(virtio_pci virtio_console virtio_blk virtio_net ext4 xfs btrfs md_mod raid0 raid1 dm_mod dm_delay
-    zram loop nbd null_blk brd tun veth fuse overlay virtiofs nfsd nfsv4 crc32c_generic crc32c_intel
+    zram loop nvme nbd null_blk brd tun veth fuse overlay virtiofs nfsd nfsv4 crc32c_generic crc32c_intel
     crypto_lz4 crypto_lzo lzo_rle)
 # Programs of the host's that a guest can have for the asking of no option, if they are installed.
 offered_programs=(mkfs.ext4 mkfs.xfs mkfs.btrfs)

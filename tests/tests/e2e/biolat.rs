@@ -147,9 +147,10 @@ fn a_disk_made_of_bios() {
     watched.end();
 }
 
-/// The other disks with requests.
+/// The other disks with requests. Hidden ones, the paths of others, have no number there.
 fn others(disk: &str) -> Vec<String> {
     let all = std::fs::read_dir("/sys/block").expect("the disks").flatten();
+    let all = all.filter(|entry| entry.path().join("dev").exists());
     let names = all.filter_map(|entry| entry.file_name().into_string().ok());
     names.filter(|name| name != disk && !name.starts_with("loop") && !name.starts_with("ram")).collect()
 }

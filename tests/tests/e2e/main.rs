@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, reason = "a failure here fails its test with its message")]
 
 mod biolat;
+mod biolat_paths;
 mod biolat_percentiles;
 mod cachestat;
 mod cgroups;

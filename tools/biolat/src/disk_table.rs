@@ -10,14 +10,12 @@ use record::histogram::RawHist;
 
 use crate::row::{Io, IoStats};
 
-/// `MAX_DISKS` in `bpf/biolat.bpf.c`.
+/// `MAX_DISKS` in `bpf/biolat/disks.h`.
 const MAX_DISKS: usize = 1024;
 /// Slots for disks that are added later, if there are few now.
 const MIN_SLOTS: usize = 32;
 /// Slots for each existing disk: in an emptier table a slot is found sooner.
 const SLOTS_PER_DISK: usize = 2;
-/// `DISK_PROBES` in `bpf/biolat.bpf.c`.
-const PROBES: usize = 8;
 /// The operations, in the order of `enum op`.
 const OPS: [&str; 4] = ["read", "write", "flush", "discard"];
 const NAME_LEN: usize = 32;
@@ -30,27 +28,6 @@ pub fn slot_count(disks: usize) -> u32 {
 /// How many disks there are now.
 pub fn present() -> usize {
     std::fs::read_dir("/sys/block").map_or(0, Iterator::count)
-}
-
-/// Enters the existing disks in the BPF programs' table, for programs without compare-and-exchange,
-/// which cannot do so themselves. `keys` are its slots, as many as `slot_count` says.
-pub fn enter_present(keys: &mut [u64]) {
-    let names = std::fs::read_dir("/sys/block").into_iter().flatten().flatten();
-    let numbers = names.filter_map(|name| std::fs::read_to_string(name.path().join("dev")).ok());
-    for key in numbers.filter_map(|number| key_of(&number)) {
-        // As `disk_slot` of `bpf/biolat.bpf.c` does it.
-        let first = (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize;
-        let mut slots = (first..first + PROBES).map(|slot| slot % keys.len());
-        if let Some(free) = slots.find(|slot| keys[*slot] == 0) {
-            keys[free] = key;
-        }
-    }
-}
-
-/// The key of a disk from its number, as in sysfs: `254:0`.
-fn key_of(number: &str) -> Option<u64> {
-    let (major, minor) = number.trim().split_once(':')?;
-    Some(1 << 63 | major.parse::<u64>().ok()? << 20 | minor.parse::<u64>().ok()?)
 }
 
 /// How many entries the map `stats` needs.
@@ -125,12 +102,6 @@ fn text(name: &[i8; NAME_LEN]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_disks_number_makes_its_key() {
-        assert_eq!(key_of("254:3\n"), Some(1 << 63 | 254 << 20 | 3));
-        assert_eq!(key_of("rubbish"), None);
-    }
 
     #[test]
     fn the_table_of_disks_stays_at_most_half_full() {

@@ -22,8 +22,6 @@ include!(concat!(env!("OUT_DIR"), "/skel.rs"));
 /// The tool's name in records and messages.
 const TOOL: &str = "biolat";
 
-/// The limitation without compare-and-exchange.
-const KNOWN_DISKS: &str = "requests of disks added after the start are counted as lost";
 /// How the rungs without compare-and-exchange differ.
 const HASH: &str = "requests in flight in a hash map";
 
@@ -42,8 +40,7 @@ const HOOKS: &[Hook] = &[
                 "on_bio_queue_hash",
                 "on_bio_complete_hash",
             ])
-            .variant(HASH)
-            .limitation(KNOWN_DISKS),
+            .variant(HASH),
         ],
     ),
     Hook::new(
@@ -72,8 +69,7 @@ const HOOKS: &[Hook] = &[
                 "on_bio_queue_marked_hash",
                 "on_bio_complete_hash",
             ])
-            .variant(HASH)
-            .limitation(KNOWN_DISKS),
+            .variant(HASH),
         ],
     ),
 ];
@@ -92,7 +88,9 @@ Bounds:
   min and max, if two processors complete a request of one disk at the same instant.
   Counts and bytes of reads, writes and discards equal those of /proc/diskstats.
   Disks made of bios (dm, md, zram) have no queue: their queue_* are null.
-  Before Linux 5.12 requests of disks added after the start are counted as lost.
+  A disk with several NVMe paths (nvme0n1) is the sum of its paths' requests, as in
+  /proc/diskstats from Linux 6.5 on. The paths are reported as well, as hidden disks
+  (nvme0c0n1).
   Requests in flight at the start are not counted, nor are drivers' own commands
   (passthrough).
   Only flushes that reach the device count; /proc/diskstats counts each empty
@@ -182,9 +180,6 @@ fn configure(
 ) -> libbpf_rs::Result<()> {
     open.maps.issuers.set_autocreate(owner.by != By::System)?;
     open.maps.stats.set_max_entries(disk_table::entries(slots, banks))?;
-    if let Some(data) = open.maps.bss_data.as_deref_mut() {
-        disk_table::enter_present(&mut data.disk_key[..slots as usize]);
-    }
     if let Some(constants) = open.maps.rodata_data.as_deref_mut() {
         constants.bank_mask = banks - 1;
         constants.disk_mask = slots - 1;
