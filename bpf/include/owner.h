@@ -51,6 +51,20 @@ struct {
 	__type(value, struct owned);
 } owned_0 SEC(".maps"), owned_1 SEC(".maps");
 
+/*
+ * Entries of the banks are allocated as owners come. Where interrupts are off the kernel has only
+ * few in store (prefill_mem_cache of kernel/bpf/memalloc.c: one or two of some KB), and a disk may
+ * end the requests of more owners in one interrupt. For them there are entries allocated before, of
+ * each bank.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	/* Set before loading, where the banks are not allocated before. */
+	__uint(max_entries, 1);
+	__type(key, struct owner);
+	__type(value, struct owned);
+} spare_0 SEC(".maps"), spare_1 SEC(".maps");
+
 /* The initial value of an owner. */
 const struct owned owned_nothing = {};
 
@@ -150,27 +164,41 @@ static __always_inline void owner_of_current(struct owner *owner)
 		owner_of(owner, (void *)bpf_get_current_task(), false);
 }
 
-/* The entry of an owner in a bank; NULL where there is no room. */
-static __always_inline struct owned *owned_in(void *bank, struct owner *owner)
-{
-	struct owned *found = bpf_map_lookup_elem(bank, owner);
+/* include/uapi/asm-generic/errno-base.h */
+#define ENOMEM 12
 
-	if (!found) {
-		/* Another processor may be quicker: then it is there all the same. */
-		bpf_map_update_elem(bank, owner, &owned_nothing, BPF_NOEXIST);
-		found = bpf_map_lookup_elem(bank, owner);
-	}
+/* The entry of an owner in a map, created if it is not there; NULL if that failed: `error`. */
+static __always_inline struct owned *owned_in(void *map, struct owner *owner, long *error)
+{
+	struct owned *found = bpf_map_lookup_elem(map, owner);
+
+	if (found)
+		return found;
+	/* Another processor may be quicker: then it is there all the same. */
+	*error = bpf_map_update_elem(map, owner, &owned_nothing, BPF_NOEXIST);
+	return bpf_map_lookup_elem(map, owner);
+}
+
+/* The same in a bank, or in its spare entries if there was no memory at this moment; NULL, counted,
+ * if there is no room. */
+static __always_inline struct owned *owned_in_bank(void *bank, void *spare, struct owner *owner)
+{
+	long error = 0;
+	struct owned *found = owned_in(bank, owner, &error);
+
+	if (!found && error == -ENOMEM)
+		found = owned_in(spare, owner, &error);
 	if (!found)
 		count(LOST, 1);
 	return found;
 }
 
-/* The same in the bank being filled. */
+/* The same in the bank that is being filled. */
 static __always_inline struct owned *owned_by(struct owner *owner)
 {
 	if (*(volatile u32 *)&owned_bank)
-		return owned_in(&owned_1, owner);
-	return owned_in(&owned_0, owner);
+		return owned_in_bank(&owned_1, &spare_1, owner);
+	return owned_in_bank(&owned_0, &spare_0, owner);
 }
 
 /* The totals of the running task's owner under this key. Not to be called with BY_SYSTEM. */

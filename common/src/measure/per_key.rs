@@ -149,22 +149,21 @@ impl<'a, T: Total> PerKey<'a, T> {
                     deltas.extend(sum.map(|measured| KeyDelta { owner: Owner::default(), key, measured }));
                 }
             }
-            Self::Owners(owners) if owners.repeat() => {
-                let mut sums: HashMap<(Owner, usize), M> = HashMap::new();
-                for Owned { owner, key, total } in owners.flip_and_drain::<T>()? {
-                    add(sums.entry((owner, key)).or_default(), &total);
-                }
-                deltas.extend(sums.into_iter().map(|((owner, key), measured)| KeyDelta {
-                    owner,
-                    key,
-                    measured,
-                }));
-            }
             Self::Owners(owners) => {
-                for Owned { owner, key, total } in owners.flip_and_drain::<T>()? {
-                    let mut measured = M::default();
-                    add(&mut measured, &total);
-                    deltas.push(KeyDelta { owner, key, measured });
+                let taken = owners.flip_and_drain::<T>()?;
+                if owners.repeat() {
+                    let mut sums: HashMap<(Owner, usize), M> = HashMap::new();
+                    for Owned { owner, key, total } in taken {
+                        add(sums.entry((owner, key)).or_default(), &total);
+                    }
+                    let delta = |((owner, key), measured)| KeyDelta { owner, key, measured };
+                    deltas.extend(sums.into_iter().map(delta));
+                } else {
+                    deltas.extend(taken.into_iter().map(|Owned { owner, key, total }| {
+                        let mut measured = M::default();
+                        add(&mut measured, &total);
+                        KeyDelta { owner, key, measured }
+                    }));
                 }
             }
         }

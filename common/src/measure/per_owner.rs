@@ -20,6 +20,10 @@ use crate::owner::{By, Options, Owner};
 
 /// The maps, in the order of `owned_bank` in `bpf/include/owner.h`.
 const BANKS: [&str; 2] = ["owned_0", "owned_1"];
+/// The maps of entries that are allocated beforehand, in the same order.
+const SPARES: [&str; 2] = ["spare_0", "spare_1"];
+/// How many of them: more than the owners whose work ends in one interrupt.
+const SPARE: u32 = 64;
 /// `BPF_F_NO_PREALLOC` of `linux/bpf.h`.
 const NO_PREALLOC: u32 = 1;
 /// The key of `struct owner`, and the name in `struct names` at the end of `struct owned`.
@@ -41,11 +45,14 @@ fn size(object: &mut OpenObject, options: &Options) -> libbpf_rs::Result<()> {
     // print a warning.
     let comes_later = options.by != By::System && kernel_names("bpf_mem_alloc");
     let flags = if comes_later { NO_PREALLOC } else { 0 };
-    for mut map in object.maps_mut().filter(|map| BANKS.iter().any(|name| map.name() == *name)) {
-        match options.by {
+    for mut map in object.maps_mut() {
+        let is_in = |names: [&str; 2]| names.iter().any(|name| map.name() == *name);
+        match (options.by, is_in(BANKS), is_in(SPARES)) {
+            (_, false, false) => {}
             // The code that would use it is never reached.
-            By::System => map.set_autocreate(false)?,
-            _ => map.set_max_entries(options.map_size).and_then(|()| map.set_map_flags(flags))?,
+            (By::System, ..) => map.set_autocreate(false)?,
+            (_, true, _) => map.set_max_entries(options.map_size).and_then(|()| map.set_map_flags(flags))?,
+            (_, _, true) => map.set_max_entries(if comes_later { SPARE } else { 1 })?,
         }
     }
     Ok(())
@@ -63,7 +70,10 @@ pub struct Owned<T> {
 
 /// The two banks.
 pub struct Owners<'a> {
-    banks: [Map<'a>; 2],
+    /// Each with its spare entries.
+    banks: [[Map<'a>; 2]; 2],
+    /// Whether an owner was in a bank and in its spare entries.
+    twice: bool,
     halves: Halves<'a>,
     by: By,
     cgroups: Option<Cgroups>,
@@ -80,7 +90,11 @@ impl<'a> Owners<'a> {
         // They are recorded from before the walk that finds the others.
         let new_cgroups = if options.by == By::Cgroup { NewCgroups::of(object)? } else { None };
         Ok(Self {
-            banks: [map(object, BANKS[0])?, map(object, BANKS[1])?],
+            banks: [
+                [map(object, BANKS[0])?, map(object, SPARES[0])?],
+                [map(object, BANKS[1])?, map(object, SPARES[1])?],
+            ],
+            twice: false,
             halves: Halves::of(object, "owned_bank")?,
             by: options.by,
             cgroups: (options.by == By::Cgroup).then(Cgroups::new),
@@ -89,26 +103,34 @@ impl<'a> Owners<'a> {
         })
     }
 
-    /// Everything since the last call, in no order. An owner may occur several times under a key: a
-    /// group of processes once for each process, a cgroup's path for each cgroup that had it.
+    /// Everything since the last call, in no order. An owner may occur several times under a key, see
+    /// `repeat`: a group of processes once for each process, a cgroup's path for each cgroup that had
+    /// it, and any owner that found no memory at first.
     ///
     /// # Errors
     /// When the kernel refuses to let the banks be read.
     pub fn flip_and_drain<T: Plain>(&mut self) -> Result<Vec<Owned<T>>> {
-        let Self { banks, halves, by, cgroups, new_cgroups, ancestry } = self;
+        let Self { banks, halves, twice, by, cgroups, new_cgroups, ancestry } = self;
         let full = halves.flip_and(|| new_cgroups.iter_mut().for_each(NewCgroups::mark));
         let mut taken = Vec::new();
         let mut active = HashMap::new();
         if let Some(cgroups) = cgroups {
             cgroups.next(new_cgroups.iter_mut().flat_map(NewCgroups::read));
         }
-        batch::drain(&banks[full], |key, value| {
-            taken.extend(decode(key, value, *by, cgroups));
-            if *by == By::App {
-                active.extend(process(key, value.get(size_of::<T>()..).unwrap_or_default()));
-            }
-        })
-        .map_err(|error| Failure::failed(format!("cannot read the map of --by: {error}")))?;
+        let [bank, spare] = &banks[full];
+        let mut drain = |map| {
+            let before = taken.len();
+            batch::drain(map, |key, value| {
+                taken.extend(decode(key, value, *by, cgroups));
+                if *by == By::App {
+                    active.extend(process(key, value.get(size_of::<T>()..).unwrap_or_default()));
+                }
+            })
+            .map_err(|error| Failure::failed(format!("cannot read the map of --by: {error}")))?;
+            Ok::<_, Failure>(taken.len() > before)
+        };
+        drain(bank)?;
+        *twice = drain(spare)?;
         if let Some(cgroups) = cgroups {
             cgroups.drop_removed();
         }
@@ -131,9 +153,9 @@ impl<'a> Owners<'a> {
         }
     }
 
-    /// Whether an owner may occur several times under a key.
+    /// Whether an owner may have occurred several times under a key in the last call.
     pub(crate) fn repeat(&self) -> bool {
-        matches!(self.by, By::App | By::Cgroup)
+        self.twice || matches!(self.by, By::App | By::Cgroup)
     }
 }
 

@@ -2,7 +2,10 @@
 #![allow(clippy::expect_used, reason = "tests")]
 
 use std::collections::BTreeMap;
+use std::fs::File;
 
+use jiff::Timestamp;
+use serde_json::Value;
 use tempfile::NamedTempFile;
 use tests::block_trace::{Collector, EmptyFlushes};
 use tests::cgroup::Cgroup;
@@ -12,7 +15,7 @@ use tests::diskstats::{DiskPart, DiskStats, Watched};
 use tests::records::{count, of_disk, sum};
 use tests::tool::Tool;
 use tests::workload::Workload;
-use tests::{can_run, fio, lock, programs};
+use tests::{can_run, fio, kernel, lock, programs};
 
 const MIXED: [&str; 3] = ["--rw=randrw", "--rwmixread=60", "--randseed=1"];
 
@@ -215,4 +218,51 @@ fn only_what_is_asked_for() {
     }
     asked_for.finish();
     other.finish();
+}
+
+/// Where interrupts are off the kernel has memory for few new owners: one interrupt may end the
+/// requests of many, and each interval begins without any owner.
+#[test]
+fn owners_whose_requests_end_at_once_find_room() {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let disk = Disk::with_interrupts();
+    let ways: [&[&str]; 2] = [&["--by", "process"], &["--by", "cgroup"]];
+    let tools = ways.map(|way| (way, Tool::start("biolat", &[way, &["0.02"]].concat())));
+    let options = ["--ioengine=psync", "--rw=randread", "--bs=4k", "--size=16m", "--numjobs=24"];
+    let job = fio::run(&disk.path(), &[&options[..], &["--number_ios=101"]].concat());
+    for (way, tool) in tools {
+        nothing_is_lost(way, &tool.interrupt().records, &disk, "read", fio::done(&job, "read")[0]);
+    }
+}
+
+/// An interval whose first request is a flush: it and the request that asked for it end together.
+#[test]
+fn owners_whose_flushes_end_at_once_find_room() {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let disk = Disk::with_interrupts();
+    let way: &[&str] = &["--by", "cgroup"];
+    let tool = Tool::start("biolat", &[way, &["0.05"]].concat());
+    let file = File::options().write(true).open(disk.path()).expect("the disk");
+    let before = DiskStats::of(&disk.name);
+    for _ in 0..17 {
+        file.sync_all().expect("fsync");
+        tool.until_interval_after(Timestamp::now());
+    }
+    let records = tool.interrupt().records;
+    let flushes = DiskStats::of(&disk.name).since(&before).flushes;
+    assert!(flushes >= 17, "{flushes}: the disk has no cache to flush");
+    nothing_is_lost(way, &records, &disk, "flush", flushes);
+}
+
+fn nothing_is_lost(way: &[&str], records: &[Value], disk: &Disk, op: &str, done: u64) {
+    let told = sum(of_disk(records, &disk.name, op), "count");
+    let all = Comparison::of("biolat", way).field(op, told, done).lost(sum(records, "lost"));
+    // Later kernels preempt programs, and leave out those that they would interrupt themselves.
+    if kernel::release() < (6, 18) { all.equal() } else { all.equal_minus_lost() }
 }
