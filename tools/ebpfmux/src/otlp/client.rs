@@ -79,16 +79,16 @@ impl Poster {
         let body = answer.body_mut().with_config().limit(ANSWER).read_to_vec().unwrap_or_default();
         let status = answer.status();
         let text = || {
-            let body = String::from_utf8_lossy(&body);
-            let body: String = body.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
-            format!("{status}: {}", body.trim()).trim_end_matches(": ").to_owned()
+            let body = printable(&String::from_utf8_lossy(&body));
+            format!("{status}: {body}").trim_end_matches(": ").to_owned()
         };
         match status.as_u16() {
             200..300 => {
                 let partial =
                     ExportMetricsServiceResponse::decode(&body[..]).unwrap_or_default().partial_success;
-                let (refused, why) = partial
-                    .map_or((0, String::new()), |part| (part.rejected_data_points, part.error_message));
+                let (refused, why) = partial.map_or((0, String::new()), |part| {
+                    (part.rejected_data_points, printable(&part.error_message))
+                });
                 Outcome::Taken(u64::try_from(refused).unwrap_or(0), why)
             }
             // The retryable statuses of the OTLP specification.
@@ -104,6 +104,12 @@ fn retry_after<T>(answer: &Response<T>) -> Option<Duration> {
     let seconds = text.parse().ok().map(Duration::from_secs);
     let date = || httpdate::parse_http_date(text).ok()?.duration_since(SystemTime::now()).ok();
     seconds.or_else(date).map(|wait| wait.min(LONGEST))
+}
+
+/// The receiver's own words, on one line of limited length.
+fn printable(text: &str) -> String {
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
+    text.trim().to_owned()
 }
 
 /// Parses `K: V` of the command line, and `K=V,K=V` of the environment, where values are

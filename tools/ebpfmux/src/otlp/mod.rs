@@ -53,8 +53,9 @@ struct State {
     last: Option<Instant>,
     /// The thread has finished.
     done: bool,
-    /// Whether a failed attempt, rejected points, and dropped points have been reported.
-    noted: [bool; 3],
+    /// Whether a failed attempt, rejected points, dropped points, and a warning of the receiver have
+    /// been reported.
+    noted: [bool; 4],
 }
 
 /// Points so far.
@@ -78,7 +79,7 @@ impl Exporter {
             counts: PointCounts::default(),
             last: None,
             done: false,
-            noted: [false; 3],
+            noted: [false; 4],
         };
         let exporter = Arc::new(Self { settings, state: Mutex::new(state), changed: Condvar::new() });
         let sender = Arc::clone(&exporter);
@@ -178,6 +179,8 @@ impl Exporter {
                             1,
                             &format!("{refused} points were refused, more are only counted: {why}"),
                         );
+                    } else if !why.is_empty() {
+                        self.say(&mut state, 3, &format!("all points were taken, with a warning: {why}"));
                     }
                     wait = FIRST;
                 }
@@ -223,8 +226,8 @@ impl Exporter {
         }
     }
 
-    /// Waits before another attempt: as long as the receiver asked for, else for `wait`, less at
-    /// exit. Returns whether there will be one.
+    /// Waits before another attempt: for `wait`, or as long as the receiver asked for if that is
+    /// longer; at exit no longer than the receiver asked for. Returns whether there will be one.
     fn pause<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
@@ -232,15 +235,16 @@ impl Exporter {
         asked: Option<Duration>,
         wait: Duration,
     ) -> bool {
-        let until = Instant::now() + asked.unwrap_or(wait);
+        let begin = Instant::now();
+        let asked = begin + asked.unwrap_or_default();
+        let until = asked.max(begin + wait);
         loop {
             let now = Instant::now();
             match state.last {
-                Some(last) if asked.is_some() && until > last => return false,
-                Some(last) if now >= last => return false,
+                Some(last) if asked > last || now >= last => return false,
                 // At exit, attempts follow each other closely.
-                Some(last) if asked.is_none() => {
-                    let until = (now + FIRST / 2).min(last);
+                Some(last) => {
+                    let until = asked.max(now + FIRST / 2).min(last);
                     drop(state);
                     std::thread::sleep(until.saturating_duration_since(now));
                     return true;
