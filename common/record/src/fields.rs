@@ -203,6 +203,11 @@ fn unit(word: &Value) -> Option<Unit> {
     })
 }
 
+/// Whether this is the name of one of the tools.
+pub fn is_tool(name: &str) -> bool {
+    TOOLS.iter().any(|(file, _)| file.split('.').next() == Some(name))
+}
+
 /// The forms of a tool's records, those of intervals first: whether it is for events, and the
 /// fields in their order.
 pub fn documents(tool: &str) -> Vec<(bool, IndexMap<String, Field>)> {

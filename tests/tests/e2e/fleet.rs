@@ -111,7 +111,7 @@ fn one_prometheus_has_the_numbers_of_each_host() {
     }
     let _machine = lock::machine();
     let (streams, disk) = (Streams::default(), Disk::over_file(8));
-    streams.write("token", SECRET);
+    streams.write("token", SECRET).good("chmod 600 token");
     let mut network = Network::new(&streams);
     let targets: Vec<String> = network.hosts.iter().map(|host| format!("{}:9435", host.address)).collect();
     let prometheus = Prometheus::start(&streams.path("."), &targets, Some(SECRET), &[]);

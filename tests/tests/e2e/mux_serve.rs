@@ -30,6 +30,8 @@ done
 struct Served {
     child: Child,
     address: String,
+    /// The header with the token for orders.
+    token: String,
     #[expect(dead_code, reason = "kept open: it would end with its reader")]
     stdout: ChildStdout,
 }
@@ -38,6 +40,7 @@ impl Served {
     fn start(streams: &Streams, arguments: &[&str]) -> Self {
         let mut command = Command::new(built("ebpfmux"));
         command.args(arguments).env("EBPFMUX_SCHEMA", streams.schemas()).current_dir(streams.path("."));
+        command.env("XDG_RUNTIME_DIR", streams.path(""));
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -55,7 +58,10 @@ impl Served {
         // Otherwise it would block on a full pipe.
         std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
         let stdout = child.stdout.take().expect("a pipe");
-        Self { child, address, stdout }
+        let port = address.rsplit(':').next().unwrap_or_default();
+        let token = std::fs::read_to_string(streams.path(&format!("ebpfmux-{port}.token")));
+        let token = format!("Authorization: Bearer {}\r\n", token.unwrap_or_default().trim());
+        Self { child, address, token, stdout }
     }
 
     /// The status and body of a response.
@@ -72,6 +78,11 @@ impl Served {
         let answer = String::from_utf8(answer).expect("UTF-8");
         let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
         (status, answer.split_once("\r\n\r\n").map_or("", |(_, body)| body).to_owned())
+    }
+
+    /// The status of an order.
+    fn order(&self, path: &str) -> u16 {
+        self.ask("POST", path, &self.token).0
     }
 
     fn get(&self, path: &str) -> String {
@@ -119,14 +130,14 @@ fn counters_only_grow_and_promtool_finds_nothing_to_say() {
         Some(served.value(BYTES)).filter(|bytes| *bytes >= 3.0 * 4096.0)
     });
     // The tool is stopped and started again; its counters begin at 0.
-    assert_eq!(served.ask("POST", "/tools/disks/disable", "").0, 202);
+    assert_eq!(served.order("/tools/disks/disable"), 202);
     until(For::End, "disks", || Some(()).filter(|()| served.tool()["running"] == json!(false)));
     // Its last output may still be in transit, and rendered metrics are cached for a tenth of a
     // second. A disabled tool counts nothing more.
     let before =
         until_still("the bytes of a tool that has ended", Duration::from_millis(500), || served.value(BYTES));
     assert!(before >= first, "{before}");
-    assert_eq!(served.ask("POST", "/tools/disks/enable", "").0, 202);
+    assert_eq!(served.order("/tools/disks/enable"), 202);
     until(For::Answer, "the tool to count again", || Some(()).filter(|()| served.value(BYTES) > before));
     let text = served.get("/metrics");
     streams.write("metrics", &text);
@@ -156,9 +167,9 @@ fn tools_are_listed_enabled_for_a_time_and_disabled() {
     let tool = until(For::Answer, "the tools", || Some(served.tool()).filter(|tool| !tool.is_null()));
     assert_eq!(
         tool,
-        json!({"name": "disks", "command": "./disks 5", "running": true, "enabled": true, "seconds_left": null, "failed": false})
+        json!({"name": "disks", "state": "running", "running": true, "enabled": true, "seconds_left": null, "failed": false})
     );
-    assert_eq!(served.ask("POST", "/tools/disks/enable?seconds=0.7", "").0, 202);
+    assert_eq!(served.order("/tools/disks/enable?seconds=0.7"), 202);
     until(For::Answer, "a limit", || {
         Some(())
             .filter(|()| served.tool()["seconds_left"].is_f64() || served.tool()["running"] == json!(false))
@@ -171,11 +182,13 @@ fn tools_are_listed_enabled_for_a_time_and_disabled() {
     until(For::Answer, "the failure to be reported", || {
         Some(()).filter(|()| served.ask("GET", "/healthz", "").0 == 503)
     });
-    assert!(served.ask("GET", "/healthz", "").1.contains("exit 2"));
+    assert_eq!(served.ask("GET", "/healthz", "").1, "sh failed\n");
+    assert!(served.ask("GET", "/healthz", &served.token).1.contains("exit 2"));
     for (method, path, headers, status) in [
-        ("POST", "/tools/none/enable", "", 404),
-        ("POST", "/tools/disks/enable?seconds=x", "", 400),
-        ("POST", "/tools/disks/enable?seconds=-1", "", 400),
+        ("POST", "/tools/none/enable", served.token.as_str(), 404),
+        ("POST", "/tools/disks/enable?seconds=x", &served.token, 400),
+        ("POST", "/tools/disks/enable?seconds=-1", &served.token, 400),
+        ("POST", "/tools/disks/enable", "", 401),
         ("POST", "/tools/disks/remove", "", 404),
         ("GET", "/tools/disks/enable", "", 405),
         ("DELETE", "/metrics", "", 405),
@@ -192,12 +205,14 @@ fn tools_are_listed_enabled_for_a_time_and_disabled() {
 #[test]
 fn others_need_a_token_and_take_no_room() {
     let streams = streams();
-    streams.write("token", "s3cret\n").write("none", "\n");
+    streams.write("token", "s3cret\n").write("none", "\n").write("open", "s3cret\n");
+    streams.good("chmod 600 token none && chmod 644 open");
     for (arguments, names) in [
         ("--serve 0.0.0.0:0", "--serve-token"),
         ("--serve nowhere", "not PORT"),
         ("--serve 0 --serve-token none", "is empty"),
         ("--serve 0 --serve-token missing", "No such file"),
+        ("--serve 0 --serve-token open", "chmod 600 open"),
         ("--serve-series 3", "--serve <ADDR>"),
         ("--serve 203.0.113.7:1 --serve-token token", "another address"),
     ] {

@@ -44,7 +44,9 @@ they still print is merged. Other live sources are read for another 0.5 s at mos
 killed if ebpfmux is; processes that they started themselves are not ended. If the reader of stdout then reads nothing \
 for 5 s, ebpfmux ends with status 1.
 
-Restarts: a command that fails is started again after 1 s, 3 times in a row, but not after status 0, 2, 3 or 4.
+Restarts: a command that fails, or cannot be started again, is started again after 1 s, 3 times in a row, but not after \
+status 2, 3 or 4. So is a tool that ends with status 0 although its command line has neither COUNT nor -d, or before \
+their time: it was ended by a signal. Other programs are not started again after status 0.
 
 Windows (--window, --join): the window of a record is the one of (k*SECONDS, (k+1)*SECONDS], counted from 1970, that \
 holds its `ts`. The combined record has the window's end as its `ts`. A record that comes after its window has gone out \
@@ -80,10 +82,17 @@ records), files cut short and missing files are reported, the rest is replayed, 
 (ebpf_TOOL_FIELD_total), gauges as they are, latencies as ebpf_TOOL_duration_seconds: histograms with four bounds in \
 each power of two if the tool prints --buckets, else sum and count. The scraper chooses the format (Accept): Prometheus's \
 text format, OpenMetrics 1.0.0, or protobuf, which also has native histograms of schema 8: quantiles at most 3.3 % \
-off (Prometheus with --enable-feature=native-histograms). /healthz answers 503 if a command failed for good. \
+off (Prometheus with --enable-feature=native-histograms). /healthz answers 503 with the names and states of all \
+commands that do not run (restarting, failed, ended), unless they were disabled or are done (COUNT or -d). \
 GET /tools lists the commands of --run; POST /tools/NAME/disable ends one, /tools/NAME/enable?seconds=N starts it again, \
-for N seconds. With a token, all but /healthz need it (Authorization: Bearer TOKEN). With --run, serving goes on when \
-the commands have ended.
+for N seconds. A second command of a name is NAME-2, a third NAME-3. With --run, serving goes on when the commands have \
+ended. At most 32 clients are served at once; a new one takes the place of the idlest.
+
+Token: a client shows it in the header `Authorization: Bearer TOKEN`. With --serve-token, everything but /healthz needs it. \
+The file must be a regular file of one line, and others must not have access to it (chmod 600). Without --serve-token, \
+reading is free on loopback, and POST needs a token that ebpfmux makes: it is in the file ebpfmux-PORT.token, which only \
+the user can read, in $XDG_RUNTIME_DIR, $RUNTIME_DIRECTORY, /run/ebpfmux or a new folder in $TMPDIR. It is named on stderr \
+and removed at the end. Command lines, which may hold secrets, are shown to clients with the token only.
 
 --otlp: the same totals by OTLP/HTTP (protobuf, gzip), as they are at the last record of every --otlp-interval, with its \
 time, and at the end: counts as cumulative monotonic sums (ebpf.TOOL.FIELD), gauges, latencies (ebpf.TOOL.duration, in \
@@ -91,8 +100,8 @@ seconds) as exponential histograms of scale 8 if the tool prints --buckets, else
 sums are those of the records. Each of their buckets goes as a whole into the exponential one that is nearest to all of \
 its values, so a quantile is at most 3.3 % off wherever in the bucket it is assumed, and 3.2 % at its middle. Resource: \
 service.name ebpf-filters, host.name and service.instance.id the record's host; scope: the tool; keys are attributes. If a \
-receiver is down, hangs (10 s) or answers 429, 502, 503 or 504, ebpfmux retries after 1 s, then 2, up to 30, or when \
-its Retry-After says. Up to --otlp-buffer is kept until then, the newest data. Dropped and refused data is reported once, \
+receiver is down, hangs (10 s) or answers 429, 502, 503 or 504, ebpfmux retries after 1 s, then 2, up to 30, or later if \
+its Retry-After says so. Up to --otlp-buffer is kept until then, the newest data. Dropped and refused data is reported once, \
 counted, and reported again at the end. The stream never waits for the receiver; at the end it has 5 s. https uses the \
 system's certificates, or SSL_CERT_FILE; headers also come from OTEL_EXPORTER_OTLP_HEADERS, proxies from HTTPS_PROXY and \
 HTTP_PROXY.
@@ -195,7 +204,7 @@ pub struct Args {
     #[arg(long, value_name = "ADDR")]
     pub serve: Option<String>,
 
-    /// With --serve, require the secret in this file; mandatory for addresses other than loopback
+    /// With --serve, require the token in this file for reading, too; mandatory for addresses other than loopback
     #[arg(long, value_name = "FILE", requires = "serve")]
     pub serve_token: Option<PathBuf>,
 

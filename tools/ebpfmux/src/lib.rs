@@ -39,6 +39,8 @@ use crate::metrics::Shared;
 use crate::note::note;
 use crate::otlp::Exporter;
 use crate::otlp::settings::Settings;
+use crate::serve::Serving;
+use crate::serve::token::Made;
 use crate::sink::csv::CsvOut;
 use crate::sink::end::{End, Form};
 use crate::sink::recorder::{Recorder, Rotation};
@@ -63,14 +65,17 @@ fn run(args: Args) -> Result<()> {
     let commands: Vec<CommandLine> =
         args.run.iter().map(|text| CommandLine::parse(text)).collect::<Result<_>>()?;
     let metrics = Shared::new(args.serve_series);
+    // From here on a signal ends this in order, and no file stays behind.
+    let stop = Stop::on_signals()?;
     let exporter = exporter(&args, metrics.clone())?;
     let control = control(&args, metrics.clone(), exporter.clone())?;
+    // The token's file is removed at the end.
+    let (control, _token) = control.unzip();
     let totals = (control.is_some() || exporter.is_some())
         .then(|| Totals { metrics: metrics.clone(), exporter: exporter.clone() });
     let sink = sink(&args, totals)?;
     let rules =
         Rules { strict: args.strict, quiet: args.quiet, verbose: args.verbose, lateness: args.lateness };
-    let stop = Stop::on_signals()?;
     let deadline = args.duration.map(|duration| Instant::now() + duration);
 
     let names =
@@ -156,26 +161,22 @@ fn exporter(args: &Args, metrics: Shared) -> Result<Option<Arc<Exporter>>> {
 }
 
 /// Starts the server, if --serve is given, and prints its address.
-fn control(args: &Args, metrics: Shared, exporter: Option<Arc<Exporter>>) -> Result<Option<Arc<Control>>> {
+fn control(
+    args: &Args,
+    metrics: Shared,
+    exporter: Option<Arc<Exporter>>,
+) -> Result<Option<(Arc<Control>, Option<Made>)>> {
     let Some(address) = &args.serve else { return Ok(None) };
-    let token = match &args.serve_token {
-        Some(path) => {
-            let refused = |why: &str| Failure::usage(format!("--serve-token {}: {why}", path.display()));
-            let token = std::fs::read_to_string(path).map_err(|error| refused(&error.to_string()))?;
-            let token = token.trim().to_owned();
-            if token.is_empty() {
-                return Err(refused("is empty; write a secret into it"));
-            }
-            Some(token)
-        }
-        None => None,
-    };
     let control = Arc::new(Control::new(metrics, exporter)?);
-    let address = serve::serve(address, token, Arc::clone(&control))?;
+    let token = args.serve_token.as_deref();
+    let Serving { address, made } = serve::serve(address, token, !args.run.is_empty(), Arc::clone(&control))?;
     if !args.quiet {
         note(&format!("serving on http://{address}/metrics"));
+        made.iter().for_each(|made| {
+            note(&format!("the token that enables and disables tools is in {}", made.path.display()));
+        });
     }
-    Ok(Some(control))
+    Ok(Some((control, made)))
 }
 
 fn open(name: &Path, rules: Rules) -> io::Result<Source> {

@@ -1,38 +1,30 @@
 //! `--serve`: HTTP in a thread of its own, which locks the metrics only briefly so that the merge
 //! is not delayed.
 
+mod access;
+mod host;
+mod listen;
 pub mod negotiate;
+mod places;
 mod protobuf;
 mod text;
+pub mod token;
 
-use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cli::exit::{Failure, Result};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
-use hyper::service::service_fn;
+use hyper::header::{ACCEPT, CONTENT_TYPE};
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use subtle::ConstantTimeEq;
-use tokio::sync::Semaphore;
+use percent_encoding::percent_decode_str;
 
 use crate::metrics::{Metrics, Own};
 use crate::supervisor::control::{Control, Order};
+use access::Access;
+pub use listen::{Serving, serve};
 use negotiate::Format;
 
-/// The maximum number of concurrent connections; more wait to be accepted.
-const CONNECTIONS: usize = 16;
-/// The maximum lifetime of a connection.
-const CONNECTION: Duration = Duration::from_secs(60);
-/// The time-out for a request's head.
-const HEAD: Duration = Duration::from_secs(2);
-/// The maximum size and number of a request's headers.
-const HEAD_BYTES: usize = 16 << 10;
-const HEADERS: usize = 64;
 /// The minimum time between two renderings of the metrics.
 const FRESH: Duration = Duration::from_millis(100);
 /// The longest that a tool can be enabled for, in seconds.
@@ -46,92 +38,32 @@ type Answer = Response<Full<Bytes>>;
 /// The shared state of all requests.
 struct Server {
     control: Arc<Control>,
-    token: Option<String>,
+    access: Access,
     /// The last rendering of the metrics, in each format.
     rendered: std::sync::Mutex<[Option<(Instant, Bytes)>; 3]>,
-}
-
-/// Starts serving on an address; returns it with its actual port. Without a token, only loopback
-/// addresses are allowed.
-pub fn serve(address: &str, token: Option<String>, control: Arc<Control>) -> Result<SocketAddr> {
-    let wanted = parse(address)?;
-    if !wanted.ip().is_loopback() && token.is_none() {
-        let remedy = "use 127.0.0.1, or require a secret: --serve-token FILE";
-        return Err(Failure::usage(format!(
-            "--serve {address}: any client could disable tools there; {remedy}"
-        )));
-    }
-    let refused = |error| Failure::usage(format!("--serve {address}: {error}; use another address or port"));
-    let listener = TcpListener::bind(wanted).map_err(refused)?;
-    listener.set_nonblocking(true).map_err(refused)?;
-    let got = listener.local_addr().map_err(refused)?;
-    let failed = |error| Failure::failed(format!("--serve {address}: {error}"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    let server = Arc::new(Server { control, token, rendered: std::sync::Mutex::default() });
-    let listener = {
-        let _inside = runtime.enter();
-        tokio::net::TcpListener::from_std(listener).map_err(failed)?
-    };
-    // It ends with the process.
-    let thread = std::thread::Builder::new().name("serve".into());
-    thread.spawn(move || runtime.block_on(accept(listener, server))).map_err(failed)?;
-    Ok(got)
-}
-
-/// `9435` and `:9435` are ports of 127.0.0.1.
-fn parse(address: &str) -> Result<SocketAddr> {
-    let port = address.strip_prefix(':').unwrap_or(address).parse::<u16>();
-    match (port, address.parse()) {
-        (Ok(port), _) => Ok(SocketAddr::new(IpAddr::from([127, 0, 0, 1]), port)),
-        (_, Ok(address)) => Ok(address),
-        _ => Err(Failure::usage(format!("--serve {address}: not PORT, ADDRESS:PORT or [ADDRESS]:PORT"))),
-    }
-}
-
-async fn accept(listener: tokio::net::TcpListener, server: Arc<Server>) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
-    loop {
-        let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else {
-            // For example, out of descriptors: this may pass.
-            tokio::time::sleep(FRESH).await;
-            continue;
-        };
-        let server = Arc::clone(&server);
-        let tasks = async move {
-            let answer = service_fn(move |request| {
-                let answer = server.answer(&request);
-                async move { Ok::<_, Infallible>(answer) }
-            });
-            let mut http = hyper::server::conn::http1::Builder::new();
-            http.timer(TokioTimer::new())
-                .header_read_timeout(HEAD)
-                .max_buf_size(HEAD_BYTES)
-                .max_headers(HEADERS);
-            // Errors of a client's connection are ignored.
-            let _ =
-                tokio::time::timeout(CONNECTION, http.serve_connection(TokioIo::new(stream), answer)).await;
-            drop(place);
-        };
-        drop(tokio::spawn(tasks));
-    }
 }
 
 impl Server {
     fn answer(&self, request: &Request<Incoming>) -> Answer {
         let path: Vec<&str> = request.uri().path().trim_matches('/').split('/').collect();
-        if let Some(refusal) = self.refuse(request, &path) {
+        if let Some(refusal) = self.access.refuse(request, &path) {
             return refusal;
         }
+        let known = self.access.knows(request);
         match (request.method(), &path[..]) {
             (&Method::GET | &Method::HEAD, ["metrics"]) => {
                 let accept = request.headers().get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
                 let format = Format::accepted(&accept.collect::<Vec<_>>().join(","));
                 respond(StatusCode::OK, format.content_type(), self.metrics(format))
             }
-            (&Method::GET | &Method::HEAD, ["healthz"]) => self.health(),
+            (&Method::GET | &Method::HEAD, ["healthz"]) => self.health(known),
             (&Method::GET | &Method::HEAD, ["tools"]) => {
-                let tools = self.control.tools().clone();
+                let mut tools = self.control.tools().clone();
+                // Command lines may hold secrets.
+                tools
+                    .iter_mut()
+                    .filter(|_| !known)
+                    .for_each(|tool| (tool.command, tool.reason) = (None, None));
                 respond(StatusCode::OK, JSON, serde_json::to_vec(&tools).unwrap_or_default())
             }
             (&Method::POST, ["tools", name, verb @ ("enable" | "disable")]) => {
@@ -141,36 +73,6 @@ impl Server {
                 text(StatusCode::METHOD_NOT_ALLOWED, "only GET; POST for /tools/NAME/enable and disable")
             }
             _ => text(StatusCode::NOT_FOUND, "there are /metrics, /healthz and /tools"),
-        }
-    }
-
-    /// Refuses requests without the token and, if none is needed, requests of web pages in a
-    /// browser on this machine (CSRF).
-    fn refuse(&self, request: &Request<Incoming>, path: &[&str]) -> Option<Answer> {
-        let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-        match &self.token {
-            _ if path == ["healthz"] => None,
-            Some(token) => {
-                let given = header(AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
-                match given.is_some_and(|given| given.as_bytes().ct_eq(token.as_bytes()).into()) {
-                    true => None,
-                    false => {
-                        Some(text(StatusCode::UNAUTHORIZED, "needs the header `Authorization: Bearer TOKEN`"))
-                    }
-                }
-            }
-            None => {
-                let host = header(HOST).unwrap_or("localhost");
-                let name = host.rsplit_once(':').map_or(host, |(name, _)| name).trim_matches(['[', ']']);
-                let own = name == "localhost" || name.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
-                match own && header(ORIGIN).is_none() {
-                    true => None,
-                    false => Some(text(
-                        StatusCode::FORBIDDEN,
-                        "refused for pages in a browser, and for host names other than localhost",
-                    )),
-                }
-            }
         }
     }
 
@@ -204,14 +106,27 @@ impl Server {
         render(&metrics, &own, format)
     }
 
-    fn health(&self) -> Answer {
-        match self.control.tools().iter().find(|tool| tool.failed) {
-            Some(tool) => text(StatusCode::SERVICE_UNAVAILABLE, &format!("'{}' failed", tool.command)),
-            None => text(StatusCode::OK, "ok"),
+    /// 503 if a tool is not as it should be, with the names and states of all such tools. Their
+    /// command lines, which may hold secrets, are for clients with the token.
+    fn health(&self, known: bool) -> Answer {
+        let tools = self.control.tools();
+        let bad = tools.iter().filter(|tool| !tool.state.is_good()).map(|tool| {
+            let details = match (&tool.command, &tool.reason) {
+                (Some(command), reason) if known => {
+                    format!(": '{command}' {}", reason.as_deref().unwrap_or_default())
+                }
+                _ => String::new(),
+            };
+            format!("{} {}{details}", tool.name, tool.state.name()).replace(char::is_control, "_")
+        });
+        match bad.collect::<Vec<_>>() {
+            bad if bad.is_empty() => text(StatusCode::OK, "ok"),
+            bad => text(StatusCode::SERVICE_UNAVAILABLE, &bad.join("\n")),
         }
     }
 
     fn order(&self, name: &str, verb: &str, query: Option<&str>) -> Answer {
+        let name = percent_decode_str(name).decode_utf8_lossy();
         let Some(tool) = self.control.tools().iter().position(|tool| tool.name == name) else {
             return text(StatusCode::NOT_FOUND, "no such tool is running here; GET /tools lists them");
         };
@@ -248,24 +163,4 @@ fn respond(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> An
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(kind));
     answer
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_port_alone_is_one_of_loopback() {
-        for (text, address) in [
-            ("9435", "127.0.0.1:9435"),
-            (":0", "127.0.0.1:0"),
-            ("[::1]:9", "[::1]:9"),
-            ("0.0.0.0:1", "0.0.0.0:1"),
-        ] {
-            assert_eq!(parse(text).unwrap().to_string(), address);
-        }
-        for bad in ["", "localhost", "1.2.3.4", "99999", "x:1"] {
-            assert!(parse(bad).is_err(), "{bad}");
-        }
-    }
 }

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
+use super::ends::{Ends, ends};
 use cli::exit::{Failure, Result};
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, getppid, kill_process_group, pidfd_open};
 
@@ -13,6 +14,8 @@ use rustix::process::{Pid, PidfdFlags, Signal, getpid, getppid, kill_process_gro
 pub struct CommandLine {
     /// As the user wrote it; the name of the source.
     pub text: String,
+    /// When it is expected to end.
+    pub ends: Ends,
     words: Vec<String>,
 }
 
@@ -20,7 +23,7 @@ impl CommandLine {
     /// Splits a command line as a shell would, without running one.
     pub fn parse(text: &str) -> Result<Self> {
         match shlex::split(text) {
-            Some(words) if !words.is_empty() => Ok(Self { text: text.to_owned(), words }),
+            Some(words) if !words.is_empty() => Ok(Self { text: text.to_owned(), ends: ends(&words), words }),
             Some(_) => Err(Failure::usage("--run: the command is empty")),
             None => Err(Failure::usage(format!("--run '{text}': a quote is not closed"))),
         }

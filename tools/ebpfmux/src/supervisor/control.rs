@@ -23,13 +23,66 @@ pub enum Order {
     Disable,
 }
 
+/// What a command of `--run` does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(into = "&'static str")]
+pub enum State {
+    /// It runs.
+    Running,
+    /// It does not run, and will be started again.
+    Restarting,
+    /// It was disabled and is being stopped.
+    Ending,
+    /// It was disabled.
+    Disabled,
+    /// It ended when its command line says so, or when all were stopped.
+    Done,
+    /// It ended with status 0, and nothing says whether it was to.
+    Ended,
+    /// It failed permanently.
+    Failed,
+}
+
+impl State {
+    /// Whether this is as the user wants it: the command runs, was disabled, or was to end.
+    pub fn is_good(self) -> bool {
+        matches!(self, Self::Running | Self::Ending | Self::Disabled | Self::Done)
+    }
+
+    /// Its name, as `/tools` and `/healthz` have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Restarting => "restarting",
+            Self::Ending => "ending",
+            Self::Disabled => "disabled",
+            Self::Done => "done",
+            Self::Ended => "ended",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl From<State> for &'static str {
+    fn from(state: State) -> Self {
+        state.name()
+    }
+}
+
 /// A command of `--run`, as `/tools` returns it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ToolState {
-    /// The name in requests: its first word without the directory.
+    /// The name in requests: its first word without the directory, with a number if an earlier
+    /// command has the same.
     pub name: String,
-    /// As the user wrote it.
-    pub command: String,
+    /// As the user wrote it; absent for who has no token, because it may hold secrets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// What it does now.
+    pub state: State,
+    /// How it ended last, if it does not run; absent for who has no token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Whether it is running.
     pub running: bool,
     /// Whether it is enabled.

@@ -2,9 +2,10 @@
 
 pub mod child;
 pub mod control;
+mod ends;
+mod entry;
 
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use cli::exit::{Exit, Result};
@@ -12,39 +13,12 @@ use cli::{poll, shortage};
 use rustix::event::PollFlags;
 use rustix::process::Signal;
 
-use crate::note::note;
-use child::{CommandLine, Running, describe};
-use control::{Order, ToolState};
+use child::{CommandLine, Running};
+use control::{Order, State, ToolState};
+use entry::Entry;
 
-/// The maximum number of restarts of a failing command.
-const RESTARTS: u32 = 3;
-/// The delay before a restart.
-const BACK_OFF: Duration = Duration::from_secs(1);
-/// A command that ran this long is healthy: its earlier failures no longer count.
-const HEALTHY: Duration = Duration::from_secs(60);
 /// The grace period after the first signal until SIGTERM, and then until SIGKILL.
 const GRACE: Duration = Duration::from_millis(2500);
-
-/// Exit statuses that a restart would not change: bad usage, not supported, not permitted.
-const NO_RETRY: [i32; 3] = [2, 3, 4];
-
-struct Entry {
-    command: CommandLine,
-    /// The source that reads its output.
-    source: usize,
-    running: Option<Running>,
-    started: Instant,
-    restarts: u32,
-    restart_at: Option<Instant>,
-    /// Whether it is enabled; `--serve` can change it.
-    enabled: bool,
-    /// The time when it is disabled, if there is a limit.
-    until: Option<Instant>,
-    /// It was disabled: the time since when it is being stopped, and the last signal sent.
-    ending: Option<(Instant, Signal)>,
-    /// It failed permanently.
-    failed: bool,
-}
 
 /// All children.
 pub struct Children {
@@ -72,6 +46,7 @@ impl Children {
         })?;
         let (started, running) = (Instant::now(), Some(running));
         self.entries.push(Entry {
+            name: self.free_name(command.name()),
             command,
             source,
             running,
@@ -81,9 +56,16 @@ impl Children {
             enabled: true,
             until: None,
             ending: None,
-            failed: false,
+            gone: None,
         });
         Ok(pipe)
+    }
+
+    /// `biolat`, and for more commands of this name `biolat-2`, `biolat-3`.
+    fn free_name(&self, name: &str) -> String {
+        let taken = |name: &String| self.entries.iter().any(|entry| entry.name == *name);
+        let numbered = (2..).map(|number| format!("{name}-{number}"));
+        std::iter::once(name.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
     }
 
     /// Executes an order for the command of this number.
@@ -92,7 +74,7 @@ impl Children {
         let now = Instant::now();
         match order {
             Order::Enable(limit) => {
-                (entry.enabled, entry.failed, entry.restarts) = (true, false, 0);
+                (entry.enabled, entry.gone, entry.restarts) = (true, None, 0);
                 entry.until = limit.map(|limit| now + limit);
                 if entry.running.is_none() {
                     entry.restart_at = Some(now);
@@ -106,12 +88,14 @@ impl Children {
     pub fn states(&self) -> Vec<ToolState> {
         let now = Instant::now();
         let state = |entry: &Entry| ToolState {
-            name: entry.command.name().to_owned(),
-            command: entry.command.text.clone(),
+            name: entry.name.clone(),
+            command: Some(entry.command.text.clone()),
+            state: entry.state(),
+            reason: entry.gone.as_ref().map(|(_, reason)| reason.clone()),
             running: entry.running.is_some(),
             enabled: entry.enabled,
             seconds_left: entry.until.map(|until| until.saturating_duration_since(now).as_secs_f64()),
-            failed: entry.failed,
+            failed: entry.state() == State::Failed,
         };
         self.entries.iter().map(state).collect()
     }
@@ -158,20 +142,20 @@ impl Children {
                     // Enabled again before it had exited.
                     entry.restart_at = entry.enabled.then_some(now);
                 } else if !self.abandoned {
-                    let failed = entry.ended(status, self.stopping.is_some(), self.quiet);
-                    (self.failed, entry.failed) = (self.failed + failed, failed > 0);
+                    self.failed += entry.ended(status, self.stopping.is_some(), self.kept, self.quiet);
                 }
             }
             if entry.restart_at.is_some_and(|at| at <= now) && drained(entry.source) {
                 entry.restart_at = None;
                 match entry.command.start() {
                     Ok((running, pipe)) => {
-                        (entry.running, entry.started) = (Some(running), now);
+                        (entry.running, entry.started, entry.gone) = (Some(running), now, None);
                         reopen(entry.source, pipe);
                     }
+                    // It may pass: the file is being replaced, or there are too many processes.
                     Err(error) => {
-                        note(&format!("cannot run '{}' again: {error}", entry.command.text));
-                        self.failed += 1;
+                        let how = format!("cannot be started again: {error}");
+                        self.failed += entry.fell(how, false, self.quiet);
                     }
                 }
             }
@@ -205,60 +189,5 @@ impl Children {
             .iter()
             .filter_map(|entry| entry.running.as_ref())
             .for_each(|running| running.signal(signal));
-    }
-}
-
-impl Entry {
-    /// Stops it and disables restarts.
-    fn disable(&mut self, now: Instant) {
-        (self.enabled, self.until, self.restart_at) = (false, None, None);
-        if let (Some(running), None) = (&self.running, self.ending) {
-            running.signal(Signal::INT);
-            self.ending = Some((now, Signal::INT));
-        }
-    }
-
-    /// Handles a command that was disabled, or that was enabled for a time that is over.
-    fn escalate(&mut self, now: Instant) {
-        if self.until.is_some_and(|until| until <= now) {
-            self.disable(now);
-        }
-        if let (Some((since, signal)), Some(running)) = (self.ending, &self.running)
-            && since + GRACE <= now
-        {
-            let next = if signal == Signal::INT { Signal::TERM } else { Signal::KILL };
-            running.signal(next);
-            self.ending = Some((now, next));
-        }
-    }
-
-    /// Schedules a restart if that can help; returns 1 if the command failed permanently.
-    fn ended(&mut self, status: ExitStatus, stopping: bool, quiet: bool) -> u32 {
-        // A child that was asked to stop may have died from that signal.
-        if status.success() || stopping && status.code().is_none_or(|code| code > 128) {
-            return 0;
-        }
-        if self.started.elapsed() >= HEALTHY {
-            self.restarts = 0;
-        }
-        let (how, text) = (describe(status), &self.command.text);
-        if stopping || status.code().is_some_and(|code| NO_RETRY.contains(&code)) {
-            note(&format!("'{text}' {how}"));
-            return 1;
-        }
-        if self.restarts == RESTARTS {
-            note(&format!("'{text}' {how}, after {RESTARTS} restarts; not started again"));
-            return 1;
-        }
-        self.restarts += 1;
-        self.restart_at = Some(Instant::now() + BACK_OFF);
-        if !quiet {
-            let nth = self.restarts;
-            note(&format!(
-                "'{text}' {how}; starting it again in {} s ({nth} of {RESTARTS})",
-                BACK_OFF.as_secs()
-            ));
-        }
-        0
     }
 }
