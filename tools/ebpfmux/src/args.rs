@@ -88,6 +88,11 @@ GET /tools lists the commands of --run; POST /tools/NAME/disable ends one, /tool
 for N seconds. A second command of a name is NAME-2, a third NAME-3. With --run, serving goes on when the commands have \
 ended. At most 32 clients are served at once; a new one takes the place of the idlest.
 
+Names in /metrics: characters other than letters, digits and _ become _. A label whose name is then empty, reserved \
+(le, quantile, __*) or that of another field is left out, and so are the values of a metric whose name another metric has, \
+and gauges without a label; ebpfmux_names_dropped_total counts them. If some hosts' tools print buckets and others do not, \
+the latencies of the latter are ebpf_TOOL_duration_unbucketed_seconds.
+
 Token: a client shows it in the header `Authorization: Bearer TOKEN`. With --serve-token, everything but /healthz needs it. \
 The file must be a regular file of one line, and others must not have access to it (chmod 600). Without --serve-token, \
 reading is free on loopback, and POST needs a token that ebpfmux makes: it is in the file ebpfmux-PORT.token, which only \
@@ -211,6 +216,10 @@ pub struct Args {
     /// With --serve or --otlp, keep at most this many series; others are dropped and counted
     #[arg(long, value_name = "N", requires = "totals", default_value = "10000")]
     pub serve_series: usize,
+
+    /// With --serve or --otlp, leave out series whose labels are longer than this; they are counted
+    #[arg(long, value_name = "BYTES", requires = "totals", default_value = "2048", value_parser = clap::value_parser!(u32).range(256..=1 << 20).map(|bytes| bytes as usize))]
+    pub serve_label_bytes: usize,
 
     /// Send the totals that --serve has to this OpenTelemetry receiver: http:// or https://HOST:PORT[/PATH]
     ///

@@ -4,6 +4,7 @@
 //! Each function panics if an invariant is violated.
 #![allow(clippy::expect_used, reason = "a panic is what a fuzzer looks for")]
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::filter::condition::Condition;
@@ -11,7 +12,7 @@ use crate::filter::expression::Outcome;
 use crate::filter::resolve::Resolver;
 use crate::filter::select::Select;
 use crate::join::Join;
-use crate::metrics::Metrics;
+use crate::metrics::{Bounds, Metrics};
 use crate::record::timestamp::Nanos;
 use crate::record::{self, Fields};
 use crate::serve::{self, negotiate};
@@ -157,7 +158,11 @@ impl Default for Made {
     fn default() -> Self {
         let length = Duration::from_secs(10);
         let window = Windows::new(length, None, true).expect("ten seconds");
-        Self { window, join: Join::new(length), metrics: Metrics::new(100) }
+        Self {
+            window,
+            join: Join::new(length),
+            metrics: Metrics::new(Bounds { series: 100, label_bytes: 256, quiet: true }),
+        }
     }
 }
 
@@ -175,12 +180,49 @@ impl Made {
         let complete = self.window.close();
         complete.iter().flat_map(|(_, records)| records).for_each(written_again_is_the_same);
         let text = serve::render(&self.metrics, &[], negotiate::Format::Plain);
-        let text = String::from_utf8(text).expect("text");
-        for line in text.lines().filter(|line| !line.starts_with('#')) {
-            let (name, value) = line.rsplit_once(' ').expect("a name and a value");
-            let family = name.split('{').next().unwrap_or_default();
-            assert!(family.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'), "{line}");
-            assert!(value.parse::<f64>().is_ok(), "{line}");
+        is_readable(&String::from_utf8(text).expect("text"));
+    }
+}
+
+/// Checks metrics in Prometheus's text format: all names are valid, each family is there once and
+/// has only its own samples, and no sample is there twice.
+fn is_readable(text: &str) {
+    let (mut families, mut samples, mut family) = (HashSet::new(), HashSet::new(), "");
+    let mut latencies = Vec::new();
+    for line in text.split('\n').filter(|line| !line.is_empty() && !line.starts_with("# HELP ")) {
+        if let Some(head) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = head.split_once(' ').expect("a name and a type");
+            assert!(is_name(name) && families.insert(name), "{line}");
+            latencies.extend(matches!(kind, "histogram" | "summary").then_some(name));
+            family = name;
+            continue;
+        }
+        let (sample, value) = line.rsplit_once(' ').expect("a name and a value");
+        assert!(value.parse::<f64>().is_ok() && samples.insert(sample), "{line}");
+        let (name, mut labels) = sample.split_once('{').expect("labels");
+        let end = name.strip_prefix(family).unwrap_or("?");
+        assert!(matches!(end, "" | "_bucket" | "_sum" | "_count"), "{line} of {family}");
+        let mut names = HashSet::new();
+        while labels != "}" {
+            let (name, rest) = labels.split_once("=\"").expect("a label");
+            assert!(is_name(name) && !name.starts_with("__") && names.insert(name), "{line}");
+            let mut escaped = false;
+            let value = rest.find(|c| {
+                let ends = c == '"' && !escaped;
+                escaped = c == '\\' && !escaped;
+                ends
+            });
+            labels = &rest[value.expect("the value ends") + 1..];
+            labels = labels.strip_prefix(',').unwrap_or(labels);
         }
     }
+    for name in latencies {
+        let samples = ["_bucket", "_sum", "_count"].map(|end| format!("{name}{end}"));
+        assert!(!samples.iter().any(|sample| families.contains(sample.as_str())), "{name}");
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    name.bytes().all(fits) && !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit())
 }

@@ -35,7 +35,7 @@ use crate::filter::condition::Condition;
 use crate::filter::select::Select;
 use crate::join::Join;
 use crate::merge::Merge;
-use crate::metrics::Shared;
+use crate::metrics::{Bounds, Shared};
 use crate::note::note;
 use crate::otlp::Exporter;
 use crate::otlp::settings::Settings;
@@ -64,7 +64,8 @@ fn run(args: Args) -> Result<()> {
     declare(&args.schema)?;
     let commands: Vec<CommandLine> =
         args.run.iter().map(|text| CommandLine::parse(text)).collect::<Result<_>>()?;
-    let metrics = Shared::new(args.serve_series);
+    let (series, label_bytes, quiet) = (args.serve_series, args.serve_label_bytes, args.quiet);
+    let metrics = Shared::new(Bounds { series, label_bytes, quiet });
     // From here on a signal ends this in order, and no file stays behind.
     let stop = Stop::on_signals()?;
     let exporter = exporter(&args, metrics.clone())?;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tests::mux::record;
 use tests::prometheus::Prometheus;
 use tests::wait::{For, until, until_still};
 
@@ -106,4 +107,72 @@ fn a_prometheus_makes_the_right_numbers_of_it() {
         );
     }
     assert_eq!(native.query("count(ebpf_disks_duration_seconds_bucket)"), None, "one histogram, not two");
+}
+
+/// Fields whose names Prometheus cannot have, or has another use for.
+const ODD: &str = r#"{"title": "odd", "properties": {
+    "interval_s": {"x-kind": "interval"}, "n": {"x-kind": "counter"}, "n_total": {"x-kind": "counter"},
+    "n-total": {"x-kind": "gauge"}, "n.total": {"x-kind": "counter"}, "read": {"x-kind": "counter", "x-unit": "bytes"},
+    "count": {"x-kind": "counter"}, "mean_us": {"x-kind": "mean", "x-unit": "microseconds", "x-of": "count"},
+    "duration_seconds_sum": {"x-kind": "gauge"}, "duration_unbucketed_seconds": {"x-kind": "gauge"},
+    "buckets": {"x-kind": "buckets", "x-unit": "microseconds"}}}"#;
+
+#[test]
+fn odd_names_do_not_make_it_unreadable() {
+    let streams = streams();
+    streams.write("odd.json", ODD).write("compare.py", COMPARE.replace("> 100", "> 10"));
+    let labels = [
+        r#""disk":"d""#,
+        r#""1st":"a""#,
+        r#""":"a""#,
+        r#""a-b":"a","a_b":"b""#,
+        r#""le":"0.1""#,
+        r#""quantile":"0.5""#,
+        r#""__name__":"up""#,
+        r#""host":"again","tool":"again""#,
+        r#""disk":"d","disk":"e""#,
+        r#""op":"read","disk":"d""#,
+        r#""disk":"d","op":"read""#,
+        r#""disk":"""#,
+        r#""\u0000":"\u0000","\u202e":"\r\n\"\\""#,
+    ];
+    let values = [
+        r#""n":1,"n_total":2,"n-total":3,"n.total":4,"read":5,"duration_seconds_sum":6"#,
+        r#""count":3,"mean_us":1.0,"buckets":[[1.088,3]],"duration_unbucketed_seconds":7"#,
+        r#""count":3,"mean_us":1.0"#,
+        r#""count":3,"mean_us":1.0,"buckets":[[1.088,1]]"#,
+        r#""count":18446744073709551615,"mean_us":1e400,"n":1e400"#,
+    ];
+    let mut lines = String::new();
+    for (at, tool) in ["odd", "od-d", "od_d", "1", ""].into_iter().enumerate() {
+        for (of, labels) in labels.iter().enumerate() {
+            for values in values {
+                let host = format!("web{}", of % 2);
+                lines += &record(at as f64, &host, tool, &format!("{labels},{values}"));
+            }
+        }
+    }
+    streams
+        .write("lines", &lines)
+        .write("odd", "#!/bin/sh\ncat lines; exec sleep 100\n")
+        .good("chmod +x odd");
+    let served =
+        Served::start(&streams, &["--run", "./odd", "--serve", "0", "--schema", "odd.json", "--strict"]);
+    let last = r#"ebpfmux_records_total{host="web1",tool=""}"#;
+    let records = (labels.len() / 2 * values.len()) as f64;
+    until(For::Answer, "all records", || Some(()).filter(|()| served.value(last) == records));
+    let accept = |kind: &str| served.ask("GET", "/metrics", &format!("Accept: {kind}\r\n")).1;
+    let text = accept("text/plain");
+    streams.write("plain", &text).write("openmetrics", accept("application/openmetrics-text"));
+    let compared = streams.good("/usr/bin/python3 compare.py");
+    assert!(compared.starts_with("True set() []\n"), "{compared}");
+    // It ends with 3 where it would have chosen other names.
+    streams.good("promtool check metrics < plain 2> /dev/null || [ $? = 3 ]");
+    let left_out = served.value("ebpfmux_names_dropped_total");
+    assert!(left_out > 0.0 && text.contains("ebpf_odd_n_total{host=\"web0\",disk=\"d\"}"), "{text}");
+    let (directory, targets) = (streams.path("."), std::slice::from_ref(&served.address));
+    for arguments in [&[][..], &["--enable-feature=native-histograms"]] {
+        let prometheus = Prometheus::start(&directory, targets, None, arguments);
+        until(For::Answer, "a scrape", || prometheus.query("up").filter(|up| *up == 1.0));
+    }
 }

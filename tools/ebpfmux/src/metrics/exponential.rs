@@ -38,13 +38,13 @@ fn place(bucket: usize) -> Option<i32> {
 }
 
 /// Counts by the upper bound in nanoseconds: how many are 0, and the others by their index.
-pub fn exponential<'a>(buckets: impl Iterator<Item = (&'a u64, &'a u64)>) -> (u64, Vec<(i32, u64)>) {
-    let (mut zeros, mut places) = (0, Vec::new());
-    for (upper, count) in buckets.filter(|(_, count)| **count > 0) {
-        match (index(*upper), places.last_mut()) {
-            (None, _) => zeros += count,
-            (Some(at), Some((last, sum))) if *last == at => *sum += count,
-            (Some(at), _) => places.push((at, *count)),
+pub fn exponential(buckets: impl Iterator<Item = (u64, u64)>) -> (u64, Vec<(i32, u64)>) {
+    let (mut zeros, mut places) = (0u64, Vec::<(i32, u64)>::new());
+    for (upper, count) in buckets.filter(|(_, count)| *count > 0) {
+        match (index(upper), places.last_mut()) {
+            (None, _) => zeros = zeros.saturating_add(count),
+            (Some(at), Some((last, sum))) if *last == at => *sum = sum.saturating_add(count),
+            (Some(at), _) => places.push((at, count)),
         }
     }
     (zeros, places)
@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn counts_stay_the_same() {
         let buckets = [(1, 3), (2, 1), (102_400, 5), (u64::MAX, 7)];
-        let (zeros, places) = exponential(buckets.iter().map(|(upper, count)| (upper, count)));
+        let (zeros, places) = exponential(buckets.into_iter());
         assert_eq!(zeros, 3);
         assert_eq!(places.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [1, 5, 7]);
     }

@@ -1,31 +1,23 @@
 //! Sums the intervals of the records for `--serve` and `--otlp`.
 
 pub mod exponential;
+mod names;
+mod place;
 pub mod series;
+mod store;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use record::fields::{Field, Kind as FieldKind, Unit as FieldUnit};
 
+use crate::record::buckets::Buckets;
 use crate::record::declared::Declared;
 use crate::record::keys::is_key;
 use crate::record::timestamp::Nanos;
-use crate::record::{Fields, Value, buckets, find, number};
-use series::{Family, Kind, Owner, Series, Total, Unit};
-
-/// The counters of all records so far. They only grow.
-pub struct Metrics {
-    /// The families, by their names in Prometheus.
-    pub families: BTreeMap<String, Family>,
-    /// The hosts' tools that the records are from.
-    pub owners: Vec<Owner>,
-    series: usize,
-    /// The maximum number of series.
-    limit: usize,
-    /// Values dropped for lack of room.
-    pub dropped: u64,
-}
+use crate::record::{Fields, Value, find, number};
+use place::Place;
+use series::{Kind, Total, Unit};
+pub use store::{Bounds, Metrics, Named};
 
 /// ebpfmux's own metrics: the name of a counter, its description, its value.
 pub type Own<'a> = [(&'a str, &'a str, u64)];
@@ -35,9 +27,9 @@ pub type Own<'a> = [(&'a str, &'a str, u64)];
 pub struct Shared(Arc<Mutex<Metrics>>);
 
 impl Shared {
-    /// None yet, and never more series than `limit`.
-    pub fn new(limit: usize) -> Self {
-        Self(Arc::new(Mutex::new(Metrics::new(limit))))
+    /// None yet, and never more than these bounds allow.
+    pub fn new(bounds: Bounds) -> Self {
+        Self(Arc::new(Mutex::new(Metrics::new(bounds))))
     }
 
     /// Locks them. A thread that panicked with the lock held left valid numbers.
@@ -46,19 +38,7 @@ impl Shared {
     }
 }
 
-/// The common properties of a record's series.
-struct Place<'a> {
-    owner: usize,
-    since: Nanos,
-    labels: &'a [(&'a str, &'a str)],
-}
-
 impl Metrics {
-    /// None yet, and never more series than `limit`.
-    pub fn new(limit: usize) -> Self {
-        Self { families: BTreeMap::new(), owners: Vec::new(), series: 0, limit, dropped: 0 }
-    }
-
     /// Adds a record.
     pub fn take(&mut self, time: Nanos, fields: &Fields<'_>) {
         let text = |name| find(fields, name).map_or("", Value::text);
@@ -67,7 +47,7 @@ impl Metrics {
         let length = (text("interval_s").parse().unwrap_or(0.0) * 1e9) as Nanos;
         let Some(owner) = self.owner(host, tool, time) else { return };
         let since = time.saturating_sub(length);
-        let own = Place { owner, since, labels: &[("host", host), ("tool", tool)] };
+        let own = Place::new(owner, since, &[("host", host), ("tool", tool)], std::iter::empty());
         self.whole("ebpfmux.records", Unit::None, "Records received.", &own, 1);
         let help = "The time of the last record, in seconds since 1970.";
         self.gauge(
@@ -85,10 +65,10 @@ impl Metrics {
             fields.iter().filter(|(name, value)| *value != Value::Null && is_key(declared, name, value));
         let keys: Vec<_> = keys.map(|(name, value)| (name.as_ref(), value.key())).collect();
         let keys = keys.iter().map(|(name, value)| (*name, value.as_ref()));
-        let keyed: Vec<(&str, &str)> = [("host", host)].into_iter().chain(keys).collect();
-        let keyed = Place { owner, since, labels: &keyed };
+        let keyed = Place::new(owner, since, &[("host", host)], keys);
+        self.names_left_out(tool, keyed.left_out);
         // These are on the first record of an interval, independent of its keys.
-        let system = Place { owner, since, labels: &[("host", host)] };
+        let system = Place::new(owner, since, &[("host", host)], std::iter::empty());
         let idle = fields.iter().any(|(name, value)| *value == Value::Null && is_key(declared, name, value));
         let means = fields.iter().filter_map(|(name, _)| match declared.field(name)? {
             (Field { kind: FieldKind::Mean(of), .. }, before) => Some(format!("{before}{of}")),
@@ -109,6 +89,8 @@ impl Metrics {
                 FieldKind::Counter if counts.iter().any(|count| count == name) => {}
                 FieldKind::Counter if idle && !of_system => {}
                 FieldKind::Counter => self.counter(tool, name, field, place, raw),
+                // Of several keys in one series, none has the right value.
+                FieldKind::Gauge if place.left_out > 0 => {}
                 FieldKind::Gauge => {
                     if let Some(whole) = number::count(raw) {
                         let metric = format!("ebpf.{tool}.{name}");
@@ -121,7 +103,7 @@ impl Metrics {
     }
 
     /// Adds to a counter; times are exported in seconds, whatever their unit is.
-    fn counter(&mut self, tool: &str, name: &str, field: &Field, place: &Place<'_>, raw: &str) {
+    fn counter(&mut self, tool: &str, name: &str, field: &Field, place: &Place, raw: &str) {
         let (suffix, per_second) = match field.unit {
             FieldUnit::Nanoseconds => ("_ns", 1e9),
             FieldUnit::Microseconds => ("_us", 1e6),
@@ -134,39 +116,26 @@ impl Metrics {
             }
         };
         let metric = format!("ebpf.{tool}.{}", name.strip_suffix(suffix).unwrap_or(name));
-        if let Ok(time) = raw.parse::<f64>() {
+        if let Some(time) = raw.parse::<f64>().ok().filter(|time| time.is_finite()) {
             self.seconds(&metric, field.meaning(), place, time / per_second);
         }
     }
 
-    /// The index of a host's tool; `None` if the maximum number of series is reached.
-    fn owner(&mut self, host: &str, tool: &str, time: Nanos) -> Option<usize> {
-        let known = self.owners.iter().position(|owner| owner.host == host && owner.tool == tool);
-        let at = match known {
-            Some(at) => at,
-            None if self.owners.len() >= self.limit => {
-                self.dropped += 1;
-                return None;
-            }
-            None => {
-                self.owners.push(Owner { host: host.into(), tool: tool.into(), last: time, fresh: true });
-                self.owners.len() - 1
-            }
-        };
-        let owner = &mut self.owners[at];
-        owner.last = owner.last.max(time);
-        owner.fresh = true;
-        Some(at)
-    }
-
-    /// Adds the values of a mean, and its buckets if the record has them.
-    fn latency(&mut self, tool: &str, mean: &str, count: &str, place: &Place<'_>, fields: &Fields<'_>) {
+    /// Adds the values of a mean, and its buckets if the record has them. Whether it has is a
+    /// matter of the host that it is from, so those with and those without are two families.
+    fn latency(&mut self, tool: &str, mean: &str, count: &str, place: &Place, fields: &Fields<'_>) {
         let text = |name: &str| find(fields, name).map_or("", Value::text);
         let prefix = count.strip_suffix("count").unwrap_or_default();
         let (Some(count), Ok(value)) = (number::count(text(count)), text(mean).parse::<f64>()) else {
             return;
         };
-        let buckets = buckets(text(&format!("{prefix}buckets")));
+        let sum = value * count as f64 / 1e6;
+        if !sum.is_finite() {
+            return;
+        }
+        // Buckets that do not hold all values would put the rest into the last one.
+        let buckets = Buckets::parse(text(&format!("{prefix}buckets")))
+            .filter(|buckets| buckets.count() == u128::from(count));
         let metric = format!("ebpf.{tool}.{prefix}duration");
         let kind = if buckets.is_some() { Kind::Histogram } else { Kind::Summary };
         let help = format!("{prefix}mean_us and {prefix}buckets of {tool}: see its --schema.");
@@ -174,66 +143,29 @@ impl Metrics {
         if let Some(Total::Histogram(histogram)) = self.find(&metric, Unit::Seconds, kind, &help, place, made)
         {
             histogram.count += u128::from(count);
-            histogram.sum += value * count as f64 / 1e6;
-            for (upper, count) in buckets.unwrap_or_default() {
-                let sum = histogram.buckets.entry((upper * 1e3).round() as u64).or_default();
-                *sum = sum.saturating_add(count);
-            }
+            histogram.sum += sum;
+            buckets.iter().for_each(|buckets| histogram.buckets.extend(buckets));
         }
     }
 
-    fn whole(&mut self, metric: &str, unit: Unit, help: &str, place: &Place<'_>, add: u64) {
+    fn whole(&mut self, metric: &str, unit: Unit, help: &str, place: &Place, add: u64) {
         let made = || Total::Whole(0);
         if let Some(Total::Whole(sum)) = self.find(metric, unit, Kind::Counter, help, place, made) {
             *sum += u128::from(add);
         }
     }
 
-    fn seconds(&mut self, metric: &str, help: &str, place: &Place<'_>, add: f64) {
+    fn seconds(&mut self, metric: &str, help: &str, place: &Place, add: f64) {
         let made = || Total::Real(0.0);
         if let Some(Total::Real(sum)) = self.find(metric, Unit::Seconds, Kind::Counter, help, place, made) {
             *sum += add;
         }
     }
 
-    fn gauge(&mut self, metric: &str, unit: Unit, help: &str, place: &Place<'_>, value: Total) {
+    fn gauge(&mut self, metric: &str, unit: Unit, help: &str, place: &Place, value: Total) {
         if let Some(known) = self.find(metric, unit, Kind::Gauge, help, place, || Total::Whole(0)) {
             *known = value;
         }
-    }
-
-    /// A series; `None` at the maximum number.
-    fn find(
-        &mut self,
-        metric: &str,
-        unit: Unit,
-        kind: Kind,
-        help: &str,
-        place: &Place<'_>,
-        made: impl FnOnce() -> Total,
-    ) -> Option<&mut Total> {
-        let name = plain(metric) + if unit == Unit::Seconds { "_seconds" } else { "" };
-        let family = self.families.entry(name).or_insert_with(|| Family {
-            name: metric.to_owned(),
-            unit,
-            kind,
-            // Names in it may come from untrusted input.
-            help: help.replace(|c: char| c.is_control() || c == '\\' || c == '"', "_"),
-            series: BTreeMap::new(),
-        });
-        let labels = labels(place.labels);
-        if !family.series.contains_key(&labels) {
-            if self.series >= self.limit {
-                self.dropped += 1;
-                return None;
-            }
-            self.series += 1;
-            let owned = place.labels.iter().map(|(name, value)| (plain(name), (*value).to_owned()));
-            let series =
-                Series { labels: owned.collect(), owner: place.owner, since: place.since, total: made() };
-            family.series.insert(labels.clone(), series);
-        }
-        family.series.get_mut(&labels).map(|series| &mut series.total)
     }
 }
 
@@ -243,19 +175,4 @@ fn unit(field: &Field) -> Unit {
         FieldUnit::Bytes => Unit::Bytes,
         _ => Unit::None,
     }
-}
-
-/// Replaces characters that the name of a metric or label cannot have.
-fn plain(name: &str) -> String {
-    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    name.chars().map(|c| if fits(c) { c } else { '_' }).collect()
-}
-
-/// Labels as they are printed, escaped.
-fn labels(labels: &[(&str, &str)]) -> String {
-    let one = |(name, value): &(&str, &str)| {
-        let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-        format!("{}=\"{value}\"", plain(name))
-    };
-    labels.iter().map(one).collect::<Vec<_>>().join(",")
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::record::buckets::Buckets;
 use crate::record::timestamp::Nanos;
 
 /// Bounds of a histogram: four in each power of two of nanoseconds, from 1 µs to 69 s. The same in every series and from
@@ -47,13 +48,15 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// The suffix of a name.
-    pub fn word(self) -> Option<&'static str> {
-        match self {
-            Self::None => None,
-            Self::Bytes => Some("bytes"),
-            Self::Seconds => Some("seconds"),
-        }
+    /// The unit as a suffix of this name; `None` if it has no such suffix, without which formats
+    /// refuse a unit.
+    pub fn suffix(self, name: &str) -> Option<&'static str> {
+        let word = match self {
+            Self::None => return None,
+            Self::Bytes => "bytes",
+            Self::Seconds => "seconds",
+        };
+        name.strip_suffix(word)?.ends_with('_').then_some(word)
     }
 }
 
@@ -95,27 +98,20 @@ pub enum Total {
 #[derive(Default)]
 pub struct Histogram {
     /// Counts by upper bound, in nanoseconds; empty if the tool prints no buckets.
-    pub buckets: BTreeMap<u64, u64>,
+    pub buckets: Buckets,
     /// The sum, in seconds.
     pub sum: f64,
     /// The total count.
     pub count: u128,
 }
 
-impl Histogram {
-    /// Whether its buckets include all counts: not if the tool printed none for a while.
-    pub fn is_whole(&self) -> bool {
-        self.buckets.values().map(|count| u128::from(*count)).sum::<u128>() == self.count
-    }
-}
-
 /// The fixed bounds in seconds, each with the cumulative count.
 pub fn classic(histogram: &Histogram) -> impl Iterator<Item = (f64, u64)> {
-    let mut sum = 0;
+    let mut sum: u64 = 0;
     let mut buckets = histogram.buckets.iter().peekable();
     OCTAVES.flat_map(|octave| (4..8).map(move |quarter: u64| quarter << (octave - 2))).map(move |upper| {
-        while let Some((_, count)) = buckets.next_if(|(bound, _)| **bound <= upper) {
-            sum += count;
+        while let Some((_, count)) = buckets.next_if(|(bound, _)| *bound <= upper) {
+            sum = sum.saturating_add(count);
         }
         (upper as f64 / 1e9, sum)
     })

@@ -17,9 +17,9 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
 
-use crate::metrics::Metrics;
 use crate::metrics::exponential::{SCALE, exponential};
 use crate::metrics::series::{Family, Histogram, Kind, Series, Total, Unit};
+use crate::metrics::{Metrics, Named};
 use crate::record::timestamp::Nanos;
 
 /// The maximum number of points in a request.
@@ -41,6 +41,7 @@ struct Item<'a> {
     host: &'a str,
     tool: &'a str,
     last: Nanos,
+    name: &'a str,
     family: &'a Family,
     series: &'a Series,
 }
@@ -48,18 +49,21 @@ struct Item<'a> {
 /// Encodes the totals of each host and tool that have had a record since the last call.
 pub fn batches(metrics: &mut Metrics) -> Vec<Batch> {
     let mut items: Vec<Item<'_>> = Vec::new();
-    for family in metrics.families.values() {
+    let families: Vec<Named<'_>> = metrics.families().collect();
+    for Named { otlp, family, .. } in &families {
         for series in family.series.values() {
             let owner = &metrics.owners[series.owner];
             if owner.fresh {
                 let (host, tool) = (owner.host.as_str(), owner.tool.as_str());
-                items.push(Item { host, tool, last: owner.last, family, series });
+                items.push(Item { host, tool, last: owner.last, name: otlp, family, series });
             }
         }
     }
     // A stable sort: within a tool the families stay together.
     items.sort_by_key(|item| (item.host, item.tool));
     let batches = items.chunks(POINTS).map(batch).collect();
+    drop(items);
+    drop(families);
     metrics.owners.iter_mut().for_each(|owner| owner.fresh = false);
     batches
 }
@@ -94,32 +98,24 @@ fn scope(items: &[Item<'_>]) -> ScopeMetrics {
             name: items[0].tool.to_owned(),
             ..InstrumentationScope::default()
         }),
-        metrics: families.flat_map(family).collect(),
+        metrics: families.map(metric).collect(),
         ..ScopeMetrics::default()
     }
 }
 
-/// The metrics of one name: several if the tools of some hosts print buckets and others do not.
-fn family<'a>(items: &'a [Item<'a>]) -> impl Iterator<Item = Metric> + 'a {
-    let whole = |item: &Item<'_>| {
-        item.family.kind == Kind::Histogram && histogram(item).is_some_and(Histogram::is_whole)
-    };
-    items.chunk_by(move |one, two| whole(one) == whole(two)).map(move |items| metric(items, whole(&items[0])))
-}
-
-fn metric(items: &[Item<'_>], whole: bool) -> Metric {
-    let family = items[0].family;
+fn metric(items: &[Item<'_>]) -> Metric {
+    let Item { name, family, .. } = items[0];
     let numbers = || items.iter().map(number).collect();
     let data = match family.kind {
         Kind::Counter => {
             Data::Sum(Sum { data_points: numbers(), aggregation_temporality: CUMULATIVE, is_monotonic: true })
         }
         Kind::Gauge => Data::Gauge(Gauge { data_points: numbers() }),
-        Kind::Histogram if whole => Data::ExponentialHistogram(ExponentialHistogram {
+        Kind::Histogram => Data::ExponentialHistogram(ExponentialHistogram {
             data_points: items.iter().filter_map(exponential_point).collect(),
             aggregation_temporality: CUMULATIVE,
         }),
-        Kind::Histogram | Kind::Summary => Data::Histogram(PlainHistogram {
+        Kind::Summary => Data::Histogram(PlainHistogram {
             data_points: items.iter().filter_map(plain_point).collect(),
             aggregation_temporality: CUMULATIVE,
         }),
@@ -130,7 +126,7 @@ fn metric(items: &[Item<'_>], whole: bool) -> Metric {
         Unit::Seconds => "s",
     };
     Metric {
-        name: family.name.clone(),
+        name: name.to_owned(),
         description: family.help.clone(),
         unit: unit.to_owned(),
         data: Some(data),
@@ -164,7 +160,7 @@ fn exponential_point(item: &Item<'_>) -> Option<ExponentialHistogramDataPoint> {
         attributes: keys(item.series),
         start_time_unix_nano: since(item),
         time_unix_nano: unix(item.last),
-        count: zero_count + bucket_counts.iter().sum::<u64>(),
+        count: bucket_counts.iter().fold(zero_count, |sum, count| sum.saturating_add(*count)),
         sum: Some(histogram.sum),
         scale: SCALE,
         zero_count,

@@ -15,6 +15,8 @@ static SCHEMAS: OnceLock<Schemas> = OnceLock::new();
 /// Undeclared fields already reported, and the maximum number of such reports.
 static NOTED: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
 const NOTED_AT_MOST: usize = 20;
+/// The maximum length of the names in them, in characters.
+const NAME_AT_MOST: usize = 100;
 
 /// Adds declarations to the built-in ones. To be called before the first record is read, or never.
 pub fn declare(schemas: Schemas) {
@@ -74,16 +76,18 @@ impl<'a> Declared<'a> {
     /// Reports once that a field is undeclared, and how it is handled.
     pub fn undeclared(&self, name: &str, option: &str, done: &str) {
         let mut noted = NOTED.lock().unwrap_or_else(PoisonError::into_inner);
-        if noted.len() >= NOTED_AT_MOST
-            || noted.iter().any(|(tool, field)| tool == self.tool && field == name)
-        {
+        if noted.len() >= NOTED_AT_MOST {
+            return;
+        }
+        let cut = |text: &str| text.chars().take(NAME_AT_MOST).collect::<String>();
+        let (tool, name) = (cut(self.tool), cut(name));
+        if noted.iter().any(|known| known.0 == tool && known.1 == name) {
             return;
         }
         note(&format!(
-            "{option}: nothing declares what `{name}` of {} is: {done} (--schema FILE declares it)",
-            self.tool
+            "{option}: nothing declares what `{name}` of {tool} is: {done} (--schema FILE declares it)"
         ));
-        noted.push((self.tool.to_owned(), name.to_owned()));
+        noted.push((tool, name));
     }
 }
 

@@ -1,5 +1,6 @@
 //! A record parsed into its fields, for when the raw line is not sufficient.
 
+pub mod buckets;
 pub mod declared;
 pub mod keys;
 pub mod lock;
@@ -111,12 +112,6 @@ pub fn check(fields: &Fields<'_>) -> Result<(), String> {
         }
         _ => Ok(()),
     }
-}
-
-/// The buckets of a histogram: upper bounds, in microseconds, and counts.
-pub fn buckets(raw: &str) -> Option<Vec<(f64, u64)>> {
-    let pairs: Vec<(f64, &RawValue)> = serde_json::from_str(raw).ok()?;
-    pairs.into_iter().map(|(upper, count)| Some((upper, number::count(count.get())?))).collect()
 }
 
 /// Appends the record as one JSON line.

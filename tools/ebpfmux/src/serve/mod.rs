@@ -92,8 +92,34 @@ impl Server {
     fn render(&self, format: Format) -> Vec<u8> {
         let sent = self.control.exporter.as_ref().map(|exporter| exporter.counts());
         let metrics = self.control.metrics.lock();
-        let help = "Values left out, because there were too many series: see --serve-series.";
-        let mut own = vec![("ebpfmux_series_dropped", help, metrics.dropped)];
+        let left_out = metrics.left_out;
+        let mut own = vec![
+            (
+                "ebpfmux_series_dropped",
+                "Values left out, because there were too many series: see --serve-series.",
+                left_out.series,
+            ),
+            (
+                "ebpfmux_labels_dropped",
+                "Values left out, because their labels were too long: see --serve-label-bytes.",
+                left_out.long,
+            ),
+            (
+                "ebpfmux_names_dropped",
+                "Labels and values left out, because their names are reserved or used by others.",
+                left_out.names,
+            ),
+            (
+                "ebpfmux_window_dropped",
+                "Records and values left out of a window, because it had too many keys: see --window-keys.",
+                left_out.window,
+            ),
+            (
+                "ebpfmux_join_dropped",
+                "Values left out of a joined record, because it had too many: see --join-fields.",
+                left_out.join,
+            ),
+        ];
         if let Some(counts) = sent {
             own.push((
                 "ebpfmux_otlp_points_sent",

@@ -3,14 +3,14 @@
 use std::fmt::Write;
 
 use crate::metrics::series::{Family, Histogram, Kind, Total, Unit, classic};
-use crate::metrics::{Metrics, Own};
+use crate::metrics::{Metrics, Named, Own};
 
 /// Renders as OpenMetrics, or as the older text format.
 pub fn text(metrics: &Metrics, own: &Own<'_>, open: bool) -> String {
     let mut text = String::new();
-    for (name, family) in metrics.families.iter().filter(|(_, family)| !family.series.is_empty()) {
+    for Named { name, family, .. } in metrics.families() {
         // Writing into memory cannot fail.
-        let _ = write_family(name, family, open, &mut text);
+        let _ = write_family(&name, family, open, &mut text);
     }
     for (name, help, value) in own {
         let _ = write_head(name, "counter", help, Unit::None, open, &mut text);
@@ -33,7 +33,7 @@ fn write_head(
     // In OpenMetrics `_total` is part of the sample's name, not of the family's.
     let total = if kind == "counter" && !open { "_total" } else { "" };
     writeln!(text, "# HELP {name}{total} {help}\n# TYPE {name}{total} {kind}")?;
-    match unit.word().filter(|_| open) {
+    match unit.suffix(name).filter(|_| open) {
         Some(unit) => writeln!(text, "# UNIT {name} {unit}"),
         None => Ok(()),
     }
@@ -87,12 +87,13 @@ fn bound(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Bounds;
     use crate::record::from_json;
 
     fn text(lines: &[&str], limit: usize, open: bool) -> String {
-        let mut metrics = Metrics::new(limit);
+        let mut metrics = Metrics::new(Bounds { series: limit, label_bytes: 100, quiet: true });
         lines.iter().for_each(|line| metrics.take(2_500_000_000, &from_json(line.as_bytes()).unwrap()));
-        super::text(&metrics, &[("ebpfmux_series_dropped", "Left out.", metrics.dropped)], open)
+        super::text(&metrics, &[("ebpfmux_series_dropped", "Left out.", metrics.left_out.series)], open)
     }
 
     #[test]
@@ -166,6 +167,58 @@ mod tests {
         let lines: Vec<String> = (0..50).map(line).collect();
         let text = text(&lines.iter().map(String::as_str).collect::<Vec<_>>(), 10, false);
         assert!(text.contains("ebpfmux_series_dropped_total 42\n"), "{text}");
+    }
+
+    #[test]
+    fn odd_names_leave_out_only_themselves() {
+        let good = r#"{"ts":"x","host":"h","tool":"t","interval_s":1.0,"disk":"d","n":1}"#;
+        let odd = r#"{"ts":"x","host":"h","tool":"t","interval_s":1.0,"disk":"d","le":"1","__name__":"2","":"3","1st":"4","n":2,"zombies":7}"#;
+        let other_tool = r#"{"ts":"x","host":"h","tool":"t_x","interval_s":1.0,"n":4}"#;
+        let text = text(&[good, odd, &other_tool.replace("t_x", "t-x"), other_tool], 100, false);
+        for expected in [
+            "ebpf_t_n_total{host=\"h\",disk=\"d\"} 1\n",
+            "ebpf_t_n_total{host=\"h\",_1st=\"4\",disk=\"d\"} 2\n",
+            // Nothing tells the two programs apart, so the second is left out.
+            "ebpf_t_x_n_total{host=\"h\"} 4\n",
+        ] {
+            assert!(text.contains(expected), "{expected}\n{text}");
+        }
+        // A gauge of several keys has no value.
+        assert!(!text.contains("zombies") && !text.contains("le=") && !text.contains("__name__"), "{text}");
+    }
+
+    /// Whether a host's tool prints buckets is a matter of that host.
+    #[test]
+    fn hosts_with_and_without_buckets_are_two_families() {
+        let with = r#"{"ts":"x","host":"with","tool":"b","interval_s":1.0,"disk":"d","count":3,"mean_us":10.0,"buckets":[[2.048,3]]}"#;
+        let without =
+            r#"{"ts":"x","host":"without","tool":"b","interval_s":1.0,"disk":"d","count":5,"mean_us":10.0}"#;
+        let partly = r#"{"ts":"x","host":"partly","tool":"b","interval_s":1.0,"disk":"d","count":7,"mean_us":10.0,"buckets":[[2.048,3]]}"#;
+        for lines in [[with, without, partly], [without, partly, with]] {
+            let both = text(&lines, 100, true);
+            for expected in [
+                "# TYPE ebpf_b_duration_seconds histogram\n",
+                "ebpf_b_duration_seconds_bucket{host=\"with\",disk=\"d\",le=\"2.048e-06\"} 3\n",
+                "ebpf_b_duration_seconds_bucket{host=\"with\",disk=\"d\",le=\"+Inf\"} 3\n",
+                "# TYPE ebpf_b_duration_unbucketed_seconds summary\n",
+                "ebpf_b_duration_unbucketed_seconds_count{host=\"without\",disk=\"d\"} 5\n",
+                "ebpf_b_duration_unbucketed_seconds_count{host=\"partly\",disk=\"d\"} 7\n",
+            ] {
+                assert!(both.contains(expected), "{expected}\n{both}");
+            }
+            assert_eq!(both.matches("le=\"+Inf\"").count(), 1, "{both}");
+        }
+        assert!(text(&[without], 100, true).contains("ebpf_b_duration_seconds_count{host=\"without\""));
+    }
+
+    #[test]
+    fn long_labels_are_left_out() {
+        let line = |comm: &str| {
+            format!(r#"{{"ts":"x","host":"h","tool":"t","interval_s":1.0,"comm":"{comm}","n":1}}"#)
+        };
+        let text = text(&[&line("short"), &line(&"x".repeat(200))], 100, false);
+        assert!(text.contains("short") && !text.contains("xxx"), "{text}");
+        assert!(text.contains("ebpfmux_records_total{host=\"h\",tool=\"t\"} 2\n"), "{text}");
     }
 
     #[test]
