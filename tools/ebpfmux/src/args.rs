@@ -160,9 +160,17 @@ pub struct Args {
     #[arg(long, value_name = "FIELDS", requires = "window")]
     pub by: Option<String>,
 
+    /// With --window, keep at most this many keys in a window, and 8 KiB for each; others are left out and counted
+    #[arg(long, value_name = "N", requires = "window", default_value = "100000", value_parser = clap::value_parser!(u32).range(1..).map(|keys| keys as usize))]
+    pub window_keys: usize,
+
     /// One wide record per window of this length (default 1)
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "1", value_parser = length)]
     pub join: Option<Duration>,
+
+    /// With --join, keep at most this many fields in a record, and 1 KiB for each; others are left out and counted
+    #[arg(long, value_name = "N", requires = "join", default_value = "100000", value_parser = clap::value_parser!(u32).range(1..).map(|fields| fields as usize))]
+    pub join_fields: usize,
 
     /// Read what the fields of another program's records are from this JSON Schema (repeatable)
     ///

@@ -157,10 +157,10 @@ struct Made {
 impl Default for Made {
     fn default() -> Self {
         let length = Duration::from_secs(10);
-        let window = Windows::new(length, None, true).expect("ten seconds");
+        let window = Windows::new(length, 100, None, true).expect("ten seconds");
         Self {
             window,
-            join: Join::new(length),
+            join: Join::new(length, 100, true),
             metrics: Metrics::new(Bounds { series: 100, label_bytes: 256, quiet: true }),
         }
     }

@@ -134,10 +134,10 @@ fn sink(args: &Args, totals: Option<Totals>) -> Result<Sink> {
     let keep = args.keep.as_deref().map(|text| Condition::new("--where", text)).transpose()?;
     let asserts = args.assert.iter().map(|text| Condition::new("--assert", text)).collect::<Result<_>>()?;
     let select = args.select.as_deref().map(Select::new).transpose()?;
-    let window =
-        args.window.map(|length| Windows::new(length, args.by.as_deref(), args.quiet)).transpose()?;
+    let windows = |length| Windows::new(length, args.window_keys, args.by.as_deref(), args.quiet);
+    let window = args.window.map(windows).transpose()?;
     // A join after --window uses the same windows.
-    let join = args.join.map(|length| Join::new(args.window.unwrap_or(length)));
+    let join = args.join.map(|length| Join::new(args.window.unwrap_or(length), args.join_fields, args.quiet));
     let form = match (args.output, args.join) {
         (Format::Json, _) => Form::Json,
         (Format::Csv, None) => Form::Csv(CsvOut::default()),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::record::keys::JOINED;
 use crate::record::timestamp::{self, Nanos};
 use crate::record::{Fields, Value};
+use crate::window::room::{LeftOut, Room};
 use crate::window::tumbling::Tumbling;
 use wide::{Cell, Wide};
 
@@ -16,12 +17,20 @@ pub struct Join {
     /// The only host so far, and whether there are several: then every name begins with its host.
     host: Option<String>,
     several: bool,
+    room: Room,
+    /// Values for which there was no room.
+    pub left_out: LeftOut,
 }
 
+/// The room of names and values per field, in bytes.
+const BYTES: usize = 1 << 10;
+
 impl Join {
-    /// Windows of this length.
-    pub fn new(length: Duration) -> Self {
-        Self { windows: Tumbling::new(length), host: None, several: false }
+    /// Windows of this length, each for at most so many fields; `quiet` suppresses reports.
+    pub fn new(length: Duration, fields: usize, quiet: bool) -> Self {
+        let room = Room { items: fields, bytes: fields.saturating_mul(BYTES) };
+        let left_out = LeftOut::new("--join-fields", quiet);
+        Self { windows: Tumbling::new(length), host: None, several: false, room, left_out }
     }
 
     /// When the open window is closed by the clock if no more records come.
@@ -31,7 +40,9 @@ impl Join {
 
     /// Adds a record to its window; returns the joined records that this completes.
     pub fn add(&mut self, time: Nanos, fields: &Fields<'_>) -> Vec<Fields<'static>> {
-        let closed = self.windows.put(time, |window| window.add(fields));
+        let (mut left_out, room) = (0, self.room);
+        let closed = self.windows.put(time, |window| left_out = window.add(fields, room));
+        self.left_out.add(left_out);
         closed.into_iter().map(|(end, window)| self.widen(end, window)).collect()
     }
 
@@ -42,11 +53,11 @@ impl Join {
     }
 
     fn widen(&mut self, end: Nanos, window: Wide) -> Fields<'static> {
-        for host in &window.hosts {
-            match &self.host {
-                None => self.host = Some(host.clone()),
-                Some(known) => self.several |= known != host,
-            }
+        self.several |= window.several;
+        match (&self.host, window.host) {
+            (None, host) => self.host = host,
+            (Some(known), Some(host)) => self.several |= *known != host,
+            _ => {}
         }
         let mut wide: Fields<'static> = vec![("ts".into(), Value::Text(timestamp::format(end).into()))];
         if let Some(host) = self.host.as_deref().filter(|host| !self.several && !host.is_empty()) {

@@ -8,6 +8,7 @@ use record::fields::Kind;
 use crate::record::declared::Declared;
 use crate::record::keys::{escape, keys, values};
 use crate::record::{Fields, Value, find};
+use crate::window::room::{OVERHEAD, Room, SMALL};
 
 /// A value of a window.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,8 +24,12 @@ pub enum Cell {
 pub struct Wide {
     /// In the order of their arrival.
     pub cells: Vec<(String, Cell)>,
-    /// The hosts seen in it.
-    pub hosts: Vec<String>,
+    /// The first host in it, and whether there are others.
+    pub host: Option<String>,
+    /// Whether there are several.
+    pub several: bool,
+    /// The size of all names and values, in bytes.
+    bytes: usize,
     /// The known fields of each host, tool and key, by the prefix that these form.
     groups: HashMap<String, Group>,
     /// Memory for the prefix of the next record's names.
@@ -48,28 +53,35 @@ struct Known {
 }
 
 impl Wide {
-    /// Adds a record's values.
-    pub fn add(&mut self, fields: &Fields<'_>) {
+    /// Adds a record's values, as far as there is room; returns how many there was none for.
+    pub fn add(&mut self, fields: &Fields<'_>, room: Room) -> u64 {
         let text = |wanted: &str| match find(fields, wanted) {
             Some(Value::Text(text)) => text.as_ref(),
             _ => "",
         };
         let host = text("host");
-        if !self.hosts.iter().any(|known| known == host) {
-            self.hosts.push(host.to_owned());
+        match &self.host {
+            None => self.host = Some(host.to_owned()),
+            Some(known) => self.several |= known != host,
         }
-        let Self { cells, groups, prefix, .. } = self;
+        let Self { cells, groups, prefix, bytes, .. } = self;
         prefix.clear();
         prefix.push_str(&escape(host));
         for part in std::iter::once(Cow::Borrowed(text("tool"))).chain(keys(fields)) {
             prefix.push('.');
             prefix.push_str(&escape(&part));
         }
+        let declared = Declared::of(fields);
         if !groups.contains_key(prefix) {
+            let cost = OVERHEAD + prefix.len();
+            if cells.len() >= room.items || *bytes + cost > room.bytes {
+                return values(declared, fields).count() as u64;
+            }
+            *bytes += cost;
             groups.insert(prefix.clone(), Group::default());
         }
-        let Some(group) = groups.get_mut(prefix) else { return };
-        let declared = Declared::of(fields);
+        let mut left_out = 0;
+        let Some(group) = groups.get_mut(prefix) else { return left_out };
         for (nth, (name, value)) in values(declared, fields).enumerate() {
             // Fields nearly always have the known order.
             let known = group.fields.get(nth).filter(|known| known.name == *name);
@@ -80,18 +92,30 @@ impl Wide {
                     if known.kind.is_none() && *value != Value::Null {
                         declared.undeclared(name, "--join", "of several values of a key the last one stands");
                     }
-                    if let Some(merged) = merge(known.kind, old, Cell::of(value)) {
-                        *old = merged;
+                    let Some(merged) = merge(known.kind, old, Cell::of(value)) else { continue };
+                    let (held, comes) = (old.bytes(), merged.bytes());
+                    if comes > SMALL && *bytes + comes.saturating_sub(held) > room.bytes {
+                        left_out += 1;
+                        continue;
                     }
+                    *bytes = (*bytes + comes).saturating_sub(held);
+                    *old = merged;
                 }
                 None => {
-                    let at = cells.len();
+                    let (at, cell) = (cells.len(), Cell::of(value));
+                    let cost = OVERHEAD + prefix.len() + 3 * name.len() + cell.bytes();
+                    if at >= room.items || *bytes + cost > room.bytes {
+                        left_out += 1;
+                        continue;
+                    }
+                    *bytes += cost;
                     group.index.insert(name.to_string(), group.fields.len());
                     group.fields.push(Known { name: name.to_string(), at, kind: declared.kind(name) });
-                    cells.push((format!("{prefix}.{}", escape(name)), Cell::of(value)));
+                    cells.push((format!("{prefix}.{}", escape(name)), cell));
                 }
             }
         }
+        left_out
     }
 }
 
@@ -109,6 +133,14 @@ impl Cell {
         match self {
             Self::Count(count) => Some(*count),
             Self::Other(value) => value.whole(),
+        }
+    }
+
+    /// The size of what has no fixed size.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Count(_) => 0,
+            Self::Other(value) => value.text().len(),
         }
     }
 }
@@ -154,7 +186,8 @@ mod tests {
     fn joined(lines: &[&str]) -> Vec<(String, String)> {
         let mut window = Wide::default();
         for line in lines {
-            window.add(&from_json(line.as_bytes()).unwrap());
+            let room = Room { items: 100, bytes: 100_000 };
+            assert_eq!(window.add(&from_json(line.as_bytes()).unwrap(), room), 0);
         }
         let show = |cell: &Cell| match cell {
             Cell::Count(count) => count.to_string(),

@@ -131,6 +131,9 @@ impl Sink {
             end.write(&fields, raw)?;
         } else {
             stages.add(time, &fields, end)?;
+            if let Some(totals) = totals {
+                totals.left_out(stages.left_out());
+            }
         }
         Ok(Converted::Record)
     }
@@ -150,12 +153,19 @@ impl Sink {
     /// Prints what is still held. Fails if a name was misspelt.
     pub fn finish(&mut self) -> Result<()> {
         self.close_window()?;
+        self.stages.join.iter().for_each(|join| join.left_out.report());
         self.end.finish()?;
         self.stages.window.iter().try_for_each(Windows::finish)
     }
 }
 
 impl Stages {
+    /// What was left out of full windows, and of full joined records.
+    fn left_out(&self) -> (u64, u64) {
+        let window = self.window.as_ref().map_or(0, |window| window.left_out.count);
+        (window, self.join.as_ref().map_or(0, |join| join.left_out.count))
+    }
+
     fn is_empty(&self) -> bool {
         self.window.is_none() && self.join.is_none()
     }

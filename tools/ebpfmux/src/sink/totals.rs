@@ -16,6 +16,14 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// Notes what was left out of windows and of joined records, for the metrics.
+    pub fn left_out(&self, (window, join): (u64, u64)) {
+        if window + join > 0 {
+            let mut metrics = self.metrics.lock();
+            (metrics.left_out.window, metrics.left_out.join) = (window, join);
+        }
+    }
+
     /// Adds a record.
     pub fn take(&self, time: Nanos, fields: &Fields<'_>) {
         let mut metrics = self.metrics.lock();

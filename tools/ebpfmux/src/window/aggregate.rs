@@ -1,11 +1,10 @@
 //! Aggregates the values of one field in a window.
 
-use std::collections::BTreeMap;
-
 use record::fields::Kind;
 use record::histogram::{Hist, round3};
 
 use crate::record::Value;
+use crate::record::buckets::Buckets;
 
 /// The aggregate of a field so far.
 #[derive(Clone, Debug)]
@@ -21,7 +20,7 @@ pub enum Aggregate {
     /// A percentile or a ratio of a single record; null for several.
     Single(Option<Value<'static>>),
     /// Counts by the upper bound of their bucket, in nanoseconds.
-    Buckets(BTreeMap<u64, u64>),
+    Buckets(Buckets),
     /// A value passed on unchanged.
     Other(Value<'static>),
 }
@@ -40,7 +39,9 @@ impl Aggregate {
             (Some(Kind::Percentile(..) | Kind::Ratio(..)), value) => {
                 Self::Single(Some(value.clone().into_owned()))
             }
-            (Some(Kind::Buckets), Value::Nested(raw)) => buckets(raw).map_or_else(other, Self::Buckets),
+            (Some(Kind::Buckets), Value::Nested(raw)) => {
+                Buckets::parse(raw).map_or_else(other, Self::Buckets)
+            }
             (Some(Kind::Counter | Kind::Step), Value::Plain(raw)) => match (value.whole(), raw.parse()) {
                 (Some(whole), _) => Self::Whole(whole),
                 (_, Ok(real)) => Self::Real(real),
@@ -79,15 +80,22 @@ impl Aggregate {
             (Self::Mean(a, m), Self::Mean(b, n)) => Self::Mean(a + b, m + n),
             (Self::Single(_), Self::Single(_)) => Self::Single(None),
             (Self::Buckets(mut a), Self::Buckets(b)) => {
-                for (upper, count) in b {
-                    let sum = a.entry(upper).or_default();
-                    *sum = sum.saturating_add(count);
-                }
+                a.extend(&b);
                 Self::Buckets(a)
             }
             (Self::Other(a), Self::Other(b)) => Self::Other(one_of(kind, a, b, beside)),
             (_, other) => other,
         };
+    }
+
+    /// The size of what it holds that has no fixed size, in bytes.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Other(value) | Self::Single(Some(value)) => value.text().len(),
+            // A bound, a count, and their share of a tree.
+            Self::Buckets(buckets) => buckets.bounds() * 32,
+            _ => 0,
+        }
     }
 
     /// The resulting value, unless it is computed from other fields.
@@ -100,7 +108,7 @@ impl Aggregate {
             Self::Mean(sum, many) => Value::number(round3(sum / many)),
             Self::Buckets(buckets) => {
                 let all: Vec<_> =
-                    buckets.iter().map(|(upper, count)| (*upper as f64 / 1_000.0, *count)).collect();
+                    buckets.iter().map(|(upper, count)| (upper as f64 / 1_000.0, count)).collect();
                 Value::Nested(serde_json::to_string(&all).unwrap_or_default().into())
             }
             Self::Other(value) | Self::Single(Some(value)) => value.clone(),
@@ -111,19 +119,9 @@ impl Aggregate {
     pub fn hist(&self) -> Option<Hist> {
         let Self::Buckets(buckets) = self else { return None };
         let mut hist = Hist::default();
-        buckets.iter().for_each(|(upper, count)| hist.add_bucket(*upper as f64 / 1_000.0, *count));
+        buckets.iter().for_each(|(upper, count)| hist.add_bucket(upper as f64 / 1_000.0, count));
         Some(hist)
     }
-}
-
-/// Counts by their upper bounds, in nanoseconds.
-fn buckets(raw: &str) -> Option<BTreeMap<u64, u64>> {
-    let mut buckets = BTreeMap::new();
-    for (upper, count) in crate::record::buckets(raw)? {
-        let sum: &mut u64 = buckets.entry((upper * 1_000.0).round() as u64).or_default();
-        *sum = sum.saturating_add(count);
-    }
-    Some(buckets)
 }
 
 /// Chooses one of two values that are not added; gauges of several keys are added.

@@ -1,12 +1,14 @@
 //! One window of `--window`: aggregates the records of each key.
 
+mod derived;
+
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use record::fields::{Kind, Percentile, Term};
-use record::histogram::Hist;
+use record::fields::Kind;
 
 use super::aggregate::Aggregate;
+use super::room::{OVERHEAD, Room, SMALL};
 use crate::record::declared::Declared;
 use crate::record::keys::{is_key, values};
 use crate::record::timestamp::{self, Nanos};
@@ -22,6 +24,8 @@ pub struct Groups {
     lengths: HashMap<(String, String), (Nanos, f64)>,
     /// Memory for the key of the next record.
     key: String,
+    /// The size of all names and values, in bytes.
+    bytes: usize,
 }
 
 /// The records of one key.
@@ -91,8 +95,9 @@ fn key<'a>(host: &str, tool: &str, keys: impl Iterator<Item = (&'a str, &'a Valu
 }
 
 impl Groups {
-    /// Adds a record. The error message has the reason.
-    pub fn add(&mut self, time: Nanos, fields: &Fields<'_>) -> Result<(), String> {
+    /// Adds a record, as far as there is room; returns how many records or values there was none
+    /// for. The error message has the reason.
+    pub fn add(&mut self, time: Nanos, fields: &Fields<'_>, room: Room) -> Result<u64, String> {
         let text = |name| find(fields, name).map_or("", Value::text);
         let (host, tool) = (text("host"), text("tool"));
         let Some(length) = find(fields, "interval_s").and_then(|length| length.text().parse::<f64>().ok())
@@ -107,6 +112,12 @@ impl Groups {
         let at = match self.index.get(self.key.as_str()) {
             Some(at) => *at,
             None => {
+                // The key is there twice, and its parts once more.
+                let cost = OVERHEAD + 3 * self.key.len();
+                if self.groups.len() >= room.items || self.bytes + cost > room.bytes {
+                    return Ok(1);
+                }
+                self.bytes += cost;
                 let keys = fields.iter().filter(|(name, value)| is_key(declared, name, value));
                 let keys = keys.map(|(name, value)| (name.to_string(), value.clone().into_owned())).collect();
                 self.groups.push(Group {
@@ -122,16 +133,36 @@ impl Groups {
             }
         };
         let group = &mut self.groups[at];
+        let mut left_out = 0;
         for (nth, (name, value)) in values(declared, fields).enumerate() {
             // Fields nearly always have the known order.
-            match group.sums.get_mut(nth).filter(|known| known.name == *name) {
-                Some(FieldValues { name, kind, before, sum, .. }) => {
-                    if kind.is_none() && !matches!(sum, Aggregate::Null) && *value != Value::Null {
-                        declared.undeclared(name, "--window", "its last value is passed on");
-                    }
-                    sum.take(*kind, value, |of| count(&format!("{}{of}", &name[..*before])));
+            let at = match group.sums.get(nth) {
+                Some(known) if known.name == *name => Some(nth),
+                _ => group.places.get(name.as_ref()).copied(),
+            };
+            let Some(at) = at else {
+                let new = FieldValues::new(declared, name, value, count);
+                let cost = OVERHEAD + 2 * name.len() + new.sum.bytes();
+                if self.bytes + cost > room.bytes {
+                    left_out += 1;
+                } else {
+                    self.bytes += cost;
+                    group.add(new, false);
                 }
-                None => group.add(FieldValues::new(declared, name, value, count), false),
+                continue;
+            };
+            let FieldValues { name, kind, before, sum, .. } = &mut group.sums[at];
+            if kind.is_none() && !matches!(sum, Aggregate::Null) && *value != Value::Null {
+                declared.undeclared(name, "--window", "its last value is passed on");
+            }
+            let (held, comes) = (sum.bytes(), value.text().len());
+            if comes > SMALL && self.bytes + comes.saturating_sub(held) > room.bytes {
+                left_out += 1;
+                continue;
+            }
+            sum.take(*kind, value, |of| count(&format!("{}{of}", &name[..*before])));
+            if held.max(comes) > SMALL {
+                self.bytes = (self.bytes + sum.bytes()).saturating_sub(held);
             }
         }
         if std::mem::replace(&mut group.last, time) != time {
@@ -141,7 +172,7 @@ impl Groups {
                 (*last, *sum) = (time, *sum + length);
             }
         }
-        Ok(())
+        Ok(left_out)
     }
 
     fn put(&mut self, group: Group) {
@@ -234,75 +265,6 @@ impl Group {
 
     fn sum(&self, name: &str) -> Option<&FieldValues> {
         self.sums.iter().find(|known| known.name == name)
-    }
-
-    /// Whether it has percentiles of several records but no buckets to compute them from.
-    fn lacks_buckets(&self) -> bool {
-        self.sums.iter().any(|named| match (&named.sum, named.kind) {
-            (Aggregate::Single(None), Some(Kind::Percentile(percentile))) => {
-                self.sum(&named.beside(&percentile.of)).is_none()
-            }
-            _ => false,
-        })
-    }
-
-    /// A counter, or the difference of two.
-    fn term(&self, beside: &FieldValues, term: &Term) -> Option<i128> {
-        let number = |name: &str| match self.sum(&beside.beside(name))? {
-            FieldValues { sum: Aggregate::Whole(sum), .. } => Some(*sum),
-            named => self.difference(named),
-        };
-        match &term.less {
-            Some(less) => Some((number(&term.of)? - number(less)?).max(0)),
-            None => number(&term.of),
-        }
-    }
-
-    fn terms(&self, beside: &FieldValues, terms: &[Term]) -> Option<i128> {
-        terms.iter().map(|term| self.term(beside, term)).sum()
-    }
-
-    fn difference(&self, named: &FieldValues) -> Option<i128> {
-        match named.kind {
-            Some(Kind::Difference(terms)) => self.terms(named, terms),
-            _ => None,
-        }
-    }
-
-    /// Computes the fields that the tools derive from counters, from the sums, as the tools declare
-    /// it.
-    fn derived(&self, named: &FieldValues) -> Option<Value<'static>> {
-        match named.kind {
-            Some(Kind::Difference(_)) => {
-                self.difference(named).map(|difference| Value::Plain(difference.to_string().into()))
-            }
-            Some(Kind::Ratio(part, whole, digits)) => {
-                let part = self.terms(named, part)?;
-                let whole = self.term(named, &Term { of: whole.clone(), less: None })?;
-                let round = |ratio: f64| match digits {
-                    Some(digits) => (ratio * 10f64.powi(*digits)).floor() / 10f64.powi(*digits),
-                    None => ratio,
-                };
-                let ratio = (whole != 0).then(|| round(part as f64 / whole as f64));
-                Some(ratio.map_or(Value::Null, Value::number))
-            }
-            Some(Kind::Percentile(percentile)) if matches!(named.sum, Aggregate::Single(None)) => {
-                self.percentile(named, percentile).map(Value::number)
-            }
-            _ => None,
-        }
-    }
-
-    /// A quantile from the buckets, limited to the exact extremes.
-    fn percentile(&self, named: &FieldValues, percentile: &Percentile) -> Option<f64> {
-        let buckets: Hist = self.sum(&named.beside(&percentile.of))?.sum.hist()?;
-        let [value] = buckets.quantiles([percentile.quantile]);
-        let number = |name: &String| self.sum(&named.beside(name))?.sum.value().text().parse::<f64>().ok();
-        let within = percentile.within.as_ref().and_then(|[min, max]| number(min).zip(number(max)));
-        match within {
-            Some((min, max)) if min <= max => value.map(|value| value.clamp(min, max)),
-            _ => value,
-        }
     }
 
     fn record(&self, end: Nanos, length: f64) -> Fields<'static> {

@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod groups;
+pub mod room;
 pub mod tumbling;
 
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use crate::record::keys::is_key;
 use crate::record::timestamp::Nanos;
 use crate::record::{Fields, find};
 use groups::Groups;
+use room::{LeftOut, Room};
 use tumbling::Tumbling;
 
 /// The records of complete windows, with the time of each window's end.
@@ -26,13 +28,20 @@ pub struct Windows {
     by: Option<Vec<String>>,
     seen: Vec<bool>,
     records: u64,
+    room: Room,
+    /// Records and values for which there was no room.
+    pub left_out: LeftOut,
     /// Whether not to report missing percentiles; set after the first report.
     quiet: bool,
 }
 
+/// The room of names and values per key, in bytes.
+const BYTES: usize = 8 << 10;
+
 impl Windows {
-    /// Windows of this length; `by` names the keys to keep, separated by commas.
-    pub fn new(length: Duration, by: Option<&str>, quiet: bool) -> Result<Self> {
+    /// Windows of this length, each for at most so many keys; `by` names the keys to keep, separated
+    /// by commas.
+    pub fn new(length: Duration, keys: usize, by: Option<&str>, quiet: bool) -> Result<Self> {
         let by: Option<Vec<String>> =
             by.map(|names| names.split(',').map(|name| name.trim().to_owned()).collect());
         let names = by.iter().flatten();
@@ -41,7 +50,9 @@ impl Windows {
         }
         // Every record has a tool, and records of different tools are never combined.
         let seen = names.map(|name| name == "tool").collect();
-        Ok(Self { windows: Tumbling::new(length), by, seen, records: 0, quiet })
+        let room = Room { items: keys, bytes: keys.saturating_mul(BYTES) };
+        let left_out = LeftOut::new("--window-keys", quiet);
+        Ok(Self { windows: Tumbling::new(length), by, seen, records: 0, room, left_out, quiet })
     }
 
     /// When the open window is closed by the clock if no more records come.
@@ -63,9 +74,11 @@ impl Windows {
                 *seen = true;
             }
         }
-        let mut added = Ok(());
-        let closed = self.windows.put(time, |groups| added = groups.add(time, fields));
-        added.map_err(|why| Failure::usage(format!("--window: {why}; leave it out of the input")))?;
+        let (mut added, room) = (Ok(0), self.room);
+        let closed = self.windows.put(time, |groups| added = groups.add(time, fields, room));
+        let left_out =
+            added.map_err(|why| Failure::usage(format!("--window: {why}; leave it out of the input")))?;
+        self.left_out.add(left_out);
         Ok(self.records_of(closed))
     }
 
@@ -77,6 +90,7 @@ impl Windows {
 
     /// At the end: fails if --by names a field that no record had.
     pub fn finish(&self) -> Result<()> {
+        self.left_out.report();
         match self.by.iter().flatten().zip(&self.seen).find(|(_, seen)| !**seen) {
             Some((name, _)) if self.records > 0 => {
                 Err(Failure::usage(format!("--by: no record had a `{name}`")))
