@@ -104,7 +104,7 @@ impl<const N: usize> MappedArray<[u64; N]> {
     fn number(&self, bank: usize, counter: usize) -> u64 {
         assert!(bank < self.len && counter < N);
         // SAFETY: within an entry of the mapping, which is aligned to 8.
-        unsafe { self.first.as_ptr().byte_add(bank * self.stride).cast::<u64>().add(counter).read_volatile() }
+        unsafe { self.entry(bank).cast::<u64>().add(counter).read_volatile() }
     }
 }
 
