@@ -244,6 +244,6 @@ mod tests {
             [1234.5, 99.96, 12.345, 1.2345, 0.0016, 0.0].map(significant),
             ["1234", "100", "12.3", "1.23", "0.002", "0"]
         );
-        assert_eq!(show("comm", &"a\u{1b}[2J".into()), "a?[2J");
+        assert_eq!(show("comm", &"a\u{1b}[2J\u{202e}".into()), "a\\x1b[2J\\u{202e}");
     }
 }

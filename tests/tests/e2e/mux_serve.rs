@@ -184,10 +184,11 @@ fn tools_are_listed_enabled_for_a_time_and_disabled() {
     });
     assert_eq!(served.ask("GET", "/healthz", "").1, "sh failed\n");
     assert!(served.ask("GET", "/healthz", &served.token).1.contains("exit 2"));
+    let token = served.token.as_str();
     for (method, path, headers, status) in [
-        ("POST", "/tools/none/enable", served.token.as_str(), 404),
-        ("POST", "/tools/disks/enable?seconds=x", &served.token, 400),
-        ("POST", "/tools/disks/enable?seconds=-1", &served.token, 400),
+        ("POST", "/tools/none/enable", token, 404),
+        ("POST", "/tools/disks/enable?seconds=x", token, 400),
+        ("POST", "/tools/disks/enable?seconds=-1", token, 400),
         ("POST", "/tools/disks/enable", "", 401),
         ("POST", "/tools/disks/remove", "", 404),
         ("GET", "/tools/disks/enable", "", 405),
