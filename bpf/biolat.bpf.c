@@ -255,6 +255,27 @@ int on_requeue_hash(u64 *ctx)
 	return requeue(HASH, ctx, false);
 }
 
+/*
+ * The end of an empty flush of a disk with paths. Such a request is never issued itself, and the
+ * kernel has no event for the end of its bio.
+ */
+static __always_inline void complete_flush(enum inflight_store store, struct request *rq,
+					   bool failed)
+{
+	u64 info, key = bio_key(store, rq);
+	struct inflight *entry = key ? inflight_find_key(store, key) : NULL;
+	struct ended ended = {.failed = failed, .queue_ns = NO_QUEUE};
+
+	if (!entry || !entry->ts_ns)
+		return;
+	info = entry->info;
+	ended.device_ns = bpf_ktime_get_ns() - entry->ts_ns;
+	inflight_remove(store, entry);
+	if ((info & REQ_OP_MASK) == FLUSH)
+		record(store, stats_of(slot_in(info), FLUSH, key), &ended);
+	issuer_forget(key);
+}
+
 /* A disk that a request counts for, in this order: its own, and that which it is at a path of. */
 #define DISKS_OF_REQUEST 2
 
@@ -275,6 +296,8 @@ static __always_inline int complete(enum inflight_store store, struct request *r
 	bool partly;
 	u32 op;
 
+	if (!bytes && is_at_path(rq->cmd_flags))
+		complete_flush(store, rq, failed);
 	/* In flight before the start, filtered out, or the end of a flush sequence that was seen
 	 * already. */
 	if (!entry)
@@ -383,34 +406,27 @@ int on_bio_queue_marked_hash(u64 *ctx)
 	return queue_bio(HASH, ctx, true);
 }
 
-/* `queue`: where it ended. */
-static __always_inline int complete_bio(enum inflight_store store, struct request_queue *queue,
-					struct bio *bio)
+/*
+ * The kernel tells the end of a bio that no request ended; NVMe's multipath driver that of the
+ * first bio of each request (nvme_trace_bio_complete of drivers/nvme/host/nvme.h).
+ */
+static __always_inline int complete_bio(enum inflight_store store, struct bio *bio)
 {
 	struct inflight *entry = inflight_find(store, bio);
 	u64 issued, info, what = inflight_key(bio);
 	struct ended ended = {.queue_ns = NO_QUEUE};
-	bool at_path;
-	u32 op;
 
 	if (!entry)
 		return 0;
-	at_path = is_at_path(bio->bi_opf) && !is_bio_based(bio_disk(bio));
-	/* The driver's own event, once for each request of the bio; the bio's end comes after it
-	 * (nvme_trace_bio_complete of drivers/nvme/host/nvme.h). */
-	if (at_path && bio_disk(bio)->queue != queue)
-		return 0;
 	issued = entry->ts_ns;
 	info = entry->info;
-	op = info & REQ_OP_MASK;
 	inflight_remove(store, entry);
-	/* Only a mark, or at a path: the completion of its requests is counted. A flush has none
-	 * that it is known to be of. */
-	if (issued && (!at_path || op == FLUSH)) {
+	/* Only a mark, or at a path: the completion of its requests is counted. */
+	if (issued && (!is_at_path(bio->bi_opf) || is_bio_based(bio_disk(bio)))) {
 		ended.bytes = (u32)(info >> REQ_OP_BITS);
 		ended.failed = bio->bi_status;
 		ended.device_ns = bpf_ktime_get_ns() - issued;
-		record(store, stats_of(slot_in(info), op, what), &ended);
+		record(store, stats_of(slot_in(info), info & REQ_OP_MASK, what), &ended);
 	}
 	issuer_forget(what);
 	return 0;
@@ -419,13 +435,13 @@ static __always_inline int complete_bio(enum inflight_store store, struct reques
 SEC("tp_btf/block_bio_complete")
 int BPF_PROG(on_bio_complete, struct request_queue *queue, struct bio *bio)
 {
-	return complete_bio(TABLE, queue, bio);
+	return complete_bio(TABLE, bio);
 }
 
 SEC("tp_btf/block_bio_complete")
 int BPF_PROG(on_bio_complete_hash, struct request_queue *queue, struct bio *bio)
 {
-	return complete_bio(HASH, queue, bio);
+	return complete_bio(HASH, bio);
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

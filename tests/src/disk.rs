@@ -18,6 +18,7 @@ pub struct Disk {
 enum Kind {
     /// Part of the guest.
     Own,
+    Array,
     Null,
     Loop(#[expect(dead_code, reason = "removes the file")] NamedTempFile),
     Zram,
@@ -60,9 +61,37 @@ impl Disk {
         Self { name: "nullb0".to_string(), kind: Kind::Null }
     }
 
-    /// A guest's disk with two paths, of the kernel's own multipath driver.
+    /// A guest's disk with two paths, of the kernel's own multipath driver. Its number is that of the
+    /// controller that the kernel found first.
     pub fn with_paths() -> Self {
-        let disk = Self { name: "nvme0n1".to_string(), kind: Kind::Own };
+        let name = until(For::Device, "an NVMe disk", || {
+            let all = fs::read_dir("/dev").expect("/dev").flatten();
+            let mut names = all.filter_map(|entry| entry.file_name().into_string().ok());
+            names.find(|name| name.starts_with("nvme") && name.ends_with("n1"))
+        });
+        Self { name, kind: Kind::Own }
+    }
+
+    /// A disk made of bios whose driver moves each to another disk, of which it has one: an array of
+    /// md's.
+    pub fn over(lower: &Self) -> Self {
+        programs::succeed("modprobe", &["raid0"]);
+        let name = "md_over".to_string();
+        fs::write("/sys/module/md_mod/parameters/new_array", &name).expect("a new array");
+        let set = |attribute: &str, value: &str| {
+            let path = format!("/sys/block/{name}/md/{attribute}");
+            fs::write(&path, value).unwrap_or_else(|error| panic!("{path}: {value}: {error}"));
+        };
+        let number = fs::read_to_string(format!("/sys/block/{}/dev", lower.name)).expect("its number");
+        set("metadata_version", "none");
+        set("level", "raid0");
+        set("chunk_size", "65536");
+        set("raid_disks", "1");
+        set("new_dev", number.trim());
+        set(&format!("dev-{}/size", lower.name), "65000");
+        set(&format!("dev-{}/slot", lower.name), "0");
+        set("array_state", "active");
+        let disk = Self { name, kind: Kind::Array };
         until(For::Device, disk.path(), || Path::new(&disk.path()).exists().then_some(()));
         disk
     }
@@ -97,6 +126,7 @@ impl Drop for Disk {
         match self.kind {
             // It is removed with the guest.
             Kind::Null | Kind::Own => {}
+            Kind::Array => drop(fs::write(format!("/sys/block/{}/md/array_state", self.name), "clear")),
             Kind::Loop(_) => drop(programs::run("losetup", &["--detach", &self.path()])),
             Kind::Zram => {
                 let _ = fs::write(format!("/sys/block/{}/reset", self.name), "1");

@@ -64,14 +64,16 @@ pub fn shell(line: &str) -> Output {
     output.expect("bash runs")
 }
 
-/// A script's background job ignores SIGINT, and so would every program started from here: tests
-/// stop them with it.
+/// A script's background job ignores SIGINT, what nohup starts SIGHUP, and so would every program
+/// started from here: tests stop them with these.
 #[used]
 // SAFETY: the section holds pointers to functions of C's calling convention, as this one is.
 #[unsafe(link_section = ".init_array")]
-static HEED_SIGINT: extern "C" fn() = heed_sigint;
+static HEED_SIGNALS: extern "C" fn() = heed_signals;
 
-extern "C" fn heed_sigint() {
-    // SAFETY: the default disposition runs no code of this process.
-    unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
+extern "C" fn heed_signals() {
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        // SAFETY: the default disposition runs no code of this process.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
 }

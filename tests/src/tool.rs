@@ -159,12 +159,13 @@ impl Tool {
 
     /// Waits until it counts.
     fn until_attached(&mut self) {
-        let Self { child, command, err, .. } = self;
+        let Self { child, command, err, out, .. } = self;
         let attached = || {
             if let Some(status) = child.try_wait().expect("the tool can be waited for") {
                 panic!("{command}: it ended early: {status}: {}", err.lines_after(0));
             }
-            is_attached(child.id()).then_some(())
+            // With short intervals it may never be seen asleep.
+            (is_attached(child.id()) || !out.lines_after(0).is_empty()).then_some(())
         };
         until_or(For::Attach, &*command, attached, || err.lines_after(0));
     }

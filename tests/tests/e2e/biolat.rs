@@ -231,10 +231,13 @@ fn owners_whose_requests_end_at_once_find_room() {
     let disk = Disk::with_interrupts();
     let ways: [&[&str]; 2] = [&["--by", "process"], &["--by", "cgroup"]];
     let tools = ways.map(|way| (way, Tool::start("biolat", &[way, &["0.02"]].concat())));
-    let options = ["--ioengine=psync", "--rw=randread", "--bs=4k", "--size=16m", "--numjobs=24"];
-    let job = fio::run(&disk.path(), &[&options[..], &["--number_ios=101"]].concat());
+    let options = ["--ioengine=libaio", "--iodepth=8", "--rw=randrw", "--bs=4k", "--size=16m", "--fsync=7"];
+    let job = fio::run(&disk.path(), &[&options[..], &["--numjobs=16", "--number_ios=211"]].concat());
     for (way, tool) in tools {
-        nothing_is_lost(way, &tool.interrupt().records, &disk, "read", fio::done(&job, "read")[0]);
+        let records = tool.interrupt().records;
+        for op in ["read", "write"] {
+            nothing_is_lost(way, &records, &disk, op, fio::done(&job, op)[0]);
+        }
     }
 }
 

@@ -87,7 +87,8 @@ Bounds:
   Percentiles are at most 3.2 % off; the rest is exact. Before Linux 5.12 so are
   min and max, if two processors complete a request of one disk at the same instant.
   Counts and bytes of reads, writes and discards equal those of /proc/diskstats.
-  Disks made of bios (dm, md, zram) have no queue: their queue_* are null.
+  Disks made of bios (dm, md, zram) have no queue: their queue_* are null. Before
+  Linux 5.14 md arrays without redundancy are not reported, only their disks.
   A disk with several NVMe paths (nvme0n1) is the sum of its paths' requests, as in
   /proc/diskstats from Linux 6.5 on. The paths are reported as well, as hidden disks
   (nvme0c0n1).
