@@ -257,27 +257,6 @@ int on_requeue_hash(u64 *ctx)
 	return requeue(HASH, ctx, false);
 }
 
-/*
- * The end of an empty flush of a disk with paths. Such a request is never issued itself, and the
- * kernel has no event for the end of its bio.
- */
-static __always_inline void complete_flush(enum inflight_store store, struct request *rq,
-					   bool failed)
-{
-	u64 info, key = bio_key(store, rq);
-	struct inflight *entry = key ? inflight_find_key(store, key) : NULL;
-	struct ended ended = {.failed = failed, .queue_ns = NO_QUEUE};
-
-	if (!entry || !entry->ts_ns)
-		return;
-	info = entry->info;
-	ended.device_ns = bpf_ktime_get_ns() - entry->ts_ns;
-	inflight_remove(store, entry);
-	if ((info & REQ_OP_MASK) == FLUSH)
-		record(store, stats_of(slot_in(info), FLUSH, key), &ended);
-	issuer_forget(key);
-}
-
 /* A disk that a request counts for, in this order: its own, and that which it is at a path of. */
 #define DISKS_OF_REQUEST 2
 
@@ -298,8 +277,6 @@ static __always_inline int complete(enum inflight_store store, struct request *r
 	bool partly;
 	u32 op;
 
-	if (!bytes && is_at_path(rq->cmd_flags))
-		complete_flush(store, rq, failed);
 	/* In flight before the start, filtered out, or the end of a flush sequence that was seen
 	 * already. */
 	if (!entry)

@@ -165,7 +165,7 @@ static __always_inline void owner_of_current(struct owner *owner)
 }
 
 /* include/uapi/asm-generic/errno-base.h */
-#define ENOMEM 12
+#define E2BIG 7
 
 /* The entry of an owner in a map, created if it is not there; NULL if that failed: `error`. */
 static __always_inline struct owned *owned_in(void *map, struct owner *owner, long *error)
@@ -179,14 +179,14 @@ static __always_inline struct owned *owned_in(void *map, struct owner *owner, lo
 	return bpf_map_lookup_elem(map, owner);
 }
 
-/* The same in a bank, or in its spare entries if there was no memory at this moment; NULL, counted,
- * if there is no room. */
+/* The same in a bank, or in its spare entries if it failed for another reason than that the bank is
+ * full; NULL, counted, if there is no room. */
 static __always_inline struct owned *owned_in_bank(void *bank, void *spare, struct owner *owner)
 {
 	long error = 0;
 	struct owned *found = owned_in(bank, owner, &error);
 
-	if (!found && error == -ENOMEM)
+	if (!found && error != -E2BIG)
 		found = owned_in(spare, owner, &error);
 	if (!found)
 		count(LOST, 1);
