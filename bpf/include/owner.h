@@ -167,8 +167,10 @@ static __always_inline void owner_of_current(struct owner *owner)
 /* include/uapi/asm-generic/errno-base.h */
 #define E2BIG 7
 
-/* The entry of an owner in a map, created if it is not there; NULL if that failed: `error`. */
-static __always_inline struct owned *owned_in(void *map, struct owner *owner, long *error)
+/* The entry of an owner in a map, created if it is not there; NULL if that failed: `error`. Of what
+ * the kernel returns only 32 bits are good before Linux 6.4: it calls a function that returns int.
+ */
+static __always_inline struct owned *owned_in(void *map, struct owner *owner, int *error)
 {
 	struct owned *found = bpf_map_lookup_elem(map, owner);
 
@@ -183,7 +185,7 @@ static __always_inline struct owned *owned_in(void *map, struct owner *owner, lo
  * full; NULL, counted, if there is no room. */
 static __always_inline struct owned *owned_in_bank(void *bank, void *spare, struct owner *owner)
 {
-	long error = 0;
+	int error = 0;
 	struct owned *found = owned_in(bank, owner, &error);
 
 	if (!found && error != -E2BIG)

@@ -161,7 +161,7 @@ mod tests {
 
     /// With a folder as the hierarchy, and no pause between walks.
     fn of(folder: &Path) -> Cgroups {
-        Cgroups { pause: 0, ..Cgroups::below(Some(folder.to_path_buf())) }
+        Cgroups { pause: 0, next_walk: Instant::now(), ..Cgroups::below(Some(folder.to_path_buf())) }
     }
 
     fn created(id: u64, parent: u64, name: &str) -> NewCgroup {
