@@ -104,7 +104,7 @@ pub struct Writer {
 }
 
 enum Format {
-    Json(Vec<u8>),
+    Json,
     Csv(csv::Csv),
     Table(table::Table),
 }
@@ -115,7 +115,7 @@ impl Writer {
     pub fn new(tool: &'static str, common: &Common, stop: &Stop) -> Self {
         let default = if io::stdout().is_terminal() { Output::Table } else { Output::Json };
         let format = match common.output.unwrap_or(default) {
-            Output::Json => Format::Json(Vec::new()),
+            Output::Json => Format::Json,
             Output::Csv => Format::Csv(csv::Csv::default()),
             Output::Table => Format::Table(table::Table::default()),
         };
@@ -234,7 +234,7 @@ fn hand_on(out: &mut Vec<u8>, stdout: &mut stdout::Output) -> Result<()> {
 impl Format {
     fn write<R: Row>(&mut self, out: &mut impl Write, record: &Record<'_, R>, row: &R) -> io::Result<()> {
         match self {
-            Self::Json(line) => json::write(out, line, record),
+            Self::Json => json::write(out, record),
             Self::Csv(csv) => csv.write(out, record),
             Self::Table(table) => table.write(out, record, row),
         }

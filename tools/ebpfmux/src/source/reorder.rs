@@ -31,14 +31,14 @@ pub struct Reorder {
     lateness: Nanos,
     heap: BinaryHeap<Reverse<HeldRecord>>,
     bytes: usize,
-    /// The time of the record before, if that was too late to be put in order.
-    behind: Option<Nanos>,
+    /// Whether the record before was too late to be put in order.
+    late: bool,
 }
 
 impl Reorder {
     /// Holds each record until one that is later by `lateness` has come.
     pub fn new(lateness: Nanos) -> Self {
-        Self { lateness, heap: BinaryHeap::new(), bytes: 0, behind: None }
+        Self { lateness, heap: BinaryHeap::new(), bytes: 0, late: false }
     }
 
     /// Adds a record, given the newest time so far. A record that is too late to be put in order is passed on at once. If
@@ -46,15 +46,14 @@ impl Reorder {
     /// passed on first, and the source's time becomes that of the second, which is returned.
     pub fn push(&mut self, held: HeldRecord, newest: Nanos) -> Option<Nanos> {
         let time = held.time;
-        let behind = (time < newest.saturating_sub(self.lateness)).then_some(time);
+        let late = time < newest.saturating_sub(self.lateness);
         self.bytes += held.bytes.len();
         self.heap.push(Reverse(held));
-        let rebased = behind.is_some() && std::mem::replace(&mut self.behind, behind).is_some();
-        if !rebased {
-            self.behind = behind;
+        let before = std::mem::replace(&mut self.late, late);
+        if !(late && before) {
             return None;
         }
-        self.behind = None;
+        self.late = false;
         let all = std::mem::take(&mut self.heap).into_iter();
         self.heap =
             all.map(|Reverse(held)| Reverse(HeldRecord { place: held.place.min(time), ..held })).collect();
@@ -82,5 +81,41 @@ impl Reorder {
     /// Whether no more may be held.
     pub fn full(&self) -> bool {
         self.bytes > HELD_BYTES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What leaves a source that puts records in order within 10, and in which order, as their times come.
+    fn passed_on(times: &[Nanos]) -> Vec<Nanos> {
+        let (mut reorder, mut newest, mut out) = (Reorder::new(10), Nanos::MIN, Vec::new());
+        for (line, time) in times.iter().enumerate() {
+            newest = newest.max(*time);
+            let held =
+                HeldRecord { place: *time, time: *time, line: line as u64, bytes: Vec::new(), arrival: None };
+            newest = reorder.push(held, newest).unwrap_or(newest);
+            while reorder.certain(newest) {
+                out.extend(reorder.pop().map(|held| held.time));
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn records_within_the_lateness_are_put_in_order_and_a_later_one_is_passed_on_at_once() {
+        assert_eq!(passed_on(&[100, 95, 105, 50, 120]), [95, 50, 100, 105]);
+        assert_eq!(passed_on(&[100, 95, 105, 111]), [95, 100]);
+    }
+
+    #[test]
+    fn a_clock_that_went_back_is_followed_by_the_second_record() {
+        assert_eq!(passed_on(&[1000, 1001, 100, 101, 103, 102, 115]), [100, 101, 1000, 1001, 102, 103]);
+    }
+
+    #[test]
+    fn one_absurd_time_holds_nothing_up() {
+        assert_eq!(passed_on(&[100, 9_999, 101, 102, 104, 103, 120]), [100, 101, 102, 9_999, 103, 104]);
     }
 }
