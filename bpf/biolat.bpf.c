@@ -75,9 +75,7 @@ static __always_inline void record(enum inflight_store store, struct stats *stat
 {
 	if (!stats)
 		return;
-	/* The compiler makes an atomic OR of an addition of 0, which Linux 5.10 does not know. */
-	if (ended->bytes)
-		__sync_fetch_and_add(&stats->bytes, ended->bytes);
+	__sync_fetch_and_add(&stats->bytes, ended->bytes);
 	if (ended->failed)
 		__sync_fetch_and_add(&stats->errors, 1);
 	add_time(store, &stats->device, ended->device_ns);
