@@ -338,8 +338,8 @@ static __always_inline int leave(u32 key, long ret)
 }
 
 /* At entries and exits of functions kernel memory is read directly, in kprobes only by a helper.
- * The path is read for --events only. A synchronous caller has nobody to tell of the completion,
- * and does not come again. */
+ * The path is read for --events only. A synchronous caller has no function to be called at the
+ * completion, and does not come again. */
 
 static __always_inline int io_enter(u32 key, struct kiocb *iocb, struct iov_iter *iter)
 {

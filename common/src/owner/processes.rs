@@ -38,7 +38,7 @@ fn is_process(pid: u32) -> Result<()> {
             ErrorKind::PermissionDenied => hidden(pid),
             ErrorKind::NotFound if exists(pid) => hidden(pid),
             ErrorKind::NotFound => no_such_process(pid),
-            // It ended meanwhile.
+            // It has ended since.
             _ if error.raw_os_error() == Some(libc::ESRCH) => no_such_process(pid),
             _ => Failure::failed(format!("--pid {pid}: cannot read its status: {error}")),
         }),

@@ -132,7 +132,7 @@ fn a_signal_that_was_ignored_stays_ignored() {
         until(For::State, "a second thread", || is_attached(tool.pid()).then_some(()));
         tool.signal(Signal::HUP);
         tool.signal(Signal::INT);
-        // It goes on: nobody else can write these.
+        // It goes on: only it can write these.
         tool.until_records(3);
         tool.signal(Signal::TERM);
         let ended = tool.wait();

@@ -36,7 +36,7 @@ fn cases(kind: &str) -> impl Iterator<Item = &'static Case> {
     })
 }
 
-/// A tool with `--by` that nobody tests would not be noticed.
+/// A tool with `--by` without a case would not be noticed.
 #[test]
 fn each_tool_that_attributes_has_a_case() {
     for tool in TOOLS.into_iter().filter(|tool| has_option(tool, "--by")) {

@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_that_nobody_reads_do_not_hide_hits_for_ever() {
+    fn pages_that_are_never_read_do_not_hide_hits_for_ever() {
         let mut unread = Unread::default();
         assert_eq!(unread.hits(0, 1_000), 0);
         unread.grow_older();

@@ -189,7 +189,7 @@ fn there_is_no_number_after_the_last() {
 }
 
 #[test]
-fn what_was_taken_in_is_on_the_disk_although_nobody_reads_stdout() {
+fn what_was_taken_in_is_on_the_disk_although_stdout_is_not_read() {
     let files = Files::new();
     let (fifo, folder) = (files.fifo("a"), files.path("rec"));
     let mut child = mux(&["--record", &folder, &fifo]).stdout(Stdio::piped()).spawn().unwrap();

@@ -222,7 +222,7 @@ fn two_tools_of_one_name_are_both_controlled() {
 }
 
 #[test]
-fn a_tool_that_ends_although_nobody_asked_is_started_again() {
+fn a_tool_that_ends_without_being_asked_is_started_again() {
     let files = Files::new();
     let served = Served::start(&files, &["--run", &format!("{} 1", tool(&files, "biolat")), "--serve", "0"]);
     let first = pid(&files, "biolat");

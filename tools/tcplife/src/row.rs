@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_not_known_is_nobody() {
+    fn an_unknown_owner_is_null() {
         let owners = [
             (Owner::process(0, String::new()), By::Process),
             (Owner::thread(0, 0, String::new()), By::Thread),

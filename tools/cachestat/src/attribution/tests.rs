@@ -143,7 +143,7 @@ fn owners_that_came_and_went_do_not_fill_the_memory() {
 }
 
 #[test]
-fn what_nobody_reads_is_forgotten_after_a_while() {
+fn what_is_never_read_is_forgotten_after_a_while() {
     let options = options(None);
     let mut attributions = Attributions::new(&options, SECOND);
     let of = |added| vec![(Owner::comm("a".to_string()), added)];

@@ -1,5 +1,5 @@
 //! The places for connections: so many at once, of which the one that has stood still the longest makes room for a new one.
-//! Thus nobody who only holds places keeps a scrape from being served.
+//! Thus a client that only holds places does not keep a scrape from being served.
 
 use std::collections::HashMap;
 use std::io;

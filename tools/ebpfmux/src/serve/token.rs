@@ -58,7 +58,8 @@ fn secret(bytes: &[u8]) -> std::result::Result<&str, &'static str> {
     }
 }
 
-/// A secret of one's own, and the file that tells it to the user. The file goes with this.
+/// A secret made for this process, and the file from which the user reads it. Dropping this removes
+/// the file.
 pub struct Made {
     /// The secret.
     pub secret: String,
@@ -66,7 +67,7 @@ pub struct Made {
     pub path: PathBuf,
     /// A folder that was made for it alone.
     folder: Option<PathBuf>,
-    /// Locked as long as this is there: what nobody holds was left behind, and is taken over.
+    /// Locked while this exists: a file without a lock was left behind, and is taken over.
     _file: File,
 }
 
@@ -120,7 +121,7 @@ fn folders() -> impl Iterator<Item = PathBuf> {
     named.filter(|folder| folder.is_absolute()).chain(root)
 }
 
-/// Whether nobody else can put anything there.
+/// Whether no other user can put files there.
 fn is_own(folder: &Path) -> bool {
     let owned = |known: fs::Metadata| {
         known.is_dir() && known.uid() == geteuid().as_raw() && known.mode() & 0o022 == 0

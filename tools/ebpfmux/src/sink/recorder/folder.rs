@@ -46,7 +46,7 @@ impl Folder {
         };
         if lock.is_none() {
             note(&format!(
-                "--record: {} cannot be locked: see that nobody else records into it",
+                "--record: {} cannot be locked: see that no other process records into it",
                 path.display()
             ));
         }
