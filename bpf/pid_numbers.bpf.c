@@ -24,7 +24,7 @@ struct task_struct___numbered {
 
 #pragma clang attribute pop
 
-/* Mirrored by common/src/kernel/pid_numbers.rs. */
+/* Mirrored by common/src/kernel/pid_namespace.rs. */
 struct numbers {
 	u32 own;    /* in the reader's namespace */
 	u32 kernel; /* in the initial one */

@@ -6,6 +6,7 @@ pub mod generate;
 pub mod inherited;
 pub mod interval;
 pub mod poll;
+pub mod regular_file;
 pub mod shortage;
 pub mod signals;
 pub mod stderr;

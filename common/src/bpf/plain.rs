@@ -10,6 +10,8 @@ pub unsafe trait Plain: Copy {}
 // SAFETY: integers, and arrays of them, are valid for all bytes.
 unsafe impl Plain for u64 {}
 // SAFETY: as above.
+unsafe impl Plain for u32 {}
+// SAFETY: as above.
 unsafe impl Plain for u8 {}
 // SAFETY: as above.
 unsafe impl<T: Plain, const N: usize> Plain for [T; N] {}

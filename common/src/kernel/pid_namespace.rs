@@ -12,6 +12,7 @@ use rustix::fs::statfs;
 
 use super::diagnosis::{Step, diagnose};
 use super::restrictions::Restrictions;
+use crate::bpf::plain;
 use crate::hooks::Kind;
 
 // The module `pid_numbers`, generated from `bpf/pid_numbers.bpf.c`.
@@ -22,8 +23,9 @@ include!(concat!(env!("OUT_DIR"), "/pid_numbers.rs"));
 const INITIAL: &str = "pid:[4026531836]";
 /// `PROC_SUPER_MAGIC` of `linux/magic.h`.
 const PROC_MAGIC: rustix::fs::FsWord = 0x9fa0;
-/// The size of `struct numbers` in `bpf/pid_numbers.bpf.c`.
-const NUMBERS: usize = 8;
+/// `struct numbers` of `bpf/pid_numbers.bpf.c`: a process's id in the namespace of this process, and
+/// the kernel's.
+type Numbers = [u32; 2];
 
 /// The namespace whose process ids are in `/proc`, and which a user therefore knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,11 +84,9 @@ pub fn own_id() -> u32 {
 /// not permitted, 1 for lack of memory or descriptors.
 pub fn kernel_ids(own: &[u32]) -> Result<Vec<Option<u32>>> {
     let listed = list().map_err(|error| failure(&error))?;
-    let number = |at: &[u8]| at.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes));
-    let kernel_id = |own: &u32| {
-        let mut each = listed.chunks_exact(NUMBERS);
-        let found = each.find(|numbers| number(numbers) == Some(*own))?;
-        number(&found[NUMBERS / 2..])
+    let kernel_id = |wanted: &u32| {
+        let mut each = listed.chunks_exact(size_of::<Numbers>()).filter_map(plain::copy::<Numbers>);
+        each.find_map(|([own, kernel], _)| (own == *wanted).then_some(kernel))
     };
     Ok(own.iter().map(kernel_id).collect())
 }

@@ -1,9 +1,10 @@
 //! Groups of processes by their names (`--apps`), in the syntax of Netdata's `apps_groups.conf`.
 
-use std::fs::{self, Metadata, OpenOptions};
-use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
+
+use cli::regular_file::{self, Refused};
 
 use super::glob;
 
@@ -105,31 +106,18 @@ impl Groups {
     }
 }
 
-/// The content of a regular file. Reading a FIFO or a device might never end.
+/// The content of a regular file.
 fn read_file(path: &str) -> Result<Vec<u8>, String> {
-    let failed = |error: io::Error| error.to_string();
-    refuse_special(&fs::metadata(path).map_err(failed)?)?;
-    // It may be another one by now.
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(failed)?;
-    refuse_special(&file.metadata().map_err(failed)?)?;
+    let file = regular_file::open(Path::new(path)).map_err(|refused| match refused {
+        Refused::Special(kind) => format!("{kind}, not a file"),
+        Refused::Failed(error) => error.to_string(),
+    })?;
     let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     match bytes.len() as u64 > MAX_BYTES {
         true => Err(format!("larger than {} KiB", MAX_BYTES >> 10)),
         false => Ok(bytes),
     }
-}
-
-fn refuse_special(file: &Metadata) -> Result<(), String> {
-    let kind = file.file_type();
-    let name = match () {
-        () if kind.is_file() => return Ok(()),
-        () if kind.is_dir() => "a folder",
-        () if kind.is_fifo() => "a FIFO",
-        () if kind.is_socket() => "a socket",
-        () => "a device",
-    };
-    Err(format!("{name}, not a file"))
 }
 
 fn patterns(names: &[String]) -> Vec<String> {

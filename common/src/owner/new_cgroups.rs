@@ -9,6 +9,7 @@ use libbpf_rs::{Object, OpenObject};
 use crate::bpf::bytes::text;
 use crate::bpf::globals::{map, shared_u64};
 use crate::bpf::mmap::MappedArray;
+use crate::bpf::plain::bytes_of;
 
 /// The program that records them.
 pub const PROGRAM: &str = "cgroup_created";
@@ -70,10 +71,9 @@ impl<'a> NewCgroups<'a> {
         *read = *marked;
         (first..*marked).filter_map(move |number| {
             let [id, parent, name @ ..] = ring.read((number % room) as usize);
-            let name: Vec<u8> = name.iter().flat_map(|word| word.to_ne_bytes()).collect();
             // From then on the entry is being overwritten.
             let is_complete = created.load(Ordering::Acquire) < number + room;
-            is_complete.then(|| NewCgroup { id, parent, name: text(&name) })
+            is_complete.then(|| NewCgroup { id, parent, name: text(bytes_of(&name)) })
         })
     }
 }

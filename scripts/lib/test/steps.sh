@@ -132,7 +132,7 @@ new_tool() (
     git ls-files -z --cached --others --exclude-standard |
         while IFS= read -rd '' file; do if [[ -f $file ]]; then printf '%s\0' "$file"; fi; done |
         xargs -0 cp --parents -t "$copy"
-    cd "$copy"
+    cd "$copy" || exit
     before=$(find . -type f | sort | xargs -d '\n' sha256sum)
     sed -i.kept '/^| vfsstat |/d' tests/coverage.md
     if scripts/new-tool scaffold 'Does it work?' 2>/dev/null; then fail 1 "new-tool did without its place in coverage.md"; fi

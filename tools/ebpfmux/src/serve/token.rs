@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 
 use cli::exit::{Failure, Result};
+use cli::regular_file::{self, Refused};
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::process::geteuid;
 use rustix::rand::{GetRandomFlags, getrandom};
@@ -27,14 +28,11 @@ const OTHERS: u32 = 0o027;
 pub fn read(path: &Path) -> Result<String> {
     let refused = |why: &str| Failure::usage(format!("--serve-token {}: {why}", path.display()));
     let unreadable = |error: io::Error| refused(&error.to_string());
-    // A FIFO is opened without waiting for its writer, only to be refused.
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file =
-        OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path).map_err(unreadable)?;
+    let file = regular_file::open(path).map_err(|why| match why {
+        Refused::Special(_) => refused("is no regular file; write the secret into one"),
+        Refused::Failed(error) => unreadable(error),
+    })?;
     let known = file.metadata().map_err(unreadable)?;
-    if !known.is_file() {
-        return Err(refused("is no regular file; write the secret into one"));
-    }
     if known.mode() & OTHERS != 0 {
         return Err(refused(&format!("others can read or change it; chmod 600 {}", path.display())));
     }
