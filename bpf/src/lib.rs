@@ -53,6 +53,8 @@ fn build(name: &str, module: &str) -> Result<()> {
                 .into_iter()
                 .chain(CLANG_ARGS),
         )
+        // As a literal, an object of a megabyte takes rustc and rustfmt some ten seconds each.
+        .reference_obj(true)
         .build_and_generate(&skeleton)?;
     let rules = fs::read_to_string(&rules).context("clang wrote no list of headers")?;
     included(&rules, home).for_each(|header| println!("cargo:rerun-if-changed={header}"));
