@@ -25,7 +25,6 @@ mod io;
 mod lookups;
 mod processes;
 mod storm;
-mod stream;
 mod synced;
 mod syncs;
 mod sys;
@@ -52,7 +51,6 @@ fn main() {
     match subject.as_str() {
         "processes" => processes::run(&args),
         "storm" => storm::run(&args),
-        "stream" => stream::run(&args),
         "ends" => ends::run(&args),
         "threads" => threads::run(&args),
         "io" => io::run(&args),
@@ -73,7 +71,7 @@ fn main() {
             run(&args);
         }
         other => panic!(
-            "unknown subject {other:?}: one of noop, processes, storm, stream, ends, threads, io, cache, calls, counter, lookups, synced, syncs, \
+            "unknown subject {other:?}: one of noop, processes, storm, ends, threads, io, cache, calls, counter, lookups, synced, syncs, \
              files, hog, tcp, tmpfiles, uring, run, confine"
         ),
     }
