@@ -7,6 +7,7 @@ use std::process::Output;
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
+pub use test_support::kernel::{name, of_guest};
 
 use crate::{programs, records};
 
@@ -22,11 +23,6 @@ pub enum Allows {
         /// A part of the message.
         says: &'static str,
     },
-}
-
-/// The kernel's name (5.10, …, 7.x) in a guest of `scripts/vm-test`.
-pub fn of_guest() -> Option<String> {
-    std::env::var("TEST_KERNEL").ok()
 }
 
 /// Whether this kernel allows a kind of hook (`auto`, `fentry`, `kprobe`, `tracepoint`). In the
@@ -185,13 +181,6 @@ pub fn run_by_interrupts(tool: &str) -> bool {
 /// interrupts run its programs.
 pub fn may_leave_out(tool: &str) -> bool {
     preempts_programs() || run_by_interrupts(tool)
-}
-
-/// The running kernel, for failure messages.
-pub fn name() -> String {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let guest = of_guest().map_or_else(String::new, |guest| format!(" (guest {guest})"));
-    format!("Linux {}{guest}", release.trim())
 }
 
 /// The running kernel and the rungs of a tool with these options, for failure messages. They are

@@ -21,13 +21,11 @@ pub mod kernel;
 pub mod lock;
 pub mod memcg;
 pub mod mounted;
-pub mod mux;
 pub mod overlay;
 pub mod parallel;
 pub mod paused_child;
 pub mod perf;
 pub mod programs;
-pub mod prometheus;
 pub mod quantiles;
 pub mod records;
 pub mod refusal;
@@ -38,10 +36,11 @@ pub mod timing;
 pub mod tool;
 pub mod tracer;
 pub mod user;
-pub mod wait;
 pub mod workload;
 
 use std::io::Write;
+
+pub use test_support::{prometheus, streams, wait};
 
 /// Whether the tests can run, that is, as root. Otherwise prints so; in CI that is a failure.
 pub fn can_run() -> bool {

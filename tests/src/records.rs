@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+pub use test_support::records::parse;
 
 /// A field that holds a count.
 pub fn count(record: &Value, field: &str) -> u64 {
@@ -33,11 +34,4 @@ pub fn with<'a>(records: &'a [Value], field: &str, text: &str) -> Vec<&'a Value>
 /// The records of a disk and operation.
 pub fn of_disk<'a>(records: &'a [Value], disk: &str, op: &str) -> Vec<&'a Value> {
     records.iter().filter(|record| record["disk"] == disk && record["op"] == op).collect()
-}
-
-/// Parses lines of JSON.
-pub fn parse(text: &str) -> Vec<Value> {
-    let record =
-        |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("no JSON ({error}): {line}"));
-    text.lines().map(record).collect()
 }

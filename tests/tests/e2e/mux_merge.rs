@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use tests::mux::Streams;
 use tests::programs::built;
 use tests::stream::{self, Sum};
+use tests::streams::Streams;
 use tests::wait::until_still;
 
 const RECORDS: u64 = 1_000_000;

@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 
 use receiver::{Answer, Point, Receiver};
 use serde_json::Value;
-use tests::mux::{Streams, Victoria, path, record, ts};
+use tests::streams::{Streams, Victoria, path, record, ts};
 use tests::wait::{For, until};
 
 fn good() -> Answer {

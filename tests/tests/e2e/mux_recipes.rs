@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use tests::mux::{Streams, Victoria, record};
+use tests::streams::{Streams, Victoria, record};
 
 const README: &str = include_str!("../../../docs/ebpfmux.md");
 

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use tests::mux::{Streams, record, ts};
+use tests::streams::{Streams, record, ts};
 
 /// Two streams of this many records, each with a late one, and one of CSV.
 fn streams(records: u64) -> Streams {

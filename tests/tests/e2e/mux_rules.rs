@@ -1,7 +1,7 @@
 //! `ebpfmux --where`, `--assert` and `--select`.
 #![allow(clippy::expect_used, reason = "tests")]
 
-use tests::mux::{Streams, record, ts};
+use tests::streams::{Streams, record, ts};
 
 /// Three seconds of two tools: the second is idle, the third slow.
 fn streams() -> Streams {

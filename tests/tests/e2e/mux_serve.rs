@@ -11,8 +11,8 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tests::mux::Streams;
 use tests::programs::built;
+use tests::streams::Streams;
 use tests::wait::{For, until, until_still};
 
 /// A fake tool: prints an interval of a disk every fifth of a second, with a name that needs

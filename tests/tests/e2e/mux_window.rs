@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use tests::mux::{Streams, record, ts};
 use tests::records::parse;
+use tests::streams::{Streams, record, ts};
 
 /// The upper bound, in microseconds, of the bucket of a value in nanoseconds, as docs/record.md
 /// defines it: 16 buckets in each power of two.

@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsPartialSuccess, ExportMetricsServiceResponse,
 };
 use prost::Message;
-use tests::mux::{ShellOutput, Streams, path, record};
+use tests::streams::{ShellOutput, Streams, path, record};
 
 use super::receiver::{Answer, Receiver};
 use super::{POINTS, good, second};

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tests::mux::record;
 use tests::prometheus::Prometheus;
+use tests::streams::record;
 use tests::wait::{For, until, until_still};
 
 use super::{BYTES, Served, TOOL, streams};

@@ -123,7 +123,7 @@ impl Drop for Victoria {
 /// `scripts/setup` unpacks them.
 pub fn path() -> String {
     let bin = built("ebpfmux").parent().expect("a directory").display().to_string();
-    let cache = concat!(env!("CARGO_MANIFEST_DIR"), "/../.cache");
+    let cache = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.cache");
     let unpacked = format!("{cache}/prometheus/usr/bin:{cache}/victoria-metrics/usr/bin");
     format!("{bin}:{}:{unpacked}", std::env::var("PATH").unwrap_or_default())
 }

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::mux::path;
+use crate::streams::path;
 
 /// A running Prometheus, stopped when this value is dropped.
 pub struct Prometheus {
