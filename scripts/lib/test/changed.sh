@@ -56,6 +56,6 @@ units_of() {
     printf -- '--lib\n'
     for name in "$@"; do
         printf -- '--bin\n%s\n' "$name"
-        find "$root/tools/$name" -path '*/tests/*.rs' ! -path '*/tests/*/*' -printf '--test\n%f\n' | sed 's/[.]rs$//'
+        find "$root/tools/$name" -path '*/tests/*/main.rs' -printf '%h\n' | sed 's|.*/|--test\n|'
     done
 }

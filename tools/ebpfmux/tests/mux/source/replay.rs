@@ -1,12 +1,9 @@
 //! What is read of recordings and compressed files that are damaged, cut short, or not all there.
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-mod support;
 
 use std::fs;
 use std::io::Write;
 
-use support::*;
+use crate::support::*;
 
 fn at(n: u64) -> String {
     record(n, "t", &format!("\"n\":{n},\"x\":{}", n.wrapping_mul(0x9E37_79B9_7F4A_7C15)))

@@ -1,10 +1,7 @@
 //! Whatever the input, what is kept of it is bounded, and what is left out is counted.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
-mod support;
-
+use crate::support::*;
 use serde_json::Value;
-use support::*;
 
 fn objects(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()

@@ -1,10 +1,8 @@
 //! Merging files and stdin: order, completeness, and bad input.
 
-mod support;
-
 use std::process::Stdio;
 
-use support::*;
+use crate::support::*;
 
 /// Pseudo-random numbers, the same in each run.
 fn numbers(seed: u64) -> impl Iterator<Item = u64> {

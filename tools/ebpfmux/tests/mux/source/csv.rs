@@ -1,8 +1,6 @@
 //! CSV input, CSV output, and conversion to and from JSON.
 
-mod support;
-
-use support::*;
+use crate::support::*;
 
 const HEADER: &str = "ts,host,tool,interval_s,comm,count,p99_us,lost\n";
 

@@ -1,7 +1,4 @@
 //! `--record`: what becomes of it when nothing can be written, who may write, and what is on the disk at any time.
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-mod support;
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -10,8 +7,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
+use crate::support::*;
 use rustix::process::{Pid, Resource, Rlimit, Signal};
-use support::*;
 
 fn at(n: u64) -> String {
     record(n, "t", &format!("\"n\":{n}"))

@@ -1,6 +1,5 @@
 //! Runs the fuzz targets of `scripts/test long` on their seeds: unchanged, truncated, with a byte
 //! changed, and concatenated.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
 use std::path::Path;

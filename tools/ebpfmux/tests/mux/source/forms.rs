@@ -1,9 +1,6 @@
 //! Input in other forms than the tools', and numbers and times written in other ways.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
-mod support;
-
-use support::*;
+use crate::support::*;
 
 fn at(n: u64) -> String {
     record(n, "t", &format!("\"n\":{n}"))

@@ -1,7 +1,4 @@
 //! `--serve`: who may ask for what, what is said of the commands, and that a scrape is always served.
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-mod support;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -11,9 +8,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::support::*;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use support::*;
 
 /// An `ebpfmux` that serves, with a folder of the test as that of its session.
 struct Served {

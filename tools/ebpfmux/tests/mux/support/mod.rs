@@ -1,6 +1,4 @@
 //! Helpers of the black-box tests: made-up records, and `ebpfmux` as a user runs it.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
-#![allow(clippy::unwrap_used, missing_docs, reason = "test helpers")]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

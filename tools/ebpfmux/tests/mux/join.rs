@@ -1,10 +1,7 @@
 //! `--join`.
-#![allow(clippy::unwrap_used, reason = "a test helper")]
 
-mod support;
-
+use crate::support::*;
 use serde_json::{Value, json};
-use support::*;
 
 fn objects(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()

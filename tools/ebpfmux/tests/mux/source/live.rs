@@ -1,15 +1,12 @@
 //! Sources that are still being written, and a slow reader or one that exits.
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-mod support;
 
 use std::fs::File;
 use std::io::{Read, Write};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use crate::support::*;
 use rustix::process::Signal;
-use support::*;
 
 #[test]
 fn fifos_are_merged_as_they_come() {

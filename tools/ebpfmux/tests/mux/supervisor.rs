@@ -1,12 +1,10 @@
 //! `--run`: commands that succeed, fail, or do not exit, and how they are handled.
 
-mod support;
-
 use std::path::Path;
 use std::process::Stdio;
 
+use crate::support::*;
 use rustix::process::Signal;
-use support::*;
 
 /// Prints a record, then another when it is stopped; writes its process id to a file.
 fn tool(files: &Files, name: &str) -> String {

@@ -1,0 +1,3 @@
+//! The order of what comes out.
+
+mod order;

@@ -1,0 +1,3 @@
+//! `--otlp`.
+
+mod odd_answers;

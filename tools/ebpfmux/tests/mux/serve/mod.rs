@@ -1,0 +1,3 @@
+//! `--serve`.
+
+mod access;
