@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -63,10 +64,26 @@ impl Streams {
 
     /// Runs a bash command line in it, with the built `ebpfmux` in PATH.
     pub fn shell(&self, line: &str) -> ShellOutput {
-        let mut bash = Command::new("bash");
-        bash.args(["-o", "pipefail", "-c", line]).env("PATH", path()).env("EBPFMUX_SCHEMA", self.schemas());
-        bash.current_dir(self.0.path());
-        bash.stdin(Stdio::null()).output().expect("bash runs").into()
+        self.bash(&mut Command::new("bash"), line)
+    }
+
+    /// The same where the line may mount file systems, which end with it. Needs no root: of another user it is the root
+    /// of a user namespace.
+    pub fn shell_that_mounts(&self, line: &str) -> ShellOutput {
+        let is_root = std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
+        let mut unshare = Command::new("unshare");
+        if !is_root {
+            unshare.arg("--map-root-user");
+        }
+        self.bash(unshare.args(["--mount", "bash"]), line)
+    }
+
+    fn bash(&self, command: &mut Command, line: &str) -> ShellOutput {
+        command
+            .args(["-o", "pipefail", "-c", line])
+            .env("PATH", path())
+            .env("EBPFMUX_SCHEMA", self.schemas());
+        command.current_dir(self.0.path()).stdin(Stdio::null()).output().expect("bash runs").into()
     }
 
     /// Runs a command line that must succeed with nothing on stderr; returns its stdout.

@@ -120,11 +120,11 @@ fn a_full_disk_is_a_gap_that_is_reported() {
     let line = record(1.0, "web", "t", "\"n\":1");
     streams.write("line", &line);
     // Lines come until the gap is reported, then there is room, and lines come until its end is.
-    let output = streams.shell(
+    let output = streams.shell_that_mounts(
         "mkdir full; mount -t tmpfs -o size=64k none full && { touch said; cat /dev/zero > full/filler 2> /dev/null; \
          until_said() { for ((i = 0; i < 600; i++)); do cat line; grep -q \"$1\" said && return; sleep 0.1; done; }; \
          { until_said 'missing from now on'; rm full/filler; until_said 'goes on in'; cat line; } | \
-         ebpfmux - --record full/rec > out 2> said; s=$?; ebpfmux full/rec; umount full; exit $s; }",
+         ebpfmux - --record full/rec > out 2> said; s=$?; ebpfmux full/rec; exit $s; }",
     );
     let text = |name| fs::read_to_string(streams.path(name)).expect("it was written");
     let (out, said) = (text("out"), text("said"));
@@ -157,7 +157,7 @@ fn what_cannot_be_recorded_is_said() {
         );
         assert!(output.err.contains(names), "{arguments}: {}", output.err);
     }
-    let full = streams.shell("mkdir full; mount -t tmpfs -o size=8k none full && { head -c 3000000 /dev/urandom | base64 -w 500 | sed 's/.*/{\"ts\":\"2026-11-21T06:00:00.000000Z\",\"x\":\"&\"}/' | ebpfmux - --record full > /dev/null; s=$?; umount full; exit $s; }");
+    let full = streams.shell_that_mounts("mkdir full; mount -t tmpfs -o size=8k none full && { head -c 3000000 /dev/urandom | base64 -w 500 | sed 's/.*/{\"ts\":\"2026-11-21T06:00:00.000000Z\",\"x\":\"&\"}/' | ebpfmux - --record full > /dev/null; }");
     assert_eq!((full.status, full.err.lines().count()), (Some(1), 2), "{}", full.err);
     assert_eq!(full.err.matches("full/00000001.ndjson.zst: No space left").count(), 2, "{}", full.err);
     // A small stream, whose only write is the last one; and a shortage at the start, which may pass.
@@ -165,9 +165,9 @@ fn what_cannot_be_recorded_is_said() {
         ("size=4k", "1 record is missing: cannot write to f/full/"),
         ("nr_inodes=2", "cannot use f/full: No space"),
     ] {
-        let output = streams.shell(&format!(
+        let output = streams.shell_that_mounts(&format!(
             "mkdir -p f && mount -t tmpfs -o {options} none f && {{ mkdir f/full; {{ cat /dev/zero > f/x; }} 2> /dev/null; \
-             ebpfmux a --record f/full; s=$?; umount f; exit $s; }}"
+             ebpfmux a --record f/full; }}"
         ));
         assert_eq!((output.status, output.err.lines().count()), (Some(1), 1), "{options}: {}", output.err);
         assert!(output.err.contains(told), "{options}: {}", output.err);
