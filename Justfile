@@ -25,7 +25,7 @@ build:
 manuals *DIR: build
     scripts/manuals {{ DIR }}
 
-# Run the tests that need no root
+# Run the tests that need no root; `just setup test` installs what those of ebpfmux ask
 [group('develop')]
 unit:
     cargo test --workspace --exclude tests --release --locked

@@ -30,7 +30,6 @@ pub mod quantiles;
 pub mod records;
 pub mod refusal;
 pub mod schema_check;
-pub mod stream;
 pub mod systemd_unit;
 pub mod timing;
 pub mod tool;

@@ -23,7 +23,6 @@ tool_of() {
     # Of bpf/include there is no tool.
     bpf/*/*.h) name=${name%%/*} ;;
     tools/*) name=${1#tools/} name=${name%%/*} ;;
-    tests/tests/e2e/mux_*) name=ebpfmux ;;
     tests/tests/e2e/*) name=${1#tests/tests/e2e/} name=${name%%[./_]*} ;;
     bpf/* | common/* | tests/* | Cargo.* | .cargo/*) name=all ;;
     *) return 0 ;;
@@ -43,14 +42,13 @@ changed_tools() {
     say "concerned: ${only[*]:-no tool}"
 }
 
-# targets_of NAME...: cargo's options for the programs of these tools, and for the tests and the workloads that they need.
-targets_of() {
-    printf -- '--bin\n%s\n' "$@"
+# ends_of: cargo's options for the end-to-end tests and the workloads that they need.
+ends_of() {
     find "$root/tests/src/bin" -mindepth 1 -maxdepth 1 -printf '--bin\n%f\n' | sed 's/[.]rs$//'
     printf -- '--test\ne2e\n'
 }
 
-# units_of NAME...: the same for the tests beside their code, and beside what they share.
+# units_of NAME...: the same for these programs with the tests of their own folders, and for the tests of what they share.
 units_of() {
     local name
     printf -- '--lib\n'

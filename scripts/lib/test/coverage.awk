@@ -2,12 +2,12 @@
 # (MODULE::TEST). Prints for each module that has any, in the order of the table, a line `MODULE
 # <tab> full|smoke <tab> TEST TEST …`. COLUMN names the kernel's column; with ALL=1 a row that is
 # run in any guest is run in full. With OF="NAME …" only the modules of these tools: NAME, and those
-# whose names begin with NAME_ (ebpfmux: mux_). A test that no row names, a row that names no test,
-# and an unknown extent are printed on stderr, with status 1.
+# whose names begin with NAME_. A test that no row names, a row that names no test, and an unknown
+# extent are printed on stderr, with status 1.
 BEGIN {
     FS = " *[|] *"
     parts = split(OF, words, " ")
-    for (w = 1; w <= parts; w++) wanted[words[w] == "ebpfmux" ? "mux" : words[w]] = 1
+    for (w = 1; w <= parts; w++) wanted[words[w]] = 1
 }
 function wrong(words) { print "tests/coverage.md: " words >"/dev/stderr"; failed = 1 }
 function is_of(module, tool) {

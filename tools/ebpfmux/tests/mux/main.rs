@@ -10,10 +10,14 @@ mod merge;
 
 mod bounds;
 mod join;
+mod window;
+
+mod filter;
 
 mod otlp;
 mod record;
 mod serve;
 
 mod fuzz;
+mod recipes;
 mod supervisor;

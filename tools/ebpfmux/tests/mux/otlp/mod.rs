@@ -1,3 +1,6 @@
 //! `--otlp`.
 
 mod odd_answers;
+mod points;
+mod receiver;
+mod trouble;

@@ -1,3 +1,4 @@
 //! `--record`.
 
+mod kept;
 mod trouble;

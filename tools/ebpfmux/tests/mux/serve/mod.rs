@@ -1,3 +1,5 @@
 //! `--serve`.
 
 mod access;
+mod orders;
+mod scraped;

@@ -1,5 +1,7 @@
 //! Helpers of the black-box tests: made-up records, and `ebpfmux` as a user runs it.
 
+pub mod victoria;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -167,16 +169,4 @@ pub fn script(files: &Files, name: &str, body: &str) -> PathBuf {
 pub fn alive(pid: &str) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
-}
-
-/// A script's background job ignores SIGINT, and so would every program started from here: tests
-/// stop them with it.
-#[used]
-// SAFETY: the section holds pointers to functions of C's calling convention, as this one is.
-#[unsafe(link_section = ".init_array")]
-static HEED_SIGINT: extern "C" fn() = heed_sigint;
-
-extern "C" fn heed_sigint() {
-    // SAFETY: the default disposition runs no code of this process.
-    unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
 }

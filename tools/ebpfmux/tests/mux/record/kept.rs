@@ -1,9 +1,8 @@
 //! `ebpfmux --record`: the stream on disk, and its replay.
-#![allow(clippy::expect_used, reason = "tests")]
 
 use std::fs;
 
-use tests::streams::{Streams, record, ts};
+use test_support::streams::{Streams, record, ts};
 
 /// Two streams of this many records, each with a late one, and one of CSV.
 fn streams(records: u64) -> Streams {

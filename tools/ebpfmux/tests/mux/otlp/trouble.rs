@@ -10,10 +10,10 @@ use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsPartialSuccess, ExportMetricsServiceResponse,
 };
 use prost::Message;
-use tests::streams::{ShellOutput, Streams, path, record};
+use test_support::streams::{ShellOutput, Streams, path, record};
 
+use super::points::{POINTS, good, second};
 use super::receiver::{Answer, Receiver};
-use super::{POINTS, good, second};
 
 /// Peak memory with 1 MiB queued for a receiver: ebpfmux itself, its buffers, and the queue.
 const MEMORY_KIB: u64 = 32 << 10;

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tests::prometheus::Prometheus;
-use tests::streams::record;
-use tests::wait::{For, until, until_still};
+use test_support::prometheus::Prometheus;
+use test_support::streams::record;
+use test_support::wait::{For, until, until_still};
 
-use super::{BYTES, Served, TOOL, streams};
+use super::orders::{BYTES, Served, TOOL, streams};
 
 /// Reads both text formats with strict parsers; prints the number of values and those that differ.
 const COMPARE: &str = r#"

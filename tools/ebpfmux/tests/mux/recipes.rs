@@ -1,11 +1,11 @@
 //! The recipes of docs/ebpfmux.md: each must print what the page shows.
-#![allow(clippy::expect_used, reason = "tests")]
 
 use std::fmt::Write;
 
-use tests::streams::{Streams, Victoria, record};
+use crate::support::victoria::Victoria;
+use test_support::streams::{Streams, record};
 
-const README: &str = include_str!("../../../docs/ebpfmux.md");
+const README: &str = include_str!("../../../../docs/ebpfmux.md");
 
 /// A minute of a host: its disk is read, slowly in two seconds, idle in one; processes start, one
 /// zombie remains.

@@ -1,9 +1,5 @@
 //! `ebpfmux --serve`: its responses, authorization, and whether Prometheus computes correct numbers
 //! from it.
-#![allow(clippy::expect_used, reason = "tests")]
-
-#[path = "serve/scraped.rs"]
-mod scraped;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -11,13 +7,13 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tests::programs::built;
-use tests::streams::Streams;
-use tests::wait::{For, until, until_still};
+use test_support::programs::built;
+use test_support::streams::Streams;
+use test_support::wait::{For, until, until_still};
 
 /// A fake tool: prints an interval of a disk every fifth of a second, with a name that needs
 /// escaping, until it is stopped.
-const TOOL: &str = r#"#!/bin/bash
+pub const TOOL: &str = r#"#!/bin/bash
 trap 'exit 0' INT TERM
 while :; do
     ts=$(date -u +%Y-%m-%dT%H:%M:%S.%6NZ)
@@ -27,9 +23,9 @@ done
 "#;
 
 /// A serving `ebpfmux`.
-struct Served {
+pub struct Served {
     child: Child,
-    address: String,
+    pub address: String,
     /// The header with the token for orders.
     token: String,
     #[expect(dead_code, reason = "kept open: it would end with its reader")]
@@ -37,7 +33,7 @@ struct Served {
 }
 
 impl Served {
-    fn start(streams: &Streams, arguments: &[&str]) -> Self {
+    pub fn start(streams: &Streams, arguments: &[&str]) -> Self {
         let mut command = Command::new(built("ebpfmux"));
         command.args(arguments).env("EBPFMUX_SCHEMA", streams.schemas()).current_dir(streams.path("."));
         command.env("XDG_RUNTIME_DIR", streams.path(""));
@@ -65,7 +61,7 @@ impl Served {
     }
 
     /// The status and body of a response.
-    fn ask(&self, method: &str, path: &str, headers: &str) -> (u16, String) {
+    pub fn ask(&self, method: &str, path: &str, headers: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).expect("a connection");
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
         let host = &self.address;
@@ -81,24 +77,24 @@ impl Served {
     }
 
     /// The status of an order.
-    fn order(&self, path: &str) -> u16 {
+    pub fn order(&self, path: &str) -> u16 {
         self.ask("POST", path, &self.token).0
     }
 
-    fn get(&self, path: &str) -> String {
+    pub fn get(&self, path: &str) -> String {
         let (status, body) = self.ask("GET", path, "");
         assert_eq!(status, 200, "{path}: {body}");
         body
     }
 
     /// The value of a series; 0 if there is none yet.
-    fn value(&self, series: &str) -> f64 {
+    pub fn value(&self, series: &str) -> f64 {
         let text = self.get("/metrics");
         let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok());
         value.unwrap_or(0.0)
     }
 
-    fn tool(&self) -> Value {
+    pub fn tool(&self) -> Value {
         let tools: Value = serde_json::from_str(&self.get("/tools")).expect("JSON");
         tools[0].clone()
     }
@@ -114,13 +110,13 @@ impl Drop for Served {
     }
 }
 
-fn streams() -> Streams {
+pub fn streams() -> Streams {
     let streams = Streams::default();
     streams.write("disks", TOOL).shell("chmod +x disks");
     streams
 }
 
-const BYTES: &str = r#"ebpf_disks_bytes_total{host="web",disk="a\"b\\c"}"#;
+pub const BYTES: &str = r#"ebpf_disks_bytes_total{host="web",disk="a\"b\\c"}"#;
 
 #[test]
 fn counters_only_grow_and_promtool_finds_nothing_to_say() {

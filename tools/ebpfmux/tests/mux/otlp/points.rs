@@ -1,22 +1,17 @@
 //! `ebpfmux --otlp`: what a receiver gets, and that a failing receiver does not affect the merge.
-#![allow(clippy::expect_used, reason = "tests")]
-
-#[path = "otlp/receiver.rs"]
-mod receiver;
-#[path = "otlp/trouble.rs"]
-mod trouble;
 
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 
-use receiver::{Answer, Point, Receiver};
+use super::receiver::{Answer, Point, Receiver};
+use crate::support::victoria::Victoria;
 use serde_json::Value;
-use tests::streams::{Streams, Victoria, path, record, ts};
-use tests::wait::{For, until};
+use test_support::streams::{Streams, path, record, ts};
+use test_support::wait::{For, until};
 
-fn good() -> Answer {
+pub fn good() -> Answer {
     Answer::Status("200 OK\r\n", Vec::new())
 }
 
@@ -27,7 +22,7 @@ fn upper_ns(bucket: u64) -> u64 {
 }
 
 /// A record of a second of a disk, with four values in each of three buckets.
-fn second(at: f64, host: &str, bucket: u64) -> String {
+pub fn second(at: f64, host: &str, bucket: u64) -> String {
     let buckets = [bucket, bucket + 1, bucket + 100]
         .map(|bucket| format!("[{},4]", upper_ns(bucket) as f64 / 1e3))
         .join(",");
@@ -38,7 +33,7 @@ fn second(at: f64, host: &str, bucket: u64) -> String {
 }
 
 /// Points of a host at one time: those of [`second`], `lost`, the records, the time of the last.
-const POINTS: usize = 7;
+pub const POINTS: usize = 7;
 
 fn of<'a>(points: &'a [Point], host: &str, metric: &str) -> Vec<&'a Point> {
     points.iter().filter(|point| point.host == host && point.metric.1 == metric).collect()

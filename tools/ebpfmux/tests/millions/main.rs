@@ -1,6 +1,9 @@
 //! `ebpfmux` merges 16 streams of a million records each, from files, FIFOs and commands: in order,
-//! without loss or duplicates, in bounded memory, even if its reader pauses.
-#![allow(clippy::expect_used, reason = "tests")]
+//! without loss or duplicates, in bounded memory, even if its reader pauses. A program of its own: it takes all
+//! processors, and other tests compare times.
+#![allow(clippy::expect_used, reason = "a failure here fails its test with its message")]
+
+mod stream;
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -9,10 +12,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use tests::programs::built;
-use tests::stream::{self, Sum};
-use tests::streams::Streams;
-use tests::wait::until_still;
+use stream::Sum;
+use test_support::programs::built;
+use test_support::streams::Streams;
+use test_support::wait::until_still;
 
 const RECORDS: u64 = 1_000_000;
 const FILES: u64 = 2;

@@ -1,7 +1,6 @@
 //! `ebpfmux --where`, `--assert` and `--select`.
-#![allow(clippy::expect_used, reason = "tests")]
 
-use tests::streams::{Streams, record, ts};
+use test_support::streams::{Streams, record, ts};
 
 /// Three seconds of two tools: the second is idle, the third slow.
 fn streams() -> Streams {

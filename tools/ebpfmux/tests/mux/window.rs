@@ -1,11 +1,10 @@
 //! `ebpfmux --window`: combines records into longer intervals.
-#![allow(clippy::expect_used, reason = "tests")]
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use tests::records::parse;
-use tests::streams::{Streams, record, ts};
+use test_support::records::parse;
+use test_support::streams::{Streams, record, ts};
 
 /// The upper bound, in microseconds, of the bucket of a value in nanoseconds, as docs/record.md
 /// defines it: 16 buckets in each power of two.

@@ -1,7 +1,6 @@
 //! Bad input: five hundred broken lines among good ones, and a line without an end.
-#![allow(clippy::expect_used, reason = "tests")]
 
-use tests::streams::{Streams, record};
+use test_support::streams::{Streams, record};
 
 /// Peak memory while a line without an end is read: 16 MiB of it, twice while the buffer grows, and the program itself.
 const MEMORY_KIB: u64 = 48 << 10;

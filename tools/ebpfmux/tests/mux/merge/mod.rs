@@ -1,3 +1,0 @@
-//! The order of what comes out.
-
-mod order;
