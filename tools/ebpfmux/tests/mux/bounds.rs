@@ -1,11 +1,6 @@
 //! Whatever the input, what is kept of it is bounded, and what is left out is counted.
 
 use crate::support::*;
-use serde_json::Value;
-
-fn objects(text: &str) -> Vec<Value> {
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
 
 fn keyed(keys: u64) -> String {
     (0..keys).map(|key| record(1, "t", &format!(r#""name":"{key}","n":1"#))).collect()

@@ -1,11 +1,8 @@
 //! `--join`.
 
-use crate::support::*;
 use serde_json::{Value, json};
 
-fn objects(text: &str) -> Vec<Value> {
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
+use crate::support::*;
 
 const SECOND: u64 = 1_000_000;
 

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use crate::support::victoria::Victoria;
 use test_support::streams::{Streams, record};
+
+use crate::support::victoria::Victoria;
 
 const README: &str = include_str!("../../../../docs/ebpfmux.md");
 

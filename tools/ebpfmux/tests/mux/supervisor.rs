@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::process::Stdio;
 
-use crate::support::*;
 use rustix::process::Signal;
+
+use crate::support::*;
 
 /// Prints a record, then another when it is stopped; writes its process id to a file.
 fn tool(files: &Files, name: &str) -> String {

@@ -7,11 +7,12 @@ use std::process::Stdio;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use crate::support::*;
 use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsPartialSuccess, ExportMetricsServiceResponse,
 };
 use prost::Message;
+
+use crate::support::*;
 
 /// A receiver that gives all requests this answer; returns its URL, and when each request came.
 fn receiver(head: &'static str, body: Vec<u8>) -> (String, Receiver<Instant>) {

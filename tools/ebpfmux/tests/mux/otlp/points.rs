@@ -5,11 +5,13 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 
-use super::receiver::{Answer, Point, Receiver};
-use crate::support::victoria::Victoria;
 use serde_json::Value;
-use test_support::streams::{Streams, path, record, ts};
+use test_support::streams::{Streams, record, ts};
 use test_support::wait::{For, until};
+
+use super::receiver::{Answer, Point, Receiver};
+use crate::support::mux_in;
+use crate::support::victoria::Victoria;
 
 pub fn good() -> Answer {
     Answer::Status("200 OK\r\n", Vec::new())
@@ -123,11 +125,8 @@ fn the_last_record_waits_for_no_other_and_a_signal_sends_the_rest() {
     let streams = Streams::default();
     let receiver = Receiver::start(vec![good()]);
     assert!(Command::new("mkfifo").arg(streams.path("live")).status().is_ok_and(|made| made.success()));
-    let mut mux = Command::new("ebpfmux");
-    mux.args(["live", "--otlp", &receiver.url, "--otlp-interval", "0.1"]).env("PATH", path());
-    mux.env("EBPFMUX_SCHEMA", streams.schemas());
-    mux.current_dir(streams.path(".")).stdout(Stdio::piped());
-    let mut mux = mux.spawn().expect("it runs");
+    let mut mux = mux_in(&streams, &["live", "--otlp", &receiver.url, "--otlp-interval", "0.1"]);
+    let mut mux = mux.stdout(Stdio::piped()).spawn().expect("it runs");
     let mut out = BufReader::new(mux.stdout.take().expect("a pipe"));
     let mut live = OpenOptions::new().write(true).open(streams.path("live")).expect("a FIFO");
     let got = || receiver.got.lock().expect("no thread panicked").len();

@@ -10,10 +10,11 @@ use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsPartialSuccess, ExportMetricsServiceResponse,
 };
 use prost::Message;
-use test_support::streams::{ShellOutput, Streams, path, record};
+use test_support::streams::{ShellOutput, Streams, record};
 
 use super::points::{POINTS, good, second};
 use super::receiver::{Answer, Receiver};
+use crate::support::mux_in;
 
 /// Peak memory with 1 MiB queued for a receiver: ebpfmux itself, its buffers, and the queue.
 const MEMORY_KIB: u64 = 32 << 10;
@@ -103,11 +104,8 @@ fn a_receiver_that_hangs_stalls_nothing() {
 fn is_no_hindrance(url: &str) {
     let streams = Streams::default();
     assert!(Command::new("mkfifo").arg(streams.path("live")).status().is_ok_and(|made| made.success()));
-    let mut mux = Command::new("ebpfmux");
-    mux.args(["live", "--otlp", url, "--otlp-interval", "1"]).env("PATH", path());
-    mux.env("EBPFMUX_SCHEMA", streams.schemas());
-    mux.current_dir(streams.path(".")).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut mux = mux.spawn().expect("it runs");
+    let mut mux = mux_in(&streams, &["live", "--otlp", url, "--otlp-interval", "1"]);
+    let mut mux = mux.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
     let mut live = OpenOptions::new().write(true).open(streams.path("live")).expect("a FIFO");
     let mut out = BufReader::new(mux.stdout.take().expect("a pipe"));
     for at in 0..40 {

@@ -7,8 +7,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use crate::support::*;
 use rustix::process::{Pid, Resource, Rlimit, Signal};
+
+use crate::support::*;
 
 fn at(n: u64) -> String {
     record(n, "t", &format!("\"n\":{n}"))

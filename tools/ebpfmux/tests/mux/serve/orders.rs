@@ -1,15 +1,14 @@
-//! `ebpfmux --serve`: its responses, authorization, and whether Prometheus computes correct numbers
-//! from it.
+//! `ebpfmux --serve`: what it counts, and how tools are enabled and disabled, by whom.
 
-use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use test_support::programs::built;
 use test_support::streams::Streams;
 use test_support::wait::{For, until, until_still};
+
+use super::Served;
+use crate::support::mux_in;
 
 /// A fake tool: prints an interval of a disk every fifth of a second, with a name that needs
 /// escaping, until it is stopped.
@@ -22,92 +21,9 @@ while :; do
 done
 "#;
 
-/// A serving `ebpfmux`.
-pub struct Served {
-    child: Child,
-    pub address: String,
-    /// The header with the token for orders.
-    token: String,
-    #[expect(dead_code, reason = "kept open: it would end with its reader")]
-    stdout: ChildStdout,
-}
-
-impl Served {
-    pub fn start(streams: &Streams, arguments: &[&str]) -> Self {
-        let mut command = Command::new(built("ebpfmux"));
-        command.args(arguments).env("EBPFMUX_SCHEMA", streams.schemas()).current_dir(streams.path("."));
-        command.env("XDG_RUNTIME_DIR", streams.path(""));
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("it runs");
-        let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
-        let mut line = String::new();
-        stderr.read_line(&mut line).expect("a line");
-        let address = line
-            .trim()
-            .strip_prefix("ebpfmux: serving on http://")
-            .and_then(|rest| rest.strip_suffix("/metrics"));
-        let address = address.unwrap_or_else(|| panic!("{line}")).to_owned();
-        // Otherwise it would block on a full pipe.
-        std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
-        let stdout = child.stdout.take().expect("a pipe");
-        let port = address.rsplit(':').next().unwrap_or_default();
-        let token = std::fs::read_to_string(streams.path(&format!("ebpfmux-{port}.token")));
-        let token = format!("Authorization: Bearer {}\r\n", token.unwrap_or_default().trim());
-        Self { child, address, token, stdout }
-    }
-
-    /// The status and body of a response.
-    pub fn ask(&self, method: &str, path: &str, headers: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(&self.address).expect("a connection");
-        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
-        let host = &self.address;
-        let host = if headers.contains("Host:") { String::new() } else { format!("Host: {host}\r\n") };
-        let request = format!("{method} {path} HTTP/1.1\r\n{host}{headers}Connection: close\r\n\r\n");
-        // The server may have closed the connection before reading the complete request.
-        let _ = stream.write_all(request.as_bytes());
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
-        let answer = String::from_utf8(answer).expect("UTF-8");
-        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-        (status, answer.split_once("\r\n\r\n").map_or("", |(_, body)| body).to_owned())
-    }
-
-    /// The status of an order.
-    pub fn order(&self, path: &str) -> u16 {
-        self.ask("POST", path, &self.token).0
-    }
-
-    pub fn get(&self, path: &str) -> String {
-        let (status, body) = self.ask("GET", path, "");
-        assert_eq!(status, 200, "{path}: {body}");
-        body
-    }
-
-    /// The value of a series; 0 if there is none yet.
-    pub fn value(&self, series: &str) -> f64 {
-        let text = self.get("/metrics");
-        let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok());
-        value.unwrap_or(0.0)
-    }
-
-    pub fn tool(&self) -> Value {
-        let tools: Value = serde_json::from_str(&self.get("/tools")).expect("JSON");
-        tools[0].clone()
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = rustix::process::kill_process(
-            rustix::process::Pid::from_child(&self.child),
-            rustix::process::Signal::TERM,
-        );
-        let _ = self.child.wait();
-    }
+/// Serves in the folder of these streams.
+pub(super) fn serve(streams: &Streams, arguments: &[&str]) -> Served {
+    Served::of(streams.path(""), mux_in(streams, arguments))
 }
 
 pub fn streams() -> Streams {
@@ -118,16 +34,21 @@ pub fn streams() -> Streams {
 
 pub const BYTES: &str = r#"ebpf_disks_bytes_total{host="web",disk="a\"b\\c"}"#;
 
+/// What is said of the first tool.
+fn first_tool(served: &Served) -> Value {
+    served.tools("")[0].clone()
+}
+
 #[test]
 fn counters_only_grow_and_promtool_finds_nothing_to_say() {
     let streams = streams();
-    let served = Served::start(&streams, &["--run", "./disks", "--serve", "0"]);
+    let served = serve(&streams, &["--run", "./disks", "--serve", "0"]);
     let first = until(For::Answer, "the first intervals", || {
         Some(served.value(BYTES)).filter(|bytes| *bytes >= 3.0 * 4096.0)
     });
     // The tool is stopped and started again; its counters begin at 0.
     assert_eq!(served.order("/tools/disks/disable"), 202);
-    until(For::End, "disks", || Some(()).filter(|()| served.tool()["running"] == json!(false)));
+    until(For::End, "disks", || Some(()).filter(|()| first_tool(&served)["running"] == json!(false)));
     // Its last output may still be in transit, and rendered metrics are cached for a tenth of a
     // second. A disabled tool counts nothing more.
     let before =
@@ -135,7 +56,7 @@ fn counters_only_grow_and_promtool_finds_nothing_to_say() {
     assert!(before >= first, "{before}");
     assert_eq!(served.order("/tools/disks/enable"), 202);
     until(For::Answer, "the tool to count again", || Some(()).filter(|()| served.value(BYTES) > before));
-    let text = served.get("/metrics");
+    let text = served.body("/metrics", "");
     streams.write("metrics", &text);
     assert_eq!(streams.good("promtool check metrics < metrics"), "", "{text}");
     let records = text
@@ -159,32 +80,31 @@ fn counters_only_grow_and_promtool_finds_nothing_to_say() {
 fn tools_are_listed_enabled_for_a_time_and_disabled() {
     let streams = streams();
     let served =
-        Served::start(&streams, &["--run", "./disks 5", "--run", "sh -c 'exit 2'", "--serve", "127.0.0.1:0"]);
-    let tool = until(For::Answer, "the tools", || Some(served.tool()).filter(|tool| !tool.is_null()));
+        serve(&streams, &["--run", "./disks 5", "--run", "sh -c 'exit 2'", "--serve", "127.0.0.1:0"]);
+    let tool = until(For::Answer, "the tools", || Some(first_tool(&served)).filter(|tool| !tool.is_null()));
     assert_eq!(
         tool,
         json!({"name": "disks", "state": "running", "running": true, "enabled": true, "seconds_left": null, "failed": false})
     );
     assert_eq!(served.order("/tools/disks/enable?seconds=0.7"), 202);
     until(For::Answer, "a limit", || {
-        Some(())
-            .filter(|()| served.tool()["seconds_left"].is_f64() || served.tool()["running"] == json!(false))
+        Some(()).filter(|()| {
+            first_tool(&served)["seconds_left"].is_f64() || first_tool(&served)["running"] == json!(false)
+        })
     });
     until(For::Answer, "the time to be over", || {
-        Some(()).filter(|()| served.tool()["running"] == json!(false))
+        Some(()).filter(|()| first_tool(&served)["running"] == json!(false))
     });
-    assert_eq!(served.tool()["enabled"], json!(false));
+    assert_eq!(first_tool(&served)["enabled"], json!(false));
     // The other command failed for good.
-    until(For::Answer, "the failure to be reported", || {
-        Some(()).filter(|()| served.ask("GET", "/healthz", "").0 == 503)
-    });
-    assert_eq!(served.ask("GET", "/healthz", "").1, "sh failed\n");
-    assert!(served.ask("GET", "/healthz", &served.token).1.contains("exit 2"));
-    let token = served.token.as_str();
+    until(For::Answer, "the failure to be reported", || Some(()).filter(|()| served.health() == 503));
+    assert_eq!(served.body("/healthz", ""), "sh failed\n");
+    assert!(served.body("/healthz", &served.token()).contains("exit 2"));
+    let token = served.token();
     for (method, path, headers, status) in [
-        ("POST", "/tools/none/enable", token, 404),
-        ("POST", "/tools/disks/enable?seconds=x", token, 400),
-        ("POST", "/tools/disks/enable?seconds=-1", token, 400),
+        ("POST", "/tools/none/enable", token.as_str(), 404),
+        ("POST", "/tools/disks/enable?seconds=x", &token, 400),
+        ("POST", "/tools/disks/enable?seconds=-1", &token, 400),
         ("POST", "/tools/disks/enable", "", 401),
         ("POST", "/tools/disks/remove", "", 404),
         ("GET", "/tools/disks/enable", "", 405),
@@ -217,10 +137,10 @@ fn others_need_a_token_and_take_no_room() {
         assert_eq!((output.status, output.err.lines().count()), (Some(2), 1), "{arguments}: {}", output.err);
         assert!(output.err.contains(names), "{arguments}: {}", output.err);
     }
-    let served = Served::start(&streams, &["--run", "./disks", "--serve", "0", "--serve-token", "token"]);
+    let served = serve(&streams, &["--run", "./disks", "--serve", "0", "--serve-token", "token"]);
     assert_eq!(served.ask("GET", "/metrics", "").0, 401);
     assert_eq!(served.ask("POST", "/tools/disks/disable", "Authorization: Bearer s3cre\r\n").0, 401);
-    assert_eq!(served.ask("GET", "/healthz", "").0, 200);
+    assert_eq!(served.health(), 200);
     assert_eq!(served.ask("GET", "/metrics", "Authorization: Bearer s3cret\r\n").0, 200);
     let long = format!("X: {}\r\n", "x".repeat(100_000));
     assert!([0, 400, 431].contains(&served.ask("GET", "/healthz", &long).0));
@@ -229,5 +149,5 @@ fn others_need_a_token_and_take_no_room() {
     // Silent clients are disconnected after two seconds and never block the merge.
     let _silent: Vec<TcpStream> =
         (0..20).map(|_| TcpStream::connect(&served.address).expect("a connection")).collect();
-    until(For::Answer, "room", || Some(()).filter(|()| served.ask("GET", "/healthz", "").0 == 200));
+    until(For::Answer, "room", || Some(()).filter(|()| served.health() == 200));
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use test_support::prometheus::Prometheus;
 use test_support::streams::record;
 use test_support::wait::{For, until, until_still};
 
-use super::orders::{BYTES, Served, TOOL, streams};
+use super::orders::{BYTES, TOOL, serve, streams};
 
 /// Reads both text formats with strict parsers; prints the number of values and those that differ.
 const COMPARE: &str = r#"
@@ -33,7 +33,7 @@ fn every_format_tells_the_same() {
             .replace("\"disks\"", "\"plain\""),
     );
     streams.good("chmod +x plain.sh");
-    let served = Served::start(
+    let served = serve(
         &streams,
         &["--run", "./disks", "--run", "./plain.sh", "--serve", "0", "--otlp", "http://127.0.0.1:1"],
     );
@@ -42,12 +42,12 @@ fn every_format_tells_the_same() {
         assert_eq!(served.order(&format!("/tools/{name}/disable")), 202);
     }
     until(For::End, "both tools", || {
-        let tools: Value = serde_json::from_str(&served.get("/tools")).expect("JSON");
+        let tools = served.tools("");
         Some(()).filter(|()| (0..2).all(|at| tools[at]["running"] == json!(false)))
     });
     // Rendered metrics are cached for a tenth of a second.
     until_still("the bytes of tools that have ended", Duration::from_millis(300), || served.value(BYTES));
-    let accept = |kind: &str| served.ask("GET", "/metrics", &format!("Accept: {kind}\r\n")).1;
+    let accept = |kind: &str| served.body("/metrics", &format!("Accept: {kind}\r\n"));
     streams
         .write("plain", accept("text/plain"))
         .write("openmetrics", accept("application/openmetrics-text;q=0.9"));
@@ -68,7 +68,7 @@ fn every_format_tells_the_same() {
 #[test]
 fn a_prometheus_makes_the_right_numbers_of_it() {
     let streams = streams();
-    let served = Served::start(&streams, &["--run", "./disks", "--serve", "0"]);
+    let served = serve(&streams, &["--run", "./disks", "--serve", "0"]);
     // One requests OpenMetrics, the other protobuf with native histograms.
     let (directory, targets) = (streams.path("."), std::slice::from_ref(&served.address));
     let text = Prometheus::start(&directory, targets, None, &[]);
@@ -156,11 +156,11 @@ fn odd_names_do_not_make_it_unreadable() {
         .write("lines", &lines)
         .write("odd", "#!/bin/sh\ncat lines; exec sleep 100\n")
         .good("chmod +x odd");
-    let served = Served::start(&streams, &["--run", "./odd", "--serve", "0", "--schema", "odd.json"]);
+    let served = serve(&streams, &["--run", "./odd", "--serve", "0", "--schema", "odd.json"]);
     let last = r#"ebpfmux_records_total{host="web1",tool=""}"#;
     let records = (labels.len() / 2 * values.len()) as f64;
     until(For::Answer, "all records", || Some(()).filter(|()| served.value(last) == records));
-    let accept = |kind: &str| served.ask("GET", "/metrics", &format!("Accept: {kind}\r\n")).1;
+    let accept = |kind: &str| served.body("/metrics", &format!("Accept: {kind}\r\n"));
     let text = accept("text/plain");
     streams.write("plain", &text).write("openmetrics", accept("application/openmetrics-text"));
     let compared = streams.good("/usr/bin/python3 compare.py");

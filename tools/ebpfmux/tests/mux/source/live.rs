@@ -5,8 +5,9 @@ use std::io::{Read, Write};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::support::*;
 use rustix::process::Signal;
+
+use crate::support::*;
 
 #[test]
 fn fifos_are_merged_as_they_come() {

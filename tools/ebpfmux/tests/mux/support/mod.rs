@@ -7,7 +7,11 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+pub use test_support::records::parse as objects;
+use test_support::streams::Streams;
+use test_support::wait::within;
 
 /// A time-out: longer than anything takes on a loaded machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -16,6 +20,13 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 pub fn mux(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ebpfmux"));
     command.args(args).stdin(Stdio::null());
+    command
+}
+
+/// The same in the folder of these streams, with their schemas.
+pub fn mux_in(streams: &Streams, args: &[&str]) -> Command {
+    let mut command = mux(args);
+    command.env("EBPFMUX_SCHEMA", streams.schemas()).current_dir(streams.path(""));
     command
 }
 
@@ -138,16 +149,9 @@ pub fn exit_code(child: &mut Child) -> Option<i32> {
     eventually("the process ends", || child.try_wait().unwrap()).code()
 }
 
-/// Polls until there is an answer.
-pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(answer) = ask() {
-            return answer;
-        }
-        assert!(Instant::now() < deadline, "never: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+/// Polls until there is an answer, which must come.
+pub fn eventually<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    within(PATIENCE, ask).unwrap_or_else(|| panic!("never: {what}"))
 }
 
 /// Waits for a file with a line in it, and returns the line.
