@@ -123,6 +123,15 @@ shell_lint() {
     shellcheck -x "${scripts[@]}"
 }
 
+# no_bpf: what needs no BPF is not linked with libbpf, its tests included; it builds in a fraction of the time.
+no_bpf() {
+    local package found
+    for package in cli ebpfmux record test-support; do
+        found=$(cargo tree --locked --package "$package" --prefix none --edges normal,build,dev) || return
+        if grep -E '^(libbpf|common |bpf-build )' <<<"$found"; then fail 1 "$package must do without these"; fi
+    done
+}
+
 # new_tool: scripts/new-tool in a copy of the tree without anything built. Its files are formatted; what fails leaves
 # nothing behind.
 new_tool() (
