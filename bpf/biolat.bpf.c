@@ -6,7 +6,11 @@
 #include "hist.h"
 #include "biolat/inflight.h"
 
+/* Their names are those in records. */
 enum op { READ, WRITE, FLUSH, DISCARD, MAX_OPS };
+
+/* Has the names generated for user space, too: skel::names. */
+const enum op skeleton_op = READ;
 
 /* No queue time is known. */
 #define NO_QUEUE (~0ULL)

@@ -6,9 +6,13 @@
 #include "filter.h"
 #include "path.h"
 
-/* Both in the order of tools/fslat/src/row.rs. */
+/* Their names are those in records. */
 enum fs { EXT4, XFS, BTRFS, NFS, OVERLAY, TMPFS, ZFS, MAX_FS };
 enum op { READ, WRITE, OPEN, SYNC, GETATTR, MAX_OPS };
+
+/* Have the names generated for user space, too: skel::names. */
+const enum fs skeleton_fs = EXT4;
+const enum op skeleton_op = READ;
 
 /* The keys of the totals. */
 #define KEY(fs, op) ((fs) * MAX_OPS + (op))

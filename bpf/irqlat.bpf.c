@@ -28,11 +28,9 @@ enum kind { HARD, VECTOR, SOFT, KINDS };
 /* Longer names are cut. */
 #define NAME_LEN 64
 
-/* The keys of totals, mirrored by tools/irqlat/src/vectors.rs. */
-enum key {
-	SOFT_TIME,
-	SOFT_WAIT = SOFT_TIME + SOFTIRQS,
-	LOCAL_TIMER = SOFT_WAIT + SOFTIRQS,
+/* Vectors of x86; their names are those in records. */
+enum vector {
+	LOCAL_TIMER,
 	RESCHEDULE,
 	CALL_FUNCTION,
 	CALL_FUNCTION_SINGLE,
@@ -43,7 +41,20 @@ enum key {
 	THERMAL_APIC,
 	THRESHOLD_APIC,
 	DEFERRED_ERROR_APIC,
+	MAX_VECTORS,
 };
+
+/* The keys of totals: each is the first of its kind. */
+enum key {
+	SOFT_TIME,
+	SOFT_WAIT = SOFT_TIME + SOFTIRQS,
+	VECTOR_TIME = SOFT_WAIT + SOFTIRQS,
+	MAX_KEYS = VECTOR_TIME + MAX_VECTORS,
+};
+
+/* Have the names and numbers generated for user space, too: skel::names, skel::types. */
+const enum vector skeleton_vector = LOCAL_TIMER;
+const enum key skeleton_key = SOFT_TIME;
 
 /* A running handler. */
 struct frame {
@@ -296,19 +307,19 @@ int BPF_PROG(hard_exit, int irq, struct irqaction *action, int ret)
 
 /* The vectors of x86. Those of interrupt lines have no event of their own. */
 
-static __always_inline int vector_entry(u32 key)
+static __always_inline int vector_entry(enum vector vector)
 {
 	u32 cpu;
 	struct processor *processor = this_processor(&cpu);
 
 	if (processor)
-		begin(processor, VECTOR, key);
+		begin(processor, VECTOR, VECTOR_TIME + vector);
 	return 0;
 }
 
-static __always_inline int vector_exit(u32 key)
+static __always_inline int vector_exit(enum vector vector)
 {
-	u32 cpu;
+	u32 cpu, key = VECTOR_TIME + vector;
 	struct processor *processor = this_processor(&cpu);
 	u64 ns;
 

@@ -5,8 +5,11 @@
 #include "filter.h"
 #include "path.h"
 
-/* In the order of tools/syncsnoop/src/row.rs. */
+/* Their names are those in records. */
 enum call { SYNC, SYNCFS, FSYNC, FDATASYNC, MSYNC, SYNC_FILE_RANGE, MAX_CALLS };
+
+/* Has the names generated for user space, too: skel::names. */
+const enum call skeleton_call = SYNC;
 
 enum counter { LOST, MAX_COUNTERS };
 

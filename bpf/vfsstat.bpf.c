@@ -6,8 +6,7 @@
 #include "filter.h"
 #include "path.h"
 
-/* For each operation: calls, failed ones, and what else is counted; in the order of
- * tools/vfsstat/src/row.rs. */
+/* For each operation: calls, failed ones, and what else is counted. */
 enum counter {
 	READS,
 	READ_ERRORS,

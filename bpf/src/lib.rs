@@ -13,6 +13,8 @@ use std::process::{Command, exit};
 
 use anyhow::{Context, Result, bail};
 use libbpf_cargo::SkeletonBuilder;
+use libbpf_rs::btf::Btf;
+use libbpf_rs::btf::types::{Enum, EnumMember};
 
 /// The oldest clang with `__builtin_preserve_type_info(…, BPF_TYPE_MATCHES)`, by which the programs
 /// distinguish kernels.
@@ -43,10 +45,13 @@ fn build(name: &str, module: &str) -> Result<()> {
     println!("cargo:rerun-if-changed={}", source.display());
     println!("cargo:rerun-if-env-changed=CLANG");
     let skeleton = out.join(format!("{name}.skel.rs"));
+    // The skeleton is named after it.
+    let object = out.join(format!("{name}.o"));
     // Which headers it includes, as clang sees it.
     let rules = out.join(format!("{name}.d"));
     SkeletonBuilder::new()
         .source(&source)
+        .obj(&object)
         .clang(clang()?)
         .clang_args(
             ["-I", &include.to_string_lossy(), "-MMD", "-MF", &rules.to_string_lossy()]
@@ -59,12 +64,29 @@ fn build(name: &str, module: &str) -> Result<()> {
     let rules = fs::read_to_string(&rules).context("clang wrote no list of headers")?;
     included(&rules, home).for_each(|header| println!("cargo:rerun-if-changed={header}"));
     // Generated code follows its generator's rules, not ours.
-    let code = fs::read_to_string(&skeleton)?;
+    let (code, names) = (fs::read_to_string(&skeleton)?, names(&Btf::from_path(&object)?));
     fs::write(
         out.join(format!("{module}.rs")),
-        format!("#[allow(warnings, clippy::all, clippy::restriction)]\nmod {module} {{\n{code}}}\n"),
+        format!(
+            "#[allow(warnings, clippy::all, clippy::restriction)]\nmod {module} {{\n{code}\
+             pub mod names {{\n{names}}}\n}}\n"
+        ),
     )
     .context("cannot write the skeleton")
+}
+
+/// For each enum that is a list, its names in lower case, as records have them: that of `enum op { READ, WRITE, MAX_OPS }`
+/// is `pub const OP: [&str; 2] = ["read", "write"];`. A list ends with the number of its names, `MAX_…`.
+fn names(btf: &Btf<'_>) -> String {
+    let lists = btf.type_by_kind::<Enum<'_>>().filter_map(|list| {
+        let name = list.name()?.to_string_lossy().to_uppercase();
+        let lower = |one: EnumMember<'_>| Some((one.name?.to_string_lossy().to_lowercase(), one.value));
+        let (mut names, values): (Vec<_>, Vec<_>) = list.iter().filter_map(lower).unzip();
+        let last = names.pop()?;
+        let is_list = last.starts_with("max_") && values.into_iter().eq(0..=names.len() as i64);
+        is_list.then(|| format!("pub const {name}: [&str; {}] = {names:?};\n", names.len()))
+    });
+    lists.collect()
 }
 
 /// The headers of this folder that clang's rules for make name.

@@ -9,7 +9,10 @@
 
 #include "owned_counters.h"
 
-enum direction { IN, OUT };
+enum direction { IN, OUT, MAX_DIRECTIONS };
+
+/* Has the names generated for user space, too: skel::names. */
+const enum direction skeleton_direction = IN;
 
 struct life {
 	u64 opened_ns; /* 0: before the start, or not yet */

@@ -50,6 +50,11 @@ pub trait Row: Serialize + JsonSchema {
     }
 }
 
+/// The values of a field that is one of these names, or null: for its schema.
+pub fn or_null<const N: usize>(names: [&'static str; N]) -> Vec<Option<&'static str>> {
+    names.into_iter().map(Some).chain([None]).collect()
+}
+
 /// A whole record.
 #[derive(Serialize, JsonSchema)]
 struct Record<'a, R> {

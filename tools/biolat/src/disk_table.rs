@@ -8,7 +8,7 @@ use common::measure::per_key::{self, KeyDelta, PerKey, Total, busiest};
 use common::owner::{Options, Owner};
 use record::histogram::RawHist;
 
-use crate::row::{Io, IoStats};
+use crate::row::{Io, IoStats, OPS};
 
 /// `MAX_DISKS` in `bpf/biolat/disks.h`.
 const MAX_DISKS: usize = 1024;
@@ -16,8 +16,6 @@ const MAX_DISKS: usize = 1024;
 const MIN_SLOTS: usize = 32;
 /// Slots for each existing disk: in an emptier table a slot is found sooner.
 const SLOTS_PER_DISK: usize = 2;
-/// The operations, in the order of `enum op`.
-const OPS: [&str; 4] = ["read", "write", "flush", "discard"];
 const NAME_LEN: usize = 32;
 
 /// The number of slots for this number of disks: a power of two.

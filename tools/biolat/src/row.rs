@@ -1,10 +1,12 @@
 //! The record of biolat.
 
-use common::output::Row;
+use common::output::{Row, or_null};
 use common::owner::Owner;
 use record::histogram::{Hist, Latency, Summary};
 use schemars::JsonSchema;
 use serde::Serialize;
+
+pub use crate::skel::names::OP as OPS;
 
 /// Columns of the small picture: factors of four from 1 µs to 4 s and more.
 const SKETCH: usize = 12;
@@ -16,7 +18,7 @@ pub struct Io {
     #[schemars(extend("x-kind" = "key"))]
     pub disk: Option<String>,
     /// read, write, flush or discard.
-    #[schemars(extend("x-kind" = "key", "enum" = ["read", "write", "flush", "discard", null]))]
+    #[schemars(extend("x-kind" = "key", "enum" = or_null(OPS)))]
     pub op: Option<&'static str>,
     /// The process, cgroup, … that made the requests, with --by.
     #[serde(flatten)]

@@ -2,16 +2,14 @@
 
 use common::measure::latency::CallStats;
 use common::measure::per_key::KeyDelta;
-use common::output::Row;
+use common::output::{Row, or_null};
 use common::owner::{By, Owner};
 use record::histogram::Latency;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// The file systems, in the order of `enum fs` in `bpf/fslat.bpf.c`.
-pub const FILE_SYSTEMS: [&str; 7] = ["ext4", "xfs", "btrfs", "nfs", "overlay", "tmpfs", "zfs"];
-/// The operations, in the order of `enum op`.
-pub const OPS: [&str; 5] = ["read", "write", "open", "sync", "getattr"];
+pub use crate::skel::names::{FS as FILE_SYSTEMS, OP as OPS};
+
 /// The lengths of the longest names.
 const LONGEST_FS: usize = 7;
 const LONGEST_COMM: usize = 15;
@@ -22,10 +20,10 @@ const SKETCH: usize = 12;
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Ops {
     /// ext4, xfs, btrfs, nfs, overlay, tmpfs or zfs; null in the record of an interval without any operation.
-    #[schemars(extend("x-kind" = "key", "enum" = ["ext4", "xfs", "btrfs", "nfs", "overlay", "tmpfs", "zfs", null]))]
+    #[schemars(extend("x-kind" = "key", "enum" = or_null(FILE_SYSTEMS)))]
     pub fs: Option<&'static str>,
     /// read, write, open, sync (fsync and fdatasync), and of nfs getattr; null as fs is.
-    #[schemars(extend("x-kind" = "key", "enum" = ["read", "write", "open", "sync", "getattr", null]))]
+    #[schemars(extend("x-kind" = "key", "enum" = or_null(OPS)))]
     pub op: Option<&'static str>,
     /// The owner of the operations, with --by.
     #[serde(flatten)]
@@ -99,10 +97,10 @@ pub struct Event {
     #[schemars(extend("x-kind" = "key"))]
     pub comm: String,
     /// ext4, xfs, btrfs, nfs, overlay, tmpfs or zfs.
-    #[schemars(extend("x-kind" = "key", "enum" = ["ext4", "xfs", "btrfs", "nfs", "overlay", "tmpfs", "zfs"]))]
+    #[schemars(extend("x-kind" = "key", "enum" = FILE_SYSTEMS))]
     pub fs: &'static str,
     /// read, write, open, sync or getattr.
-    #[schemars(extend("x-kind" = "key", "enum" = ["read", "write", "open", "sync", "getattr"]))]
+    #[schemars(extend("x-kind" = "key", "enum" = OPS))]
     pub op: &'static str,
     /// The file; null if its descriptor was closed during the call.
     #[schemars(extend("x-kind" = "text"))]

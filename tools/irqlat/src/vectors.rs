@@ -5,26 +5,19 @@ use common::measure::per_key::{self, Taken, Total};
 use record::histogram::RawHist;
 
 use crate::row::{Deltas, Key, Kind};
+use crate::skel::names::VECTOR as VECTORS;
+use crate::skel::types::key as RawKey;
 
 /// Soft interrupts by their numbers, as /proc/softirqs names them (`softirq_to_name` of kernel/softirq.c).
 const SOFT: [&str; 10] =
     ["HI", "TIMER", "NET_TX", "NET_RX", "BLOCK", "IRQ_POLL", "TASKLET", "SCHED", "HRTIMER", "RCU"];
-/// Vectors, in the order of `enum key` in `bpf/irqlat.bpf.c`.
-const VECTORS: [&str; 11] = [
-    "local_timer",
-    "reschedule",
-    "call_function",
-    "call_function_single",
-    "irq_work",
-    "x86_platform_ipi",
-    "spurious_apic",
-    "error_apic",
-    "thermal_apic",
-    "threshold_apic",
-    "deferred_error_apic",
-];
-/// The keys: times of soft interrupts, their waits, times of vectors.
-const KEYS: usize = 2 * SOFT.len() + VECTORS.len();
+/// How many keys there are: times of soft interrupts, their waits, times of vectors.
+const KEYS: usize = RawKey::MAX_KEYS.0 as usize;
+/// The first key of a wait, and the first of a vector.
+const WAIT: usize = RawKey::SOFT_WAIT.0 as usize;
+/// As above.
+const VECTOR: usize = RawKey::VECTOR_TIME.0 as usize;
+const _: () = assert!(WAIT == SOFT.len() && VECTOR == 2 * SOFT.len(), "a soft interrupt has no name");
 
 /// How many entries the map `stats` needs.
 pub fn entries(banks: u32) -> u32 {
@@ -72,9 +65,9 @@ pub fn add(taken: &mut Taken<'_, Stats>, banks: u32, per_cpu: bool, deltas: &mut
 
 /// The meaning of a key, and whether it is a wait.
 fn named(key: usize) -> (Kind, &'static str, bool) {
-    match key.checked_sub(2 * SOFT.len()) {
+    match key.checked_sub(VECTOR) {
         Some(vector) => (Kind::Vector, VECTORS[vector], false),
-        None => (Kind::Soft, SOFT[key % SOFT.len()], key >= SOFT.len()),
+        None => (Kind::Soft, SOFT[key % SOFT.len()], key >= WAIT),
     }
 }
 

@@ -2,14 +2,14 @@
 
 use common::measure::latency::CallStats;
 use common::measure::per_key::KeyDelta;
-use common::output::Row;
+use common::output::{Row, or_null};
 use common::owner::{By, Owner};
 use record::histogram::Latency;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// The calls, in the order of `enum call` in `bpf/syncsnoop.bpf.c`.
-pub const CALLS: [&str; 6] = ["sync", "syncfs", "fsync", "fdatasync", "msync", "sync_file_range"];
+pub use crate::skel::names::CALL as CALLS;
+
 /// The lengths of the longest call's name, and of the longest command's.
 const LONGEST: usize = 15;
 /// Columns of the small picture: factors of four from 1 µs to 4 s and more.
@@ -19,7 +19,7 @@ const SKETCH: usize = 12;
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Calls {
     /// sync, syncfs, fsync, fdatasync, msync or sync_file_range; null in the record of an interval without any call.
-    #[schemars(extend("x-kind" = "key", "enum" = ["sync", "syncfs", "fsync", "fdatasync", "msync", "sync_file_range", null]))]
+    #[schemars(extend("x-kind" = "key", "enum" = or_null(CALLS)))]
     pub call: Option<&'static str>,
     /// The owner of the calls, with --by.
     #[serde(flatten)]
@@ -92,7 +92,7 @@ pub struct Event {
     #[schemars(extend("x-kind" = "key"))]
     pub comm: String,
     /// sync, syncfs, fsync, fdatasync, msync or sync_file_range.
-    #[schemars(extend("x-kind" = "key", "enum" = ["sync", "syncfs", "fsync", "fdatasync", "msync", "sync_file_range"]))]
+    #[schemars(extend("x-kind" = "key", "enum" = CALLS))]
     pub call: &'static str,
     /// The descriptor that it was given; null for sync and msync, which take none.
     #[schemars(extend("x-kind" = "value"))]

@@ -9,11 +9,8 @@ use common::owner::{By, Options, Owner};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+pub use crate::skel::names::DIRECTION as DIRECTIONS;
 use crate::skel::types::{counter as Counter, counters};
-
-/// The direction in which a connection was opened, in the order of `enum direction` in
-/// `bpf/tcplife/life.h`.
-pub const DIRECTIONS: [&str; 2] = ["in", "out"];
 
 /// How many counters there are in a bank.
 pub const COUNTERS: usize = words::<counters>();
@@ -47,7 +44,7 @@ pub struct Connection {
     #[schemars(extend("x-kind" = "key"))]
     pub remote_port: u16,
     /// in: incoming, to a listening port; out: this end connected.
-    #[schemars(extend("x-kind" = "key", "enum" = ["in", "out"]))]
+    #[schemars(extend("x-kind" = "key", "enum" = DIRECTIONS))]
     pub direction: &'static str,
     /// Bytes of data that the other end has acknowledged.
     #[schemars(extend("x-kind" = "value", "x-unit" = "bytes"))]
