@@ -24,11 +24,12 @@ struct task_struct___numbered {
 
 #pragma clang attribute pop
 
-/* Mirrored by common/src/kernel/pid_namespace.rs. */
 struct numbers {
 	u32 own;    /* in the reader's namespace */
 	u32 kernel; /* in the initial one */
 };
+
+const struct numbers *unused_numbers __attribute__((unused));
 
 SEC("iter/task")
 int list_numbers(struct bpf_iter__task *ctx)

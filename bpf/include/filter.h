@@ -13,7 +13,6 @@
 /* Deeper cgroups than this do not exist: the kernel's own limit is a path of PATH_MAX. */
 #define FILTER_MAX_LEVEL 64
 
-/* Mirrored by common/src/owner/filter.rs. */
 struct filter {
 	u64 cgroup_id; /* 0: any */
 	u32 pids;      /* how many of pid[] are set; 0: any */

@@ -8,7 +8,6 @@
 
 #include "hist.h"
 
-/* Mirrored by common/src/measure/latency.rs. */
 struct stats {
 	u64 errors;
 	struct hist duration;

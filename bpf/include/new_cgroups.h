@@ -15,7 +15,6 @@
 /* NAME_MAX of include/uapi/linux/limits.h, and a NUL. */
 #define CGROUP_NAME_LEN 256
 
-/* Mirrored by common/src/owner/new_cgroups.rs. */
 struct new_cgroup {
 	u64 id;
 	u64 parent;

@@ -13,7 +13,7 @@
 #include "counters.h"
 #include "new_cgroups.h"
 
-/* Mirrored by common/src/owner/mod.rs. User space groups processes into apps. */
+/* By whom the totals are kept. User space groups processes into apps. */
 enum by { BY_SYSTEM, BY_PROCESS, BY_COMM, BY_CGROUP, BY_THREAD, BY_PARENT, BY_APP };
 
 const volatile u32 by = BY_SYSTEM;
@@ -21,7 +21,6 @@ const volatile u32 by = BY_SYSTEM;
 /* The bank being filled. Written by user space. */
 u32 owned_bank = 0;
 
-/* Mirrored by common/src/measure/per_owner.rs, as are the next two. */
 struct owner {
 	/* A process, thread, parent or cgroup: its id. A command: its name, which fills both. */
 	u64 id[2];

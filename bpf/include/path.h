@@ -9,7 +9,7 @@
 #include "kernel.h"
 
 /* Room for names, each with a NUL; a power of two. There is room for one more after it, so that the
- * last name that begins within it fits. All three are mirrored by common/src/bpf/path.rs. */
+ * last name that begins within it fits. */
 #define PATH_ROOM 1024
 #define PATH_NAME 256
 /* Directories and mounts on the way to the root. */
@@ -17,13 +17,12 @@
 
 /* How a path ends, above its last name. */
 enum path_end {
-	PATH_CUT,    /* there was no more room, or there were too many steps */
-	PATH_ROOT,   /* at the root of the mount namespace */
-	PATH_NOWHERE /* the file is in no directory: a memfd, say */
+	PATH_CUT,     /* there was no more room, or there were too many steps */
+	PATH_ROOT,    /* at the root of the mount namespace */
+	PATH_NOWHERE, /* the file is in no directory: a memfd, say */
+	/* Set in addition to one of these: the file has no name any more. */
+	PATH_DELETED = 0x100,
 };
-
-/* Set in addition to the end: the file has no name any more. */
-#define PATH_DELETED 0x100
 
 struct path_names {
 	u32 len;

@@ -1,14 +1,4 @@
-//! Numbers and texts in the bytes that BPF programs hand over.
-
-/// The number at this offset, if the record is long enough.
-pub fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
-}
-
-/// The number at this offset, if the record is long enough.
-pub fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_ne_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
-}
+//! Texts in the bytes that BPF programs hand over.
 
 /// The bytes of an array of C's `char`, which the skeletons have as `i8`.
 pub fn chars(chars: &[i8]) -> &[u8] {

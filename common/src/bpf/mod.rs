@@ -4,6 +4,7 @@ pub mod batch;
 pub mod bytes;
 pub mod exchange;
 pub mod globals;
+pub mod layouts;
 pub mod mmap;
 pub mod path;
 pub mod plain;

@@ -2,12 +2,12 @@
 //! `bpf/include/path.h`.
 
 use super::bytes::chars;
+use super::layouts::path_end;
 
-/// `enum path_end`.
-const ROOT: u32 = 1;
-const NOWHERE: u32 = 2;
+const ROOT: u32 = path_end::PATH_ROOT.0;
+const NOWHERE: u32 = path_end::PATH_NOWHERE.0;
 /// Set in addition to the end.
-const DELETED: u32 = 0x100;
+const DELETED: u32 = path_end::PATH_DELETED.0;
 
 /// From the fields of a `struct path_names`: the path as `/proc/PID/fd` shows it, from the root of the process's
 /// mount namespace. It begins with `…/` if it was too long, and has no leading slash if the file is

@@ -1,7 +1,7 @@
 //! Structs of the BPF programs in the bytes that they hand over.
 
-/// Types that are valid whatever their bytes, with the layout of the C struct that they mirror: those of a
-/// skeleton, which are generated from it, and some made by hand.
+/// Types that are valid whatever their bytes, with the layout of a C struct: those of a skeleton, which are generated
+/// from it, and some made by hand.
 ///
 /// # Safety
 /// Only `repr(C)` integers, and arrays and structs of them, without padding that is not a field.
@@ -38,6 +38,18 @@ pub fn copy<T: Plain>(bytes: &[u8]) -> Option<(T, &[u8])> {
 pub fn bytes_of<T: Plain>(of: &T) -> &[u8] {
     // SAFETY: all bytes of a T are those of its fields.
     unsafe { std::slice::from_raw_parts(std::ptr::from_ref(of).cast(), size_of::<T>()) }
+}
+
+/// The same bytes as another type of the same size and alignment, which the compiler checks.
+pub fn same_bytes<T: Plain, U: Plain>(of: &T) -> &U {
+    const { assert!(size_of::<T>() == size_of::<U>() && align_of::<T>() == align_of::<U>()) };
+    // SAFETY: as many bytes, aligned alike, as just seen, and any bytes are a U.
+    unsafe { &*std::ptr::from_ref(of).cast() }
+}
+
+/// The length of an array that is a field of a struct: `length(|of: &types::event| &of.comm)`.
+pub const fn length<S, T, const N: usize>(_: fn(&S) -> &[T; N]) -> usize {
+    N
 }
 
 #[cfg(test)]

@@ -12,20 +12,21 @@ use rustix::fs::statfs;
 
 use super::diagnosis::{Step, diagnose};
 use super::restrictions::Restrictions;
-use crate::bpf::plain;
+use crate::bpf::plain::{self, Plain};
 use crate::hooks::Kind;
 
 // The module `pid_numbers`, generated from `bpf/pid_numbers.bpf.c`.
 include!(concat!(env!("OUT_DIR"), "/pid_numbers.rs"));
+
+use pid_numbers::types::numbers;
 
 /// The link of the initial namespace, whose ids are the kernel's: `PROC_PID_INIT_INO` of
 /// linux/proc_ns.h.
 const INITIAL: &str = "pid:[4026531836]";
 /// `PROC_SUPER_MAGIC` of `linux/magic.h`.
 const PROC_MAGIC: rustix::fs::FsWord = 0x9fa0;
-/// `struct numbers` of `bpf/pid_numbers.bpf.c`: a process's id in the namespace of this process, and
-/// the kernel's.
-type Numbers = [u32; 2];
+// SAFETY: generated from the C struct: integers.
+unsafe impl Plain for numbers {}
 
 /// The namespace whose process ids are in `/proc`, and which a user therefore knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,8 +86,8 @@ pub fn own_id() -> u32 {
 pub fn kernel_ids(own: &[u32]) -> Result<Vec<Option<u32>>> {
     let listed = list().map_err(|error| failure(&error))?;
     let kernel_id = |wanted: &u32| {
-        let mut each = listed.chunks_exact(size_of::<Numbers>()).filter_map(plain::copy::<Numbers>);
-        each.find_map(|([own, kernel], _)| (own == *wanted).then_some(kernel))
+        let mut each = listed.chunks_exact(size_of::<numbers>()).filter_map(plain::copy::<numbers>);
+        each.find_map(|(ids, _)| (ids.own == *wanted).then_some(ids.kernel))
     };
     Ok(own.iter().map(kernel_id).collect())
 }

@@ -8,6 +8,7 @@ use libbpf_rs::Object;
 use super::per_owner::Owners;
 use super::top;
 use crate::bpf::globals::map;
+use crate::bpf::layouts::owner;
 use crate::bpf::mmap::MappedCounters;
 use crate::owner::{By, Options, Owner};
 
@@ -51,9 +52,9 @@ impl<'a, const N: usize> Counters<'a, N> {
         self.owners.is_some()
     }
 
-    /// The owner described by the bytes of a `struct owner` followed by a `struct names`.
+    /// The owner described by the bytes of a `struct named_owner`.
     pub fn owner(&mut self, bytes: &[u8]) -> Option<Owner> {
-        let (key, names) = bytes.split_at_checked(Owner::KEY_BYTES)?;
+        let (key, names) = bytes.split_at_checked(size_of::<owner>())?;
         self.owners.as_mut()?.owner(key, names)
     }
 

@@ -9,9 +9,10 @@ use libbpf_rs::{Map, Object, OpenObject};
 
 use super::halves::Halves;
 use crate::bpf::batch;
-use crate::bpf::bytes::{text, u32_at, u64_at};
+use crate::bpf::bytes::{chars, text};
 use crate::bpf::globals::{map, set_constant};
-use crate::bpf::plain::{self, Plain};
+use crate::bpf::layouts;
+use crate::bpf::plain::{self, Plain, bytes_of};
 use crate::kernel::running::kernel_names;
 use crate::owner::ancestry::{Ancestry, Process};
 use crate::owner::cgroups::Cgroups;
@@ -26,15 +27,13 @@ const SPARES: [&str; 2] = ["spare_0", "spare_1"];
 const SPARE: u32 = 64;
 /// `BPF_F_NO_PREALLOC` of `linux/bpf.h`.
 const NO_PREALLOC: u32 = 1;
-/// The key of `struct owner`, and the name in `struct names` at the end of `struct owned`.
-const COMM_LEN: usize = 16;
 
 /// Sets up an object before it is loaded: the kind of owner, and the size of the banks.
 ///
 /// # Errors
 /// A mistake in the tool itself: the object has no owners.
 pub(crate) fn configure(object: &mut OpenObject, options: &Options) -> libbpf_rs::Result<()> {
-    let set = set_constant(object, "by", &(options.by as u32).to_ne_bytes());
+    let set = set_constant(object, "by", &options.by.number().to_ne_bytes());
     set.map_err(|failure| io::Error::other(failure.message))?;
     size(object, options)
 }
@@ -163,24 +162,27 @@ impl<'a> Owners<'a> {
 fn decode<T: Plain>(key: &[u8], value: &[u8], by: By, cgroups: &mut Option<Cgroups>) -> Option<Owned<T>> {
     let (total, names) = plain::copy(value)?;
     let owner = owner(key, names, by, cgroups)?;
-    Some(Owned { owner, key: u64_at(key, COMM_LEN)? as usize, total })
+    Some(Owned { owner, key: plain::copy::<layouts::owner>(key)?.0.key as usize, total })
 }
 
 /// From the bytes of a `struct owner` and a `struct names`. With --by app: the process.
 fn owner(key: &[u8], names: &[u8], by: By, cgroups: &mut Option<Cgroups>) -> Option<Owner> {
-    let (id, comm) = (u64_at(key, 0)?, names.get(..COMM_LEN)?);
+    let (key, _) = plain::copy::<layouts::owner>(key)?;
+    let (names, _) = plain::copy::<layouts::names>(names)?;
+    let (id, comm) = (key.id[0], || text(chars(&names.comm)));
     Some(match (by, cgroups) {
-        (By::Process, _) => Owner::process(id as u32, text(comm)),
-        (By::Thread, _) => Owner::thread(u32_at(names, COMM_LEN)?, id as u32, text(comm)),
-        (By::Parent, _) => Owner::parent(id as u32, text(comm)),
+        (By::Process, _) => Owner::process(id as u32, comm()),
+        (By::Thread, _) => Owner::thread(names.pid, id as u32, comm()),
+        (By::Parent, _) => Owner::parent(id as u32, comm()),
         (By::App, _) => Owner { pid: Some(Some(id as u32)), ..Owner::default() },
         (_, Some(cgroups)) => Owner::cgroup(cgroups.path(id)),
-        _ => Owner::comm(text(key.get(..COMM_LEN)?)),
+        _ => Owner::comm(text(bytes_of(&key.id))),
     })
 }
 
 /// With --by app: a process that was active, by its key and its `struct names`.
 fn process(key: &[u8], names: &[u8]) -> Option<(u32, Process)> {
-    let comm = text(names.get(..COMM_LEN)?);
-    Some((u64_at(key, 0)? as u32, Process { comm, ppid: u32_at(names, COMM_LEN)? }))
+    let (key, _) = plain::copy::<layouts::owner>(key)?;
+    let (names, _) = plain::copy::<layouts::names>(names)?;
+    Some((key.id[0] as u32, Process { comm: text(chars(&names.comm)), ppid: names.pid }))
 }

@@ -9,11 +9,13 @@ use cli::exit::{Failure, Result};
 
 use super::cgroup_mounts::{cgroup2_mount, is_cgroup2, no_cgroup2};
 use super::processes;
+use crate::bpf::layouts;
+use crate::bpf::plain::{bytes_of, length};
 use crate::kernel::pid_namespace::ProcIds;
 use crate::options::Common;
 
-/// `FILTER_MAX_PIDS` in `bpf/include/filter.h`.
-const MAX_PIDS: usize = 32;
+/// How many the BPF programs compare.
+const MAX_PIDS: usize = length(|of: &layouts::filter| &of.pid);
 
 /// Which tasks to observe.
 #[derive(Default)]
@@ -22,14 +24,6 @@ pub struct Filter {
     /// Whether these are ids of a PID namespace other than the kernel's.
     in_namespace: bool,
     cgroup: Option<(u64, OwnedFd)>,
-}
-
-/// `struct filter` in `bpf/include/filter.h`.
-#[repr(C)]
-struct RawFilter {
-    cgroup_id: u64,
-    pids: u32,
-    pid: [u32; MAX_PIDS],
 }
 
 impl Filter {
@@ -75,18 +69,13 @@ impl Filter {
 
     /// The bytes of the BPF programs' constant `filter`.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        let mut raw = RawFilter {
+        let mut raw = layouts::filter {
             cgroup_id: self.cgroup.as_ref().map_or(0, |(id, _)| *id),
             pids: self.pids.len() as u32,
-            pid: [0; MAX_PIDS],
+            ..Default::default()
         };
         raw.pid[..self.pids.len()].copy_from_slice(&self.pids);
-        let mut bytes = Vec::with_capacity(size_of::<RawFilter>());
-        bytes.extend(raw.cgroup_id.to_ne_bytes());
-        bytes.extend(raw.pids.to_ne_bytes());
-        raw.pid.iter().for_each(|pid| bytes.extend(pid.to_ne_bytes()));
-        bytes.resize(size_of::<RawFilter>(), 0);
-        bytes
+        bytes_of(&raw).to_vec()
     }
 
     /// The cgroup's descriptor, for the map `filter_cgroup`.

@@ -14,13 +14,14 @@ use cli::exit::{Failure, Result};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::bpf::layouts::{self, named_owner};
 use crate::kernel::pid_namespace::ProcIds;
 use apps::Apps;
 
 /// The name of all owners that `--top` does not list separately.
 pub const OTHERS: &str = "(other)";
 
-/// The kind of owner, in the order of `enum by` in `bpf/include/owner.h`.
+/// The kind of owner.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum By {
     /// The whole system.
@@ -38,6 +39,21 @@ pub enum By {
     Parent,
     /// Each group of processes that a file names.
     App,
+}
+
+impl By {
+    /// The number that the BPF programs know it by.
+    pub(crate) fn number(self) -> u32 {
+        match self {
+            Self::System => layouts::by::BY_SYSTEM.0,
+            Self::Process => layouts::by::BY_PROCESS.0,
+            Self::Comm => layouts::by::BY_COMM.0,
+            Self::Cgroup => layouts::by::BY_CGROUP.0,
+            Self::Thread => layouts::by::BY_THREAD.0,
+            Self::Parent => layouts::by::BY_PARENT.0,
+            Self::App => layouts::by::BY_APP.0,
+        }
+    }
 }
 
 /// The options of tools with attribution.
@@ -144,10 +160,8 @@ impl Owner {
     pub const WIDTHS: [(&'static str, usize); 5] =
         [("pid", 7), ("comm", 15), ("tid", 7), ("ppid", 7), ("parent", 15)];
 
-    /// The size of `struct owner` in `bpf/include/owner.h`.
-    pub const KEY_BYTES: usize = 24;
-    /// The size of `struct names` there.
-    pub const NAMES_BYTES: usize = 24;
+    /// How many bytes the BPF programs describe one by: a `struct named_owner`.
+    pub const RAW_BYTES: usize = size_of::<named_owner>();
 
     /// For an interval in which nothing happened, or an owner that is not known.
     pub fn unknown(by: By) -> Self {

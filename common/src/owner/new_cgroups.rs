@@ -6,17 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use cli::exit::Result;
 use libbpf_rs::{Object, OpenObject};
 
-use crate::bpf::bytes::text;
+use crate::bpf::bytes::{chars, text};
 use crate::bpf::globals::{map, shared_u64};
+use crate::bpf::layouts::new_cgroup;
 use crate::bpf::mmap::MappedArray;
-use crate::bpf::plain::bytes_of;
 
 /// The program that records them.
 pub const PROGRAM: &str = "cgroup_created";
 /// Its map.
 const MAP: &str = "new_cgroups";
-/// `struct new_cgroup` in words: two ids, and a name of 256 bytes.
-const ENTRY: usize = 2 + 256 / 8;
 
 /// A cgroup that was created.
 pub struct NewCgroup {
@@ -30,7 +28,7 @@ pub struct NewCgroup {
 
 /// The ring of the newest cgroups.
 pub struct NewCgroups<'a> {
-    ring: MappedArray<[u64; ENTRY]>,
+    ring: MappedArray<new_cgroup>,
     created: &'a AtomicU64,
     /// How many have been read.
     read: u64,
@@ -70,10 +68,10 @@ impl<'a> NewCgroups<'a> {
         let first = (*read).max(marked.saturating_sub(room));
         *read = *marked;
         (first..*marked).filter_map(move |number| {
-            let [id, parent, name @ ..] = ring.read((number % room) as usize);
+            let new_cgroup { id, parent, name } = ring.read((number % room) as usize);
             // From then on the entry is being overwritten.
             let is_complete = created.load(Ordering::Acquire) < number + room;
-            is_complete.then(|| NewCgroup { id, parent, name: text(bytes_of(&name)) })
+            is_complete.then(|| NewCgroup { id, parent, name: text(chars(&name)) })
         })
     }
 }

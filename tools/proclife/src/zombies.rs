@@ -12,8 +12,8 @@ use libbpf_rs::{Iter, Link, Object};
 
 use crate::row::{COUNTERS, ZOMBIES};
 
-/// The size of the record of a zombie: `struct named_owner` in `bpf/include/owner.h`.
-const ZOMBIE: usize = Owner::KEY_BYTES + Owner::NAMES_BYTES;
+/// The size of the record of a zombie.
+const ZOMBIE: usize = Owner::RAW_BYTES;
 /// How many are read at once.
 const AT_ONCE: usize = 64;
 
