@@ -16,7 +16,7 @@ const enum op skeleton_op = READ;
 #define NO_QUEUE (~0ULL)
 enum counter { LOST, MAX_COUNTERS };
 
-/* Mirrored by tools/biolat/src/disk_table.rs. A key is a disk and an operation. */
+/* A key is a disk and an operation. Any event changes one of the first three. */
 struct stats {
 	u64 bytes;
 	u64 errors;

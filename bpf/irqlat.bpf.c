@@ -6,7 +6,7 @@
 
 enum counter { LOST, MAX_COUNTERS };
 
-/* Mirrored by tools/irqlat/src/vectors.rs. The count includes times of 0 ns. */
+/* The count includes times of 0 ns. */
 struct stats {
 	u64 count;
 	struct hist time;
@@ -81,7 +81,7 @@ struct {
 } processors SEC(".maps");
 
 /* A handler of a line on a processor. If it is freed and created again at the same address for
- * another device, its line or its name differs. Mirrored by tools/irqlat/src/lines.rs. */
+ * another device, its line or its name differs. */
 struct line_key {
 	u64 action;
 	u64 name;

@@ -5,7 +5,6 @@
 
 #include "inflight.h"
 
-/* Mirrored by tools/biolat/src/disk_table.rs. */
 #define MAX_DISKS 1024
 /* Slots that are probed for one disk: with a table that is half full, one or two suffice. */
 #define DISK_PROBES 8
@@ -13,8 +12,7 @@
 /* Slots for disks, a power of two, less one. */
 const volatile u32 disk_mask = 0;
 
-/* Mirrored by tools/biolat/src/disk_table.rs, as is the name. A disk takes a slot when it is first
- * seen. */
+/* A disk takes a slot when it is first seen. */
 u64 disk_key[MAX_DISKS] = {};
 char disk_name[MAX_DISKS][DISK_NAME_LEN] = {};
 

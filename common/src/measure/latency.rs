@@ -2,33 +2,16 @@
 
 use cli::exit::Result;
 use libbpf_rs::Object;
-use record::histogram::{Hist, RawHist};
+use record::histogram::Hist;
 
 use super::per_key::{self, KeyDelta, PerKey, Total};
 use crate::bpf::globals::map;
-use crate::bpf::plain::Plain;
+use crate::bpf::layouts::{raw_hist, stats};
 use crate::owner::Options;
 
-/// `struct stats` in `bpf/include/latency.h`.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct Stats {
-    errors: u64,
-    duration: RawHist,
-}
-
-// SAFETY: integers and arrays of them, in the layout of the C struct.
-unsafe impl Plain for Stats {}
-
-impl Total for Stats {
-    const EMPTY: &'static Self = &Self { errors: 0, duration: RawHist::EMPTY };
-
+impl Total for stats {
     /// Errors and the sum of durations.
     type Head = [u64; 2];
-
-    fn head(&self) -> [u64; 2] {
-        [self.errors, self.duration.sum_ns]
-    }
 }
 
 /// What was measured under a key.
@@ -50,7 +33,7 @@ impl CallStats {
 
 /// The latencies of a number of keys.
 pub struct CallLatencies<'a> {
-    totals: PerKey<'a, Stats>,
+    totals: PerKey<'a, stats>,
     keys: usize,
     options: &'a Options,
 }
@@ -72,7 +55,7 @@ impl<'a> CallLatencies<'a> {
     pub fn since_last(&mut self) -> Result<Vec<KeyDelta<CallStats>>> {
         let mut deltas = self.totals.since_last(0..self.keys, |sum: &mut CallStats, total| {
             sum.errors += total.errors;
-            sum.duration.add_raw(&total.duration);
+            sum.duration.add_raw(raw_hist(&total.duration));
         })?;
         deltas.retain(|delta| !delta.measured.is_empty());
         let merge = |sum: &mut CallStats, more: &CallStats| {

@@ -11,7 +11,7 @@ use super::halves::Halves;
 use super::per_owner::{Owned, Owners};
 use super::top;
 use crate::bpf::mmap::MappedArray;
-use crate::bpf::plain::Plain;
+use crate::bpf::plain::{Plain, bytes_of};
 use crate::owner::{By, Options, Owner};
 
 /// More banks than this reduce contention no further, and only cost memory.
@@ -32,27 +32,10 @@ fn banks_for(cpus: u32) -> u32 {
     cpus.next_power_of_two().min(MAX_BANKS)
 }
 
-/// The totals of one key in one bank.
-pub trait Total: Plain + 'static {
-    /// Without any event.
-    const EMPTY: &'static Self;
-
+/// The totals of one key in one bank. Without any event all bytes are 0.
+pub trait Total: Plain {
     /// Words at the begin of the struct: every event changes at least one of them.
-    type Head: Plain + PartialEq;
-
-    /// These words.
-    fn head(&self) -> Self::Head;
-}
-
-impl<const N: usize> Total for [u64; N] {
-    const EMPTY: &'static Self = &[0; N];
-
-    /// All of them.
-    type Head = Self;
-
-    fn head(&self) -> Self {
-        *self
-    }
+    type Head: Plain;
 }
 
 /// An array map in two halves, with the banks of a key beside each other.
@@ -93,7 +76,7 @@ impl<T: Total> Taken<'_, T> {
         for bank in key * self.banks..(key + 1) * self.banks {
             let entry = 2 * bank + self.half;
             // If a bank is empty, only its first cache line is read, not all of its kilobytes.
-            if self.entries.peek::<T::Head>(entry) != T::EMPTY.head() {
+            if bytes_of(&self.entries.peek::<T::Head>(entry)).iter().any(|byte| *byte != 0) {
                 add(&self.entries.read(entry));
                 self.entries.clear(entry);
             }

@@ -1,22 +1,23 @@
 //! The BPF programs' totals per disk and operation, and what they measured in an interval.
 
-use std::ffi::CStr;
-
 use cli::exit::Result;
-use common::bpf::plain::Plain;
+use common::bpf::bytes::{chars, text};
+use common::bpf::layouts::raw_hist;
+use common::bpf::plain::{Plain, length};
 use common::measure::per_key::{self, KeyDelta, PerKey, Total, busiest};
 use common::owner::{Options, Owner};
-use record::histogram::RawHist;
 
 use crate::row::{Io, IoStats, OPS};
+use crate::skel::types;
 
-/// `MAX_DISKS` in `bpf/biolat/disks.h`.
-const MAX_DISKS: usize = 1024;
+/// The slots that the BPF programs have room for.
+const MAX_DISKS: usize = length(|of: &types::bss| &of.disk_key);
 /// Slots for disks that are added later, if there are few now.
 const MIN_SLOTS: usize = 32;
 /// Slots for each existing disk: in an emptier table a slot is found sooner.
 const SLOTS_PER_DISK: usize = 2;
-const NAME_LEN: usize = 32;
+/// A disk's name.
+type Name = [i8; length(|of: &types::bss| &of.disk_name[0])];
 
 /// The number of slots for this number of disks: a power of two.
 pub fn slot_count(disks: usize) -> u32 {
@@ -33,28 +34,14 @@ pub fn entries(slots: u32, banks: u32) -> u32 {
     per_key::entries(slots * OPS.len() as u32, banks)
 }
 
-/// `struct stats` in `bpf/biolat.bpf.c`.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct Stats {
-    bytes: u64,
-    errors: u64,
-    device: RawHist,
-    queue: RawHist,
-}
+// SAFETY: generated from the C struct: integers, and arrays and structs of them.
+unsafe impl Plain for types::stats {}
+// SAFETY: as above.
+unsafe impl Plain for types::hist {}
 
-// SAFETY: integers and arrays of them, in the layout of the C struct.
-unsafe impl Plain for Stats {}
-
-impl Total for Stats {
-    const EMPTY: &'static Self = &Self { bytes: 0, errors: 0, device: RawHist::EMPTY, queue: RawHist::EMPTY };
-
+impl Total for types::stats {
     /// Bytes, errors and the sum of device times.
     type Head = [u64; 3];
-
-    fn head(&self) -> [u64; 3] {
-        [self.bytes, self.errors, self.device.sum_ns]
-    }
 }
 
 /// What was measured since the last call: a record per disk and operation with activity, and per
@@ -63,8 +50,8 @@ impl Total for Stats {
 /// # Errors
 /// When the kernel refuses the read.
 pub fn since_last(
-    totals: &mut PerKey<'_, Stats>,
-    names: &[[i8; NAME_LEN]],
+    totals: &mut PerKey<'_, types::stats>,
+    names: &[Name],
     options: &Options,
     buckets: bool,
 ) -> Result<Vec<Io>> {
@@ -73,8 +60,8 @@ pub fn since_last(
     let mut deltas = totals.since_last(keys, |sum: &mut IoStats, total| {
         sum.bytes += total.bytes;
         sum.errors += total.errors;
-        sum.device.add_raw(&total.device);
-        sum.queue.add_raw(&total.queue);
+        sum.device.add_raw(raw_hist(&total.device));
+        sum.queue.add_raw(raw_hist(&total.queue));
     })?;
     // When a part of a request has completed, its bytes are counted before the rest.
     deltas.retain(|delta| delta.measured.device.count() > 0 || delta.measured.bytes > 0);
@@ -87,14 +74,9 @@ pub fn since_last(
     Ok(rows)
 }
 
-fn row(delta: KeyDelta<IoStats>, names: &[[i8; NAME_LEN]], buckets: bool) -> Option<Io> {
+fn row(delta: KeyDelta<IoStats>, names: &[Name], buckets: bool) -> Option<Io> {
     let name = names.get(delta.key / OPS.len())?;
-    Some(Io::new(text(name), OPS[delta.key % OPS.len()], delta.owner, &delta.measured, buckets))
-}
-
-fn text(name: &[i8; NAME_LEN]) -> String {
-    let bytes = name.map(|byte| byte as u8);
-    CStr::from_bytes_until_nul(&bytes).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    Some(Io::new(text(chars(name)), OPS[delta.key % OPS.len()], delta.owner, &delta.measured, buckets))
 }
 
 #[cfg(test)]

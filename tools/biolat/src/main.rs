@@ -150,7 +150,7 @@ fn run() -> Result<()> {
     };
     let mut session = session::start(&tool, &args.common)?;
     let stats = map(session.skel.object(), "stats")?;
-    let mut totals: PerKey<'_, disk_table::Stats> =
+    let mut totals: PerKey<'_, skel::types::stats> =
         PerKey::of(session.skel.object(), &stats, banks, &args.owner)?;
     let mut counters: MappedCounters<{ COUNTERS }> = MappedCounters::map(&session.skel.maps.counters)?;
     output::intervals(

@@ -5,19 +5,18 @@ use std::fs;
 
 use cli::exit::{Failure, Result};
 use common::bpf::batch;
-use common::bpf::bytes::text;
+use common::bpf::bytes::{chars, text};
+use common::bpf::layouts::raw_hist;
 use common::bpf::plain::{self, Plain};
 use libbpf_rs::Map;
-use record::histogram::RawHist;
 
 use crate::row::{Deltas, Key, Kind};
+use crate::skel::types::{line, line_key};
 
 /// For handlers that are added later, and few processors.
 const MORE: usize = 64;
 /// Of 2.5 KiB each.
 const MAX: usize = 8192;
-/// `NAME_LEN` in `bpf/irqlat.bpf.c`.
-const NAME_LEN: usize = 64;
 
 /// The number of entries, for the present handlers on this number of processors.
 pub fn entries(cpus: usize) -> u32 {
@@ -38,31 +37,10 @@ fn handlers(interrupts: &str) -> usize {
     lines.map(|line| 1 + line.matches(", ").count()).sum()
 }
 
-/// `struct line_key` in `bpf/irqlat.bpf.c`.
-#[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct RawKey {
-    action: u64,
-    name: u64,
-    irq: u32,
-    cpu: u32,
-}
-
-/// `struct line` in `bpf/irqlat.bpf.c`.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Line {
-    name: [u8; NAME_LEN],
-    named: u64,
-    unhandled: u64,
-    unhandled_ns: u64,
-    time: RawHist,
-}
-
-// SAFETY: integers and arrays of them, in the layout of the C structs.
-unsafe impl Plain for RawKey {}
-// SAFETY: as above.
-unsafe impl Plain for Line {}
+// SAFETY: generated from the C struct: integers.
+unsafe impl Plain for line_key {}
+// SAFETY: as above, and arrays and structs of them.
+unsafe impl Plain for line {}
 
 /// Adds what was measured in an interval, and empties the map.
 ///
@@ -70,18 +48,18 @@ unsafe impl Plain for Line {}
 /// When the kernel refuses the read.
 pub fn take(map: &Map<'_>, per_cpu: bool, deltas: &mut Deltas) -> Result<()> {
     let read = batch::drain(map, |key, value| {
-        if let (Some((key, _)), Some((line, _))) = (plain::copy(key), plain::copy::<Line>(value)) {
+        if let (Some((key, _)), Some((line, _))) = (plain::copy(key), plain::copy(value)) {
             add(key, &line, per_cpu, deltas);
         }
     });
     read.map_err(|error| Failure::failed(format!("cannot read the map of interrupts: {error}")))
 }
 
-fn add(raw: RawKey, line: &Line, per_cpu: bool, deltas: &mut Deltas) {
-    let name = text(&line.name);
+fn add(raw: line_key, line: &line, per_cpu: bool, deltas: &mut Deltas) {
+    let name = text(chars(&line.name));
     let key = Key { kind: Kind::Hard, name, irq: Some(raw.irq), cpu: per_cpu.then_some(raw.cpu) };
     let measured = deltas.entry(key).or_default();
-    measured.time.add_raw(&line.time);
+    measured.time.add_raw(raw_hist(&line.time));
     measured.unhandled += line.unhandled;
     measured.unhandled_ns += line.unhandled_ns;
 }
@@ -106,10 +84,9 @@ mod tests {
         );
     }
 
-    fn line(name: &str, calls: u32, unhandled: u64) -> Line {
-        let (name_bytes, time) = ([0; NAME_LEN], RawHist::EMPTY);
-        let mut line = Line { name: name_bytes, named: 1, unhandled, unhandled_ns: 10 * unhandled, time };
-        line.name[..name.len()].copy_from_slice(name.as_bytes());
+    fn called(name: &str, calls: u32, unhandled: u64) -> line {
+        let mut line = line { named: 1, unhandled, unhandled_ns: 10 * unhandled, ..Default::default() };
+        line.name.iter_mut().zip(name.bytes()).for_each(|(place, byte)| *place = byte as i8);
         line.time.buckets[100] = calls;
         line.time.sum_ns = 7 * u64::from(calls);
         line
@@ -117,14 +94,14 @@ mod tests {
 
     #[test]
     fn processors_add_up() {
-        let key = |cpu| RawKey { action: 1, name: 2, irq: 9, cpu };
+        let key = |cpu| line_key { action: 1, name: 2, irq: 9, cpu };
         let mut deltas = Deltas::new();
-        add(key(0), &line("vio", 3, 1), false, &mut deltas);
-        add(key(1), &line("vio", 4, 2), false, &mut deltas);
+        add(key(0), &called("vio", 3, 1), false, &mut deltas);
+        add(key(1), &called("vio", 4, 2), false, &mut deltas);
         let (found, measured) = deltas.pop_first().unwrap();
         assert_eq!((found.name.as_str(), found.irq, found.cpu), ("vio", Some(9), None));
         assert_eq!((measured.time.count(), measured.time.sum_ns(), measured.unhandled), (7, 49, 3));
-        add(key(1), &line("vio", 5, 0), true, &mut deltas);
+        add(key(1), &called("vio", 5, 0), true, &mut deltas);
         let (found, measured) = deltas.pop_first().unwrap();
         assert_eq!((found.cpu, measured.time.count(), measured.unhandled), (Some(1), 5, 0));
     }

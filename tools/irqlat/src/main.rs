@@ -143,7 +143,7 @@ fn run() -> Result<()> {
         selftest: None,
     };
     let mut session = session::start(&tool, &args.common)?;
-    let mut totals: Totals<'_, vectors::Stats> =
+    let mut totals: Totals<'_, skel::types::stats> =
         Totals::of(session.skel.object(), &session.skel.maps.stats, 1)?;
     let lines = [&session.skel.maps.lines_0, &session.skel.maps.lines_1];
     let mut counters: MappedCounters<{ COUNTERS }> = MappedCounters::map(&session.skel.maps.counters)?;

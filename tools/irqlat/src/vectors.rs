@@ -1,12 +1,12 @@
 //! Soft interrupts and vectors: a fixed set, whose totals the BPF programs keep for each processor.
 
+use common::bpf::layouts::raw_hist;
 use common::bpf::plain::Plain;
 use common::measure::per_key::{self, Taken, Total};
-use record::histogram::RawHist;
 
 use crate::row::{Deltas, Key, Kind};
 use crate::skel::names::VECTOR as VECTORS;
-use crate::skel::types::key as RawKey;
+use crate::skel::types::{hist, key as RawKey, stats};
 
 /// Soft interrupts by their numbers, as /proc/softirqs names them (`softirq_to_name` of kernel/softirq.c).
 const SOFT: [&str; 10] =
@@ -24,30 +24,19 @@ pub fn entries(banks: u32) -> u32 {
     per_key::entries(KEYS as u32, banks)
 }
 
-/// `struct stats` in `bpf/irqlat.bpf.c`.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct Stats {
-    count: u64,
-    time: RawHist,
-}
+// SAFETY: generated from the C struct: integers, and arrays and structs of them.
+unsafe impl Plain for stats {}
+// SAFETY: as above.
+unsafe impl Plain for hist {}
 
-// SAFETY: integers and arrays of them, in the layout of the C struct.
-unsafe impl Plain for Stats {}
-
-impl Total for Stats {
-    const EMPTY: &'static Self = &Self { count: 0, time: RawHist::EMPTY };
-
+impl Total for stats {
+    /// The count.
     type Head = u64;
-
-    fn head(&self) -> u64 {
-        self.count
-    }
 }
 
 /// Adds what was measured in an interval. There is one bank for each of `banks` processors under
 /// each key.
-pub fn add(taken: &mut Taken<'_, Stats>, banks: u32, per_cpu: bool, deltas: &mut Deltas) {
+pub fn add(taken: &mut Taken<'_, stats>, banks: u32, per_cpu: bool, deltas: &mut Deltas) {
     let banks = banks as usize;
     for key in 0..KEYS {
         for cpu in 0..banks {
@@ -57,7 +46,7 @@ pub fn add(taken: &mut Taken<'_, Stats>, banks: u32, per_cpu: bool, deltas: &mut
                 let key = Key { kind, name: name.to_string(), irq: None, cpu };
                 let measured = deltas.entry(key).or_default();
                 let hist = if waits { &mut measured.wait } else { &mut measured.time };
-                hist.add_raw(&total.time);
+                hist.add_raw(raw_hist(&total.time));
             });
         }
     }
