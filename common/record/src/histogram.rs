@@ -1,8 +1,5 @@
 //! The latency histogram: the fixed bounds that all tools share, and the values computed from it.
 
-use schemars::JsonSchema;
-use serde::Serialize;
-
 /// Buckets in each power of two, as a power of two; `HIST_SUB_BITS` in `bpf/include/hist.h`.
 const SUB_BITS: u32 = 4;
 /// Values from 2^40 ns (18 minutes) on share the last bucket.
@@ -188,50 +185,6 @@ pub struct Summary {
     pub p999: Option<f64>,
     /// The largest: as the smallest.
     pub max: Option<f64>,
-}
-
-/// The fields of every latency record. Percentiles are at most 3.2 % off; all else is exact.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
-pub struct Latency {
-    /// How many were measured.
-    #[schemars(extend("x-kind" = "counter"))]
-    pub count: u64,
-    /// The shortest, in microseconds; null where there was none.
-    #[schemars(extend("x-kind" = "minimum", "x-unit" = "microseconds"))]
-    pub min_us: Option<f64>,
-    /// The mean, in microseconds: exact.
-    #[schemars(extend("x-kind" = "mean", "x-unit" = "microseconds", "x-of" = "count"))]
-    pub mean_us: Option<f64>,
-    /// Half took at most this long, in microseconds.
-    #[schemars(extend("x-kind" = "percentile", "x-unit" = "microseconds", "x-quantile" = 0.5, "x-of" = "buckets", "x-min" = "min_us", "x-max" = "max_us"))]
-    pub p50_us: Option<f64>,
-    /// 90 % took at most this long, in microseconds.
-    #[schemars(extend("x-kind" = "percentile", "x-unit" = "microseconds", "x-quantile" = 0.9, "x-of" = "buckets", "x-min" = "min_us", "x-max" = "max_us"))]
-    pub p90_us: Option<f64>,
-    /// 99 % took at most this long, in microseconds.
-    #[schemars(extend("x-kind" = "percentile", "x-unit" = "microseconds", "x-quantile" = 0.99, "x-of" = "buckets", "x-min" = "min_us", "x-max" = "max_us"))]
-    pub p99_us: Option<f64>,
-    /// 99.9 % took at most this long, in microseconds.
-    #[schemars(extend("x-kind" = "percentile", "x-unit" = "microseconds", "x-quantile" = 0.999, "x-of" = "buckets", "x-min" = "min_us", "x-max" = "max_us"))]
-    pub p999_us: Option<f64>,
-    /// The longest, in microseconds.
-    #[schemars(extend("x-kind" = "maximum", "x-unit" = "microseconds"))]
-    pub max_us: Option<f64>,
-}
-
-impl From<Summary> for Latency {
-    fn from(s: Summary) -> Self {
-        Self {
-            count: s.count,
-            min_us: s.min,
-            mean_us: s.mean,
-            p50_us: s.p50,
-            p90_us: s.p90,
-            p99_us: s.p99,
-            p999_us: s.p999,
-            max_us: s.max,
-        }
-    }
 }
 
 /// Nanoseconds as microseconds, exactly: three decimals.

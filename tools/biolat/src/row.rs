@@ -2,7 +2,8 @@
 
 use common::output::{Row, or_null};
 use common::owner::Owner;
-use record::histogram::{Hist, Latency, Summary};
+use record::histogram::Hist;
+use record::statistics::{Latency, Statistics, Words};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -28,7 +29,7 @@ pub struct Io {
     pub device: Latency,
     /// Time in the queue: from the request's making to its issue.
     #[serde(flatten)]
-    pub queue: Queue,
+    pub queue: Statistics<InQueue>,
     /// Bytes that completed.
     #[schemars(extend("x-kind" = "counter", "x-unit" = "bytes"))]
     pub bytes: u64,
@@ -49,47 +50,15 @@ pub struct Io {
 
 /// Time in the queue. Null for flushes, which the kernel makes at issue, for disks made of bios (dm, md, zram),
 /// which have no queue, and for disks that keep no statistics (queue/iostats).
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
-pub struct Queue {
-    /// How many had a known time in the queue.
-    #[schemars(extend("x-kind" = "counter"))]
-    pub queue_count: u64,
-    /// The shortest, in microseconds.
-    #[schemars(extend("x-kind" = "minimum", "x-unit" = "microseconds"))]
-    pub queue_min_us: Option<f64>,
-    /// The mean, in microseconds: exact.
-    #[schemars(extend("x-kind" = "mean", "x-unit" = "microseconds", "x-of" = "queue_count"))]
-    pub queue_mean_us: Option<f64>,
-    /// Half waited at most this long, in microseconds.
-    #[schemars(extend("x-kind" = "percentile", "x-unit" = "microseconds", "x-quantile" = 0.5, "x-of" = "queue_buckets", "x-min" = "queue_min_us", "x-max" = "queue_max_us"))]
-    pub queue_p50_us: Option<f64>,
-    /// 90 % waited at most this long, in microseconds.
-    #[schemars(extend("x-kind" = "percentile", "x-unit" = "microseconds", "x-quantile" = 0.9, "x-of" = "queue_buckets", "x-min" = "queue_min_us", "x-max" = "queue_max_us"))]
-    pub queue_p90_us: Option<f64>,
-    /// 99 % waited at most this long, in microseconds.
-    #[schemars(extend("x-kind" = "percentile", "x-unit" = "microseconds", "x-quantile" = 0.99, "x-of" = "queue_buckets", "x-min" = "queue_min_us", "x-max" = "queue_max_us"))]
-    pub queue_p99_us: Option<f64>,
-    /// 99.9 % waited at most this long, in microseconds.
-    #[schemars(extend("x-kind" = "percentile", "x-unit" = "microseconds", "x-quantile" = 0.999, "x-of" = "queue_buckets", "x-min" = "queue_min_us", "x-max" = "queue_max_us"))]
-    pub queue_p999_us: Option<f64>,
-    /// The longest, in microseconds.
-    #[schemars(extend("x-kind" = "maximum", "x-unit" = "microseconds"))]
-    pub queue_max_us: Option<f64>,
-}
+#[derive(Clone, Debug)]
+pub struct InQueue;
 
-impl From<Summary> for Queue {
-    fn from(s: Summary) -> Self {
-        Self {
-            queue_count: s.count,
-            queue_min_us: s.min,
-            queue_mean_us: s.mean,
-            queue_p50_us: s.p50,
-            queue_p90_us: s.p90,
-            queue_p99_us: s.p99,
-            queue_p999_us: s.p999,
-            queue_max_us: s.max,
-        }
-    }
+impl Words for InQueue {
+    const PREFIX: &'static str = "queue_";
+    const COUNT: &'static str = "How many had a known time in the queue.";
+    const OPTIONAL: bool = false;
+    const VERB: &'static str = "waited";
+    const NONE: &'static str = "";
 }
 
 /// What was measured in an interval for one disk and operation.

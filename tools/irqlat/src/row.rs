@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use common::output::Row;
-use record::histogram::{Hist, Latency, Summary, micros};
+use record::histogram::{Hist, micros};
+use record::statistics::{Latency, Statistics, Words};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -41,7 +42,7 @@ pub struct Interrupts {
     pub unhandled: Option<u64>,
     /// How long a soft interrupt waited.
     #[serde(flatten)]
-    pub wait: Wait,
+    pub wait: Statistics<Waited>,
     /// With --buckets: the histogram of the handler's time, as [upper bound in microseconds, count].
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kind" = "buckets", "x-unit" = "microseconds"))]
@@ -55,48 +56,16 @@ pub struct Interrupts {
 }
 
 /// From when a soft interrupt was raised, the first time if several, to the entry of its handler. Null for the others.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
-pub struct Wait {
-    /// How many waits are known; null for the others. It may be less than `count`: a soft interrupt
-    /// that is raised again just before its handler begins is served twice, with one known wait.
-    #[schemars(extend("x-kind" = "counter"))]
-    pub wait_count: Option<u64>,
-    /// The shortest, in microseconds.
-    #[schemars(extend("x-kind" = "minimum", "x-unit" = "microseconds"))]
-    pub wait_min_us: Option<f64>,
-    /// The mean, in microseconds: exact.
-    #[schemars(extend("x-kind" = "mean", "x-unit" = "microseconds", "x-of" = "wait_count"))]
-    pub wait_mean_us: Option<f64>,
-    /// Half waited at most this long, in microseconds.
-    #[schemars(extend("x-kind" = "percentile", "x-unit" = "microseconds", "x-quantile" = 0.5, "x-of" = "wait_buckets", "x-min" = "wait_min_us", "x-max" = "wait_max_us"))]
-    pub wait_p50_us: Option<f64>,
-    /// 90 % waited at most this long, in microseconds.
-    #[schemars(extend("x-kind" = "percentile", "x-unit" = "microseconds", "x-quantile" = 0.9, "x-of" = "wait_buckets", "x-min" = "wait_min_us", "x-max" = "wait_max_us"))]
-    pub wait_p90_us: Option<f64>,
-    /// 99 % waited at most this long, in microseconds.
-    #[schemars(extend("x-kind" = "percentile", "x-unit" = "microseconds", "x-quantile" = 0.99, "x-of" = "wait_buckets", "x-min" = "wait_min_us", "x-max" = "wait_max_us"))]
-    pub wait_p99_us: Option<f64>,
-    /// 99.9 % waited at most this long, in microseconds.
-    #[schemars(extend("x-kind" = "percentile", "x-unit" = "microseconds", "x-quantile" = 0.999, "x-of" = "wait_buckets", "x-min" = "wait_min_us", "x-max" = "wait_max_us"))]
-    pub wait_p999_us: Option<f64>,
-    /// The longest, in microseconds.
-    #[schemars(extend("x-kind" = "maximum", "x-unit" = "microseconds"))]
-    pub wait_max_us: Option<f64>,
-}
+#[derive(Clone, Debug)]
+pub struct Waited;
 
-impl From<Summary> for Wait {
-    fn from(s: Summary) -> Self {
-        Self {
-            wait_count: Some(s.count),
-            wait_min_us: s.min,
-            wait_mean_us: s.mean,
-            wait_p50_us: s.p50,
-            wait_p90_us: s.p90,
-            wait_p99_us: s.p99,
-            wait_p999_us: s.p999,
-            wait_max_us: s.max,
-        }
-    }
+impl Words for Waited {
+    const PREFIX: &'static str = "wait_";
+    const COUNT: &'static str = "How many waits are known; null for the others. It may be less than `count`: a soft interrupt\n\
+                                 that is raised again just before its handler begins is served twice, with one known wait.";
+    const OPTIONAL: bool = true;
+    const VERB: &'static str = "waited";
+    const NONE: &'static str = "";
 }
 
 /// What kind of interrupt.
@@ -180,7 +149,7 @@ impl Interrupts {
             time: measured.time.summary().into(),
             total_us: micros(measured.total_ns()),
             unhandled: (key.kind == Kind::Hard).then_some(measured.unhandled),
-            wait: if soft { measured.wait.summary().into() } else { Wait::default() },
+            wait: if soft { measured.wait.summary().into() } else { Statistics::default() },
             buckets: buckets.then(|| measured.time.non_empty()),
             wait_buckets: buckets.then(|| measured.wait.non_empty()),
             sketch: Some(measured.time.coarse(SKETCH)),
@@ -210,7 +179,7 @@ impl Row for Interrupts {
     }
 
     fn drawn(&self) -> Vec<(&'static str, &[(f64, u64)])> {
-        let waited = self.wait.wait_count.and(self.wait_buckets.as_deref());
+        let waited = self.wait.get().and(self.wait_buckets.as_deref());
         let titled = [("handler us", self.buckets.as_deref()), ("wait us", waited)];
         titled.into_iter().filter_map(|(title, buckets)| Some((title, buckets?))).collect()
     }
@@ -253,30 +222,32 @@ mod tests {
         ]);
         let rows = Interrupts::of(deltas, false, false);
         let [usb, eth0] = &rows[..] else { panic!("{rows:?}") };
+        let count = |row: &Interrupts| row.time.get().unwrap().count;
         assert_eq!(
-            (usb.name.as_deref(), usb.irq, usb.time.count, usb.unhandled),
+            (usb.name.as_deref(), usb.irq, count(usb), usb.unhandled),
             (Some("usb"), Some(9), 1, Some(2))
         );
-        assert_eq!((usb.total_us, usb.time.mean_us), (400.5, Some(100.0)));
+        assert_eq!((usb.total_us, usb.time.get().unwrap().mean), (400.5, Some(100.0)));
         // Each handler of a line is called for each of the line's interrupts.
-        assert_eq!(eth0.time.count + eth0.unhandled.unwrap(), usb.time.count + usb.unhandled.unwrap());
-        assert_eq!((eth0.total_us, eth0.wait.wait_count, eth0.cpu), (300.0, None, None));
+        assert_eq!(count(eth0) + eth0.unhandled.unwrap(), count(usb) + usb.unhandled.unwrap());
+        assert_eq!((eth0.total_us, eth0.wait.get().is_none(), eth0.cpu), (300.0, true, None));
     }
 
     #[test]
     fn only_soft_interrupts_wait() {
         let measured = || HandlerStats { time: hist(2), wait: hist(1), ..HandlerStats::default() };
         let soft = Interrupts::new(key(Kind::Soft, "TIMER", None), &measured(), true);
-        assert_eq!((soft.wait.wait_count, soft.wait.wait_mean_us), (Some(1), Some(100.0)));
+        assert_eq!(soft.wait.get().map(|wait| (wait.count, wait.mean)), Some((1, Some(100.0))));
         assert_eq!((soft.unhandled, soft.wait_buckets), (None, Some(vec![(102.4, 1)])));
         let vector = Interrupts::new(key(Kind::Vector, "irq_work", None), &measured(), false);
-        assert_eq!((vector.wait.wait_count, vector.wait.wait_p50_us, vector.buckets), (None, None, None));
+        assert_eq!((vector.wait.get().is_none(), vector.buckets), (true, None));
     }
 
     #[test]
     fn an_idle_interval_names_nothing() {
         let row = Interrupts::idle(true, true);
-        assert_eq!((row.kind, row.name.as_deref(), row.cpu, row.time.count), (None, None, Some(None), 0));
+        assert_eq!((row.kind, row.name.as_deref(), row.cpu), (None, None, Some(None)));
+        assert!(row.time.get().is_none() && row.wait.get().is_none());
         assert_eq!((row.total_us, row.unhandled, row.buckets), (0.0, None, Some(vec![])));
     }
 }
