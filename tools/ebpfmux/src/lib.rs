@@ -6,6 +6,7 @@ mod args;
 mod file_size;
 mod filter;
 pub mod fuzz;
+mod help;
 mod join;
 mod merge;
 mod metrics;
