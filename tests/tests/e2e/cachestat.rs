@@ -3,11 +3,15 @@
 //! page table and the kernel's I/O accounting of the task.
 #![allow(clippy::expect_used, reason = "tests")]
 
-use std::path::Path;
+mod compare;
+mod steps;
+
 use std::process::Command;
 
+use compare::{AROUND, WINDOW};
 use jiff::Timestamp;
 use serde_json::Value;
+use steps::steps_on;
 use tests::cgroup::{self, Cgroup};
 use tests::comparison::Comparison;
 use tests::formatted::Formatted;
@@ -21,65 +25,6 @@ use tests::{can_run, lock, programs};
 
 /// The file's pages: a prime number.
 const PAGES: u64 = 1_031;
-/// The pages of a file that is written.
-const WRITTEN: u64 = 1_033;
-
-/// The cached pages before a step.
-#[derive(Clone, Copy, PartialEq)]
-enum Before {
-    Nothing,
-    All,
-    /// Every other page.
-    Half,
-}
-
-/// The operations of a step.
-#[derive(Clone, Copy, PartialEq)]
-enum By {
-    Reads,
-    Faults,
-    Stores,
-    Readahead,
-    /// A fault and a read.
-    Both,
-    Patches,
-}
-
-use Before::{All, Half, Nothing};
-
-const STEPS: [(&str, Before, By); 26] = [
-    ("read --bytes 4096", Nothing, By::Reads),
-    ("read --bytes 4096", All, By::Reads),
-    ("read --bytes 131072", Nothing, By::Reads),
-    ("read --bytes 1048576", Nothing, By::Reads),
-    ("read --bytes 1048576", All, By::Reads),
-    ("read --bytes 65536", Half, By::Reads),
-    ("read --bytes 1048576", Half, By::Reads),
-    ("random --count 1009 --bytes 4096", Nothing, By::Reads),
-    ("random --count 1009 --bytes 4096", All, By::Reads),
-    ("same --count 509 --bytes 512", All, By::Reads),
-    ("ends --count 29 --bytes 131072", All, By::Reads),
-    ("sendfile", Nothing, By::Reads),
-    ("sendfile", All, By::Reads),
-    ("readahead --count 1021", Nothing, By::Readahead),
-    ("touch", Nothing, By::Faults),
-    ("touch", All, By::Faults),
-    ("touch-random --count 1009", Nothing, By::Faults),
-    ("touch-random --count 1009", All, By::Faults),
-    ("touch-advised --count 1009", Nothing, By::Faults),
-    ("touch-few --count 257", Nothing, By::Faults),
-    ("touch-few --count 257", Half, By::Faults),
-    ("private --count 131", Nothing, By::Faults),
-    ("private --count 131", All, By::Faults),
-    ("store --count 131", Nothing, By::Stores),
-    ("touch-read --bytes 4096", Nothing, By::Both),
-    ("patch --count 101 --bytes 512", Nothing, By::Patches),
-];
-
-/// Fields in the order of reported and expected values.
-const FIELDS: [&str; 7] =
-    ["reads", "read_misses", "faults", "fault_misses", "readahead", "write_adds", "dirtied"];
-
 /// A tool that watches a cgroup.
 struct Bench {
     cgroup: Cgroup,
@@ -155,134 +100,6 @@ fn the_formulas_hold(record: &Value) {
     match record["hit_ratio"].as_f64() {
         Some(ratio) => assert!((ratio - hits as f64 / accesses as f64).abs() < 1e-9, "{record}"),
         None => assert_eq!(accesses, 0, "{record}"),
-    }
-}
-
-/// Pages that the kernel reads ahead at once, or around a fault (VM_READAHEAD_PAGES of include/linux/mm.h: 128 KiB), and so
-/// the largest folio where no call asks for more.
-const WINDOW: u64 = 32;
-/// Pages that one fault maps (fault_around_bytes of mm/memory.c: 64 KiB), and that one call of sendfile moves here.
-const AROUND: u64 = 16;
-
-/// Pages that one call of a step asks for.
-fn pages_of_a_call(step: &str) -> u64 {
-    let bytes = step.split_once("--bytes ").and_then(|(_, rest)| rest.split(' ').next()?.parse::<u64>().ok());
-    bytes.map_or(AROUND, |bytes| bytes.div_ceil(4096))
-}
-
-/// Asserts that each field is in its range. Where programs can be preempted (Debian from Linux 6.18
-/// on), a skipped run of a program is in `lost` and was for some pages: each field may lack at most
-/// what one run counts, and may only exceed by what was reported in another field instead.
-fn compare(
-    of: impl Fn() -> Comparison,
-    faults: &str,
-    step: &str,
-    records: &[Value],
-    expected: [[u64; 2]; 7],
-) {
-    let lost = sum(records, "lost");
-    let call = pages_of_a_call(step);
-    let folio = call.max(WINDOW);
-    let fields = |names: &[&str], each| {
-        let all = FIELDS.into_iter().zip(expected).filter(|(field, _)| names.contains(field));
-        let all = all
-            .fold(of(), |all, (field, [least, most])| all.between(field, sum(records, field), least, most));
-        all.lost(lost).each_of(each)
-    };
-    fields(&["reads"], call).equal();
-    // Tracepoints and probes correct the mapped pages when a page turns out to be missing; fexit
-    // knows it.
-    match faults.starts_with("fentry:") {
-        true => fields(&["faults"], AROUND).equal(),
-        false => fields(&["faults"], AROUND).equal_within_lost(),
-    }
-    fields(&["write_adds", "dirtied"], folio).equal();
-    // Regardless of the reader, no more was fetched than there is.
-    let misses = |of: fn([u64; 2]) -> u64| of(expected[1]) + of(expected[3]);
-    let reported = sum(records, "misses");
-    let all = of().between("misses", reported, misses(|[least, _]| least), misses(|[_, most]| most));
-    all.lost(lost).each_of(folio).equal();
-    // The end of a read or fault determines whether pending fetches were asked for or read ahead.
-    // Without it, they are missing in one field and reported in two others.
-    let pending = 2 * folio;
-    fields(&["read_misses", "fault_misses", "readahead"], 3 * pending).equal_within_lost();
-}
-
-/// Whether the tracepoints of faults cover all mapped pages: they do not for large folios, nor for
-/// a cache with holes.
-fn faults_are_exact(faults: &str, kind_of_files: &str, step: &str, before: Before) -> bool {
-    let large = kind_of_files == "xfs" || kernel::release() >= (6, 16);
-    let scattered = step.starts_with("touch-random") && before == Nothing || before == Half;
-    !faults.starts_with("tp_btf") || step.starts_with("private") || !(large || scattered)
-}
-
-/// Whether the tool can separate consecutive fetches: see the bound of the tracepoints.
-fn ends_of_faults_are_reported(faults: &str) -> bool {
-    let bit = std::fs::read("/sys/kernel/btf/vmlinux").expect("the kernel has BTF");
-    let name = b"\0in_user_fault\0";
-    !faults.starts_with("tp_btf") || bit.windows(name.len()).any(|part| part == name)
-}
-
-fn steps_on(bench: &Bench, kind: &str, kind_of_files: &str, path: &Path) {
-    let file = path.join("file");
-    let file = file.to_str().expect("UTF-8");
-    work(file, &format!("make --pages {PAGES}"), None);
-    for (step, before, by) in STEPS {
-        let before_it = match before {
-            Nothing => "nothing",
-            All => "all",
-            Half => "half",
-        };
-        let (measured, records) = bench.step(file, &format!("{step} --before {before_it}"));
-        let what = format!("{step} on {kind_of_files}: {measured}");
-        let of = |field| count(&measured, field);
-        let (asked, fetched, mapped, ahead) =
-            (of("asked"), of("fetched"), of("mapped"), of("fetched") - of("absent"));
-        assert!((fetched > 0) == (before != All), "the workload proves nothing: {what}");
-        let expected = match by {
-            By::Reads => [asked, fetched, 0, 0, ahead, 0, 0],
-            By::Readahead => [0, fetched, 0, 0, fetched, 0, 0],
-            By::Faults => [0, 0, mapped, fetched, ahead, 0, 0],
-            By::Stores => [0, 0, mapped, fetched, ahead, 0, of("dirtied")],
-            By::Both if ends_of_faults_are_reported(&bench.rungs.faults) => {
-                [1, 1, mapped, fetched - 1, ahead, 0, 0]
-            }
-            By::Both => [1, 0, mapped, fetched, ahead + 1, 0, 0],
-            By::Patches => [0, 0, 0, 0, 0, fetched, of("dirtied")],
-        };
-        let mut expected = expected.map(|number| [number; 2]);
-        if matches!(by, By::Faults | By::Both | By::Stores)
-            && !faults_are_exact(&bench.rungs.faults, kind_of_files, step, before)
-        {
-            // Some; never more than were scanned for each page that was touched.
-            expected[2] = [1, AROUND * mapped];
-        }
-        if step == "read --bytes 1048576" && before == Half && bench.rungs.reads.starts_with("fentry") {
-            // The documented bound for many ranges: some pages that were read ahead are reported as
-            // asked for.
-            expected[4] = [0, ahead];
-        }
-        compare(
-            || Comparison::by("cachestat", kind).part(&what),
-            &bench.rungs.faults,
-            step,
-            &records,
-            expected,
-        );
-    }
-    let new = path.join("new");
-    let new = new.to_str().expect("UTF-8");
-    for bytes in ["4096", "65536", "1048576"] {
-        let step = format!("write --pages {WRITTEN} --bytes {bytes}");
-        let (measured, records) = bench.step(new, &step);
-        let of = || Comparison::by("cachestat", kind).part(format!("{step} on {kind_of_files}: {measured}"));
-        compare(
-            of,
-            &bench.rungs.faults,
-            &step,
-            &records,
-            [0, 0, 0, 0, 0, WRITTEN, WRITTEN].map(|number| [number; 2]),
-        );
     }
 }
 

@@ -1,37 +1,27 @@
 //! tcplife against connections whose ends, owners and bytes are known.
 #![allow(clippy::expect_used, reason = "tests")]
 
-use std::cell::Cell;
-use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, TcpListener};
-use std::time::{Duration, Instant};
+mod ends;
+mod observed;
+mod sums;
 
+use std::net::{Ipv4Addr, TcpListener};
+use std::time::Instant;
+
+use ends::{agrees, all_are_reported, ends_reported};
+use observed::{StateChanges, observed};
 use rustix::process::Signal;
 use serde_json::Value;
+use sums::{COUNTS, SUMS, compare, sums};
 use tests::bpf::Programs;
-use tests::caller_timing::reported_by;
 use tests::cgroup::Cgroup;
 use tests::comparison::Comparison;
 use tests::kernel::{self, Allows};
 use tests::records::{count, sum, with};
 use tests::tool::{Ended, Tool};
-use tests::tracer::{self, Tracer};
 use tests::wait::{For, until};
 use tests::workload::Workload;
 use tests::{can_run, lock};
-
-/// Fields that the workload prints for each end, and that the tool must report.
-const FIELDS: [&str; 9] = [
-    "pid",
-    "direction",
-    "family",
-    "local_addr",
-    "local_port",
-    "remote_addr",
-    "remote_port",
-    "tx_bytes",
-    "rx_bytes",
-];
 
 /// A free port.
 fn free_port() -> String {
@@ -56,40 +46,6 @@ fn watch_all(all: &[&[&str]]) -> Vec<Tool> {
     })
 }
 
-/// Runs a test, and repeats it if it failed while a change of state was unobserved; three times at
-/// most.
-fn observed(test: fn()) {
-    for _ in 0..2 {
-        let traced = StateChanges::of("");
-        let Err(failure) = std::panic::catch_unwind(test) else { return };
-        if traced.unobserved() == 0 {
-            std::panic::resume_unwind(failure);
-        }
-    }
-    test();
-}
-
-/// The state changes of a port's sockets, from the kernel's tracer.
-struct StateChanges(Option<Tracer>);
-
-impl StateChanges {
-    /// Traces them, where BPF programs may not observe some: see [`tracer::threads_of_init`].
-    fn trace(port: &str) -> Self {
-        Self::of(&format!("sport == {port} || dport == {port}"))
-    }
-
-    fn of(filter: &str) -> Self {
-        Self(kernel::of_guest().is_none().then(|| Tracer::start(&["sock/inet_sock_set_state"], filter)))
-    }
-
-    /// The number unobserved so far.
-    fn unobserved(&self) -> u64 {
-        let Some(tracer) = &self.0 else { return 0 };
-        let (init, text) = (tracer::threads_of_init(), tracer.text());
-        text.lines().filter_map(tracer::event).filter(|event| event.is_unobserved(&init)).count() as u64
-    }
-}
-
 /// The same kinds, and typed tracepoints without any hook of accepts: an end is then attributed to
 /// the process that closes it. If functions can be traced, they are, regardless of the option.
 fn kinds_and_none() -> impl Iterator<Item = &'static str> {
@@ -99,68 +55,6 @@ fn kinds_and_none() -> impl Iterator<Item = &'static str> {
 
 fn connect(options: &[&str]) -> Vec<Value> {
     Workload::run(&[&["tcp"], options].concat())
-}
-
-/// A loss is reported by the next record, or at exit if there is none. If the kernel counted a
-/// skipped program and no record came for this long, no more records are expected.
-const NO_MORE: Duration = Duration::from_secs(10);
-
-/// Waits until this many records are reported or lost, then stops the tool; returns its records and
-/// the number of lost events.
-fn ends_reported(tool: Tool, ends: usize) -> (Vec<Value>, u64) {
-    let programs = Programs::of(tool.pid());
-    let last = Cell::new((0, Instant::now()));
-    tool.until("the ends of all connections", |records| {
-        if records.len() != last.get().0 {
-            last.set((records.len(), Instant::now()));
-        }
-        let all = records.len() + sum(records, "lost") as usize >= ends;
-        all || last.get().1.elapsed() > NO_MORE && records.len() + programs.left_out() as usize >= ends
-    });
-    reported_by("tcplife", tool)
-}
-
-/// Asserts the number of ends of connections.
-fn all_are_reported(options: &[&str], reported: &[Value], ends: usize, lost: u64) {
-    Comparison::of("tcplife", options).field("ends", reported.len() as u64, ends as u64).lost(lost).equal();
-}
-
-/// A key that identifies an end among all concurrent ones.
-fn end_of(record: &Value) -> String {
-    format!("{} {} {}", record["direction"], record["local_port"], record["remote_port"])
-}
-
-/// Whether an end is correct except for its owner. Where programs can be preempted, the skipped
-/// program may be the one that saw the end opened or accepted; it is then attributed to the process
-/// that closes it, or to none.
-fn same_but_for_owner(reported: &Value, known: &Value) -> bool {
-    FIELDS.iter().all(|field| *field == "pid" || reported[*field] == known[*field])
-}
-
-/// Asserts that exactly these ends were reported, with the right values.
-fn agrees(options: &[&str], known: &[Value], (reported, lost): &(Vec<Value>, u64)) {
-    all_are_reported(options, reported, known.len(), *lost);
-    let what = format!("tcplife {options:?} on {}", kernel::name());
-    // A port may be reused after a connection has ended.
-    let mut ends: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
-    known.iter().for_each(|known| ends.entry(end_of(known)).or_default().push(known));
-    let mut of_others = 0;
-    for reported in reported {
-        let left = ends.entry(end_of(reported)).or_default();
-        let same = |known: &&Value| FIELDS.iter().all(|field| reported[*field] == known[*field]);
-        let at = left.iter().position(same).or_else(|| {
-            of_others += 1;
-            let unseen = *lost > 0;
-            left.iter().position(|known| unseen && same_but_for_owner(reported, known))
-        });
-        let at = at
-            .unwrap_or_else(|| panic!("{what}: no such end, or reported twice: {reported}; left: {left:?}"));
-        left.swap_remove(at);
-        assert_eq!(reported["comm"].is_null(), reported["pid"].is_null(), "{what}: {reported}");
-    }
-    assert!(of_others <= *lost, "{what}: {of_others} ends with another owner, {lost} lost");
-    let times: Vec<&str> = reported.iter().map(|reported| reported["ts"].as_str().expect("text")).collect();
-    assert!(times.is_sorted(), "{what}: a record's time is before its predecessor's");
 }
 
 /// Listening address, address connected to, and the number of connections: 257 in total.
@@ -261,28 +155,6 @@ fn what_came_before_the_start_to_a_listener_without_room_reads_as_out_once() {
         assert_eq!(count(reported, "tx_bytes"), count(known, "tx_bytes") - missing, "{reported}");
         assert_eq!(reported["rx_bytes"], known["rx_bytes"]);
     }
-}
-
-/// The sums of an interval's record.
-const SUMS: [&str; 7] = ["accepted", "connected", "failed", "closed", "tx_bytes", "rx_bytes", "retransmits"];
-
-fn sums(records: &[Value]) -> [u64; 7] {
-    SUMS.map(|field| sum(records, field))
-}
-
-/// The number of fields in `SUMS` that count connections.
-const COUNTS: usize = 4;
-
-/// Asserts that intervals add up to these sums. Where programs can be preempted, the skipped
-/// program may be the one that saw a connection opened or accepted: it may then count as another
-/// kind of connection and be missing in its own. The bytes of an end are counted by the program
-/// that sees it close.
-fn compare(options: &[&str], records: &[Value], expected: [u64; 7], most_moved: u64) {
-    let (reported, lost) = (sums(records), sum(records, "lost"));
-    let of = || Comparison::of("tcplife", options).lost(lost);
-    let counts = of().fields(&SUMS[..COUNTS], &reported[..COUNTS], &expected[..COUNTS]);
-    counts.each_of(2).equal_within_lost();
-    of().fields(&SUMS[3..], &reported[3..], &expected[3..]).each_of(1 + most_moved).equal();
 }
 
 #[test]
