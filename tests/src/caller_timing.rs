@@ -94,8 +94,29 @@ pub fn pairs<'a>(
     pairs
 }
 
+/// Asserts that events are in the order of their times, and each that of a call of its thread, see `pairs`, by this process
+/// and command; returns those that are paired.
+pub fn are_those_of<'a>(
+    pid: u32,
+    comm: &str,
+    calls: &'a [Value],
+    events: &'a [Value],
+    lost: u64,
+    same: impl Fn(&Value, &Value) -> bool,
+) -> Vec<&'a Value> {
+    let times: Vec<&str> = events.iter().map(|event| event["ts"].as_str().expect("text")).collect();
+    assert!(times.is_sorted(), "a record's time is before its predecessor's");
+    let (calls, events) = (by_thread(calls), by_thread(events));
+    let paired = events.iter().flat_map(|(tid, events)| pairs(&calls[tid], events, lost, &same));
+    let paired: Vec<_> = paired.map(|(_, event)| event).collect();
+    for event in &paired {
+        assert_eq!((count(event, "pid"), event["comm"].as_str()), (pid.into(), Some(comm)), "{event}");
+    }
+    paired
+}
+
 /// The records of each thread.
-pub fn by_thread(records: &[Value]) -> BTreeMap<u64, Vec<&Value>> {
+fn by_thread(records: &[Value]) -> BTreeMap<u64, Vec<&Value>> {
     let mut threads: BTreeMap<u64, Vec<&Value>> = BTreeMap::new();
     records.iter().for_each(|record| threads.entry(count(record, "tid")).or_default().push(record));
     threads

@@ -5,5 +5,6 @@ pub mod kernel;
 pub mod programs;
 pub mod prometheus;
 pub mod records;
+pub mod server;
 pub mod streams;
 pub mod wait;

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 use tests::caller_timing::{
-    Reported, by_thread, durations_off, interval_off, pairs, reported_by, slow_ones_off, stopped,
+    Reported, are_those_of, durations_off, interval_off, pairs, reported_by, slow_ones_off, stopped,
 };
 use tests::cgroup::Cgroup;
 use tests::comparison::Comparison;
@@ -73,21 +73,15 @@ fn each_operation_is_reported_as_its_caller_saw_it() {
     let (pid, performed, reported) = watched(&[&["--events"]], THREADS);
     let (events, lost) = &reported[0];
     all_are_reported(events, &performed, *lost);
-    let times: Vec<&str> = events.iter().map(|event| event["ts"].as_str().expect("text")).collect();
-    assert!(times.is_sorted(), "a record's time is before its predecessor's");
-    let (performed, reported) = (by_thread(&performed), by_thread(events));
-    for (tid, reported) in &reported {
-        for (_, reported) in pairs(&performed[tid], reported, *lost, same) {
-            assert_eq!((count(reported, "pid"), &reported["comm"]), (pid.into(), &Value::from("files")));
-            let moved = matches!(reported["op"].as_str(), Some("read" | "write"))
-                .then(|| reported["ret"].as_u64())
-                .flatten();
-            assert_eq!(
-                (reported["bytes"].as_u64(), &reported["fs"]),
-                (moved, &Value::from("ext4")),
-                "{reported}"
-            );
-        }
+    for reported in are_those_of(pid, "files", &performed, events, *lost, same) {
+        let moved = matches!(reported["op"].as_str(), Some("read" | "write"))
+            .then(|| reported["ret"].as_u64())
+            .flatten();
+        assert_eq!(
+            (reported["bytes"].as_u64(), &reported["fs"]),
+            (moved, &Value::from("ext4")),
+            "{reported}"
+        );
     }
 }
 

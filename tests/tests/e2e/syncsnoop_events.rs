@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tests::bpf::Programs;
 use tests::caller_timing::{
-    Reported, by_thread, durations_off, interval_off, pairs, reported_by, slow_ones_off,
+    Reported, are_those_of, durations_off, interval_off, pairs, reported_by, slow_ones_off,
 };
 use tests::cgroup::Cgroup;
 use tests::comparison::Comparison;
@@ -72,14 +72,7 @@ fn each_call_is_reported_as_its_caller_saw_it() {
     let (pid, performed, reported) = watched(&[&["--events"]], THREADS);
     let (events, lost) = &reported[0];
     all_are_reported(events, &performed, *lost);
-    let times: Vec<&str> = events.iter().map(|event| event["ts"].as_str().expect("text")).collect();
-    assert!(times.is_sorted(), "a record's time is before its predecessor's");
-    let (performed, reported) = (by_thread(&performed), by_thread(events));
-    for (tid, reported) in &reported {
-        for (_, reported) in pairs(&performed[tid], reported, *lost, same) {
-            assert_eq!((count(reported, "pid"), &reported["comm"]), (pid.into(), &Value::from("syncer")));
-        }
-    }
+    are_those_of(pid, "syncer", &performed, events, *lost, same);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use test_support::streams::{Streams, record};
 
-use crate::support::victoria::Victoria;
+use crate::support::victoria::victoria;
 
 const README: &str = include_str!("../../../../docs/ebpfmux.md");
 
@@ -46,7 +46,7 @@ fn the_recipes_print_what_the_readme_says() {
         README.split("## Recipes").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("recipes");
     let blocks: Vec<&str> = section.split("```").skip(1).step_by(2).collect();
     assert_eq!(blocks.len(), 11, "eleven recipes");
-    let victoria = Victoria::start(&streams);
+    let victoria = victoria(&streams);
     let port = format!("localhost:{}", victoria.port);
     let mut wrong = String::new();
     for block in blocks {

@@ -2,16 +2,16 @@
 
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
-use serde_json::Value;
+use test_support::server::free_port;
 use test_support::streams::{Streams, record, ts};
 use test_support::wait::{For, until};
 
 use super::receiver::{Answer, Point, Receiver};
 use crate::support::mux_in;
-use crate::support::victoria::Victoria;
+use crate::support::victoria::victoria;
 
 pub fn good() -> Answer {
     Answer::Status("200 OK\r\n", Vec::new())
@@ -155,7 +155,7 @@ fn a_receiver_must_be_who_it_says() {
         openssl x509 -req -in wish -CA authority -CAkey authority.key -CAcreateserial -out cert \\
             -extfile <(echo subjectAltName=DNS:localhost)";
     assert_eq!(streams.shell(made).status, Some(0));
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
+    let port = free_port();
     let mut server = Command::new("openssl");
     server.args([
         "s_server",
@@ -200,22 +200,16 @@ impl Drop for Ended {
 #[test]
 fn a_victoria_metrics_makes_the_right_numbers_of_it() {
     let streams = Streams::default();
-    let victoria = Victoria::start(&streams);
-    let get = |path: &str| victoria.get(path);
+    let victoria = victoria(&streams);
     let lines: Vec<String> = (0..25).map(|at| second(f64::from(at) + 0.5, "web", 240)).collect();
     streams.write("in", lines.concat());
     // By host name, too.
     let url = format!("http://localhost:{}/opentelemetry/v1/metrics", victoria.port);
     let output = streams.shell(&format!("ebpfmux in -v --otlp {url} | cmp - in"));
     assert!(output.err.ends_with(": 21 points sent, 0 dropped\n"), "{}", output.err);
-    get("/internal/force_flush").expect("an answer");
+    victoria.get("/internal/force_flush").expect("an answer");
     let at = ts(24.5);
-    let query = |query: &str| -> Option<f64> {
-        let query: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        let answer = get(&format!("/api/v1/query?time={at}&query={query}"))?;
-        let answer: Value = serde_json::from_str(&answer).ok()?;
-        answer["data"]["result"][0]["value"][1].as_str()?.parse().ok()
-    };
+    let query = |query: &str| victoria.query(query, Some(&at));
     let labels = r#"{host_name="web",service_name="ebpf-filters",disk="a\"b",op="read"}"#;
     until(For::Answer, "the points", || query("ebpfmux_records_total").filter(|records| *records == 25.0));
     for (metric, value) in [
