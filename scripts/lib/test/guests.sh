@@ -4,11 +4,13 @@
 # The variables are those of the scripts around it.
 # shellcheck disable=SC2154
 
-# kernels: those of the guests. The oldest and the newest first: they have most to do.
+# kernels: those of the guests. The newest and the oldest first: they have most to do. Last the further ones of the long
+# mode.
 kernels() {
     local all
-    mapfile -t all < <(scripts/vm --list | cut -d ' ' -f 1)
+    mapfile -t all < <(scripts/vm --names)
     printf '%s\n' "${all[-1]}" "${all[@]:0:${#all[@]}-1}"
+    if [[ $part == long ]]; then scripts/vm --names long | grep -vxF "$(printf '%s\n' "${all[@]}")"; fi
 }
 
 # start_fetching: fetches the kernels, and takes their types from a boot of each: that needs no build, during which a
@@ -16,9 +18,10 @@ kernels() {
 start_fetching() { start_beside fetched fetch; }
 
 fetch() {
-    local kernel
-    scripts/vm --fetch || return
-    for kernel in $(kernels); do scripts/vm --btf "$kernel" >/dev/null || return; done
+    local kernel all
+    mapfile -t all < <(kernels)
+    scripts/vm --fetch "${all[@]}" || return
+    for kernel in "${all[@]}"; do scripts/vm --btf "$kernel" >/dev/null || return; done
 }
 
 # guests_of KERNEL: the guests that its tests take, a line each: a name and vm-test's arguments. Two that share the modules

@@ -6,14 +6,19 @@
 # shellcheck disable=SC2154,SC2034
 
 cache=$root/.cache/vm
-# The kernels, in the order of their age, and per kernel: the suites that have it, and its version in a package's name.
+# The kernels of the gate, in the order of their age, those of a cloud; and further ones, for the long mode: the stable
+# release's with all drivers, and the newest real-time one. Per kernel: the suites that have it, its version in a package's
+# name, and the end of that name.
 series=(5.10 6.1 6.12 6.18 7.x)
+further=(full rt)
 declare -A suites_of=(
     [5.10]='bullseye-security bullseye'
     [6.1]='bookworm-security bookworm'
     [6.12]='trixie-security trixie'
     [6.18]='trixie-backports'
     [7.x]='sid'
+    [full]='trixie-security trixie'
+    [rt]='sid'
 )
 declare -A versions_of=(
     [5.10]='5\.10\.0-[0-9]+'
@@ -21,7 +26,10 @@ declare -A versions_of=(
     [6.12]='6\.12\.[0-9]+\+deb13[.0-9]*'
     [6.18]='6\.18\.[0-9]+\+deb13[.0-9]*'
     [7.x]='7\.[0-9]+\.[0-9]+\+deb14[.0-9]*'
+    [full]='6\.12\.[0-9]+\+deb13[.0-9]*'
+    [rt]='7\.[0-9]+\.[0-9]+\+deb14[.0-9]*'
 )
+declare -A flavours_of=([full]=amd64 [rt]=rt-amd64)
 # QEMU 7.2 panics guests while fentry programs attach.
 oldest_qemu=8
 
@@ -73,22 +81,22 @@ add_source() {
 
 # fetch_kernel SERIES: makes kernels/VERSION (vmlinuz and modules/) of the newest package, and has kernels/SERIES name it.
 fetch_kernel() {
-    local kernel=$1 suite version='' work
+    local kernel=$1 suite version='' work flavour=${flavours_of[$1]:-cloud-amd64}
     command -v apt-get >/dev/null || fail "$trouble" "no apt-get here: the kernels come as Debian packages"
     command -v depmod >/dev/null || fail "$trouble" "depmod: not installed (kmod): scripts/setup"
     work=$(mktemp -d "$cache/fetch.XXXXXX")
     for suite in ${suites_of[$kernel]}; do
         add_source "$work/$suite" "$suite" || continue
         version=$(private_apt "$work/$suite" apt-cache pkgnames linux- |
-            sed -nE "s/^linux-(image|binary)-(${versions_of[$kernel]})-cloud-amd64\$/\\2/p" | sort -Vu | tail -1)
+            sed -nE "s/^linux-(image|binary)-(${versions_of[$kernel]})-$flavour\$/\\2/p" | sort -Vu | tail -1)
         [[ -z $version ]] || break
     done
     if [[ -z $version ]]; then
         cat "$work"/*/failed >&2 2>/dev/null || true
         rm -rf "$work"
-        fail "$trouble" "$kernel: no cloud kernel of this series in ${suites_of[$kernel]// / or } at apt's sites"
+        fail "$trouble" "$kernel: no kernel of this series in ${suites_of[$kernel]// / or } at apt's sites"
     fi
-    version+=-cloud-amd64
+    version+=-$flavour
     if [[ ! -f $cache/kernels/$version/vmlinuz ]]; then
         note "$kernel: fetching $version from $suite"
         unpack_kernel "$work/$suite" "$version" "$work/tree" || fail "$trouble" "$kernel: fetching $version failed, see above"
