@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::process::Output;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use serde_json::Value;
 pub use test_support::kernel::{name, of_guest};
@@ -158,12 +158,50 @@ fn check(tool: &str, options: &[&str]) -> Vec<Value> {
     records_of(&output)
 }
 
-/// Whether a task can be preempted while a BPF program runs in its context, as on Debian's kernels
-/// from Linux 6.18 on. The kernel then skips the program for other tasks on that processor, and the
-/// tool counts this in `lost`. These losses are of the whole machine, regardless of filters: a
-/// program that does not run cannot filter.
+/// Whether a task can be preempted while a BPF program runs in its context: in kernel code, that is.
+/// The kernel then skips the program for other tasks on that processor, and the tool counts this in
+/// `lost`. These losses are of the whole machine, regardless of filters: a program that does not
+/// run cannot filter.
 pub fn preempts_programs() -> bool {
-    release() >= (6, 18)
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    *ANSWER.get_or_init(|| {
+        let version = fs::read_to_string(VERSION).expect("the kernel shows its version");
+        preempts(&version, preemption_mode)
+            .unwrap_or_else(|| panic!("{version:?}, and no mode of preemption"))
+    })
+}
+
+/// Whether it is a real-time kernel (CONFIG_PREEMPT_RT).
+pub fn is_real_time() -> bool {
+    fs::read_to_string(VERSION).is_ok_and(|version| has_word(&version, "PREEMPT_RT"))
+}
+
+/// What `uname -v` prints: the model of preemption among it, as `init/Makefile` has it. Kernels that
+/// are not built for any name none.
+const VERSION: &str = "/proc/sys/kernel/version";
+
+fn has_word(text: &str, word: &str) -> bool {
+    text.split_whitespace().any(|found| found == word)
+}
+
+/// From that version and, where it was chosen at boot, the mode; `None` if that is unknown.
+fn preempts(version: &str, mode: impl FnOnce() -> Option<String>) -> Option<bool> {
+    if has_word(version, "PREEMPT_DYNAMIC") {
+        return mode().map(|mode| ["full", "lazy"].contains(&mode.as_str()));
+    }
+    Some(["PREEMPT", "PREEMPT_LAZY", "PREEMPT_RT"].into_iter().any(|model| has_word(version, model)))
+}
+
+/// The mode of a kernel whose mode is chosen at boot or later (CONFIG_PREEMPT_DYNAMIC): in debugfs,
+/// `none voluntary (full) lazy`, or, where that is not mounted or locked down, as reported at boot.
+fn preemption_mode() -> Option<String> {
+    let file = fs::read_to_string("/sys/kernel/debug/sched/preempt").unwrap_or_default();
+    let chosen = || Some(file.split_once('(')?.1.split_once(')')?.0.to_string());
+    chosen().or_else(|| {
+        let log = programs::run("dmesg", &[]);
+        let log = String::from_utf8_lossy(&log.stdout);
+        Some(log.lines().rev().find_map(|line| line.split_once("Dynamic Preempt: "))?.1.trim().to_string())
+    })
 }
 
 /// What `--help` of a tool says, in its bounds, if interrupts run its programs.
@@ -208,4 +246,27 @@ pub fn release() -> (u32, u32) {
     let mut numbers = release.split(['.', '-']).map_while(|number| number.parse().ok());
     let version = numbers.next().zip(numbers.next());
     version.unwrap_or_else(|| panic!("odd release {release:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::preempts;
+
+    #[test]
+    fn the_kernel_says_whether_it_preempts() {
+        let is =
+            |version: &str, mode: &str| preempts(version, || (!mode.is_empty()).then(|| mode.to_string()));
+        for (version, mode, expected) in [
+            ("#1 SMP Debian 5.10.244-1 (2025-09-29)", "", Some(false)),
+            ("#1 SMP PREEMPT_DYNAMIC Debian 6.12.48-1 (2025-09-20)", "voluntary", Some(false)),
+            ("#1 SMP PREEMPT_DYNAMIC @0", "none", Some(false)),
+            ("#1 SMP PREEMPT_DYNAMIC Debian 6.18.15-1~bpo13+1 (2026-03-02)", "lazy", Some(true)),
+            ("#1 SMP PREEMPT_DYNAMIC Debian 6.1.153-1 (2025-09-20)", "full", Some(true)),
+            ("#1 SMP PREEMPT_DYNAMIC Debian 6.1.153-1 (2025-09-20)", "", None),
+            ("#1 SMP PREEMPT Debian 7.2.13-1 (2026-11-20)", "", Some(true)),
+            ("#1 SMP PREEMPT_RT Debian 6.12.48-1 (2025-09-20)", "", Some(true)),
+        ] {
+            assert_eq!(is(version, mode), expected, "{version}, {mode}");
+        }
+    }
 }

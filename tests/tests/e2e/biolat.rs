@@ -15,7 +15,7 @@ use tests::diskstats::{DiskPart, DiskStats, Watched};
 use tests::records::{count, of_disk, sum};
 use tests::tool::Tool;
 use tests::workload::Workload;
-use tests::{can_run, fio, kernel, lock, programs};
+use tests::{can_run, fio, lock, programs};
 
 const MIXED: [&str; 3] = ["--rw=randrw", "--rwmixread=60", "--randseed=1"];
 
@@ -265,7 +265,5 @@ fn owners_whose_flushes_end_at_once_find_room() {
 
 fn nothing_is_lost(way: &[&str], records: &[Value], disk: &Disk, op: &str, done: u64) {
     let told = sum(of_disk(records, &disk.name, op), "count");
-    let all = Comparison::of("biolat", way).field(op, told, done).lost(sum(records, "lost"));
-    // Later kernels preempt programs, and leave out those that they would interrupt themselves.
-    if kernel::release() < (6, 18) { all.equal() } else { all.equal_minus_lost() }
+    Comparison::of("biolat", way).field(op, told, done).lost(sum(records, "lost")).equal();
 }

@@ -28,6 +28,7 @@ mod oomwatch;
 mod oomwatch_global;
 mod output;
 mod owners;
+mod preemption;
 mod proclife;
 mod proclife_events;
 mod refusals;
