@@ -20,12 +20,19 @@ pub struct Hook {
     pub optional: bool,
     /// Whether on a kernel without it there is nothing of the kind to see.
     pub absent_is_fine: bool,
+    /// Only kernels whose types have this name, of a type or a field, need it; `None`: all.
+    pub only_with: Option<&'static str>,
 }
 
 impl Hook {
     /// A hook that the tool needs.
     pub const fn new(name: &'static str, rungs: &'static [Rung]) -> Self {
-        Self { name, rungs, optional: false, absent_is_fine: false }
+        Self { name, rungs, optional: false, absent_is_fine: false, only_with: None }
+    }
+
+    /// The same, but left out on kernels whose types do not have this name, of a type or a field.
+    pub const fn only_with(self, name: &'static str) -> Self {
+        Self { only_with: Some(name), ..self }
     }
 
     /// The same, but the tool is useful without it.
@@ -200,6 +207,9 @@ impl Refusal {
 pub trait Kernel {
     /// Whether this program can be attached here; if not, why.
     fn can_attach(&self, program: &Program) -> Result<(), Refusal>;
+
+    /// Whether its own types have this name, of a type or a field.
+    fn has_name(&self, name: &str) -> bool;
 }
 
 #[cfg(test)]

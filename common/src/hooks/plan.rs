@@ -76,7 +76,7 @@ impl Plan {
     }
 }
 
-/// Picks a rung for each hook that is wanted in this run.
+/// Picks a rung for each hook that is wanted in this run and that this kernel needs.
 ///
 /// # Errors
 /// A mistake in the tool itself: a program that no rung names, or a rung that names no program. Both would
@@ -94,7 +94,8 @@ pub fn plan(
         return Err(format!("program {} is on no rung", stray.name));
     }
     let mut planned = Vec::new();
-    for hook in hooks.iter().filter(|hook| wanted(hook)) {
+    let needed = |hook: &&Hook| wanted(hook) && hook.only_with.is_none_or(|name| kernel.has_name(name));
+    for hook in hooks.iter().filter(needed) {
         planned.push(plan_hook(hook, programs, kernel, attach)?);
     }
     Ok(Plan { hooks: planned })
@@ -175,6 +176,10 @@ mod tests {
         fn can_attach(&self, program: &Program) -> Result<(), Refusal> {
             let refused = self.0.contains(&program.target.as_str());
             if refused { Err(Refusal::missing(format!("no {}", program.target))) } else { Ok(()) }
+        }
+
+        fn has_name(&self, name: &str) -> bool {
+            name == "a_field"
         }
     }
 
@@ -269,6 +274,15 @@ mod tests {
         let plan =
             plan(HOOKS, |hook| hook.name != "extra", &programs(), &Refuses(&[]), Attach::Auto).unwrap();
         assert!(!plan.loads("extra"));
+    }
+
+    #[test]
+    fn a_hook_of_other_kernels_loads_nothing() {
+        let loads = |name| {
+            let hooks = [HOOKS[0], HOOKS[1].only_with(name)];
+            plan(&hooks, |_| true, &programs(), &Refuses(&[]), Attach::Auto).unwrap().loads("extra")
+        };
+        assert_eq!((loads("a_field"), loads("another")), (true, false));
     }
 
     #[test]

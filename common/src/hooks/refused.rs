@@ -39,6 +39,10 @@ impl<K: Kernel> Kernel for KnownRefusals<K> {
             None => self.kernel.can_attach(program),
         }
     }
+
+    fn has_name(&self, name: &str) -> bool {
+        self.kernel.has_name(name)
+    }
 }
 
 #[cfg(test)]
@@ -51,6 +55,10 @@ mod tests {
     impl Kernel for Willing {
         fn can_attach(&self, _: &Program) -> Result<(), Refusal> {
             Ok(())
+        }
+
+        fn has_name(&self, _: &str) -> bool {
+            true
         }
     }
 

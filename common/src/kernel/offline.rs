@@ -48,24 +48,24 @@ impl Offline {
             memchr::memmem::find(self.symbols.as_bytes(), format!("\n{name}{end}").as_bytes()).is_some()
         })
     }
-
-    fn kernel_has_name(&self, name: &str) -> bool {
-        self.types.first().is_some_and(|types| types.has_name(name))
-    }
 }
 
 impl Kernel for Offline {
     fn can_attach(&self, program: &Program) -> std::result::Result<(), Refusal> {
         let target = &program.target;
         let can = match program.kind {
-            Kind::Btf => self.kernel_has_name(&format!("btf_trace_{target}")),
-            Kind::Iter => self.kernel_has_name(&format!("bpf_iter_{target}")),
+            Kind::Btf => self.has_name(&format!("btf_trace_{target}")),
+            Kind::Iter => self.has_name(&format!("bpf_iter_{target}")),
             // A function that the compiler removed may still have its type.
             Kind::Fentry => self.has_symbol(target) && self.types.iter().any(|types| types.has_name(target)),
             Kind::Kprobe => self.has_symbol(target),
             Kind::Tracepoint => self.has_symbol(&tracepoint_symbol(target)),
         };
         if can { Ok(()) } else { Err(Refusal::missing("not in that kernel")) }
+    }
+
+    fn has_name(&self, name: &str) -> bool {
+        self.types.first().is_some_and(|types| types.has_name(name))
     }
 }
 

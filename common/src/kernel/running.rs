@@ -29,7 +29,7 @@ const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 /// Its type in statfs(2) (`linux/magic.h`).
 const TRACEFS_MAGIC: u64 = 0x7472_6163;
 
-/// Whether anything in the running kernel's types has this name: false without BTF.
+/// Whether anything in the running kernel's types, fields included, has this name: false without BTF.
 pub fn kernel_names(name: &str) -> bool {
     Types::running().is_some_and(|types| types.has_name(name))
 }
@@ -226,5 +226,9 @@ impl Kernel for Running {
             Kind::Fentry => self.traced(program),
             Kind::Kprobe => self.probed(program),
         }
+    }
+
+    fn has_name(&self, name: &str) -> bool {
+        kernel_names(name)
     }
 }
