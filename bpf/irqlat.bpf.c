@@ -17,7 +17,8 @@ struct stats {
 #include "totals.h"
 
 /* Soft interrupts are served with interrupts on, the others with interrupts off: the others
- * interrupt soft interrupts, and none interrupts one of its own kind. */
+ * interrupt soft interrupts, and none interrupts one of its own kind. Real-time kernels serve soft
+ * interrupts in tasks: see irqlat/tasks.h. */
 enum kind { HARD, VECTOR, SOFT, KINDS };
 
 /* include/linux/interrupt.h */
@@ -104,8 +105,7 @@ static __always_inline u64 begin(struct processor *processor, enum kind kind, u6
 {
 	struct frame *frame = &processor->running[kind];
 
-	/* Within a handler of the same kind, which happens only on kernels that preempt soft
-	 * interrupts: the time of the outer one cannot be measured any more. */
+	/* The end of the one before was not seen. */
 	if (frame->what)
 		count(LOST, 1);
 	frame->what = what;
@@ -132,6 +132,8 @@ static __always_inline bool end(struct processor *processor, enum kind kind, u64
 		processor->spent_ns += *own_ns;
 	return true;
 }
+
+#include "irqlat/tasks.h"
 
 /* As hist_add(), without concurrent updates: each histogram is of one kind on one processor. */
 static __always_inline void hist_add_alone(struct hist *hist, u64 ns)
@@ -184,7 +186,10 @@ int BPF_PROG(soft_entry, unsigned int vec)
 	/* A raise by an interrupt in between finds it set, or is kept. */
 	if (raised_ns)
 		processor->raised_ns[vec & SOFTIRQ_MASK] = 0;
-	now = begin(processor, SOFT, vec + 1);
+	if (real_time)
+		now = begin_in_task(processor, cpu, vec + 1);
+	else
+		now = begin(processor, SOFT, vec + 1);
 	if (raised_ns)
 		add_time(SOFT_WAIT + vec, cpu, now - raised_ns);
 	return 0;
@@ -197,8 +202,23 @@ int BPF_PROG(soft_exit, unsigned int vec)
 	struct processor *processor = this_processor(&cpu);
 	u64 ns;
 
-	if (processor && vec < SOFTIRQS && end(processor, SOFT, vec + 1, &ns))
+	if (!processor || vec >= SOFTIRQS)
+		return 0;
+	if (real_time ? end_in_task(processor, cpu, vec + 1, &ns)
+		      : end(processor, SOFT, vec + 1, &ns))
 		add_time(SOFT_TIME + vec, cpu, ns);
+	return 0;
+}
+
+/* Attached where the kernel is a real-time one. */
+SEC("tp_btf/sched_switch")
+int BPF_PROG(task_switch, bool preempted, struct task_struct *before, struct task_struct *after)
+{
+	u32 cpu;
+	struct processor *processor = this_processor(&cpu);
+
+	if (processor)
+		switch_tasks(processor, cpu, (u64)before, (u64)after);
 	return 0;
 }
 

@@ -25,13 +25,17 @@ const volatile u32 cpu = 0;
 const volatile u64 packet_ns = 0;
 const volatile u64 timer_ns = 0;
 
-/* The result: all packets, with what interrupted them; and timers within them. */
+/* The result: all packets, with what interrupted them; of that, the time in which the task that
+ * processed a packet did not run, which happens on real-time kernels only; and timers within them. */
 u64 packets = 0;
 u64 packets_ns = 0;
+u64 paused_ns = 0;
 u64 timers = 0;
 u64 timers_ns = 0;
-/* Whether a packet is being processed. */
+/* Whether a packet is being processed; in which task, and since when that does not run. */
 u32 within = 0;
+u64 receiver = 0;
+u64 since_ns = 0;
 
 /* A global function: the verifier checks it once. Returns the time that has passed. */
 __noinline u64 spin(u64 ns)
@@ -48,6 +52,7 @@ int BPF_PROG(on_packet, struct sk_buff *skb)
 {
 	if (bpf_get_smp_processor_id() != cpu || skb->dev->ifindex != LOOPBACK)
 		return 0;
+	receiver = bpf_get_current_task();
 	within = 1;
 	packets++;
 	packets_ns += spin(packet_ns);
@@ -58,10 +63,23 @@ int BPF_PROG(on_packet, struct sk_buff *skb)
 SEC("tp_btf/hrtimer_expire_entry")
 int on_timer(void *ctx)
 {
-	if (bpf_get_smp_processor_id() != cpu || !within)
+	/* A real-time kernel runs most timers in another task. */
+	if (bpf_get_smp_processor_id() != cpu || !within || bpf_get_current_task() != receiver)
 		return 0;
 	timers++;
 	timers_ns += spin(timer_ns);
+	return 0;
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(on_switch, bool preempted, struct task_struct *before, struct task_struct *after)
+{
+	if (bpf_get_smp_processor_id() != cpu || !within)
+		return 0;
+	if ((u64)before == receiver)
+		since_ns = bpf_ktime_get_ns();
+	else if ((u64)after == receiver)
+		paused_ns += bpf_ktime_get_ns() - since_ns;
 	return 0;
 }
 

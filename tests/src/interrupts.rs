@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::Instant;
 
+use rustix::thread::{CpuSet, sched_setaffinity};
 use serde_json::Value;
 
 use crate::comparison::Comparison;
 use crate::kernel;
+use crate::quantiles::number;
 use crate::records::count;
 use crate::tool::Tool;
 use crate::tracer::{self, Tracer};
@@ -80,6 +82,18 @@ fn parse(text: &str) -> Vec<(String, u32, u64)> {
     counts
 }
 
+/// Pins the calling thread to this processor.
+pub fn pin(cpu: u32) {
+    let mut set = CpuSet::new();
+    set.set(cpu as usize);
+    sched_setaffinity(None, &set).expect("a processor that is there");
+}
+
+/// The number of processors.
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// The number of the line of /proc/interrupts with this handler.
 pub fn line_of(handler: &str) -> u32 {
     let text = fs::read_to_string("/proc/interrupts").expect("the kernel counts interrupts");
@@ -118,6 +132,7 @@ pub struct IrqlatRun {
     pub inner: InterruptCounts,
     /// Its records.
     pub records: Vec<Value>,
+    per_cpu: bool,
     /// Interrupts that no BPF program could observe; see `tracer::threads_of_init`.
     unobserved: BTreeMap<Source, u64>,
     /// Time from before the tool's start until after its end, in microseconds.
@@ -140,7 +155,7 @@ impl Watched {
         let outer = InterruptCounts::now(self.per_cpu).since(&self.outer);
         let wall_us = self.start.elapsed().as_secs_f64() * 1e6;
         let unobserved = self.unobserved.map(|tracer| unobserved(&tracer, self.per_cpu)).unwrap_or_default();
-        IrqlatRun { outer, inner, records, unobserved, wall_us }
+        IrqlatRun { outer, inner, records, per_cpu: self.per_cpu, unobserved, wall_us }
     }
 }
 
@@ -181,6 +196,23 @@ impl IrqlatRun {
         comparison.equal_minus_lost();
         for source in reported.keys() {
             assert!(self.outer.0.contains_key(source), "{source:?} is not in the kernel's account");
+        }
+    }
+
+    /// Asserts that each nanosecond of a processor was reported at most once: never more than the
+    /// elapsed time.
+    pub fn reports_no_time_twice(&self) {
+        let all = if self.per_cpu { 1.0 } else { processors() as f64 };
+        let cpus: BTreeSet<Option<u64>> = self.records.iter().map(|record| record["cpu"].as_u64()).collect();
+        for cpu in cpus {
+            assert_eq!(cpu.is_some(), self.per_cpu);
+            let here = self.records.iter().filter(|record| record["cpu"].as_u64() == cpu);
+            let reported: f64 = here.map(|record| number(record, "total_us")).sum();
+            let wall = self.wall_us * all;
+            assert!(
+                reported > 0.0 && reported <= wall,
+                "processor {cpu:?}: reported {reported} us of {wall} us"
+            );
         }
     }
 

@@ -10,6 +10,7 @@ use clap::Parser;
 use cli::exit::{Failure, Result, report};
 use common::bpf::mmap::{MappedCounters, words};
 use common::hooks::{Hook, Rung};
+use common::kernel::running::kernel_names;
 use common::measure::per_key::Totals;
 use common::{options, output, session};
 use libbpf_rs::num_possible_cpus;
@@ -21,6 +22,10 @@ include!(concat!(env!("OUT_DIR"), "/skel.rs"));
 
 /// The tool's name in records and messages.
 const TOOL: &str = "irqlat";
+
+/// A field of tasks, of real-time kernels only (CONFIG_PREEMPT_RT in `linux/sched.h`): there tasks serve soft
+/// interrupts.
+const REAL_TIME: &str = "softirq_disable_cnt";
 
 /// Tracepoints that all kernels have, and those of the vectors that this kernel has.
 const HOOKS: &[Hook] = &[
@@ -40,6 +45,7 @@ const HOOKS: &[Hook] = &[
     vector("thermal_apic", &[Rung::new(&["thermal_apic_entry", "thermal_apic_exit"])]),
     vector("threshold_apic", &[Rung::new(&["threshold_apic_entry", "threshold_apic_exit"])]),
     vector("deferred_error_apic", &[Rung::new(&["deferred_error_apic_entry", "deferred_error_apic_exit"])]),
+    Hook::new("switches of tasks", &[Rung::new(&["task_switch"])]).only_with(REAL_TIME),
 ];
 
 /// An event that a kernel was built without does not occur there.
@@ -82,14 +88,16 @@ Bounds:
   to its exit: the kernel's way there and back counts as that of what was
   interrupted, and so do interrupts without a tracepoint, such as NMI, MCE and HYP.
   Of threaded handlers only the part that runs at once is seen, and not the handlers
-  that the thread of another one calls.
+  that the thread of another one calls. On a real-time kernel most are threaded, and
+  do not know at once whether their device has interrupted: none is unhandled.
   wait_count can be less than count: a soft interrupt that is raised again just
   before its handler begins is served twice, of which one has a known wait. The
   first wait on a processor that was taken offline may be too long.
   An interrupt while one of these programs runs on that processor is not seen by it,
   on any kernel; lost counts it.
-  A real-time kernel may preempt a soft interrupt: what other tasks then do is part
-  of its time. If one of the same kind comes between, lost counts it.
+  On a real-time kernel tasks serve soft interrupts: times are those during which
+  the task ran. 16 tasks of a processor can be within soft interrupts at once; lost
+  counts what others serve meanwhile.
   A handler on a processor is tracked from its first interrupt on: 8192 at most, and
   (handlers at the start) x (processors) + 64; lost counts those beyond. Names are
   cut after 63 bytes.
@@ -168,12 +176,17 @@ const COUNTERS: usize = words::<counters>();
 
 /// Sets the constants and sizes that depend on the machine.
 fn configure(open: &mut skel::OpenIrqlatSkel<'_>, cpus: usize, banks: u32) -> libbpf_rs::Result<()> {
+    let real_time = kernel_names(REAL_TIME);
     open.maps.processors.set_max_entries(cpus as u32)?;
+    if real_time {
+        open.maps.serving_tasks.set_max_entries(cpus as u32)?;
+    }
     open.maps.lines_0.set_max_entries(lines::entries(cpus))?;
     open.maps.lines_1.set_max_entries(lines::entries(cpus))?;
     open.maps.stats.set_max_entries(vectors::entries(banks))?;
     if let Some(constants) = open.maps.rodata_data.as_deref_mut() {
         constants.bank_mask = banks - 1;
+        constants.real_time = real_time;
     }
     Ok(())
 }
