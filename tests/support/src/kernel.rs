@@ -2,7 +2,7 @@
 
 use std::fs;
 
-/// The kernel's name (5.10, …, 7.x) in a guest of `scripts/vm-test`.
+/// The kernel's name (5.10, …, 7.x, full, rt) in a guest of `scripts/vm-test`.
 pub fn of_guest() -> Option<String> {
     std::env::var("TEST_KERNEL").ok()
 }
