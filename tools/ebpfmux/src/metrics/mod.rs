@@ -102,7 +102,8 @@ impl Metrics {
         }
     }
 
-    /// Adds to a counter; times are exported in seconds, whatever their unit is.
+    /// Adds to a counter; times are exported in seconds, whatever their unit is. A counter that falls is none, and makes
+    /// OpenMetrics unreadable, so negative times are left out.
     fn counter(&mut self, tool: &str, name: &str, field: &Field, place: &Place, raw: &str) {
         let (suffix, per_second) = match field.unit {
             FieldUnit::Nanoseconds => ("_ns", 1e9),
@@ -116,7 +117,7 @@ impl Metrics {
             }
         };
         let metric = format!("ebpf.{tool}.{}", name.strip_suffix(suffix).unwrap_or(name));
-        if let Some(time) = raw.parse::<f64>().ok().filter(|time| time.is_finite()) {
+        if let Some(time) = raw.parse::<f64>().ok().filter(|time| time.is_finite() && *time >= 0.0) {
             self.seconds(&metric, field.meaning(), place, time / per_second);
         }
     }
@@ -130,7 +131,7 @@ impl Metrics {
             return;
         };
         let sum = value * count as f64 / 1e6;
-        if !sum.is_finite() {
+        if !sum.is_finite() || sum < 0.0 {
             return;
         }
         // Buckets that do not hold all values would put the rest into the last one.

@@ -187,6 +187,21 @@ mod tests {
         assert!(!text.contains("zombies") && !text.contains("le=") && !text.contains("__name__"), "{text}");
     }
 
+    #[test]
+    fn what_is_less_than_nothing_is_not_added() {
+        let line = |mean: &str| {
+            format!(
+                r#"{{"ts":"x","host":"h","tool":"biolat","interval_s":1.0,"disk":"d","op":"read","count":2,"mean_us":{mean},"lost":0}}"#
+            )
+        };
+        let text = text(&[&line("1.0"), &line("-9e9"), &line("1e999"), &line("1.0")], 100, true);
+        let labels = "{host=\"h\",disk=\"d\",op=\"read\"}";
+        for expected in ["sum{} 0.000004\n", "count{} 4\n"] {
+            let expected = format!("ebpf_biolat_duration_seconds_{}", expected.replace("{}", labels));
+            assert!(text.contains(&expected), "{expected}\n{text}");
+        }
+    }
+
     /// Whether a host's tool prints buckets is a matter of that host.
     #[test]
     fn hosts_with_and_without_buckets_are_two_families() {
