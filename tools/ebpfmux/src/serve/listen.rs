@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cli::exit::{Failure, Result};
+use hyper::rt::{Read, Write};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
 
@@ -59,7 +60,7 @@ pub fn serve(address: &str, token: Option<&Path>, commands: bool, control: Arc<C
         Some(token) => Access::Token(token),
         None => Access::Loopback(made.as_ref().map(|made| made.secret.clone())),
     };
-    let server = Arc::new(Server { control, access, rendered: std::sync::Mutex::default() });
+    let server = Arc::new(Server::new(control, access));
     let listener = {
         let _inside = runtime.enter();
         tokio::net::TcpListener::from_std(listener).map_err(failed)?
@@ -97,25 +98,26 @@ async fn accept(listener: tokio::net::TcpListener, server: Arc<Server>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // For example, out of descriptors: this may pass, and one connection less helps.
-            places.evict_idlest();
+            places.evict_idlest(Duration::ZERO);
             tokio::time::sleep(FRESH).await;
             continue;
         };
         let server = Arc::clone(&server);
-        places.admit(stream, |stream| async move {
-            let answer = service_fn(move |request| {
-                let answer = server.answer(&request);
-                async move { Ok::<_, Infallible>(answer) }
-            });
-            let mut http = hyper::server::conn::http1::Builder::new();
-            http.timer(TokioTimer::new())
-                .header_read_timeout(HEAD)
-                .max_buf_size(HEAD_BYTES)
-                .max_headers(HEADERS);
-            // Errors of a client's connection are ignored.
-            let _ = tokio::time::timeout(CONNECTION, http.serve_connection(stream, answer)).await;
-        });
+        places.room().await;
+        places.admit(stream, |stream| converse(stream, server));
     }
+}
+
+/// Answers the requests of a connection until it ends.
+pub async fn converse<S: Read + Write + Unpin>(stream: S, server: Arc<Server>) {
+    let answer = service_fn(move |request| {
+        let answer = server.answer(&request);
+        async move { Ok::<_, Infallible>(answer) }
+    });
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES).max_headers(HEADERS);
+    // Errors of a client's connection are ignored.
+    let _ = tokio::time::timeout(CONNECTION, http.serve_connection(stream, answer)).await;
 }
 
 async fn close_idle(places: Arc<Places>) {

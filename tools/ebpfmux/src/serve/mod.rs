@@ -21,8 +21,8 @@ use percent_encoding::percent_decode_str;
 
 use crate::metrics::{Metrics, Own};
 use crate::supervisor::control::{Control, Order};
-use access::Access;
-pub use listen::{Serving, serve};
+pub use access::Access;
+pub use listen::{Serving, converse, serve};
 use negotiate::Format;
 
 /// The minimum time between two renderings of the metrics.
@@ -36,7 +36,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 type Answer = Response<Full<Bytes>>;
 
 /// The shared state of all requests.
-struct Server {
+pub struct Server {
     control: Arc<Control>,
     access: Access,
     /// The last rendering of the metrics, in each format.
@@ -44,6 +44,11 @@ struct Server {
 }
 
 impl Server {
+    /// For clients that may do so much.
+    pub fn new(control: Arc<Control>, access: Access) -> Self {
+        Self { control, access, rendered: std::sync::Mutex::default() }
+    }
+
     fn answer(&self, request: &Request<Incoming>) -> Answer {
         let path: Vec<&str> = request.uri().path().trim_matches('/').split('/').collect();
         if let Some(refusal) = self.access.refuse(request, &path) {

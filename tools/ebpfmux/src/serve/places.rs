@@ -1,5 +1,6 @@
 //! The places for connections: so many at once, of which the one that has stood still the longest makes room for a new one.
-//! Thus a client that only holds places does not keep a scrape from being served.
+//! Thus a client that only holds places does not keep a scrape from being served, and of many that come at once each has its
+//! turn.
 
 use std::collections::HashMap;
 use std::io;
@@ -13,6 +14,9 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
+
+/// A connection that has stood still for less time is not taken its place.
+const TURN: Duration = Duration::from_millis(50);
 
 /// The connections that are open.
 pub struct Places {
@@ -38,14 +42,19 @@ impl Places {
         Arc::new(Self { began: Instant::now(), most, taken: Mutex::default() })
     }
 
+    /// Waits until there is room for a connection.
+    pub async fn room(&self) {
+        while self.taken().open.len() >= self.most {
+            self.evict_idlest(TURN);
+            tokio::time::sleep(TURN / 50).await;
+        }
+    }
+
     /// Serves a connection in a task of its own.
     pub fn admit<F>(self: &Arc<Self>, stream: TcpStream, serve: impl FnOnce(Watched) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        while self.taken().open.len() >= self.most {
-            self.evict_idlest();
-        }
         let moved = Arc::new(AtomicU64::new(self.now()));
         let served =
             serve(Watched { stream: TokioIo::new(stream), moved: Arc::clone(&moved), began: self.began });
@@ -60,12 +69,14 @@ impl Places {
         taken.open.insert(number, Place { moved, task: task.abort_handle() });
     }
 
-    /// Ends the connection on which nothing has moved for the longest time.
-    pub fn evict_idlest(&self) {
+    /// Ends the connection on which nothing has moved for the longest time, if that is as long as this.
+    pub fn evict_idlest(&self, least: Duration) {
+        let since = self.now().saturating_sub(least.as_nanos() as u64);
         let mut taken = self.taken();
-        let stillest =
-            taken.open.iter().min_by_key(|(number, place)| (place.moved.load(Ordering::Relaxed), **number));
-        let place = stillest.map(|(number, _)| *number).and_then(|number| taken.open.remove(&number));
+        let of = |place: &Place| place.moved.load(Ordering::Relaxed);
+        let stillest = taken.open.iter().min_by_key(|(number, place)| (of(place), **number));
+        let stillest = stillest.filter(|(_, place)| of(place) <= since).map(|(number, _)| *number);
+        let place = stillest.and_then(|number| taken.open.remove(&number));
         drop(taken);
         place.iter().for_each(|place| place.task.abort());
     }
