@@ -91,7 +91,8 @@ fn read(pid: u32) -> Option<Process> {
     parse(&String::from_utf8_lossy(&stat))
 }
 
-fn parse(stat: &str) -> Option<Process> {
+/// The data of a process, from the text of its `stat`.
+pub(crate) fn parse(stat: &str) -> Option<Process> {
     let (comm, rest) = stat.split_once('(')?.1.rsplit_once(')')?;
     Some(Process { comm: comm.to_string(), ppid: rest.split_whitespace().nth(1)?.parse().ok()? })
 }

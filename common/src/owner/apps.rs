@@ -46,7 +46,8 @@ impl Apps {
         Self::parse(&String::from_utf8_lossy(&bytes)).map_err(|(line, what)| format!("{path}:{line}: {what}"))
     }
 
-    fn parse(text: &str) -> Result<Self, (usize, String)> {
+    /// The groups of a file's text; or the number of a line, and what is wrong with it.
+    pub(crate) fn parse(text: &str) -> Result<Self, (usize, String)> {
         let mut groups =
             Groups { rules: Vec::new(), managers: patterns(&words(MANAGERS).unwrap_or_default()) };
         for (index, line) in text.lines().enumerate() {

@@ -5,7 +5,7 @@ pub mod apps;
 mod cgroup_mounts;
 pub(crate) mod cgroups;
 pub mod filter;
-mod glob;
+pub(crate) mod glob;
 pub(crate) mod new_cgroups;
 mod processes;
 

@@ -6,6 +6,7 @@ use cli::exit::{Failure, Result};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use prost::Message;
 use ureq::Agent;
+use ureq::config::Config;
 use ureq::http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use ureq::http::uri::PathAndQuery;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Response, Uri};
@@ -14,7 +15,7 @@ use ureq::tls::{RootCerts, TlsConfig};
 /// The maximum number of bytes read of a response.
 const ANSWER: u64 = 64 << 10;
 /// The maximum of a receiver's Retry-After.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
+pub const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// The environment variable for secret headers: every user can read the arguments of a process.
 pub const HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
 
@@ -38,6 +39,11 @@ pub struct Poster {
 impl Poster {
     /// For the receiver at `url`, with the headers `K: V`, and those of the environment.
     pub fn new(url: &str, headers: &[String]) -> Result<Self> {
+        Self::by(Config::new_agent, url, headers)
+    }
+
+    /// The same, by an agent that is made of this configuration.
+    pub fn by(agent: impl FnOnce(&Config) -> Agent, url: &str, headers: &[String]) -> Result<Self> {
         let refused = |why: &str| Failure::usage(format!("--otlp {url}: {why}"));
         let mut parts = url.parse::<Uri>().map_err(|error| refused(&error.to_string()))?.into_parts();
         if !matches!(parts.scheme.as_ref().map(|scheme| scheme.as_str()), Some("http" | "https")) {
@@ -59,7 +65,7 @@ impl Poster {
             .max_redirects(0)
             .user_agent(concat!("ebpfmux/", env!("CARGO_PKG_VERSION")))
             .build();
-        Ok(Self { agent: config.new_agent(), uri, headers: headers_of(headers)? })
+        Ok(Self { agent: agent(&config), uri, headers: headers_of(headers)? })
     }
 
     /// Posts a compressed request with this time-out.

@@ -2,7 +2,7 @@
 //! receiver: unsent requests are kept up to a limit, beyond which the oldest are dropped and
 //! counted.
 
-mod client;
+pub mod client;
 mod encode;
 mod queue;
 pub mod settings;

@@ -1,33 +1,15 @@
 //! Runs the fuzz targets of `scripts/test long` on their seeds: unchanged, truncated, with a byte
 //! changed, and concatenated.
 
-use std::fs;
 use std::path::Path;
 
-/// Bytes with a meaning to the readers.
-const BYTES: &[u8] = b"\0\n\r\",{}[]:.eE-0\x7f\xc3\xff";
+#[path = "../../fuzz/scraper.rs"]
+mod scraper;
+#[path = "../../../../common/fuzz/seeds.rs"]
+mod seeds;
 
-fn seeds(target: &str) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
-    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    assert!(!paths.is_empty());
-    paths.iter().map(|path| fs::read(path).unwrap()).collect()
-}
-
-fn every(target: &str, body: fn(&[u8])) {
-    let seeds = seeds(target);
-    for (number, seed) in seeds.iter().enumerate() {
-        body(seed);
-        for at in (number % 2..seed.len()).step_by(2) {
-            body(&seed[..at]);
-            let mut changed = seed.clone();
-            changed[at] = BYTES[(at * 7 + number) % BYTES.len()];
-            body(&changed);
-        }
-        let next = &seeds[(number + 1) % seeds.len()];
-        body(&[&seed[..seed.len() / 2], next].concat());
-    }
+fn every(target: &str, body: impl FnMut(&[u8])) {
+    seeds::every(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target), body);
 }
 
 #[test]
@@ -43,4 +25,27 @@ fn csv() {
 #[test]
 fn expressions() {
     every("expression", ebpfmux::fuzz::expression);
+}
+
+#[test]
+fn metrics() {
+    let mut scraper = scraper::Scraper::new();
+    every("metrics", |bytes| scraper.check(&ebpfmux::fuzz::metrics(bytes)));
+}
+
+#[test]
+fn requests() {
+    every("requests", ebpfmux::fuzz::requests);
+}
+
+#[test]
+fn replies() {
+    every("replies", ebpfmux::fuzz::replies);
+}
+
+#[test]
+fn recordings() {
+    let folder = tempfile::tempdir().unwrap();
+    let recording = ebpfmux::fuzz::Recording::new(folder.path());
+    every("recording", |bytes| recording.check(bytes));
 }

@@ -1,16 +1,8 @@
-//! Runs the parsers of untrusted input on arbitrary bytes: for fuzzing (`fuzz/`), and for a test on
-//! a few seeds.
-//!
-//! Each function panics if an invariant is violated.
-#![allow(clippy::expect_used, reason = "a panic is what a fuzzer looks for")]
+//! Streams of records: NDJSON and CSV.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::filter::condition::Condition;
-use crate::filter::expression::Outcome;
-use crate::filter::resolve::Resolver;
-use crate::filter::select::Select;
+use super::exposition::{declare_odd, is_readable};
 use crate::join::Join;
 use crate::metrics::{Bounds, Metrics};
 use crate::record::timestamp::Nanos;
@@ -77,33 +69,6 @@ pub fn csv(bytes: &[u8]) {
     made.finish();
 }
 
-/// The language of `--where` and `--assert`: the first line is an expression, the others are
-/// records that it is evaluated on.
-///
-/// Any input gives an outcome or an error of one line.
-pub fn expression(bytes: &[u8]) {
-    let (text, records) = bytes.split_at(bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len()));
-    let Ok(text) = std::str::from_utf8(text) else { return };
-    let mut select = Select::new(text).ok();
-    let mut condition = match Condition::new("--where", text) {
-        Ok(condition) => condition,
-        Err(failure) => return drop(failure),
-    };
-    for line in records.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        let Ok(fields) = record::from_json(line) else { continue };
-        let record = Resolver::new(&fields);
-        for first in [Outcome::True, Outcome::False] {
-            if let Err(failure) = condition.judge(&record, first) {
-                assert!(!failure.message.is_empty(), "{text}");
-            }
-        }
-        if let Some(select) = &mut select {
-            let _ = select.apply(&fields);
-        }
-    }
-    let _ = condition.finish();
-}
-
 /// The records in these bytes, which are read in two parts, with their times; and the detected
 /// format.
 fn read(bytes: &[u8], strict: bool, first: usize) -> (Vec<(Nanos, Vec<u8>)>, Format) {
@@ -156,6 +121,7 @@ struct Made {
 
 impl Default for Made {
     fn default() -> Self {
+        declare_odd();
         let length = Duration::from_secs(10);
         let window = Windows::new(length, 100, None, true).expect("ten seconds");
         Self {
@@ -182,47 +148,4 @@ impl Made {
         let text = serve::render(&self.metrics, &[], negotiate::Format::Plain);
         is_readable(&String::from_utf8(text).expect("text"));
     }
-}
-
-/// Checks metrics in Prometheus's text format: all names are valid, each family is there once and
-/// has only its own samples, and no sample is there twice.
-fn is_readable(text: &str) {
-    let (mut families, mut samples, mut family) = (HashSet::new(), HashSet::new(), "");
-    let mut latencies = Vec::new();
-    for line in text.split('\n').filter(|line| !line.is_empty() && !line.starts_with("# HELP ")) {
-        if let Some(head) = line.strip_prefix("# TYPE ") {
-            let (name, kind) = head.split_once(' ').expect("a name and a type");
-            assert!(is_name(name) && families.insert(name), "{line}");
-            latencies.extend(matches!(kind, "histogram" | "summary").then_some(name));
-            family = name;
-            continue;
-        }
-        let (sample, value) = line.rsplit_once(' ').expect("a name and a value");
-        assert!(value.parse::<f64>().is_ok() && samples.insert(sample), "{line}");
-        let (name, mut labels) = sample.split_once('{').expect("labels");
-        let end = name.strip_prefix(family).unwrap_or("?");
-        assert!(matches!(end, "" | "_bucket" | "_sum" | "_count"), "{line} of {family}");
-        let mut names = HashSet::new();
-        while labels != "}" {
-            let (name, rest) = labels.split_once("=\"").expect("a label");
-            assert!(is_name(name) && !name.starts_with("__") && names.insert(name), "{line}");
-            let mut escaped = false;
-            let value = rest.find(|c| {
-                let ends = c == '"' && !escaped;
-                escaped = c == '\\' && !escaped;
-                ends
-            });
-            labels = &rest[value.expect("the value ends") + 1..];
-            labels = labels.strip_prefix(',').unwrap_or(labels);
-        }
-    }
-    for name in latencies {
-        let samples = ["_bucket", "_sum", "_count"].map(|end| format!("{name}{end}"));
-        assert!(!samples.iter().any(|sample| families.contains(sample.as_str())), "{name}");
-    }
-}
-
-fn is_name(name: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    name.bytes().all(fits) && !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit())
 }
