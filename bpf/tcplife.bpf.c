@@ -62,7 +62,7 @@ struct event {
 	u32 direction;
 	struct tuple tuple;
 	char comm[TASK_COMM_LEN];
-	u32 unused;
+	u32 netns;
 };
 
 const struct event *unused_event __attribute__((unused));
@@ -217,6 +217,14 @@ static __always_inline void moved_by(struct moved *moved, struct sock *sk, struc
 	moved->srtt_us = tp->srtt_us;
 }
 
+/* The inode number of the socket's network namespace, which a socket never leaves. */
+static __always_inline u32 netns_of(struct sock *sk)
+{
+	struct sock_common *common = &sk->__sk_common;
+
+	return bpf_core_field_exists(common->skc_net.net) ? common->skc_net.net->ns.inum : 0;
+}
+
 static __always_inline void send(struct sock *sk, struct tcp_sock *tp, struct life *life,
 				 struct moved *moved)
 {
@@ -234,7 +242,7 @@ static __always_inline void send(struct sock *sk, struct tcp_sock *tp, struct li
 	event->direction = life->direction;
 	tuple_of(&event->tuple, sk, tp);
 	__builtin_memcpy(event->comm, life->who.names.comm, sizeof(event->comm));
-	event->unused = 0;
+	event->netns = netns_of(sk);
 	event_submit(event);
 }
 

@@ -2,13 +2,16 @@
 #![allow(clippy::expect_used, reason = "tests")]
 
 mod ends;
+mod networks;
 mod observed;
 mod sums;
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::MetadataExt;
 use std::time::Instant;
 
 use ends::{agrees, all_are_reported, ends_reported};
+use networks::Networks;
 use observed::{StateChanges, observed};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -17,7 +20,8 @@ use tests::bpf::Programs;
 use tests::cgroup::Cgroup;
 use tests::comparison::Comparison;
 use tests::kernel::{self, Allows};
-use tests::records::{count, sum, with};
+use tests::programs::{built, succeed};
+use tests::records::{count, parse, sum, with};
 use tests::tool::{Ended, Tool};
 use tests::wait::{For, until};
 use tests::workload::Workload;
@@ -281,6 +285,43 @@ fn only_the_process_that_was_asked_for_is_reported_once() {
     // The owner of a connection whose opening was not observed is unknown when it is closed.
     let comparison = Comparison::of("tcplife", &[]).part("-p").lost(sum(&records, "lost")).each_of(2);
     comparison.fields(&SUMS[..COUNTS], &sums(&records)[..COUNTS], &[0, 11, 0, 11]).equal();
+}
+
+/// Each end has the number of its own namespace, which the workload reads from `/proc/PID/ns/net`.
+#[test]
+fn each_end_has_its_network_namespace() {
+    observed(each_end_has_its_network_namespace_once);
+}
+
+fn each_end_has_its_network_namespace_once() {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let (networks, port) = (Networks::new(), free_port());
+    let [inside, outside] = networks.files();
+    let tool = watch(&["--port", &port]);
+    let address = Networks::ADDRESSES[0];
+    let built = built("workload");
+    let workload = built.to_str().expect("UTF-8");
+    // Accepting in one of them, connecting in the other.
+    let net = format!("--net={inside}");
+    let tcp = ["tcp", "--listen", address, "--connect", address, "--port", &port, "--times", "13"];
+    let printed = succeed("nsenter", &[&[net.as_str(), workload][..], &tcp, &["--netns", &outside]].concat());
+    let mut known = parse(&printed);
+    // And in the machine's own.
+    known.extend(connect(&["--port", &port, "--times", "3"]));
+    let reported = ends_reported(tool, known.len());
+    agrees(&[], &known, &reported);
+    let number = |file: &str| std::fs::metadata(file).expect("a namespace").ino();
+    for (direction, file, times) in
+        [("in", &inside[..], 13), ("out", &outside[..], 13), ("in", "/proc/self/ns/net", 3)]
+    {
+        let ends =
+            reported.0.iter().filter(|end| end["netns"] == number(file) && end["direction"] == direction);
+        let ends = ends.count() as u64;
+        Comparison::of("tcplife", &[]).part(direction).lost(reported.1).field("netns", ends, times).equal();
+    }
 }
 
 /// As many connections as the machine can make, while the output is not read.

@@ -25,6 +25,7 @@ pub fn decode(bytes: &[u8]) -> Option<(u64, Connection)> {
         remote_addr,
         remote_port: raw.tuple.remote_port,
         direction: DIRECTIONS.get(raw.direction as usize).copied()?,
+        netns: raw.netns,
         tx_bytes: raw.tx_bytes,
         rx_bytes: raw.rx_bytes,
         retransmits: raw.retransmits,
@@ -70,7 +71,7 @@ mod tests {
                 remote_port: 80,
             },
             comm: b"curl\0rubbish....".map(|byte| byte as i8),
-            ..Default::default()
+            netns: 4_026_531_840,
         }
     }
 
@@ -83,7 +84,7 @@ mod tests {
             (event.family, event.direction, event.remote_addr.to_string().as_str()),
             (6, "out", "2001:db8::7")
         );
-        assert_eq!((event.local_port, event.remote_port), (40_000, 80));
+        assert_eq!((event.local_port, event.remote_port, event.netns), (40_000, 80, 4_026_531_840));
         assert_eq!((event.tx_bytes, event.rx_bytes, event.retransmits), (101, 202, 3));
         assert_eq!((event.srtt_us, event.age_s), (Some(10), Some(2.5)));
     }

@@ -62,6 +62,9 @@ What is reported:
   rx_bytes: what was received without gaps, whether it was read or not. Neither
   counts SYN, FIN or retransmissions.
   family: IPv4-mapped addresses of IPv6 sockets (::ffff:192.0.2.1) are IPv4.
+  netns: the network namespace of this end: of a container, or of the machine. Its
+  number is that of `readlink /proc/PID/ns/net` and `lsns -t net`. The same addresses
+  and ports may be in several at once.
   With INTERVAL: accepted and connected count when a connection opens, closed and
   all else when it ends, bytes and retransmits for its whole life. failed are
   attempts to connect that were refused, timed out or were given up. They have no

@@ -46,6 +46,10 @@ pub struct Connection {
     /// in: incoming, to a listening port; out: this end connected.
     #[schemars(extend("x-kind" = "key", "enum" = DIRECTIONS))]
     pub direction: &'static str,
+    /// The network namespace: its inode number, as `readlink /proc/PID/ns/net` shows it. 0 on a kernel that has none
+    /// (without CONFIG_NET_NS).
+    #[schemars(extend("x-kind" = "key"))]
+    pub netns: u32,
     /// Bytes of data that the other end has acknowledged.
     #[schemars(extend("x-kind" = "value", "x-unit" = "bytes"))]
     pub tx_bytes: u64,

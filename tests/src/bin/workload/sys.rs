@@ -1,6 +1,8 @@
 //! Raw system calls: exactly one call of exactly this kind, without additions of a C library.
 
 use std::ffi::{CStr, CString};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 
 /// A system call's result: a value, or the error's number.
 pub type Result = std::result::Result<i64, i32>;
@@ -230,4 +232,16 @@ fn result(returned: libc::c_long) -> Result {
         return Ok(returned);
     }
     Err(std::io::Error::last_os_error().raw_os_error().unwrap_or(0))
+}
+
+/// The number of the network namespace that the calling thread is in.
+pub fn network() -> u64 {
+    std::fs::metadata("/proc/thread-self/ns/net").expect("/proc").ino()
+}
+
+/// Moves the calling thread into the network namespace of this file.
+pub fn enter_network(file: &str) {
+    let namespace = std::fs::File::open(file).unwrap_or_else(|error| panic!("{file}: {error}"));
+    // SAFETY: a descriptor that is open.
+    assert_eq!(unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET) }, 0, "setns to {file}");
 }

@@ -11,10 +11,12 @@
 //! - `refused`: no process listens.
 //! - `storm`: nothing is sent; only the number of connections is printed.
 //!
+//! With `--netns FILE` this process enters that network namespace before it connects.
+//!
 //! With `--early` all are opened before it prints `open` and waits for a line. `--backlog N` is the
 //! listener's backlog, 128 by default. `--port N` is the port where it listens, by default a free
 //! one. It prints a line for each end of each connection:
-//! `{"pid":…,"direction":…,"family":…,"local_addr":…,"local_port":…,"remote_addr":…,"remote_port":…,"tx_bytes":…,"rx_bytes":…}`,
+//! `{"pid":…,"direction":…,"family":…,"local_addr":…,"local_port":…,"remote_addr":…,"remote_port":…,"netns":…,"tx_bytes":…,"rx_bytes":…}`,
 //! pid null if the connection was not accepted; for refused ones `{"failed":N}`, for a storm twice
 //! `{"pid":…,"times":N}`.
 
@@ -98,6 +100,9 @@ pub fn run(args: &Args) {
             sys::exit(0);
         });
         drop(listener);
+        if let Some(namespace) = args.text("netns") {
+            sys::enter_network(namespace);
+        }
         connect(&to, how, times, args);
         assert_eq!(sys::wait(server), 0, "the other process");
     }
@@ -259,8 +264,9 @@ fn line_of(
     let pid = pid.map_or("null".to_string(), |pid| pid.to_string());
     format!(
         "{{\"pid\":{pid},\"direction\":\"{direction}\",\"family\":{family},\"local_addr\":\"{local}\",\"local_port\":{},\
-         \"remote_addr\":\"{remote}\",\"remote_port\":{},\"tx_bytes\":{tx},\"rx_bytes\":{rx}}}",
+         \"remote_addr\":\"{remote}\",\"remote_port\":{},\"netns\":{},\"tx_bytes\":{tx},\"rx_bytes\":{rx}}}",
         here.port(),
-        there.port()
+        there.port(),
+        sys::network()
     )
 }

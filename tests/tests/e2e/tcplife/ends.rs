@@ -13,7 +13,7 @@ use tests::records::sum;
 use tests::tool::Tool;
 
 /// Fields that the workload prints for each end, and that the tool must report.
-const FIELDS: [&str; 9] = [
+const FIELDS: [&str; 10] = [
     "pid",
     "direction",
     "family",
@@ -21,6 +21,7 @@ const FIELDS: [&str; 9] = [
     "local_port",
     "remote_addr",
     "remote_port",
+    "netns",
     "tx_bytes",
     "rx_bytes",
 ];
