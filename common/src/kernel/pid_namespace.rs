@@ -68,6 +68,25 @@ pub fn proc_is_mounted() -> bool {
     statfs("/proc").is_ok_and(|found| found.f_type == PROC_MAGIC)
 }
 
+/// Whether `/proc` hides the processes of other users, and those with more capabilities: it is mounted with `hidepid`, which
+/// only CAP_SYS_PTRACE overrides (`has_pid_permissions` of fs/proc/base.c).
+pub fn proc_hides_processes() -> bool {
+    hides(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default())
+}
+
+/// From `/proc/self/mountinfo`: of several mounts at `/proc` the last covers the others.
+fn hides(mounts: &str) -> bool {
+    let options = mounts.lines().rev().find_map(|line| {
+        let (before, after) = line.split_once(" - ")?;
+        let of_proc = before.split(' ').nth(4)? == "/proc" && after.starts_with("proc ");
+        of_proc.then(|| after.rsplit(' ').next().unwrap_or_default())
+    });
+    // Before Linux 5.8 a number.
+    let hidden =
+        |option: &str| option.strip_prefix("hidepid=").is_some_and(|how| !["0", "off"].contains(&how));
+    options.is_some_and(|options| options.split(',').any(hidden))
+}
+
 /// The kernel's id of this process; the one of its own namespace if that is unknown.
 pub fn own_id() -> u32 {
     let own = std::process::id();
@@ -120,5 +139,25 @@ mod tests {
         assert_eq!(ids_in("NSpid:\t7\n"), Some(1));
         // Without CONFIG_PID_NS.
         assert_eq!(ids_in("Name:\tx\n"), None);
+    }
+
+    #[test]
+    fn the_last_mount_at_proc_says_whether_it_hides_processes() {
+        let mount = |path: &str, kind: &str, options: &str| {
+            format!("22 28 0:21 / {path} rw,nosuid shared:14 - {kind} proc {options}\n")
+        };
+        for (options, hidden) in [
+            ("rw", false),
+            ("rw,hidepid=off", false),
+            ("rw,hidepid=0", false),
+            ("rw,gid=4,hidepid=invisible", true),
+            ("rw,hidepid=2", true),
+            ("rw,hidepid=noaccess,subset=pid", true),
+        ] {
+            assert_eq!(hides(&mount("/proc", "proc", options)), hidden, "{options}");
+        }
+        let (hidden, shown) = (mount("/proc", "proc", "rw,hidepid=2"), mount("/proc", "proc", "rw"));
+        assert!(hides(&format!("{shown}{hidden}")) && !hides(&format!("{hidden}{shown}")));
+        assert!(!hides(&mount("/mnt/proc", "proc", "rw,hidepid=2")) && !hides(""));
     }
 }

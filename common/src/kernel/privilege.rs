@@ -35,7 +35,9 @@ pub fn check_bpf() -> Result<()> {
     }
 }
 
-/// Drops every capability, and the way to regain any by running a program (`PR_SET_NO_NEW_PRIVS`).
+/// Drops every capability, and the ways to regain any by running a program: the bounding set, if the caller may change it
+/// (CAP_SETPCAP), and `PR_SET_NO_NEW_PRIVS`, which anybody may set.
+///
 /// CAP_BPF is kept if `works` fails without it: kernels before 6.5 refuse even to read a map to the
 /// unprivileged when `kernel.unprivileged_bpf_disabled` is set.
 ///
@@ -46,6 +48,9 @@ pub fn drop_all(works: impl Fn() -> bool) -> std::result::Result<(), caps::error
     let had_bpf = caps::has_cap(None, CapSet::Permitted, Capability::CAP_BPF)?;
     // No kernel refuses this. Otherwise root could regain them by running a program; no tool does.
     let _ = rustix::thread::set_no_new_privs(true);
+    if caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP)? {
+        caps::clear(None, CapSet::Bounding)?;
+    }
     // What is not inheritable cannot be ambient either.
     caps::clear(None, CapSet::Inheritable)?;
     caps::clear(None, CapSet::Effective)?;

@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::bpf::layouts::{self, named_owner};
-use crate::kernel::pid_namespace::ProcIds;
+use crate::kernel::pid_namespace::{ProcIds, proc_hides_processes};
 use apps::Apps;
 
 /// The name of all owners that `--top` does not list separately.
@@ -104,14 +104,17 @@ impl Options {
         let in_namespace = || ProcIds::now() != ProcIds::Kernel;
         match self.by {
             By::Cgroup => cgroup_mounts::note_of_v1().into_iter().collect(),
-            By::App if in_namespace() => {
-                let note = "--by app: /proc has other process ids than the kernel, so only ancestors that were \
-                            active in the last two intervals are known";
-                vec![note.to_string()]
-            }
+            By::App if in_namespace() => vec![few_ancestors("/proc has other process ids than the kernel")],
+            // What is attached has no capabilities.
+            By::App if proc_hides_processes() => vec![few_ancestors("/proc hides processes (hidepid)")],
             _ => Vec::new(),
         }
     }
+}
+
+/// The note about `--by app` where `/proc` does not show ancestors.
+fn few_ancestors(why: &str) -> String {
+    format!("--by app: {why}, so only ancestors that were active in the last two intervals are known")
 }
 
 /// The owner of a record. Without `--by` it is the system, which has none of these fields.

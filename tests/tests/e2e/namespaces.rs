@@ -121,6 +121,25 @@ fn without_proc() {
     assert!(cgroups.iter().all(is_path), "{cgroups:?}");
 }
 
+/// A tool has no capabilities once it has attached.
+#[test]
+fn ancestors_that_proc_hides() {
+    if !can_run() {
+        return;
+    }
+    let groups = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(groups.path(), "shells: bash\n").expect("a file");
+    for (option, hidden) in [("hidepid=2", true), ("hidepid=0", false)] {
+        let tool = format!("$BIN/proclife --by app --apps {} -o json 0.1 1", groups.path().display());
+        let (code, _, said) = run(&format!(
+            "unshare --mount bash -c 'mount -t proc -o {option} proc /proc && exec '\"{tool}\""
+        ));
+        assert_eq!(code, Some(0), "{said:?}");
+        let noted = said.iter().any(|line| line.contains("--by app: /proc hides processes (hidepid)"));
+        assert_eq!(noted, hidden, "{option}: {said:?}");
+    }
+}
+
 #[test]
 fn a_process_that_proc_hides() {
     if !can_run() {

@@ -3,20 +3,25 @@
 #![allow(clippy::expect_used, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use tests::caller_timing::reported_by;
+use tests::cgroup::{self, Cgroup};
+use tests::comparison::Comparison;
 use tests::parallel::in_parallel;
 use tests::programs::{TOOLS, built, run};
 use tests::systemd_unit::{CONFIGURATION, UNIT, setting};
 use tests::tool::Tool;
 use tests::user::Programs;
-use tests::{bpf, can_run, lock, records};
+use tests::{bpf, can_run, kernel, lock, records};
 
 /// `CAP_BPF` of `linux/capability.h`, as a bit: on some kernels a tool must keep it.
 const CAP_BPF: u64 = 1 << 39;
+/// `CAP_SETPCAP`: without it, none can be removed from the bounding set.
+const CAP_SETPCAP: u64 = 1 << 8;
 
 /// A tool's `--check`.
 #[derive(Clone)]
@@ -136,6 +141,93 @@ fn what_check_names_is_enough_and_is_needed() {
             }
         }
     });
+}
+
+/// Whether a tool must keep CAP_BPF to read its programs' statistics.
+fn bpf_is_kept() -> bool {
+    let disabled = std::fs::read_to_string("/proc/sys/kernel/unprivileged_bpf_disabled").expect("/proc");
+    kernel::release() < (6, 5) && disabled.trim() != "0"
+}
+
+#[test]
+fn nothing_is_left_of_roots_rights_after_attaching() {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let kept = if bpf_is_kept() { CAP_BPF } else { 0 };
+    let bounded = bpf::capabilities(std::process::id(), "CapEff") & CAP_SETPCAP == 0;
+    in_parallel(TOOLS, |tool| {
+        if checked_by_root(tool).is_none() {
+            return;
+        }
+        let running = Tool::start(tool, &["-q", "0.1"]);
+        running.until_records(2);
+        let pid = running.pid();
+        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it runs").flatten();
+        for thread in threads {
+            let id: u32 = thread.file_name().to_str().and_then(|id| id.parse().ok()).expect("a thread id");
+            let sets = ["CapEff", "CapPrm", "CapInh", "CapAmb"].map(|set| bpf::capabilities(id, set));
+            assert_eq!(sets, [kept, kept, 0, 0], "{tool}: thread {id} of {pid}");
+            assert!(bounded || bpf::capabilities(id, "CapBnd") == 0, "{tool}: thread {id} of {pid}");
+            assert_eq!(bpf::status(id, "NoNewPrivs"), "1", "{tool}: thread {id} of {pid}");
+        }
+        assert!(running.interrupt().status.success(), "{tool}");
+    });
+}
+
+/// A cgroup that comes later is found by its directory, an ancestor that does nothing in /proc.
+#[test]
+fn owners_and_events_are_found_without_rights() {
+    if !can_run() {
+        return;
+    }
+    const FORKS: u64 = 101;
+    let _machine = lock::machine();
+    let parent = Cgroup::new();
+    let groups = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(groups.path(), "shells: bash\n").expect("a file");
+    let groups = groups.path().to_str().expect("UTF-8");
+    let options: [&[&str]; 4] = [
+        &["--by", "cgroup", "600"],
+        &["--by", "app", "--apps", groups, "600"],
+        &["--by", "process", "600"],
+        &["--events"],
+    ];
+    let tools: Vec<_> = std::thread::scope(|scope| {
+        let start = |options: &[&str]| {
+            Tool::start("proclife", &[&["-q", "--cgroup", parent.path()], options].concat())
+        };
+        let started: Vec<_> = options.iter().map(|options| scope.spawn(move || start(*options))).collect();
+        started.into_iter().map(|tool| tool.join().expect("it attaches")).collect()
+    });
+    for tool in &tools {
+        assert_eq!(bpf::capabilities(tool.pid(), "CapEff") & !CAP_BPF, 0);
+    }
+    let child = parent.child();
+    // Outside of the cgroup, and alive until the tools have ended.
+    let mut shell = Command::new("bash");
+    shell.args(["-c", "\"$@\" & echo $!; wait $! && echo done; read", "bash"]).arg(built("workload"));
+    shell.args(["processes", "--forks", &FORKS.to_string(), "--cgroup", child.path()]);
+    let mut shell = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("bash runs");
+    let mut printed = BufReader::new(shell.stdout.take().expect("a pipe")).lines();
+    let id: u64 = printed.next().and_then(|id| id.ok()?.parse().ok()).expect("an id");
+    assert_eq!(printed.next().and_then(Result::ok).as_deref(), Some("done"));
+    let own = json!([cgroup::name(child.path()), "shells", id]);
+    for (number, (options, tool)) in options.iter().zip(tools).enumerate() {
+        let (records, lost) = reported_by("proclife", tool);
+        let comparison = Comparison::of("proclife", options).lost(lost);
+        let (name, forks) = match ["cgroup", "app", "pid"].get(number) {
+            Some(key) => {
+                let of: Vec<_> = records.iter().filter(|record| record[*key] == own[number]).collect();
+                (*key, records::sum(of, "forks"))
+            }
+            None => ("events", records::with(&records, "event", "fork").len() as u64),
+        };
+        comparison.field(name, forks, FORKS).equal_minus_lost();
+    }
+    drop(shell.stdin.take());
+    shell.wait().expect("it ends");
 }
 
 /// With the unit's limit for locked memory. Where not even root may raise it, the kernel does not
