@@ -6,7 +6,7 @@
 
 # begin_steps: creates files for the output and results of the steps, and removes them at the end.
 begin_steps() {
-    log=$(mktemp) results=$(mktemp) beside=$(mktemp -d)
+    log=$(mktemp) results=$(mktemp) passed_tests=$(mktemp) beside=$(mktemp -d)
     trap clean_up EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM
@@ -19,7 +19,7 @@ begin_steps() {
 clean_up() {
     local job
     for job in $(jobs -p); do kill -TERM -- "-$job" 2>/dev/null || true; done
-    rm -rf "$log" "$results" "$beside"
+    rm -rf "$log" "$results" "$passed_tests" "$beside"
 }
 
 # step NAME COUNT COMMAND...: runs a step and records its result. With COUNT `check` it is one
@@ -90,7 +90,16 @@ count_tests() {
 }
 
 # collect KERNEL: keeps what the step's tests reported of this kernel.
-collect() { awk -v KERNEL="$1" -f scripts/lib/test/results.awk "$log" >>"$results"; }
+collect() {
+    awk -v KERNEL="$1" -f scripts/lib/test/results.awk "$log" >>"$results"
+    collect_passed
+}
+
+# collect_passed: keeps which of the step's tests passed.
+collect_passed() { awk -f scripts/lib/test/passed.awk "$log" >>"$passed_tests"; }
+
+# faults: whether the tests of tests/faults.md are among those that passed.
+faults() { awk -f scripts/lib/test/faults.awk tests/faults.md "$passed_tests"; }
 
 # here: runs the end-to-end tests that tests/coverage.md has for this machine's kernel, each module in a process of its own.
 here() {

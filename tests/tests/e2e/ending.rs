@@ -55,17 +55,35 @@ fn ended(mut child: Child) -> (std::process::ExitStatus, String) {
 }
 
 /// Programs that print more than their pipe holds; ebpfmux makes its pipe a large one.
-const PRINTING: [&str; 3] = [
+const PRINTING: [&str; 4] = [
     "vfsstat -q 0.01",
+    "proclife -q --events",
     "irqlat -q 0.05",
     r#"ebpfmux -q --run 'yes "{\"ts\":\"2026-11-21T00:00:00Z\",\"host\":\"a\",\"tool\":\"t\",\"n\":7}"'"#,
 ];
+
+/// Processes that come and go, for what prints events.
+struct Busy(Child);
+
+impl Busy {
+    fn start() -> Self {
+        let mut shell = Command::new("sh");
+        Self(shell.args(["-c", "while :; do (:); done"]).stdin(Stdio::null()).spawn().expect("sh"))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let _ = self.0.kill().and_then(|()| self.0.wait());
+    }
+}
 
 #[test]
 fn a_signal_ends_it_though_its_reader_takes_nothing() {
     if !can_run() {
         return;
     }
+    let _busy = Busy::start();
     in_parallel(PRINTING, |line| {
         let child = stalled(line);
         signal(&child, Signal::TERM);
@@ -83,6 +101,7 @@ fn a_second_signal_ends_it_at_once() {
     if !can_run() {
         return;
     }
+    let _busy = Busy::start();
     for line in PRINTING {
         let child = stalled(line);
         let pid = child.id();
@@ -106,6 +125,7 @@ fn a_reader_that_goes_on_after_the_signal_gets_whole_records() {
     if !can_run() {
         return;
     }
+    let _busy = Busy::start();
     for line in PRINTING {
         let mut child = stalled(line);
         signal(&child, Signal::TERM);

@@ -18,6 +18,7 @@ mod fslat;
 mod fslat_events;
 mod fslat_percentiles;
 mod fslat_uring;
+mod hardships;
 mod irqlat;
 mod irqlat_nested;
 mod leaks;

@@ -89,7 +89,15 @@ fn bad_usage() {
     let (path, line) = (mistaken.path().display(), format!("{}:4: no colon", mistaken.path().display()));
     refuses(&format!("$BIN/biolat --by app --apps {path}"), 2, &[&line]);
     refuses("$BIN/proclife --top 3", 2, &["--by"]);
-    refuses("$BIN/proclife --by comm --top 0", 2, &["--top"]);
+    for top in ["0", "-3", "4294967296", "18446744073709551615"] {
+        refuses(&format!("$BIN/proclife --by comm --top={top}"), 2, &["--top"]);
+    }
+    for room in ["0", "1048577", "4294967296"] {
+        refuses(&format!("$BIN/proclife --by comm --map-size {room}"), 2, &["--map-size"]);
+    }
+    for slow in ["NaN", "1e400", ""] {
+        refuses(&format!("$BIN/syncsnoop --events --min-us '{slow}'"), 2, &["--min-us"]);
+    }
 }
 
 #[test]
@@ -106,6 +114,8 @@ fn what_is_not_there() {
         // A process that has exited and been reaped.
         refuses(&format!("true & wait $!; $BIN/{tool} -p $!"), 2, &["no such process"]);
         refuses(&format!("$BIN/{tool} -p 4194305"), 2, &["4194305", "no such process"]);
+        refuses(&format!("$BIN/{tool} -p 0"), 2, &["0", "no such process"]);
+        refuses(&format!("$BIN/{tool} -p 4294967296"), 2, &["4294967296"]);
     }
     // An interrupt belongs to no process.
     for (tool, filter) in others.iter().flat_map(|tool| [(tool, "-p 1"), (tool, "--cgroup /")]) {

@@ -155,3 +155,66 @@ fn bad_input_that_is_fatal_ends_the_commands_too() {
     assert_eq!(output.status.code(), Some(1));
     assert!(!alive(&pid(&files, "a")));
 }
+
+#[test]
+fn a_full_stdout_ends_the_commands() {
+    let files = Files::new();
+    let command = tool(&files, "a");
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = mux(&["--run", &command]).stdout(full).output().unwrap();
+    assert_eq!((output.status.code(), stderr(&output).lines().count()), (Some(1), 1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("stdout"), "{}", stderr(&output));
+    assert!(!alive(&pid(&files, "a")));
+}
+
+#[test]
+fn a_command_that_floods_stderr_delays_nothing() {
+    let files = Files::new();
+    let line = record(1, "t", "\"n\":1");
+    let body = format!("seq 200000 >&2\necho '{}'\nhead -c 20000000 /dev/zero >&2", line.trim_end());
+    let output = run(&["--run", &script(&files, "f", &body).display().to_string()]);
+    assert_eq!((stdout(&output), output.status.code()), (line, Some(0)));
+    assert!(output.stderr.len() >= 20_000_000);
+}
+
+#[test]
+fn what_a_command_leaves_behind_is_read_while_it_holds_the_pipe() {
+    let files = Files::new();
+    let (first, last) = (record(1, "t", "\"n\":1"), record(2, "t", "\"n\":2"));
+    let body = format!("echo '{}'\n(sleep 0.5; echo '{}') &", first.trim_end(), last.trim_end());
+    let output = run(&["--run", &script(&files, "f", &body).display().to_string()]);
+    assert_eq!((stdout(&output), output.status.code()), (first + &last, Some(0)), "{}", stderr(&output));
+}
+
+/// Documented: what leaves its session is its own.
+#[test]
+fn what_leaves_its_session_is_left_alone() {
+    let files = Files::new();
+    let left = files.path("left");
+    let body = format!(
+        "setsid sh -c 'echo $$ > {left}; exec sleep 60' > /dev/null &\ntrap 'exit 0' INT TERM\nwhile :; do sleep 0.05; done"
+    );
+    let live = Live::start(mux(&["--run", &script(&files, "f", &body).display().to_string()]));
+    let left = line_in(Path::new(&left));
+    live.signal(Signal::TERM);
+    assert_eq!(live.end().1, Some(0));
+    assert!(alive(&left));
+    let left = rustix::process::Pid::from_raw(left.parse().unwrap()).unwrap();
+    rustix::process::kill_process(left, Signal::KILL).unwrap();
+}
+
+#[test]
+fn three_within_each_other_end_together() {
+    for signal in [Signal::INT, Signal::TERM, Signal::KILL] {
+        let files = Files::new();
+        let own = env!("CARGO_BIN_EXE_ebpfmux");
+        let nested = format!("{own} --run '{own} --run {}'", tool(&files, "a"));
+        let live = Live::start(mux(&["--run", &nested]));
+        let pid = pid(&files, "a");
+        assert!(live.line().contains("\"a\""));
+        live.signal(signal);
+        let (_, code) = live.end();
+        assert_eq!(code, if signal == Signal::KILL { None } else { Some(0) });
+        eventually("the innermost ends", || (!alive(&pid)).then_some(()));
+    }
+}

@@ -46,6 +46,8 @@ fn a_replay_is_the_same_stream() {
         assert_eq!(files.len() > 1, !rotation.is_empty(), "{rotation}: {files:?}");
         assert_eq!(files[0], "00000001.ndjson.zst");
         assert!(streams.shell("ebpfmux -q rec").out == merged, "{rotation}");
+        // One file after the other.
+        assert!(streams.shell("ulimit -n 20; ebpfmux -q rec").out == merged, "{rotation}");
         assert!(streams.good("zstd -dcq rec/*") == merged, "anybody can read it");
     }
     // It can be combined with other sources; windows and joins do not change the recording.
@@ -71,6 +73,19 @@ fn the_oldest_files_go() {
     let more = recorded(&streams, "rec");
     assert_eq!((&more[..3], more.len()), (&files[..], 4), "the recording is continued");
     assert!(streams.shell("ebpfmux -q rec").out.ends_with("\"p99_us\":1.50}\n"));
+}
+
+/// Of which no more than two are there at once.
+#[test]
+fn a_small_disk_has_room_if_the_oldest_files_go() {
+    let streams = Streams::default();
+    let output = streams.shell_that_mounts(
+        "mkdir small; mount -t tmpfs -o size=3m none small && { head -c 6000000 /dev/urandom | base64 -w 500 | \
+         sed 's/.*/{\"ts\":\"2026-11-21T06:00:00.000000Z\",\"x\":\"&\"}/' | \
+         ebpfmux - --record small/rec --record-size 1 --record-keep 1 > /dev/null; s=$?; ls small/rec; exit $s; }",
+    );
+    assert_eq!((output.status, output.err.as_str()), (Some(0), ""));
+    assert!(output.out.lines().count() == 1 && !output.out.starts_with("00000001"), "{}", output.out);
 }
 
 #[test]
@@ -171,6 +186,10 @@ fn what_cannot_be_recorded_is_said() {
         assert_eq!((output.status, output.err.lines().count()), (Some(1), 1), "{options}: {}", output.err);
         assert!(output.err.contains(told), "{options}: {}", output.err);
     }
+    let read_only = streams
+        .shell_that_mounts("mount -t tmpfs -o ro none f && { ebpfmux a --record f/rec; }");
+    assert_eq!((read_only.status, read_only.err.lines().count()), (Some(2), 1), "{}", read_only.err);
+    assert!(read_only.err.contains("cannot use f/rec: Read-only file system"), "{}", read_only.err);
     // If stdout's reader exits, the recording is complete.
     let closed = streams
         .shell("yes \"$(cat a)\" | ebpfmux --record closed - | head -1 > /dev/null; zstd -tq closed/*");

@@ -2,6 +2,7 @@
 
 mod access;
 mod clients;
+mod crowds;
 mod health;
 mod orders;
 mod scraped;

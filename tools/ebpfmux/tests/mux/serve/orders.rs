@@ -138,6 +138,9 @@ fn others_need_a_token_and_take_no_room() {
         assert!(output.err.contains(names), "{arguments}: {}", output.err);
     }
     let served = serve(&streams, &["--run", "./disks", "--serve", "0", "--serve-token", "token"]);
+    let taken = streams.shell(&format!("ebpfmux --serve {}", served.address));
+    assert_eq!(taken.status, Some(2), "{}", taken.err);
+    assert!(taken.err.contains("Address already in use") && taken.err.contains("another address or port"));
     assert_eq!(served.ask("GET", "/metrics", "").0, 401);
     assert_eq!(served.ask("POST", "/tools/disks/disable", "Authorization: Bearer s3cre\r\n").0, 401);
     assert_eq!(served.health(), 200);
@@ -148,6 +151,6 @@ fn others_need_a_token_and_take_no_room() {
     assert!([0, 400, 431].contains(&served.ask("GET", "/healthz", &many).0));
     // Silent clients are disconnected after two seconds and never block the merge.
     let _silent: Vec<TcpStream> =
-        (0..20).map(|_| TcpStream::connect(&served.address).expect("a connection")).collect();
+        (0..50).map(|_| TcpStream::connect(&served.address).expect("a connection")).collect();
     until(For::Answer, "room", || Some(()).filter(|()| served.health() == 200));
 }

@@ -211,3 +211,22 @@ fn a_line_without_an_end_takes_bounded_memory() {
     let strict = streams.shell("ebpfmux --strict long");
     assert!(strict.status == Some(1) && strict.err.contains("long:2: is longer"), "{}", strict.err);
 }
+
+/// What `/metrics` keeps of 100 000 names of fields, and of labels of 50 MB.
+#[test]
+fn odd_names_and_long_labels_take_bounded_memory() {
+    let streams = Streams::default();
+    let all = |count: usize, values: &dyn Fn(usize) -> String| -> String {
+        (0..count).map(|n| record(1.0, "web", "t", &values(n))).collect()
+    };
+    streams.write("names", all(100_000, &|n| format!("\"name{n}\":{n}")));
+    streams.write("keys", all(100_000, &|n| format!("\"name{n}\":\"a\",\"n\":1")));
+    streams.write("labels", all(500, &|n| format!("\"name\":\"{n}{}\",\"n\":1", "x".repeat(100_000))));
+    for file in ["names", "keys", "labels"] {
+        let line = format!("/usr/bin/time -f 'peak %M' ebpfmux -q {file} --serve 0 > /dev/null");
+        let output = streams.shell(&line);
+        assert_eq!(output.status, Some(0), "{file}: {}", output.err);
+        let peak = output.err.lines().find_map(|line| line.strip_prefix("peak ")?.parse::<u64>().ok());
+        assert!(peak.is_some_and(|peak| peak <= MEMORY_KIB), "{file}: {peak:?} KiB");
+    }
+}

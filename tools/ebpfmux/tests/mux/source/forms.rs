@@ -131,3 +131,35 @@ fn a_whole_number_is_one_however_it_is_written() {
     let output = run_with(&text, &["--assert", "biolat.vda.read['7'].count == 3", "--assert", "pid == 7"]);
     assert_eq!((stdout(&output), output.status.code()), (text, Some(0)), "{}", stderr(&output));
 }
+
+#[test]
+fn an_expression_has_a_maximum_of_length_and_depth() {
+    let brackets = |count: usize| format!("{}n == 1{}", "(".repeat(count), ")".repeat(count));
+    let chain = |count: usize| vec!["n == 1"; count].join(" && ");
+    for text in [brackets(50_000), brackets(2_050), chain(10_000), "!".repeat(50_000) + "true"] {
+        let output = run_with(&at(1), &["--where", &text]);
+        let said = stderr(&output);
+        assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{text:.100}: {said}");
+    }
+    // As deep as that length allows.
+    for text in [brackets(2_040), "!".repeat(4_000) + "true", "[".repeat(4_000)] {
+        let output = run_with(&at(1), &["--where", &text]);
+        assert!(matches!(output.status.code(), Some(0 | 2)), "{text:.100}: {output:?}");
+    }
+    assert_eq!(stdout(&run_with(&at(1), &["--where", &brackets(5)])), at(1));
+}
+
+#[test]
+fn a_file_may_have_any_name() {
+    use std::os::unix::ffi::OsStrExt;
+    let files = Files::new();
+    for name in [&b"a\xff"[..], b"a\nb", b"\x1b]0;x\x07", b" "] {
+        let path = std::path::Path::new(&files.path(".")).join(std::ffi::OsStr::from_bytes(name));
+        std::fs::write(&path, at(1) + "bad\n" + &at(2)).unwrap();
+        let output = mux(&[]).arg(path).output().unwrap();
+        assert_eq!((stdout(&output), output.status.code()), (at(1) + &at(2), Some(0)), "{name:?}");
+        let said = stderr(&output);
+        assert!(said.lines().count() == 1 && said.contains("line 2 "), "{said}");
+        assert!(!said.trim_end().contains(char::is_control), "{said:?}");
+    }
+}

@@ -1,7 +1,4 @@
 //! `--serve` under clients that are many or slow, and beside a reader that hangs.
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-mod support;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -10,7 +7,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use support::*;
+use crate::support::*;
 
 /// An `ebpfmux` that serves what is written to a FIFO.
 struct Served {
