@@ -20,6 +20,11 @@ demo:
 build:
     cargo build --release --locked
 
+# Build all for 64-bit ARM (root, if a compiler for it is not installed)
+[group('develop')]
+build-arm64:
+    scripts/build-arm64
+
 # Write manual pages and the shells' completions below target/manuals, after a build
 [group('develop')]
 manuals *DIR: build
@@ -64,7 +69,7 @@ _clang-format *ARGS:
 test:
     scripts/test
 
-# Run the tests in a virtual machine: `just vm-test 6.1`, `just vm-test 6.1 vfsstat by_kprobes`
+# Run the tests in a virtual machine: `just vm-test 6.1`, `just vm-test arm64`, `just vm-test 6.1 vfsstat by_kprobes`
 [group('gate')]
 vm-test KERNEL *TEST:
     scripts/vm-test {{ KERNEL }} {{ TEST }}

@@ -44,11 +44,13 @@ installed_llvm() {
 }
 
 # binaries: the directory where cargo puts the release binaries (.cargo/config.toml names the host as build target).
-binaries() {
-    local host
-    host=$(rustc -vV | sed -n 's/^host: //p')
-    echo "${CARGO_TARGET_DIR:-$root/target}/$host/release"
-}
+binaries() { binaries_for host; }
+
+# binaries_for ARCHITECTURE: the same; for arm64 where scripts/build-arm64 has cargo put them.
+binaries_for() { echo "${CARGO_TARGET_DIR:-$root/target}/$(target_of "$1")/release"; }
+
+# target_of ARCHITECTURE: rustc's name of arm64, or else of this machine's.
+target_of() { if [[ $1 == arm64 ]]; then echo aarch64-unknown-linux-gnu; else rustc -vV | sed -n 's/^host: //p'; fi; }
 
 # tools: the names of the tools that attach to the kernel: all but the one that only reads their streams.
 tools() {

@@ -14,6 +14,9 @@ e2e() {
         jq -r 'select(.reason == "compiler-artifact" and .target.name == "e2e") | .executable' | tail -1
 }
 
+# e2e_for KERNEL: of the program for that kernel's architecture.
+e2e_for() { if [[ $1 == arm64 ]]; then echo "$(binaries_for arm64)/deps/e2e"; else e2e; fi; }
+
 # all_tests: their names, MODULE::TEST a line.
 all_tests() { "$(e2e)" --list 2>/dev/null | sed -n 's/: test$//p'; }
 

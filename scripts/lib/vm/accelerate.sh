@@ -1,4 +1,4 @@
-# How a guest's processors are had: KVM where it works, emulation else. To be sourced after fetch.sh.
+# How a guest's machine and processors are had: KVM where it works, emulation else. To be sourced after fetch.sh.
 # shellcheck shell=bash
 # The variables are those of the scripts around it.
 # shellcheck disable=SC2154,SC2034
@@ -7,9 +7,18 @@
 # is seen by a BPF program.
 cheaper='init_on_alloc=0 nowatchdog kfence.sample_interval=0 randomize_kstack_offset=off hardened_usercopy=off audit=0'
 
-# accelerate VERSION INITRAMFS: sets `accelerator`, QEMU's options for a guest's processors, and
-# `clock`, its kernel's options for them.
+# accelerate VERSION INITRAMFS: sets `accelerator`, QEMU's options for a guest's machine and processors; `clock`, its
+# kernel's options for them; `serial`, the kernel's name of its console; `terminal` and `terminal_device`, what a shell
+# uses and QEMU's options for that.
 accelerate() {
+    serial=ttyS0 terminal=/dev/ttyS1 terminal_device=(-serial 'chardev:terminal')
+    if [[ $(architecture "$1") == arm64 ]]; then
+        # The interrupt controller and the atomic instructions of present servers, without the signed pointers of some,
+        # which cost an emulated guest time.
+        accelerator=(-M 'virt,gic-version=3' -accel 'tcg,thread=single' -cpu neoverse-n1)
+        clock='' serial=ttyAMA0 terminal=/dev/hvc0 terminal_device=(-device 'virtconsole,chardev=terminal')
+        return
+    fi
     if kvm_works "$1" "$2"; then
         accelerator=(-accel kvm -cpu host)
         clock=''

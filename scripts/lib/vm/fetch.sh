@@ -30,11 +30,19 @@ declare -A versions_of=(
     [rt]='7\.[0-9]+\.[0-9]+\+deb14[.0-9]*'
 )
 declare -A flavours_of=([full]=amd64 [rt]=rt-amd64)
+# Of another architecture than this machine's, only by its name: its tools and tests are built by scripts/build-arm64, and its
+# ladders cannot be checked here.
+suites_of[arm64]=${suites_of[6.12]}
+versions_of[arm64]=${versions_of[6.12]}
+flavours_of[arm64]=cloud-arm64
 # QEMU 7.2 panics guests while fentry programs attach.
 oldest_qemu=8
 
 # note TEXT: one line about what is being done; on stderr, because stdout is the job's.
 note() { printf '%s: %s\n' "$self" "$*" >&2; }
+
+# architecture KERNEL|VERSION: by Debian's name.
+architecture() { if [[ $1 == *arm64 ]]; then echo arm64; else echo amd64; fi; }
 
 # locked NAME COMMAND...: runs it while no other process holds the lock of that name.
 locked() {
@@ -47,21 +55,32 @@ locked() {
     exec {lock}>&-
 }
 
-# private_apt DIR PROGRAM ARG...: apt with the sources, indexes and packages below DIR, and the system's other settings.
+# private_apt DIR PROGRAM ARG...: apt with the sources, indexes and packages below DIR, and the system's other settings. Where
+# DIR names an architecture, for a system of that one with nothing installed.
 private_apt() {
-    local dir=$1 program=$2
+    local dir=$1 program=$2 status=/var/lib/dpkg/status of=()
     shift 2
+    if [[ -f $dir/architecture ]]; then
+        status=/dev/null
+        of=(-o "APT::Architecture=$(<"$dir/architecture")" -o "APT::Architectures::=$(<"$dir/architecture")")
+    fi
     LC_ALL=C "$program" -o Dir::Etc::SourceList="$dir/sources.list" -o Dir::Etc::SourceParts=/dev/null \
         -o Dir::Etc::Preferences=/dev/null -o Dir::Etc::PreferencesParts=/dev/null \
-        -o Dir::State="$dir" -o Dir::State::Lists="$dir/lists" -o Dir::State::Status=/var/lib/dpkg/status \
+        -o Dir::State="$dir" -o Dir::State::Lists="$dir/lists" -o Dir::State::Status="$status" \
         -o Dir::Cache="$dir" -o Dir::Cache::Archives="$dir/archives" \
         -o Acquire::Languages=none -o APT::Sandbox::User=root -o APT::Update::Error-Mode=any \
-        -o APT::Update::Post-Invoke-Success='' -o APT::Update::Post-Invoke='' "$@"
+        -o APT::Update::Post-Invoke-Success='' -o APT::Update::Post-Invoke='' "${of[@]}" "$@"
 }
 
 # sites: where the Debian archive is, by apt's own configuration; the main archive and that of the security updates.
 sites() {
     apt-get indextargets --format "\$(ORIGIN) \$(SITE)" 'Created-By: Packages' | sed -n 's/^Debian //p' | sort -u
+}
+
+# for_architecture DIR NAME: has the private apt be one for that architecture, if it is not this machine's.
+for_architecture() {
+    mkdir -p "$1"
+    if [[ $2 != "$(dpkg --print-architecture)" ]]; then echo "$2" >"$1/architecture"; fi
 }
 
 # add_source DIR SUITE: adds the suite to the private apt's sources, from the first site that has it, and reads its
@@ -86,6 +105,7 @@ fetch_kernel() {
     command -v depmod >/dev/null || fail "$trouble" "depmod: not installed (kmod): scripts/setup"
     work=$(mktemp -d "$cache/fetch.XXXXXX")
     for suite in ${suites_of[$kernel]}; do
+        for_architecture "$work/$suite" "$(architecture "$kernel")"
         add_source "$work/$suite" "$suite" || continue
         version=$(private_apt "$work/$suite" apt-cache pkgnames linux- |
             sed -nE "s/^linux-(image|binary)-(${versions_of[$kernel]})-$flavour\$/\\2/p" | sort -Vu | tail -1)
@@ -150,23 +170,26 @@ qemu_major() {
     echo "${version:-0}"
 }
 
-# find_qemu: sets `qemu` to the command that runs a QEMU new enough: the system's, or one unpacked below the cache.
+# find_qemu ARCHITECTURE: sets `qemu` to the command that runs a QEMU new enough for guests of it: the system's, or one
+# unpacked below the cache.
 find_qemu() {
-    qemu=(qemu-system-x86_64)
+    local program=qemu-system-x86_64 package=qemu-system-x86 tree=$cache/qemu
+    if [[ $1 == arm64 ]]; then program=qemu-system-aarch64 package=qemu-system-arm tree=$cache/qemu-arm64; fi
+    qemu=("$program")
     [[ $(qemu_major "${qemu[@]}") -lt $oldest_qemu ]] || return 0
     # Not exported: only QEMU is to see these libraries.
-    local at=$cache/qemu/usr
-    qemu=(env "LD_LIBRARY_PATH=$at/lib/x86_64-linux-gnu:$cache/qemu/lib/x86_64-linux-gnu" "$at/bin/qemu-system-x86_64"
+    local at=$tree/usr
+    qemu=(env "LD_LIBRARY_PATH=$at/lib/x86_64-linux-gnu:$tree/lib/x86_64-linux-gnu" "$at/bin/$program"
         -L "$at/share/qemu" -L "$at/share/seabios" -L "$at/lib/ipxe/qemu")
     [[ $(qemu_major "${qemu[@]}") -lt $oldest_qemu ]] || return 0
-    locked qemu fetch_qemu
+    locked qemu fetch_qemu "$package" "$tree"
     [[ $(qemu_major "${qemu[@]}") -ge $oldest_qemu ]] ||
         fail "$trouble" "QEMU $oldest_qemu or newer is needed; the one that was unpacked does not run"
 }
 
-# fetch_qemu: unpacks QEMU and the libraries that are not installed from this release or its backports.
+# fetch_qemu PACKAGE TREE: unpacks QEMU and the libraries that are not installed from this release or its backports.
 fetch_qemu() {
-    local work codename suite package suites=()
+    local wanted=$1 tree=$2 work codename suite package suites=()
     [[ $(qemu_major "${qemu[@]}") -lt $oldest_qemu ]] || return 0
     command -v apt-get >/dev/null || fail "$trouble" "no QEMU $oldest_qemu or newer here, and no apt-get to fetch one"
     # shellcheck source=/dev/null
@@ -179,9 +202,9 @@ fetch_qemu() {
     note "fetching QEMU from ${suites[-1]}"
     # As apt would install it, but only downloaded: what is installed already is taken from the system.
     private_apt "$work" apt-get install -qq -y --download-only --no-install-recommends -t "${suites[-1]}" \
-        qemu-system-x86 </dev/null >&2 || fail "$trouble" "fetching QEMU failed, see above"
+        "$wanted" </dev/null >&2 || fail "$trouble" "fetching QEMU failed, see above"
     for package in "$work"/archives/*.deb; do dpkg-deb -x "$package" "$work/tree"; done
-    rm -rf "$cache/qemu"
-    mv "$work/tree" "$cache/qemu"
+    rm -rf "$tree"
+    mv "$work/tree" "$tree"
     rm -rf "$work"
 }

@@ -45,6 +45,8 @@ archive() {
 # there. MODULEs are those that the job names, so it is wrong if the kernel has no such module.
 base_archive() {
     local version=$1 busybox key
+    foreign=''
+    if [[ $(architecture "$version") == arm64 ]]; then need_foreign "$version"; fi
     shift
     busybox=$(command -v busybox) || fail "$trouble" "busybox: not installed (busybox-static): scripts/setup"
     if ldd "$busybox" >/dev/null 2>&1; then
@@ -52,7 +54,7 @@ base_archive() {
     fi
     key=$({
         printf '%s\n' "$@" | sort -u
-        cat "$root"/scripts/lib/vm/{init,initramfs.sh,modules.awk}
+        cat "$root"/scripts/lib/vm/{init,initramfs.sh,foreign.sh,modules.awk}
         "$busybox" | head -1
         # A file system tool may have come or gone since.
         type -P "${offered_programs[@]}" || true
@@ -73,11 +75,13 @@ make_base() {
     ln -s ../tmp "$tree/var/tmp"
     ln -s /proc/mounts "$tree/etc/mtab"
     cp "$busybox" "$tree/usr/bin/busybox"
+    # Those of this machine's, also where a foreign one takes its place.
     for applet in $("$busybox" --list-full); do
         ln -s /usr/bin/busybox "$tree$(guest_path "/$applet")" 2>/dev/null || true
     done
+    if [[ -n $foreign ]]; then put_foreign_programs "$tree"; fi
     for program in "${offered_programs[@]}"; do
-        if program=$(type -P "$program"); then
+        if [[ -z $foreign ]] && program=$(type -P "$program"); then
             rm -f "$tree$(guest_path "$program")"
             put "$tree" "$program" "$program"
         fi

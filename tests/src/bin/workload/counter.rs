@@ -1,12 +1,15 @@
 //! `counter`: the frequency of the processor's time stamp counter, `{"khz":…}`, measured with the
 //! kernel's clock. It prints nothing on processors without one.
 
+#[cfg(target_arch = "x86_64")]
 use std::time::{Duration, Instant};
 
 /// The measured time: the two clocks are read about 50 ns apart, which is less than a millionth of
 /// it.
+#[cfg(target_arch = "x86_64")]
 const SPAN: Duration = Duration::from_millis(100);
 /// The number of readings at each end; the least interrupted one is used.
+#[cfg(target_arch = "x86_64")]
 const READINGS: usize = 20;
 
 /// Counts.
