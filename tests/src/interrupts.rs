@@ -1,7 +1,7 @@
 //! The kernel's counters of interrupts, /proc/interrupts and /proc/softirqs, and their comparison
 //! with records.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::Instant;
 
@@ -94,12 +94,40 @@ pub fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+fn interrupts() -> String {
+    fs::read_to_string("/proc/interrupts").expect("the kernel counts interrupts")
+}
+
 /// The number of the line of /proc/interrupts with this handler.
 pub fn line_of(handler: &str) -> u32 {
-    let text = fs::read_to_string("/proc/interrupts").expect("the kernel counts interrupts");
+    let text = interrupts();
     let line = text.lines().find(|line| line.split([' ', ',']).any(|word| word == handler));
     let number = line.and_then(|line| line.trim_start().split_once(':')?.0.parse().ok());
     number.unwrap_or_else(|| panic!("no line of {handler} in {text}"))
+}
+
+/// The name of the line of /proc/interrupts that ends with this description, if there is one.
+pub fn name_of(description: &str) -> Option<String> {
+    let text = interrupts();
+    let line = text.lines().find(|line| line.ends_with(&format!(" {description}")))?;
+    Some(line.trim_start().split_once(':')?.0.to_string())
+}
+
+/// The line of /proc/interrupts that a vector is counted in. On arm64 and riscv a vector is called as its line is there:
+/// `IPI0 Rescheduling interrupts`.
+fn line_of_vector(vector: &str) -> Option<String> {
+    let by_event = VECTORS.iter().find(|(event, _)| *event == vector).map(|(_, line)| (*line).to_string());
+    let by_line = || {
+        let (line, description) = vector.split_once(' ')?;
+        (name_of(description)? == line && line.starts_with("IPI")).then(|| line.to_string())
+    };
+    by_event.or_else(by_line)
+}
+
+/// Whether a line of /proc/interrupts counts a vector that has records.
+fn is_of_vector(line: &str) -> bool {
+    let numbered = line.strip_prefix("IPI").is_some_and(|number| number.parse::<u32>().is_ok());
+    numbered || VECTORS.iter().any(|(_, known)| *known == line)
 }
 
 /// What a record is about: the kernel's counter for it, if it has one, and the handler.
@@ -109,7 +137,11 @@ fn source(record: &Value) -> Option<(Source, String)> {
     let (at, handler) = match record["kind"].as_str()? {
         "hard" => (count(record, "irq").to_string(), name),
         "soft" => (name.to_string(), ""),
-        _ => (VECTORS.iter().find(|(vector, _)| *vector == name)?.1.to_string(), ""),
+        // The kernel counts these in a line that is not per processor.
+        _ if name == "error_apic" => return None,
+        _ => {
+            (line_of_vector(name).unwrap_or_else(|| panic!("no line of /proc/interrupts is for {name}")), "")
+        }
     };
     Some(((at, cpu), handler.to_string()))
 }
@@ -178,10 +210,9 @@ impl IrqlatRun {
     pub fn agrees(&self) {
         let reported = self.reported();
         let mut comparison = Comparison::of("irqlat", &[]);
-        let known: BTreeSet<&str> = VECTORS.iter().map(|(_, at)| *at).chain(SOFT).collect();
         for (source, outer) in &self.outer.0 {
-            let is_line = source.0.parse::<u32>().is_ok();
-            if !is_line && !known.contains(source.0.as_str()) {
+            let at = source.0.as_str();
+            if at.parse::<u32>().is_err() && !SOFT.contains(&at) && !is_of_vector(at) {
                 continue;
             }
             let inner = self.inner.0.get(source).copied().unwrap_or_default();

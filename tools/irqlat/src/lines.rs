@@ -10,6 +10,7 @@ use common::bpf::layouts::raw_hist;
 use common::bpf::plain::{self, Plain};
 use libbpf_rs::Map;
 
+use crate::ipis::{Ipis, is_label};
 use crate::row::{Deltas, Key, Kind};
 use crate::skel::types::{line, line_key};
 
@@ -29,10 +30,11 @@ fn entries_for(handlers: usize, cpus: usize) -> u32 {
 }
 
 /// The number of handlers of the lines in /proc/interrupts, where commas separate those of one
-/// line.
+/// line. Lines without a number there are lines as well (`ipis.rs`).
 fn handlers(interrupts: &str) -> usize {
     let lines = interrupts.lines().filter(|line| {
-        line.trim_start().split_once(':').is_some_and(|(number, _)| number.parse::<u32>().is_ok())
+        let name = line.trim_start().split_once(':').map(|(name, _)| name);
+        name.is_some_and(|name| name.parse::<u32>().is_ok() || is_label(name))
     });
     lines.map(|line| 1 + line.matches(", ").count()).sum()
 }
@@ -46,18 +48,21 @@ unsafe impl Plain for line {}
 ///
 /// # Errors
 /// When the kernel refuses the read.
-pub fn take(map: &Map<'_>, per_cpu: bool, deltas: &mut Deltas) -> Result<()> {
+pub fn take(map: &Map<'_>, ipis: &Ipis, per_cpu: bool, deltas: &mut Deltas) -> Result<()> {
     let read = batch::drain(map, |key, value| {
         if let (Some((key, _)), Some((line, _))) = (plain::copy(key), plain::copy(value)) {
-            add(key, &line, per_cpu, deltas);
+            add(key, &line, ipis, per_cpu, deltas);
         }
     });
     read.map_err(|error| Failure::failed(format!("cannot read the map of interrupts: {error}")))
 }
 
-fn add(raw: line_key, line: &line, per_cpu: bool, deltas: &mut Deltas) {
-    let name = text(chars(&line.name));
-    let key = Key { kind: Kind::Hard, name, irq: Some(raw.irq), cpu: per_cpu.then_some(raw.cpu) };
+fn add(raw: line_key, line: &line, ipis: &Ipis, per_cpu: bool, deltas: &mut Deltas) {
+    let (name, cpu) = (text(chars(&line.name)), per_cpu.then_some(raw.cpu));
+    let key = match ipis.name(raw.irq, &name) {
+        Some(ipi) => Key { kind: Kind::Vector, name: ipi.to_string(), irq: None, cpu },
+        None => Key { kind: Kind::Hard, name, irq: Some(raw.irq), cpu },
+    };
     let measured = deltas.entry(key).or_default();
     measured.time.add_raw(raw_hist(&line.time));
     measured.unhandled += line.unhandled;
@@ -75,9 +80,10 @@ mod tests {
   16:        100          0   IO-APIC  16-fasteoi   ehci_hcd:usb1, i801_smbus, snd
  120:          1          2   PCI-MSI 1-edge      nvme0q1
  NMI:          0          0   Non-maskable interrupts, never, of, lines
+IPI0:          5          7       Rescheduling interrupts
  ERR:          0
 ";
-        assert_eq!(handlers(interrupts), 5);
+        assert_eq!(handlers(interrupts), 6);
         assert_eq!(
             [(5, 2), (0, 8), (1000, 128)].map(|(lines, cpus)| entries_for(lines, cpus)),
             [74, 64, 8192]
@@ -96,12 +102,13 @@ mod tests {
     fn processors_add_up() {
         let key = |cpu| line_key { action: 1, name: 2, irq: 9, cpu };
         let mut deltas = Deltas::new();
-        add(key(0), &called("vio", 3, 1), false, &mut deltas);
-        add(key(1), &called("vio", 4, 2), false, &mut deltas);
+        let none = Ipis::default();
+        add(key(0), &called("vio", 3, 1), &none, false, &mut deltas);
+        add(key(1), &called("vio", 4, 2), &none, false, &mut deltas);
         let (found, measured) = deltas.pop_first().unwrap();
         assert_eq!((found.name.as_str(), found.irq, found.cpu), ("vio", Some(9), None));
         assert_eq!((measured.time.count(), measured.time.sum_ns(), measured.unhandled), (7, 49, 3));
-        add(key(1), &called("vio", 5, 0), true, &mut deltas);
+        add(key(1), &called("vio", 5, 0), &none, true, &mut deltas);
         let (found, measured) = deltas.pop_first().unwrap();
         assert_eq!((found.cpu, measured.time.count(), measured.unhandled), (Some(1), 5, 0));
     }

@@ -1,5 +1,6 @@
 //! irqlat: which interrupts take time?
 
+mod ipis;
 mod lines;
 mod row;
 mod vectors;
@@ -66,11 +67,12 @@ What is measured:
           number
   soft    each run of what /proc/softirqs counts, after an interrupt or in
           ksoftirqd
-  vector  interrupts that x86 processors send themselves and each other. In
-          /proc/interrupts: local_timer LOC, reschedule RES, call_function and
-          call_function_single together CAL, irq_work IWI, thermal_apic TRM,
+  vector  interrupts that processors send themselves and each other. In
+          /proc/interrupts, on x86: local_timer LOC, reschedule RES, call_function
+          and call_function_single together CAL, irq_work IWI, thermal_apic TRM,
           threshold_apic THR, deferred_error_apic DFR, spurious_apic SPU,
-          error_apic ERR. TLB shootdowns are function calls, and in CAL
+          error_apic ERR. TLB shootdowns are function calls, and in CAL. On arm64
+          and riscv as there, e.g. IPI0 Rescheduling interrupts
   Times are exclusive: a handler's own, without the interrupts in between.
   So total_us adds up, and per processor never to more than the elapsed time.
   wait_*: from a soft interrupt's raise, the first if several, to its entry.
@@ -82,7 +84,8 @@ What is measured:
 The record with the most time comes first.
 
 Bounds:
-  Other architectures have interrupt lines for what are vectors on x86.
+  Where processors have interrupt lines for their own timers, as on arm64, these are
+  hard.
   Percentiles are at most 3.2 % off; the rest is exact.
   Handlers running at the start are not counted. Time is from a handler's entry
   to its exit: the kernel's way there and back counts as that of what was
@@ -103,8 +106,8 @@ Bounds:
   cut after 63 bytes.
   --pid and --cgroup are refused: an interrupt belongs to no process.";
 
-/// Which interrupts take time? How long handlers of interrupt lines, soft interrupts and x86 vectors run, and how long
-/// soft interrupts wait.
+/// Which interrupts take time? How long handlers of interrupt lines, soft interrupts and interrupts between processors run,
+/// and how long soft interrupts wait.
 #[derive(Parser)]
 #[command(
     name = TOOL, version, after_help = EXAMPLES,
@@ -154,6 +157,7 @@ fn run() -> Result<()> {
     let mut totals: Totals<'_, skel::types::stats> =
         Totals::of(session.skel.object(), &session.skel.maps.stats, 1)?;
     let lines = [&session.skel.maps.lines_0, &session.skel.maps.lines_1];
+    let ipis = ipis::Ipis::of_kernel();
     let mut counters: MappedCounters<{ COUNTERS }> = MappedCounters::map(&session.skel.maps.counters)?;
     output::intervals(
         TOOL,
@@ -163,7 +167,7 @@ fn run() -> Result<()> {
         |_| {
             let mut deltas = row::Deltas::new();
             let mut taken = totals.take();
-            lines::take(lines[taken.half], args.per_cpu, &mut deltas)?;
+            lines::take(lines[taken.half], &ipis, args.per_cpu, &mut deltas)?;
             vectors::add(&mut taken, banks, args.per_cpu, &mut deltas);
             let lost = counters.since_last()[Counter::LOST.0 as usize];
             Ok((row::Interrupts::of(deltas, args.per_cpu, args.buckets), lost))

@@ -16,11 +16,12 @@ const SKETCH: usize = 12;
 /// interrupts in between.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Interrupts {
-    /// hard: of a line; soft; vector: an interrupt that the processors of x86 send themselves and each other. Null in
-    /// the record of an interval without any.
+    /// hard: of a line; soft; vector: an interrupt that processors send themselves and each other. Null in the record of
+    /// an interval without any.
     #[schemars(extend("x-kind" = "key", "enum" = ["hard", "soft", "vector", null]))]
     pub kind: Option<&'static str>,
-    /// hard: the handler, as in /proc/interrupts; soft: as in /proc/softirqs; vector: its event, as in tracefs.
+    /// hard: the handler, as in /proc/interrupts; soft: as in /proc/softirqs; vector: its event, as in tracefs, or where
+    /// it has none of its own (arm64, riscv) its line in /proc/interrupts, without the counts.
     #[schemars(extend("x-kind" = "key"))]
     pub name: Option<String>,
     /// The line's number in /proc/interrupts; null for soft interrupts and vectors.
@@ -75,7 +76,7 @@ pub enum Kind {
     Hard,
     /// Deferred by the kernel.
     Soft,
-    /// A processor's own, on x86.
+    /// Sent by a processor, to itself or to another.
     Vector,
 }
 
