@@ -69,6 +69,11 @@ impl Rung {
         Self { limitation: Some(limitation), ..self }
     }
 
+    /// The same, but with a limitation on x86, whose kernels have functions of their own for calls of 32-bit programs.
+    pub const fn limitation_on_x86(self, limitation: &'static str) -> Self {
+        if cfg!(target_arch = "x86_64") { self.limitation(limitation) } else { self }
+    }
+
     /// The same, distinguished by this from others on the same targets.
     pub const fn variant(self, variant: &'static str) -> Self {
         Self { variant, ..self }

@@ -22,6 +22,9 @@ const TOOL: &str = "syncsnoop";
 /// have one function for both.
 const NATIVE: &str = "no calls of 32-bit programs on x86";
 
+/// The same of a call that has a function of its own for them everywhere, for its 64-bit arguments.
+const NATIVE_RANGES: &str = if cfg!(target_arch = "x86_64") { NATIVE } else { "no calls of 32-bit programs" };
+
 /// What the system calls' own tracepoints cannot see.
 const SYSCALLS: &str = "only calls of 64-bit programs";
 
@@ -32,8 +35,20 @@ const PROBED: &str = "of concurrent calls only max(10, 2 x CPUs) are seen, on ol
      lost counts the others from Linux 6.7 on";
 
 /// The same for calls with other functions for 32-bit programs.
-const NATIVE_PROBED: &str = "no calls of 32-bit programs on x86, and of concurrent calls only max(10, 2 x CPUs), \
-     on old kernels (5.10) one per CPU; lost counts the others from Linux 6.7 on";
+const NATIVE_PROBED: &str = if cfg!(target_arch = "x86_64") {
+    "no calls of 32-bit programs on x86, and of concurrent calls only max(10, 2 x CPUs), on old kernels (5.10) one per \
+     CPU; lost counts the others from Linux 6.7 on"
+} else {
+    PROBED
+};
+
+/// The same for the call that has other functions for them everywhere.
+const NATIVE_RANGES_PROBED: &str = if cfg!(target_arch = "x86_64") {
+    NATIVE_PROBED
+} else {
+    "no calls of 32-bit programs, and of concurrent calls only max(10, 2 x CPUs), on old kernels (5.10) one per CPU; \
+     lost counts the others from Linux 6.7 on"
+};
 
 /// First what sees all calls, then what sees 64-bit programs only, and last the return probes,
 /// which have little room. No self-test is needed: the functions' addresses are in tables, so no
@@ -51,7 +66,7 @@ const HOOKS: &[Hook] = &[
         "syncfs",
         &[
             Rung::new(&["syncfs_enter_f", "syncfs_exit_f", "syncfs_enter_32f", "syncfs_exit_32f"]),
-            Rung::new(&["syncfs_enter_f", "syncfs_exit_f"]).limitation(NATIVE),
+            Rung::new(&["syncfs_enter_f", "syncfs_exit_f"]).limitation_on_x86(NATIVE),
             Rung::new(&["syncfs_enter_t", "syncfs_exit_t"]).limitation(SYSCALLS),
             Rung::new(&["syncfs_enter_k", "syncfs_exit_k"]).limitation(NATIVE_PROBED),
         ],
@@ -60,7 +75,7 @@ const HOOKS: &[Hook] = &[
         "fsync",
         &[
             Rung::new(&["fsync_enter_f", "fsync_exit_f", "fsync_enter_32f", "fsync_exit_32f"]),
-            Rung::new(&["fsync_enter_f", "fsync_exit_f"]).limitation(NATIVE),
+            Rung::new(&["fsync_enter_f", "fsync_exit_f"]).limitation_on_x86(NATIVE),
             Rung::new(&["fsync_enter_t", "fsync_exit_t"]).limitation(SYSCALLS),
             Rung::new(&["fsync_enter_k", "fsync_exit_k"]).limitation(NATIVE_PROBED),
         ],
@@ -74,7 +89,7 @@ const HOOKS: &[Hook] = &[
                 "fdatasync_enter_32f",
                 "fdatasync_exit_32f",
             ]),
-            Rung::new(&["fdatasync_enter_f", "fdatasync_exit_f"]).limitation(NATIVE),
+            Rung::new(&["fdatasync_enter_f", "fdatasync_exit_f"]).limitation_on_x86(NATIVE),
             Rung::new(&["fdatasync_enter_t", "fdatasync_exit_t"]).limitation(SYSCALLS),
             Rung::new(&["fdatasync_enter_k", "fdatasync_exit_k"]).limitation(NATIVE_PROBED),
         ],
@@ -83,7 +98,7 @@ const HOOKS: &[Hook] = &[
         "msync",
         &[
             Rung::new(&["msync_enter_f", "msync_exit_f", "msync_enter_32f", "msync_exit_32f"]),
-            Rung::new(&["msync_enter_f", "msync_exit_f"]).limitation(NATIVE),
+            Rung::new(&["msync_enter_f", "msync_exit_f"]).limitation_on_x86(NATIVE),
             Rung::new(&["msync_enter_t", "msync_exit_t"]).limitation(SYSCALLS),
             Rung::new(&["msync_enter_k", "msync_exit_k"]).limitation(NATIVE_PROBED),
         ],
@@ -97,9 +112,10 @@ const HOOKS: &[Hook] = &[
                 "sync_file_range_enter_32f",
                 "sync_file_range_exit_32f",
             ]),
-            Rung::new(&["sync_file_range_enter_f", "sync_file_range_exit_f"]).limitation(NATIVE),
+            Rung::new(&["sync_file_range_enter_f", "sync_file_range_exit_f"]).limitation(NATIVE_RANGES),
             Rung::new(&["sync_file_range_enter_t", "sync_file_range_exit_t"]).limitation(SYSCALLS),
-            Rung::new(&["sync_file_range_enter_k", "sync_file_range_exit_k"]).limitation(NATIVE_PROBED),
+            Rung::new(&["sync_file_range_enter_k", "sync_file_range_exit_k"])
+                .limitation(NATIVE_RANGES_PROBED),
         ],
     ),
 ];

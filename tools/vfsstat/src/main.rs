@@ -34,9 +34,13 @@ const NATIVE: &str = "no calls of 32-bit programs on x86";
 const PROBED: &str = "of concurrent calls only max(10, 2 x CPUs) are seen, on old kernels (5.10) one per CPU; \
      lost counts the others from Linux 6.7 on";
 
-/// The same, of calls that have other functions for 32-bit programs.
-const NATIVE_PROBED: &str = "no calls of 32-bit programs on x86, and of concurrent calls only max(10, 2 x CPUs), \
-     on old kernels (5.10) one per CPU; lost counts the others from Linux 6.7 on";
+/// The same, of calls that have other functions for 32-bit programs on x86.
+const NATIVE_PROBED: &str = if cfg!(target_arch = "x86_64") {
+    "no calls of 32-bit programs on x86, and of concurrent calls only max(10, 2 x CPUs), on old kernels (5.10) one per \
+     CPU; lost counts the others from Linux 6.7 on"
+} else {
+    PROBED
+};
 
 const HOOKS: &[Hook] = &[
     Hook::new(
@@ -94,6 +98,8 @@ const HOOKS: &[Hook] = &[
             Rung::new(&["rename_f"]),
             Rung::new(&["rename_f7"]),
             Rung::new(&["rename_t", "renameat_t", "renameat2_t"]).limitation(SYSCALLS),
+            // arm64 has no rename, riscv neither that nor renameat.
+            Rung::new(&["renameat_t", "renameat2_t"]).limitation(SYSCALLS),
             Rung::new(&["renameat2_t"]).limitation(SYSCALLS),
             Rung::new(&["rename_k"]).limitation(PROBED),
             Rung::new(&["rename_k7"]).limitation(PROBED),
@@ -104,7 +110,7 @@ const HOOKS: &[Hook] = &[
         &[
             // On each kernel the same, and exact: see the functions' comment.
             Rung::new(&["fsync_sys_f", "fdatasync_sys_f", "fsync_sys_32f", "fdatasync_sys_32f"]),
-            Rung::new(&["fsync_sys_f", "fdatasync_sys_f"]).limitation(NATIVE),
+            Rung::new(&["fsync_sys_f", "fdatasync_sys_f"]).limitation_on_x86(NATIVE),
             Rung::new(&["fsync_t", "fdatasync_t"]).limitation(SYSCALLS),
             Rung::new(&["fsync_sys_k", "fdatasync_sys_k", "fsync_sys_32k", "fdatasync_sys_32k"])
                 .limitation(PROBED),
