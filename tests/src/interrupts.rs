@@ -1,7 +1,7 @@
 //! The kernel's counters of interrupts, /proc/interrupts and /proc/softirqs, and their comparison
 //! with records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::Instant;
 

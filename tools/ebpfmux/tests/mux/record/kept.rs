@@ -186,8 +186,7 @@ fn what_cannot_be_recorded_is_said() {
         assert_eq!((output.status, output.err.lines().count()), (Some(1), 1), "{options}: {}", output.err);
         assert!(output.err.contains(told), "{options}: {}", output.err);
     }
-    let read_only = streams
-        .shell_that_mounts("mount -t tmpfs -o ro none f && { ebpfmux a --record f/rec; }");
+    let read_only = streams.shell_that_mounts("mount -t tmpfs -o ro none f && { ebpfmux a --record f/rec; }");
     assert_eq!((read_only.status, read_only.err.lines().count()), (Some(2), 1), "{}", read_only.err);
     assert!(read_only.err.contains("cannot use f/rec: Read-only file system"), "{}", read_only.err);
     // If stdout's reader exits, the recording is complete.

@@ -6,8 +6,8 @@ use std::net::TcpStream;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
 use crate::support::*;
+use rustix::process::{Pid, Signal, kill_process};
 
 /// An `ebpfmux` that serves what is written to a FIFO.
 struct Served {
