@@ -26,7 +26,8 @@ const volatile u64 packet_ns = 0;
 const volatile u64 timer_ns = 0;
 
 /* The result: all packets, with what interrupted them; of that, the time in which the task that
- * processed a packet did not run, which happens on real-time kernels only; and timers within them. */
+ * processed a packet did not run, which happens on real-time kernels only; and timers within them.
+ */
 u64 packets = 0;
 u64 packets_ns = 0;
 u64 paused_ns = 0;

@@ -198,7 +198,7 @@ fn owners_and_events_are_found_without_rights() {
         let start = |options: &[&str]| {
             Tool::start("proclife", &[&["-q", "--cgroup", parent.path()], options].concat())
         };
-        let started: Vec<_> = options.iter().map(|options| scope.spawn(move || start(*options))).collect();
+        let started: Vec<_> = options.iter().map(|options| scope.spawn(move || start(options))).collect();
         started.into_iter().map(|tool| tool.join().expect("it attaches")).collect()
     });
     for tool in &tools {

@@ -11,14 +11,17 @@ use tests::tool::Tool;
 use tests::workload::Workload;
 use tests::{can_run, lock, programs};
 
+/// Fields and their sums; null where vfsstat says no number.
+type Expected = Vec<(&'static str, Option<u64>)>;
+
 /// A workload, in a cgroup of its own.
 struct Part {
     what: &'static str,
     workload: &'static [&'static str],
     /// The workload's option for joining its cgroup.
     join: &'static str,
-    /// What vfsstat must report, given the kind of hook: null where it says no number.
-    expected: fn(&str) -> Vec<(&'static str, Option<u64>)>,
+    /// What vfsstat must report, given the kind of hook.
+    expected: fn(&str) -> Expected,
 }
 
 /// The write by which a workload joins its cgroup: it is in it when the call returns.

@@ -185,6 +185,6 @@ impl Script<'_> {
         let count = self.0.len().min(WRITTEN);
         let (few, rest) = self.0.split_at(count);
         self.0 = rest;
-        few.to_vec().into_iter()
+        few.iter().copied()
     }
 }
