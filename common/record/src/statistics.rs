@@ -91,9 +91,9 @@ const FIELDS: [Field; 7] = [
     Field { name: "max_us", kind: Kind::Maximum, value: |of| of.max },
 ];
 
-/// The name of a field of a histogram.
-fn named<W: Words>(name: &str) -> String {
-    format!("{}{name}", W::PREFIX)
+/// The name of a field of a histogram. Most have no prefix, and each record has each of these names.
+fn named<W: Words>(name: &'static str) -> Cow<'static, str> {
+    if W::PREFIX.is_empty() { name.into() } else { format!("{}{name}", W::PREFIX).into() }
 }
 
 impl<W: Words> Serialize for Statistics<W> {
@@ -115,7 +115,7 @@ impl<W: Words> JsonSchema for Statistics<W> {
     }
 
     fn schema_name() -> Cow<'static, str> {
-        named::<W>("statistics").into()
+        named::<W>("statistics")
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
@@ -124,8 +124,9 @@ impl<W: Words> JsonSchema for Statistics<W> {
         let counter = json!({
             "description": W::COUNT, "type": whole, "format": "uint64", "minimum": 0, "x-kind": "counter",
         });
-        let mut properties = Map::from_iter([(count.clone(), counter)]);
-        properties.extend(FIELDS.iter().map(|field| (named::<W>(field.name), declared::<W>(field))));
+        let mut properties = Map::from_iter([(count.to_string(), counter)]);
+        properties
+            .extend(FIELDS.iter().map(|field| (named::<W>(field.name).into_owned(), declared::<W>(field))));
         let required = if W::OPTIONAL { Vec::new() } else { vec![count] };
         schemars::json_schema!({ "type": "object", "properties": properties, "required": required })
     }
