@@ -3,6 +3,7 @@
 pub mod btf;
 pub(crate) mod diagnosis;
 pub(crate) mod fentry;
+pub(crate) mod mounts;
 pub(crate) mod offline;
 pub mod pid_namespace;
 pub(crate) mod privilege;

@@ -11,6 +11,7 @@ use libbpf_rs::{ErrorKind, Iter};
 use rustix::fs::statfs;
 
 use super::diagnosis::{Step, diagnose};
+use super::mounts;
 use super::restrictions::Restrictions;
 use crate::bpf::plain::{self, Plain};
 use crate::hooks::Kind;
@@ -71,20 +72,16 @@ pub fn proc_is_mounted() -> bool {
 /// Whether `/proc` hides the processes of other users, and those with more capabilities: it is mounted with `hidepid`, which
 /// only CAP_SYS_PTRACE overrides (`has_pid_permissions` of fs/proc/base.c).
 pub fn proc_hides_processes() -> bool {
-    hides(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default())
+    hides(&mounts::list().unwrap_or_default())
 }
 
-/// From `/proc/self/mountinfo`: of several mounts at `/proc` the last covers the others.
-fn hides(mounts: &str) -> bool {
-    let options = mounts.lines().rev().find_map(|line| {
-        let (before, after) = line.split_once(" - ")?;
-        let of_proc = before.split(' ').nth(4)? == "/proc" && after.starts_with("proc ");
-        of_proc.then(|| after.rsplit(' ').next().unwrap_or_default())
-    });
+/// From a list of mounts.
+fn hides(list: &str) -> bool {
+    let seen = mounts::each(list).rev().find(|mount| mount.path == "/proc" && mount.kind == "proc");
     // Before Linux 5.8 a number.
     let hidden =
         |option: &str| option.strip_prefix("hidepid=").is_some_and(|how| !["0", "off"].contains(&how));
-    options.is_some_and(|options| options.split(',').any(hidden))
+    seen.is_some_and(|mount| mount.options.split(',').any(hidden))
 }
 
 /// The kernel's id of this process; the one of its own namespace if that is unknown.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use cli::exit::Failure;
 
+use crate::kernel::mounts;
 use crate::kernel::pid_namespace::proc_is_mounted;
 
 /// `CGROUP2_SUPER_MAGIC` of `linux/magic.h`.
@@ -20,24 +21,18 @@ pub fn is_cgroup2(path: &Path) -> bool {
 /// Where cgroup v2 is mounted: with v1 it is not at `/sys/fs/cgroup`. Of several mounts one that
 /// shows the whole hierarchy; `None` if something else was mounted over it.
 pub fn cgroup2_mount() -> Option<PathBuf> {
-    let mounts = match fs::read_to_string("/proc/self/mountinfo") {
-        Ok(mounts) => cgroup2_mounts(&mounts),
+    let mounts = match mounts::list() {
+        Ok(list) => cgroup2_mounts(&list),
         Err(_) => USUAL.map(PathBuf::from).to_vec(),
     };
     mounts.into_iter().find(|path| is_cgroup2(path))
 }
 
-/// From `/proc/self/mountinfo`, mounts of the whole hierarchy first.
-fn cgroup2_mounts(mounts: &str) -> Vec<PathBuf> {
-    let mut found: Vec<(bool, PathBuf)> = mounts
-        .lines()
-        .filter_map(|line| {
-            let (before, after) = line.split_once(" - ")?;
-            let mut fields = before.split(' ').skip(3);
-            let (root, path) = (fields.next()?, fields.next()?);
-            let is_one = after.split(' ').next()? == "cgroup2";
-            is_one.then(|| (root != "/", PathBuf::from(path.replace("\\040", " "))))
-        })
+/// From a list of mounts, those of the whole hierarchy first.
+fn cgroup2_mounts(list: &str) -> Vec<PathBuf> {
+    let mut found: Vec<(bool, PathBuf)> = mounts::each(list)
+        .filter(|mount| mount.kind == "cgroup2")
+        .map(|mount| (mount.root != "/", PathBuf::from(mount.path.replace("\\040", " "))))
         .collect();
     found.sort_by_key(|(in_part, _)| *in_part);
     found.into_iter().map(|(_, path)| path).collect()
@@ -55,8 +50,7 @@ pub fn no_cgroup2(option: &str) -> Failure {
 
 /// For `--by cgroup`: a note if there are processes that only v1 keeps in separate cgroups.
 pub fn note_of_v1() -> Option<String> {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
-    if !mounts.lines().any(|line| line.contains(" - cgroup ")) {
+    if !mounts::each(&mounts::list().ok()?).any(|mount| mount.kind == "cgroup") {
         return None;
     }
     let processes = fs::read_dir("/proc").ok()?.flatten();
