@@ -193,15 +193,36 @@ fn preempts(version: &str, mode: impl FnOnce() -> Option<String>) -> Option<bool
 }
 
 /// The mode of a kernel whose mode is chosen at boot or later (CONFIG_PREEMPT_DYNAMIC): in debugfs,
-/// `none voluntary (full) lazy`, or, where that is not mounted or locked down, as reported at boot.
+/// `none voluntary (full) lazy`. Where that is not mounted or locked down, nobody has changed it since
+/// boot: then it is what the boot loader said, or the configuration (`preempt_dynamic_init()`). Where
+/// neither can be read, the log of the boot has it, until later messages drive it out.
 fn preemption_mode() -> Option<String> {
-    let file = fs::read_to_string("/sys/kernel/debug/sched/preempt").unwrap_or_default();
-    let chosen = || Some(file.split_once('(')?.1.split_once(')')?.0.to_string());
-    chosen().or_else(|| {
+    let read = |path| fs::read_to_string(path).unwrap_or_default();
+    let now =
+        || Some(read("/sys/kernel/debug/sched/preempt").split_once('(')?.1.split_once(')')?.0.to_string());
+    let said = || {
+        let words = read("/proc/cmdline");
+        Some(words.split_whitespace().rev().find_map(|word| word.strip_prefix("preempt="))?.to_string())
+    };
+    let built = || {
+        const CONFIG: &str = "/proc/config.gz";
+        fs::exists(CONFIG).ok().filter(|exists| *exists)?;
+        let config = programs::run("zgrep", &["^CONFIG_PREEMPT", CONFIG]);
+        mode_built(&String::from_utf8_lossy(&config.stdout))
+    };
+    let logged = || {
         let log = programs::run("dmesg", &[]);
         let log = String::from_utf8_lossy(&log.stdout);
         Some(log.lines().rev().find_map(|line| line.split_once("Dynamic Preempt: "))?.1.trim().to_string())
-    })
+    };
+    now().or_else(said).or_else(built).or_else(logged)
+}
+
+/// The mode that a configuration chooses, from its lines about preemption.
+fn mode_built(config: &str) -> Option<String> {
+    let modes = [("", "full"), ("_NONE", "none"), ("_VOLUNTARY", "voluntary"), ("_LAZY", "lazy")];
+    let set = |suffix: &str| config.lines().any(|line| line == format!("CONFIG_PREEMPT{suffix}=y"));
+    Some(modes.into_iter().find(|(suffix, _)| set(suffix))?.1.to_string())
 }
 
 /// What `--help` of a tool says, in its bounds, if interrupts run its programs.
@@ -250,7 +271,7 @@ pub fn release() -> (u32, u32) {
 
 #[cfg(test)]
 mod tests {
-    use super::preempts;
+    use super::{mode_built, preempts};
 
     #[test]
     fn the_kernel_says_whether_it_preempts() {
@@ -267,6 +288,20 @@ mod tests {
             ("#1 SMP PREEMPT_RT Debian 6.12.48-1 (2025-09-20)", "", Some(true)),
         ] {
             assert_eq!(is(version, mode), expected, "{version}, {mode}");
+        }
+    }
+
+    #[test]
+    fn a_configuration_chooses_a_mode() {
+        let dynamic = "CONFIG_PREEMPT_BUILD=y\nCONFIG_PREEMPT_COUNT=y\nCONFIG_PREEMPT_DYNAMIC=y\n";
+        for (line, mode) in [
+            ("CONFIG_PREEMPT_NONE=y", Some("none")),
+            ("CONFIG_PREEMPT_VOLUNTARY=y", Some("voluntary")),
+            ("CONFIG_PREEMPT=y", Some("full")),
+            ("CONFIG_PREEMPT_LAZY=y", Some("lazy")),
+            ("# CONFIG_PREEMPT is not set", None),
+        ] {
+            assert_eq!(mode_built(&format!("{dynamic}{line}\n")).as_deref(), mode, "{line}");
         }
     }
 }

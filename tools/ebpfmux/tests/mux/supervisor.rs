@@ -159,7 +159,10 @@ fn bad_input_that_is_fatal_ends_the_commands_too() {
 #[test]
 fn a_full_stdout_ends_the_commands() {
     let files = Files::new();
-    let command = tool(&files, "a");
+    // Its number comes first: with the first record it can end.
+    let (number, line) = (files.path("a.pid"), record(1, "a", "\"n\":1"));
+    let body = format!("echo $$ > {number}\necho '{}'\nwhile :; do sleep 0.05; done", line.trim_end());
+    let command = script(&files, "a", &body).display().to_string();
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
     let output = mux(&["--run", &command]).stdout(full).output().unwrap();
     assert_eq!((output.status.code(), stderr(&output).lines().count()), (Some(1), 1), "{}", stderr(&output));
