@@ -1,5 +1,5 @@
-//! Errors that mean that something has run out: never a matter of the kernel's abilities, of rights or of the command line,
-//! so that whoever restarts a program by its status does so.
+//! Errors that mean that something has run out or broken: never a matter of the kernel's abilities, of rights or of the
+//! command line, so that whoever restarts a program by its status does so.
 
 use std::fmt::Display;
 use std::io;
@@ -33,6 +33,7 @@ impl Shortage {
             Errno::NOSPC => "the disk, or another table of the system, is full",
             Errno::DQUOT => "the user's disk quota is used up",
             Errno::AGAIN => "the limit of processes is reached (ulimit -u; a unit: TasksMax)",
+            Errno::IO => "the device, or its file system, has failed (dmesg says more)",
             _ => return None,
         }))
     }

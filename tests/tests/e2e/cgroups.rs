@@ -100,6 +100,28 @@ fn cgroups_that_exist_only_for_a_moment_have_their_paths() {
 }
 
 #[test]
+fn a_process_that_leaves_a_cgroup_is_counted_until_then() {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let cgroup = Cgroup::new();
+    let tool = Tool::start("proclife", &["-q", "--cgroup", cgroup.path(), "0.2"]);
+    tool.until_records(1);
+    // As many again where it goes.
+    let forks = format!("n=0; while [ $n -lt {FORKS} ]; do ( : ); n=$((n + 1)); done");
+    let line = format!(
+        "echo $$ >{}/cgroup.procs; {forks}; echo $$ >{}/cgroup.procs; {forks}",
+        cgroup.path(),
+        cgroup::mount().display()
+    );
+    programs::succeed("sh", &["-c", &line]);
+    let records = tool.interrupt().records;
+    let comparison = Comparison::of("proclife", &[]).part("before it left").lost(sum(&records, "lost"));
+    comparison.field("forks", sum(&records, "forks"), FORKS).equal();
+}
+
+#[test]
 fn without_cgroup_v2() {
     if !can_run() {
         return;

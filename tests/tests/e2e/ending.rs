@@ -13,6 +13,7 @@ use tests::parallel::in_parallel;
 use tests::programs::{TOOLS, built, shell};
 use tests::records;
 use tests::tool::{Tool, is_attached};
+use tests::user::Programs;
 use tests::wait::{For, until, until_still};
 
 /// A page: the smallest pipe that there is.
@@ -232,6 +233,41 @@ fn what_has_run_out_is_named() {
         }
     }
     assert!(refused > 0, "the limits were too high to be reached");
+}
+
+#[test]
+fn too_few_processes_are_named() {
+    if !can_run() {
+        return;
+    }
+    let programs = Programs::new();
+    // A user without processes; root has no such limit.
+    let user = "setpriv --reuid=61997 --regid=61997 --clear-groups";
+    let rights = "--inh-caps=+bpf,+perfmon,+dac_read_search --ambient-caps=+bpf,+perfmon,+dac_read_search";
+    let dir = tempfile::Builder::new().tempdir().expect("a directory");
+    std::os::unix::fs::chown(dir.path(), Some(61_997), Some(61_997)).expect("root");
+    let record = format!("--record {}", dir.path().display());
+    let mut refused = 0;
+    for (rights, program) in [
+        (rights, "proclife -q 0.1 1"),
+        ("", "ebpfmux --serve 127.0.0.1:0 /dev/null"),
+        ("", "ebpfmux --otlp http://127.0.0.1:9 /dev/null"),
+        ("", "ebpfmux --run 'sleep 0'"),
+        ("", &format!("ebpfmux {record} /dev/null")),
+    ] {
+        for processes in 1..5 {
+            let limit = format!("{user} {rights} prlimit --nproc={processes}");
+            let (status, _, stderr) = run(&format!("{limit} {}/{program}", programs.folder()));
+            assert!(matches!(status, Some(0 | 1)), "{processes}: {program}: {status:?}: {stderr}");
+            if status == Some(1) {
+                refused += 1;
+                let named =
+                    stderr.lines().count() == 1 && stderr.contains("the limit of processes is reached");
+                assert!(named, "{processes} processes: {program}: {stderr}");
+            }
+        }
+    }
+    assert!(refused > 5, "the limits were too high to be reached: {refused}");
 }
 
 #[test]

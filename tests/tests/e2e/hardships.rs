@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use rustix::process::{Pid, Signal, kill_process};
 use tests::cgroup::Cgroup;
 use tests::comparison::Comparison;
+use tests::memcg::Memcg;
 use tests::programs::{TOOLS, built, shell};
 use tests::records::{count, parse, sum};
 use tests::refusal::{refuses, run};
@@ -136,6 +137,22 @@ fn limits_end_it_or_do_not_matter() {
         let right = output.status.signal().is_some_and(|signal| ends.contains(&signal))
             || output.status.code().is_some_and(|code| code == 1 || killed(code));
         assert!(right, "{line}: {}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn a_few_megabytes_of_memory_are_enough() {
+    if !can_run() {
+        return;
+    }
+    for megabytes in [1, 4, 6, 10] {
+        let memcg = Memcg::new(Some(megabytes << 20));
+        let line = format!("echo $$ > {}/cgroup.procs && exec $BIN/proclife -q -o json 0.1 2", memcg.path());
+        let output = shell(&line);
+        let killed = output.status.signal() == Some(libc::SIGKILL);
+        let whole = output.status.success() && output.stdout.lines().count() == 2;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(whole || megabytes == 1 && killed, "{megabytes} MB: {}: {said}", output.status);
     }
 }
 

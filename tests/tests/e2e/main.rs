@@ -30,6 +30,7 @@ mod oomwatch_global;
 mod output;
 mod owners;
 mod preemption;
+mod processors;
 mod proclife;
 mod proclife_events;
 mod refusals;

@@ -7,10 +7,12 @@ mod encode;
 mod queue;
 pub mod settings;
 
+use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use cli::exit::{Failure, Result};
+use cli::exit::{Exit, Result};
+use cli::shortage;
 
 use crate::metrics::{Metrics, Shared};
 use crate::note::note;
@@ -84,7 +86,8 @@ impl Exporter {
         let exporter = Arc::new(Self { settings, state: Mutex::new(state), changed: Condvar::new() });
         let sender = Arc::clone(&exporter);
         let thread = std::thread::Builder::new().name("otlp".into());
-        let failed = |error| Failure::failed(format!("cannot start a thread: {error}"));
+        let failed =
+            |error: io::Error| shortage::failure(Exit::Failed, "--otlp: cannot start a thread", &error);
         thread.spawn(move || sender.send(&poster, &metrics)).map_err(failed)?;
         Ok(exporter)
     }

@@ -1,12 +1,14 @@
 //! Listens, and serves each connection in a task of its own.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cli::exit::{Failure, Result};
+use cli::exit::{Exit, Failure, Result};
+use cli::shortage::{self, Shortage};
 use hyper::rt::{Read, Write};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
@@ -49,11 +51,15 @@ pub fn serve(address: &str, token: Option<&Path>, commands: bool, control: Arc<C
             "--serve {address}: any client could disable tools there; {remedy}"
         )));
     }
-    let refused = |error| Failure::usage(format!("--serve {address}: {error}; use another address or port"));
+    let what = format!("--serve {address}");
+    let refused = |error: io::Error| match Shortage::of(&error) {
+        Some(shortage) => shortage.failure(&what, error),
+        None => Failure::usage(format!("{what}: {error}; use another address or port")),
+    };
     let listener = TcpListener::bind(wanted).map_err(refused)?;
     listener.set_nonblocking(true).map_err(refused)?;
     let got = listener.local_addr().map_err(refused)?;
-    let failed = |error| Failure::failed(format!("--serve {address}: {error}"));
+    let failed = |error| shortage::failure(Exit::Failed, &what, &error);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let made = if token.is_none() && commands { make_token(got.port()) } else { None };
     let access = match token {

@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use cli::exit::{Failure, Result};
+use cli::exit::{Exit, Failure, Result};
+use cli::shortage;
 
 use folder::{Folder, refused};
 use queue::{Queue, Taken};
@@ -53,7 +54,7 @@ impl Recorder {
         let thread = Builder::new()
             .name("record".into())
             .spawn(move || work(&taken, writer))
-            .map_err(|error| Failure::failed(format!("--record: cannot start a thread: {error}")))?;
+            .map_err(|error| shortage::failure(Exit::Failed, "--record: cannot start a thread", &error))?;
         Ok(Self { queue, thread: Some(thread) })
     }
 

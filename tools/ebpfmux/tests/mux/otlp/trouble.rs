@@ -101,6 +101,29 @@ fn a_receiver_that_hangs_stalls_nothing() {
     is_no_hindrance(&Receiver::start(vec![Answer::Nothing]).url);
 }
 
+#[test]
+fn a_receiver_whose_name_nobody_knows_stalls_nothing() {
+    is_no_hindrance("http://receiver.invalid:4318");
+}
+
+#[test]
+fn what_no_proxy_names_is_asked_itself() {
+    let streams = Streams::default();
+    streams.write("in", second(0.5, "web", 64));
+    let receiver = Receiver::start(vec![good()]);
+    // No process listens on that port any more.
+    let proxy = TcpListener::bind("127.0.0.1:0").and_then(|gone| gone.local_addr()).expect("a port");
+    for (direct, sent) in [("", 0), ("NO_PROXY=127.0.0.1", POINTS)] {
+        let line =
+            format!("HTTP_PROXY=http://{proxy} {direct} ebpfmux in -v --otlp {} | cmp - in", receiver.url);
+        let output = streams.shell(&line);
+        assert_eq!(output.status, Some(0), "{}", output.err);
+        let end = format!(": {sent} points sent, {} dropped\n", POINTS - sent);
+        assert!(output.err.ends_with(&end), "{direct}: {}", output.err);
+        assert_eq!(receiver.got.lock().expect("no thread panicked").len(), usize::from(sent > 0));
+    }
+}
+
 fn is_no_hindrance(url: &str) {
     let streams = Streams::default();
     assert!(Command::new("mkfifo").arg(streams.path("live")).status().is_ok_and(|made| made.success()));

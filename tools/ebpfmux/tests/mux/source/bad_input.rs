@@ -140,6 +140,17 @@ fn five_hundred_broken_lines() {
 }
 
 #[test]
+fn a_device_that_fails_is_named_and_stops_no_other_source() {
+    let streams = Streams::default();
+    streams.write("good", good(3));
+    // The kernel answers with EIO: nothing is mapped at its beginning.
+    let output = streams.shell("ebpfmux good /proc/self/mem");
+    assert_eq!((output.status, output.out), (Some(1), good(3)), "{}", output.err);
+    let said = "ebpfmux: cannot read /proc/self/mem: Input/output error";
+    assert!(output.err.starts_with(said) && output.err.lines().count() == 1, "{}", output.err);
+}
+
+#[test]
 fn each_source_is_reported_once() {
     let streams = Streams::default();
     streams.write("a", "x\n".repeat(300) + &good(1)).write("b", good(2) + &"y\n".repeat(200));
