@@ -79,7 +79,7 @@ off (Prometheus with --enable-feature=native-histograms). /healthz answers 503 w
 commands that do not run (restarting, failed, ended), unless they were disabled or are done (COUNT or -d). \
 GET /tools lists the commands of --run; POST /tools/NAME/disable ends one, /tools/NAME/enable?seconds=N starts it again, \
 for N seconds. A second command of a name is NAME-2, a third NAME-3. With --run, serving goes on when the commands have \
-ended. At most 32 clients are served at once; a new one takes the place of the idlest.
+ended. At most 32 clients are served at once; a new one takes the place of the idlest, once that has stood still for 50 ms.
 
 Names in /metrics: characters other than letters, digits and _ become _. A label whose name is then empty, reserved \
 (le, quantile, __*) or that of another field is left out, and so are the values of a metric whose name another metric has, \

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 /// A connection that has stood still for less time is not taken its place.
@@ -23,6 +24,8 @@ pub struct Places {
     began: Instant,
     most: usize,
     taken: Mutex<Taken>,
+    /// A connection has left its place.
+    left: Notify,
 }
 
 #[derive(Default)]
@@ -39,14 +42,16 @@ struct Place {
 impl Places {
     /// For so many connections.
     pub fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { began: Instant::now(), most, taken: Mutex::default() })
+        Arc::new(Self { began: Instant::now(), most, taken: Mutex::default(), left: Notify::new() })
     }
 
     /// Waits until there is room for a connection.
     pub async fn room(&self) {
         while self.taken().open.len() >= self.most {
-            self.evict_idlest(TURN);
-            tokio::time::sleep(TURN / 50).await;
+            if let Some(rest) = self.evict_idlest(TURN) {
+                // Whichever comes first: one leaves, or the idlest has had its turn.
+                let _ = tokio::time::timeout(rest, self.left.notified()).await;
+            }
         }
     }
 
@@ -69,16 +74,24 @@ impl Places {
         taken.open.insert(number, Place { moved, task: task.abort_handle() });
     }
 
-    /// Ends the connection on which nothing has moved for the longest time, if that is as long as this.
-    pub fn evict_idlest(&self, least: Duration) {
-        let since = self.now().saturating_sub(least.as_nanos() as u64);
+    /// Ends the connection on which nothing has moved for the longest time, if that is as long as this; else returns what
+    /// is left of this time, of which there is some.
+    pub fn evict_idlest(&self, least: Duration) -> Option<Duration> {
         let mut taken = self.taken();
         let of = |place: &Place| place.moved.load(Ordering::Relaxed);
-        let stillest = taken.open.iter().min_by_key(|(number, place)| (of(place), **number));
-        let stillest = stillest.filter(|(_, place)| of(place) <= since).map(|(number, _)| *number);
-        let place = stillest.and_then(|number| taken.open.remove(&number));
+        let (number, moved) = taken
+            .open
+            .iter()
+            .map(|(number, place)| (*number, of(place)))
+            .min_by_key(|(number, moved)| (*moved, *number))?;
+        let still = Duration::from_nanos(self.now().saturating_sub(moved));
+        if still < least {
+            return Some(least - still);
+        }
+        let place = taken.open.remove(&number);
         drop(taken);
         place.iter().for_each(|place| place.task.abort());
+        None
     }
 
     /// Ends those on which nothing has moved for so long.
@@ -111,6 +124,7 @@ impl Drop for Left {
     fn drop(&mut self) {
         let place = self.places.taken().open.remove(&self.number);
         drop(place);
+        self.places.left.notify_one();
     }
 }
 
