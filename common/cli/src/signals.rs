@@ -87,6 +87,16 @@ impl Stop {
     }
 }
 
+/// Gives up one of the signals that end a process, for another use; returns whether it was not ignored. Call it after
+/// [`Stop::on_signals`].
+pub fn release(signal: c_int) -> bool {
+    if is_ignored(signal) {
+        return false;
+    }
+    dispose(signal, SIG_DFL);
+    true
+}
+
 /// Whether this process ignores a signal, as it may have been told to by the one that started it.
 fn is_ignored(signal: c_int) -> bool {
     // SAFETY: all zero is a valid sigaction.

@@ -205,7 +205,12 @@ fn unit(word: &Value) -> Option<Unit> {
 
 /// Whether this is the name of one of the tools.
 pub fn is_tool(name: &str) -> bool {
-    TOOLS.iter().any(|(file, _)| file.split('.').next() == Some(name))
+    tools().any(|tool| tool == name)
+}
+
+/// The names of the tools; those with two forms of records come twice.
+pub fn tools() -> impl Iterator<Item = &'static str> {
+    TOOLS.iter().filter_map(|(file, _)| file.split('.').next())
 }
 
 /// The forms of a tool's records, those of intervals first: whether it is for events, and the

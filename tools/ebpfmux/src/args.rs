@@ -1,17 +1,20 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::builder::TypedValueParser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::parser::ValueSource;
 use clap::{ArgGroup, CommandFactory, Parser, ValueEnum};
 use cli::exit::{Failure, Result};
 use cli::{generate, inherited};
 
+use crate::config::Config;
 use crate::help::EXAMPLES;
 
 /// Merges the streams of the tools (NDJSON or CSV) by time.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "ebpfmux", version, after_long_help = EXAMPLES)]
 #[command(group = ArgGroup::new("totals").args(["serve", "otlp"]).multiple(true))]
 pub struct Args {
@@ -25,6 +28,24 @@ pub struct Args {
     /// PATH.
     #[arg(long, value_name = "COMMAND")]
     pub run: Vec<String>,
+
+    /// Do what this file says, in TOML: each option is a key, and commands are tables [[run]]
+    ///
+    /// See below. No other option goes with it but --validate, --quiet and --verbose. SIGHUP has the file read again.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// With --config, only say whether the file is right
+    #[arg(long, requires = "config")]
+    pub validate: bool,
+
+    /// Whether the file of --config is only validated.
+    #[arg(skip)]
+    pub only_validate: bool,
+
+    /// What the file of --config says.
+    #[arg(skip)]
+    pub configured: Option<Config>,
 
     /// Combine records into windows of this length
     #[arg(long, value_name = "SECONDS", value_parser = length)]
@@ -167,16 +188,57 @@ impl Args {
             Ok(Self { generate: Some(form), .. }) => {
                 return generate::print(Self::command(), form).map(|()| None);
             }
+            Ok(Self { config: Some(file), validate, quiet, verbose, .. }) => {
+                let args = Self::of_file(&file, quiet, verbose)?.check()?;
+                return Ok(Some(Self { only_validate: validate, ..args }));
+            }
             Ok(args) => return args.check().map(Some),
             Err(error) => error,
         };
         if !error.use_stderr() {
             return error.print().map(|()| None).map_err(Failure::stdout);
         }
-        let text = error.to_string();
-        // clap lists missing arguments on lines of their own.
-        let message: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
-        Err(Failure::usage(format!("{}; try --help", message.join(" ").trim_start_matches("error: "))))
+        Err(Failure::usage(format!("{}; try --help", one_line(&error))))
+    }
+
+    /// What the file of --config says.
+    fn of_file(file: &Path, quiet: bool, verbose: bool) -> Result<Self> {
+        let mut command = Self::command();
+        let matches = command.get_matches_mut();
+        let given = |id: &&str| matches.value_source(id) == Some(ValueSource::CommandLine);
+        let argument = |id: &str| command.get_arguments().find(|argument| argument.get_id() == id);
+        let allowed = ["config", "validate", "quiet", "verbose"];
+        let others = matches.ids().map(clap::Id::as_str).filter(given).filter(|id| !allowed.contains(id));
+        if let Some(other) = others.filter_map(argument).next() {
+            let file = file.display();
+            return Err(Failure::usage(format!("{other} does not go with --config: write it into {file}")));
+        }
+        let config = Config::read(file)?;
+        let mut args = Self::of_config(&config)?;
+        (args.quiet, args.verbose) = (args.quiet || quiet, args.verbose || verbose);
+        args.configured = Some(config);
+        Ok(args)
+    }
+
+    fn of_config(config: &Config) -> Result<Self> {
+        let parsed = |without| Self::try_parse_from(["ebpfmux"].into_iter().chain(config.words(without)));
+        let error = match parsed(None) {
+            Ok(args) => return Ok(args),
+            Err(error) => error,
+        };
+        let text = one_line(&error);
+        // Of something missing, the key is to blame without which nothing would be.
+        if error.kind() == ErrorKind::MissingRequiredArgument {
+            let blamed = |key: &usize| {
+                parsed(Some(*key)).map_or_else(|error| one_line(&error), |_| String::new()) != text
+            };
+            return Err(config.failure((0..config.keys()).find(blamed), &text));
+        }
+        let option = match error.get(ContextKind::InvalidArg) {
+            Some(ContextValue::String(option)) => option.split([' ', '[', '=']).next(),
+            _ => None,
+        };
+        Err(config.failure(option.and_then(|option| config.key_of(option)), &text))
     }
 
     fn check(self) -> Result<Self> {
@@ -185,6 +247,14 @@ impl Args {
         }
         Ok(self)
     }
+}
+
+/// A message of clap's in one line.
+fn one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    // clap lists missing arguments on lines of their own.
+    let lines: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+    lines.join(" ").trim_start_matches("error: ").to_owned()
 }
 
 fn seconds(text: &str) -> std::result::Result<Duration, String> {

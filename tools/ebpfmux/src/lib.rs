@@ -3,6 +3,7 @@
 //! A library, so that the parsers of untrusted input can be fuzzed; the program is [`main`].
 
 mod args;
+mod config;
 mod file_size;
 mod filter;
 pub mod fuzz;
@@ -31,6 +32,8 @@ use cli::shortage;
 use cli::signals::Stop;
 
 use crate::args::{Args, Format};
+use crate::config::Config;
+use crate::config::reload::Reloads;
 use crate::filter::Filter;
 use crate::filter::condition::Condition;
 use crate::filter::select::Select;
@@ -53,6 +56,7 @@ use crate::source::rules::Rules;
 use crate::supervisor::Children;
 use crate::supervisor::child::CommandLine;
 use crate::supervisor::control::Control;
+use crate::supervisor::planned::Planned;
 use crate::window::Windows;
 
 /// The program: reads the command line, runs it, and returns the exit status.
@@ -60,17 +64,32 @@ pub fn main() -> ExitCode {
     report("ebpfmux", Args::read().and_then(|args| args.map_or(Ok(()), run)))
 }
 
-fn run(args: Args) -> Result<()> {
+fn run(mut args: Args) -> Result<()> {
     file_size::report_as_error();
     declare(&args.schema)?;
-    let commands: Vec<CommandLine> =
-        args.run.iter().map(|text| CommandLine::parse(text)).collect::<Result<_>>()?;
+    let config = args.configured.take();
+    if let Some(config) = &config {
+        validate(config, &args)?;
+        if args.only_validate {
+            return Ok(());
+        }
+    }
+    let commands = match &config {
+        Some(config) => config.commands.clone(),
+        None => {
+            let lines = args.run.iter().map(|text| CommandLine::parse(text));
+            Planned::all(lines.collect::<Result<Vec<_>>>()?)
+        }
+    };
     let (series, label_bytes, quiet) = (args.serve_series, args.serve_label_bytes, args.quiet);
     let metrics = Shared::new(Bounds { series, label_bytes, quiet });
     // From here on a signal ends this in order, and no file stays behind.
     let stop = Stop::on_signals()?;
+    let run_later = config.is_some();
+    let reloads = config.map(Reloads::new).transpose()?;
     let exporter = exporter(&args, metrics.clone())?;
-    let control = control(&args, metrics.clone(), exporter.clone())?;
+    let can_order = run_later || !commands.is_empty();
+    let control = control(&args, can_order, metrics.clone(), exporter.clone())?;
     // The token's file is removed at the end.
     let (control, _token) = control.unzip();
     let totals = (control.is_some() || exporter.is_some())
@@ -96,17 +115,16 @@ fn run(args: Args) -> Result<()> {
     unopened.iter().for_each(|failure| note(&failure.message));
 
     let mut children = Children::new(args.quiet);
-    children.kept = control.is_some() && !commands.is_empty();
-    for command in commands {
-        let name = command.text.clone();
-        let pipe = children.start(command, sources.len())?;
+    children.kept = control.is_some() && can_order;
+    for planned in commands {
+        let name = planned.command.text.clone();
+        let pipe = children.start(planned, sources.len())?;
         let source = Source::of_child(name, pipe, rules);
         sources.push(source.map_err(|error| Failure::failed(format!("cannot read a pipe: {error}")))?);
     }
 
     let hold = args.wait.max(args.lateness);
-    let outcome =
-        Merge { sources, children, sink, control, stop, hold, deadline, verbose: args.verbose }.run();
+    let outcome = Merge { sources, children, sink, control, stop, hold, deadline, reloads, rules }.run();
     if let Some(exporter) = exporter {
         exporter.finish(&metrics);
     }
@@ -130,11 +148,24 @@ fn declare(files: &[PathBuf]) -> Result<()> {
     Ok(())
 }
 
-/// What is done with the records, as the options say.
-fn sink(args: &Args, totals: Option<Totals>) -> Result<Sink> {
+/// Whether what a file of --config says can be done, as far as that is known without doing it.
+fn validate(config: &Config, args: &Args) -> Result<()> {
+    filter(args).map(drop).map_err(|failure| {
+        let option = failure.message.split([' ', ':']).next().unwrap_or_default();
+        config.failure(config.key_of(option), &failure.message)
+    })
+}
+
+/// Which records, and what of them, is passed on.
+fn filter(args: &Args) -> Result<(Filter, Option<Select>)> {
     let keep = args.keep.as_deref().map(|text| Condition::new("--where", text)).transpose()?;
     let asserts = args.assert.iter().map(|text| Condition::new("--assert", text)).collect::<Result<_>>()?;
-    let select = args.select.as_deref().map(Select::new).transpose()?;
+    Ok((Filter { keep, asserts }, args.select.as_deref().map(Select::new).transpose()?))
+}
+
+/// What is done with the records, as the options say.
+fn sink(args: &Args, totals: Option<Totals>) -> Result<Sink> {
+    let (filter, select) = filter(args)?;
     let windows = |length| Windows::new(length, args.window_keys, args.by.as_deref(), args.quiet);
     let window = args.window.map(windows).transpose()?;
     // A join after --window uses the same windows.
@@ -146,7 +177,7 @@ fn sink(args: &Args, totals: Option<Totals>) -> Result<Sink> {
     };
     let rotation = Rotation { bytes: args.record_size << 20, age: args.record_age, keep: args.record_keep };
     let recorder = args.record.as_deref().map(|folder| Recorder::new(folder, rotation)).transpose()?;
-    Ok(Sink::new(recorder, totals, Stages { window, join }, End::new(Filter { keep, asserts }, select, form)))
+    Ok(Sink::new(recorder, totals, Stages { window, join }, End::new(filter, select, form)))
 }
 
 /// Starts the exporter, if --otlp is given.
@@ -165,13 +196,14 @@ fn exporter(args: &Args, metrics: Shared) -> Result<Option<Arc<Exporter>>> {
 /// Starts the server, if --serve is given, and prints its address.
 fn control(
     args: &Args,
+    can_order: bool,
     metrics: Shared,
     exporter: Option<Arc<Exporter>>,
 ) -> Result<Option<(Arc<Control>, Option<Made>)>> {
     let Some(address) = &args.serve else { return Ok(None) };
     let control = Arc::new(Control::new(metrics, exporter)?);
     let token = args.serve_token.as_deref();
-    let Serving { address, made } = serve::serve(address, token, !args.run.is_empty(), Arc::clone(&control))?;
+    let Serving { address, made } = serve::serve(address, token, can_order, Arc::clone(&control))?;
     if !args.quiet {
         note(&format!("serving on http://{address}/metrics"));
         made.iter().for_each(|made| {

@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 use cli::exit::{Exit, Failure, Result};
 use cli::signals::Stop;
 
+use crate::config::reload::Reloads;
 use crate::note::note;
 use crate::sink::Sink;
 use crate::source::Source;
+use crate::source::rules::Rules;
 use crate::supervisor::Children;
 use crate::supervisor::control::Control;
 use run::Run;
@@ -32,8 +34,10 @@ pub struct Merge {
     pub deadline: Option<Instant>,
     /// The state shared with --serve, if it is given.
     pub control: Option<Arc<Control>>,
-    /// Whether to print the number of records of each source.
-    pub verbose: bool,
+    /// The file of --config, if it is given, which says what else is to run when it is read again.
+    pub reloads: Option<Reloads>,
+    /// How the output of commands is read.
+    pub rules: Rules,
 }
 
 impl Merge {
@@ -44,7 +48,7 @@ impl Merge {
         self.sink.heed(self.stop.clone(), self.deadline);
         let mut run = Run::of(self);
         let outcome = run.work();
-        let Self { mut sources, mut children, mut sink, verbose, .. } = run.merge;
+        let Self { mut sources, mut children, mut sink, rules, .. } = run.merge;
         if outcome.is_err() {
             // Good records are still written. If that fails, it is the error to return.
             let _ = sink.abandon();
@@ -52,7 +56,7 @@ impl Merge {
             children.abandon();
         }
         let recorded = sink.end_recording();
-        sources.iter().for_each(|source| source.problems.report(verbose));
+        sources.iter().for_each(|source| source.problems.report(rules.verbose));
         both(outcome, recorded)?;
         let bad = |source: &Source| source.failed || source.problems.is_of_no_records();
         match children.failed > 0 || sources.iter().any(bad) {

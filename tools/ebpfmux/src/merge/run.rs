@@ -2,7 +2,7 @@
 //! do.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use cli::exit::{Failure, Result};
@@ -12,6 +12,8 @@ use rustix::event::PollFlags;
 
 use super::Merge;
 use super::tournament::Tree;
+use crate::config::reload::Reloads;
+use crate::note::note;
 use crate::record::timestamp::Nanos;
 use crate::sink::Converted;
 use crate::source::Source;
@@ -78,16 +80,42 @@ impl Run {
         }
         let Merge { sources, children, control, .. } = &mut self.merge;
         if let Some(control) = control {
-            control.take_orders().into_iter().for_each(|(at, order)| children.order(at, order));
+            control.take_orders().into_iter().for_each(|(name, order)| children.order(&name, order));
         }
         let mut pipes = Vec::new();
-        children.poll(|at, pipe| pipes.push((at, pipe)), |at| sources[at].drained());
+        children.poll(|at, pipe, text| pipes.push((at, pipe, text.to_owned())), |at| sources[at].drained());
         if let Some(control) = control {
             *control.tools() = children.states();
         }
-        pipes.into_iter().for_each(|(at, pipe)| sources[at].reopen(pipe));
+        pipes.into_iter().for_each(|(at, pipe, text)| sources[at].reopen(pipe, text));
+        self.reload();
         self.look_for_the_end()?;
         self.close_silent_window()
+    }
+
+    /// Runs what the file of --config has now, if it is to be read again.
+    fn reload(&mut self) {
+        let Merge { sources, children, reloads, rules, .. } = &mut self.merge;
+        let Some(commands) = reloads.as_mut().filter(|_| self.ending.is_none()).and_then(Reloads::commands)
+        else {
+            return;
+        };
+        let before = sources.len();
+        for planned in children.plan(commands) {
+            let text = planned.command.text.clone();
+            let started = children.start(planned, sources.len()).and_then(|pipe| {
+                Source::of_child(text, pipe, *rules)
+                    .map_err(|error| Failure::failed(format!("cannot read a pipe: {error}")))
+            });
+            match started {
+                Ok(source) => sources.push(source),
+                Err(failure) => note(&failure.message),
+            }
+        }
+        if sources.len() > before {
+            self.tree = Tree::new(sources.len());
+            sources.iter().enumerate().for_each(|(at, source)| self.tree.set(at, source.time()));
+        }
     }
 
     fn readable(&self) -> impl Iterator<Item = (BorrowedFd<'_>, usize)> {
@@ -233,6 +261,7 @@ impl Run {
         let mut fds = vec![(self.merge.sink.out_fd(), PollFlags::empty())];
         fds.extend(self.readable().map(|(fd, _)| (fd, PollFlags::IN)));
         fds.extend(self.merge.control.iter().map(|control| (control.woken(), PollFlags::IN)));
+        fds.extend(self.merge.reloads.iter().map(|reloads| (reloads.as_fd(), PollFlags::IN)));
         fds.extend(self.merge.children.ends().map(|fd| (fd, PollFlags::IN)));
         let gone = match self.ending {
             None => self.merge.stop.wait(deadline, &fds) == Woken::Ready(0),

@@ -158,9 +158,9 @@ impl Server {
 
     fn order(&self, name: &str, verb: &str, query: Option<&str>) -> Answer {
         let name = percent_decode_str(name).decode_utf8_lossy();
-        let Some(tool) = self.control.tools().iter().position(|tool| tool.name == name) else {
+        if !self.control.tools().iter().any(|tool| tool.name == name) {
             return text(StatusCode::NOT_FOUND, "no such tool is running here; GET /tools lists them");
-        };
+        }
         let seconds = match query.map(|query| query.strip_prefix("seconds=").map(str::parse::<f64>)) {
             None => None,
             Some(Some(Ok(seconds))) if (0.0..=LONGEST).contains(&seconds) => {
@@ -169,7 +169,7 @@ impl Server {
             Some(_) => return text(StatusCode::BAD_REQUEST, "the query is ?seconds=N, from 0 to 1000000000"),
         };
         let order = if verb == "enable" { Order::Enable(seconds) } else { Order::Disable };
-        match self.control.order(tool, order) {
+        match self.control.order(&name, order) {
             true => text(StatusCode::ACCEPTED, "accepted"),
             false => text(StatusCode::TOO_MANY_REQUESTS, "too many requests at once; try again"),
         }

@@ -96,8 +96,9 @@ impl Source {
         })
     }
 
-    /// Continues with another stream under the same name after this one is drained.
-    pub fn reopen(&mut self, pipe: OwnedFd) {
+    /// Continues with another stream after this one is drained.
+    pub fn reopen(&mut self, pipe: OwnedFd, name: String) {
+        self.problems.rename(name);
         self.input = Some(Input::Plain(pipe));
         self.lines = Lines::new(self.rules.strict);
         (self.line, self.unterminated, self.raw, self.active) = (0, false, None, Instant::now());

@@ -29,6 +29,11 @@ impl Problems {
         &self.name
     }
 
+    /// It is another source from now on.
+    pub fn rename(&mut self, name: String) {
+        self.name = name;
+    }
+
     /// A line was left out. Fails if bad input is to be fatal.
     pub fn bad(&mut self, line: u64, why: &str) -> Result<()> {
         if self.strict {

@@ -11,6 +11,7 @@ use cli::exit::{Failure, Result};
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, getppid, kill_process_group, pidfd_open};
 
 /// A command line, split into words.
+#[derive(Clone)]
 pub struct CommandLine {
     /// As the user wrote it; the name of the source.
     pub text: String,
@@ -29,6 +30,31 @@ impl CommandLine {
         }
     }
 
+    /// Of words, the first of which is the program.
+    pub fn of(words: Vec<String>) -> Self {
+        // A NUL byte, which has no quoted form, is refused when it is started.
+        let quote = |word: &String| {
+            shlex::try_quote(word).map_or_else(|_| word.clone(), std::borrow::Cow::into_owned)
+        };
+        let text = words.iter().map(quote).collect::<Vec<_>>().join(" ");
+        Self { text, ends: ends(&words), words }
+    }
+
+    /// The same with one more word.
+    pub fn with(&self, word: &str) -> Self {
+        Self::of(self.words.iter().map(String::as_str).chain([word]).map(String::from).collect())
+    }
+
+    /// The words behind the program.
+    pub fn arguments(&self) -> &[String] {
+        &self.words[1..]
+    }
+
+    /// Whether it is the same command.
+    pub fn is(&self, other: &Self) -> bool {
+        self.words == other.words
+    }
+
     /// The first word without a folder.
     pub fn name(&self) -> &str {
         self.words[0].rsplit('/').next().unwrap_or_default()
@@ -38,7 +64,7 @@ impl CommandLine {
     /// `ebpfmux`.
     pub fn start(&self) -> io::Result<(Running, OwnedFd)> {
         let mut command = Command::new(self.program());
-        command.args(&self.words[1..]).stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
+        command.args(self.arguments()).stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
         let parent = getpid();
         // SAFETY: between fork and exec only system calls are made, which touch no memory that a
         // lock guards.
@@ -64,7 +90,7 @@ impl CommandLine {
     }
 
     /// A bare name is searched beside this executable first, then, by the system, in PATH.
-    fn program(&self) -> OsString {
+    pub fn program(&self) -> OsString {
         let name = self.words[0].as_str();
         let beside = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join(name)));
         beside.filter(|path| !name.contains('/') && path.is_file()).map_or_else(|| name.into(), Into::into)

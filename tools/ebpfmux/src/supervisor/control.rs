@@ -100,7 +100,7 @@ pub struct Control {
     /// The exporter of `--otlp`, for its own metrics.
     pub exporter: Option<Arc<Exporter>>,
     tools: Mutex<Vec<ToolState>>,
-    orders: Mutex<Vec<(usize, Order)>>,
+    orders: Mutex<Vec<(String, Order)>>,
     /// Wakes the merge for an order.
     wake: OwnedFd,
 }
@@ -118,20 +118,20 @@ impl Control {
         locked(&self.tools)
     }
 
-    /// Queues an order for the command of this number; returns whether there was room.
-    pub fn order(&self, tool: usize, order: Order) -> bool {
+    /// Queues an order for the command of this name; returns whether there was room.
+    pub fn order(&self, tool: &str, order: Order) -> bool {
         let mut orders = locked(&self.orders);
         if orders.len() >= ORDERS {
             return false;
         }
-        orders.push((tool, order));
+        orders.push((tool.to_owned(), order));
         // An eventfd whose write fails is already readable.
         let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
         true
     }
 
     /// Takes the queued orders and clears the descriptor.
-    pub fn take_orders(&self) -> Vec<(usize, Order)> {
+    pub fn take_orders(&self) -> Vec<(String, Order)> {
         let _ = rustix::io::read(&self.wake, &mut [0u8; 8]);
         std::mem::take(&mut locked(&self.orders))
     }

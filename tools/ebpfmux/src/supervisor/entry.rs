@@ -9,6 +9,7 @@ use super::GRACE;
 use super::child::{CommandLine, Running, describe};
 use super::control::State;
 use super::ends::Ends;
+use super::planned::Planned;
 use crate::note::note;
 
 /// The maximum number of restarts of a failing command.
@@ -41,15 +42,40 @@ pub struct Entry {
     pub restart_at: Option<Instant>,
     /// Whether it is enabled; `--serve` can change it.
     pub enabled: bool,
+    /// How long it is to run, from each start that was asked for.
+    pub lifetime: Option<Duration>,
     /// The time when it is disabled, if there is a limit.
     pub until: Option<Instant>,
     /// It was disabled: the time since when it is being stopped, and the last signal sent.
     pub ending: Option<(Instant, Signal)>,
     /// Why it does not run, as far as that is not an order: its state and the reason.
     pub gone: Option<(State, String)>,
+    /// Whether it is still one of the commands that are to run.
+    pub planned: bool,
 }
 
 impl Entry {
+    /// Runs this from now on, under the same name. What it printed before is read to its end. If nothing is new, nothing
+    /// happens.
+    pub fn plan(&mut self, new: Planned, now: Instant) {
+        if self.planned && self.command.is(&new.command) && self.lifetime == new.lifetime {
+            return;
+        }
+        let runs_on = self.command.is(&new.command) && self.ending.is_none();
+        (self.planned, self.command, self.lifetime) = (true, new.command, new.lifetime);
+        (self.enabled, self.gone, self.restarts) = (true, None, 0);
+        self.until = self.lifetime.map(|lifetime| now + lifetime);
+        match (&self.running, self.ending) {
+            (None, _) => self.restart_at = Some(now),
+            (Some(running), None) if !runs_on => {
+                running.signal(Signal::INT);
+                self.ending = Some((now, Signal::INT));
+            }
+            // It runs on, or is started again when it has ended.
+            (Some(_), _) => {}
+        }
+    }
+
     /// Stops it and disables restarts.
     pub fn disable(&mut self, now: Instant) {
         (self.enabled, self.until, self.restart_at) = (false, None, None);

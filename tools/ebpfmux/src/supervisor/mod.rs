@@ -4,6 +4,7 @@ pub mod child;
 pub mod control;
 mod ends;
 mod entry;
+pub mod planned;
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -13,9 +14,10 @@ use cli::{poll, shortage};
 use rustix::event::PollFlags;
 use rustix::process::Signal;
 
-use child::{CommandLine, Running};
+use child::Running;
 use control::{Order, State, ToolState};
 use entry::Entry;
+use planned::Planned;
 
 /// The grace period after the first signal until SIGTERM, and then until SIGKILL.
 const GRACE: Duration = Duration::from_millis(2500);
@@ -40,13 +42,14 @@ impl Children {
     }
 
     /// Starts a command for the source of this number. A command that cannot be started is a usage error.
-    pub fn start(&mut self, command: CommandLine, source: usize) -> Result<OwnedFd> {
+    pub fn start(&mut self, planned: Planned, source: usize) -> Result<OwnedFd> {
+        let Planned { name, command, lifetime } = planned;
         let (running, pipe) = command.start().map_err(|error| {
             shortage::failure(Exit::Usage, format_args!("cannot run '{}'", command.text), &error)
         })?;
         let (started, running) = (Instant::now(), Some(running));
         self.entries.push(Entry {
-            name: self.free_name(command.name()),
+            name,
             command,
             source,
             running,
@@ -54,23 +57,43 @@ impl Children {
             restarts: 0,
             restart_at: None,
             enabled: true,
-            until: None,
+            lifetime,
+            until: lifetime.map(|lifetime| started + lifetime),
             ending: None,
             gone: None,
+            planned: true,
         });
         Ok(pipe)
     }
 
-    /// `biolat`, and for more commands of this name `biolat-2`, `biolat-3`.
-    fn free_name(&self, name: &str) -> String {
-        let taken = |name: &String| self.entries.iter().any(|entry| entry.name == *name);
-        let numbered = (2..).map(|number| format!("{name}-{number}"));
-        std::iter::once(name.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
+    /// Runs these from now on: stops what is none of them, starts again what is not as it was, and leaves alone what is.
+    /// Returns those that are new, which are to be started.
+    pub fn plan(&mut self, commands: Vec<Planned>) -> Vec<Planned> {
+        if self.stopping.is_some() {
+            return Vec::new();
+        }
+        let now = Instant::now();
+        for entry in self.entries.iter_mut().filter(|entry| entry.planned) {
+            if !commands.iter().any(|planned| planned.name == entry.name) {
+                entry.planned = false;
+                entry.disable(now);
+            }
+        }
+        let mut new = Vec::new();
+        for planned in commands {
+            match self.entries.iter_mut().find(|entry| entry.name == planned.name) {
+                Some(entry) => entry.plan(planned, now),
+                None => new.push(planned),
+            }
+        }
+        new
     }
 
-    /// Executes an order for the command of this number.
-    pub fn order(&mut self, at: usize, order: Order) {
-        let Some(entry) = self.entries.get_mut(at).filter(|_| self.stopping.is_none()) else { return };
+    /// Executes an order for the command of this name.
+    pub fn order(&mut self, name: &str, order: Order) {
+        let stopping = self.stopping.is_some();
+        let mut planned = self.entries.iter_mut().filter(|entry| entry.planned && !stopping);
+        let Some(entry) = planned.find(|entry| entry.name == name) else { return };
         let now = Instant::now();
         match order {
             Order::Enable(limit) => {
@@ -97,7 +120,7 @@ impl Children {
             seconds_left: entry.until.map(|until| until.saturating_duration_since(now).as_secs_f64()),
             failed: entry.state() == State::Failed,
         };
-        self.entries.iter().map(state).collect()
+        self.entries.iter().filter(|entry| entry.planned).map(state).collect()
     }
 
     /// Whether no command is running or will run again.
@@ -127,7 +150,7 @@ impl Children {
 
     /// Reaps exited children and restarts those that are due and whose source is `drained`;
     /// connects the sources to the new pipes with `reopen`.
-    pub fn poll(&mut self, mut reopen: impl FnMut(usize, OwnedFd), drained: impl Fn(usize) -> bool) {
+    pub fn poll(&mut self, mut reopen: impl FnMut(usize, OwnedFd, &str), drained: impl Fn(usize) -> bool) {
         let now = Instant::now();
         if let Some((since, signal)) = self.stopping.filter(|(since, _)| *since + GRACE <= now) {
             let next = if signal == Signal::INT { Signal::TERM } else { Signal::KILL };
@@ -150,7 +173,7 @@ impl Children {
                 match entry.command.start() {
                     Ok((running, pipe)) => {
                         (entry.running, entry.started, entry.gone) = (Some(running), now, None);
-                        reopen(entry.source, pipe);
+                        reopen(entry.source, pipe, &entry.command.text);
                     }
                     // It may pass: the file is being replaced, or there are too many processes.
                     Err(error) => {
@@ -180,7 +203,7 @@ impl Children {
             let timeout = self.deadline().map(|at| at.saturating_duration_since(Instant::now()));
             let ends: Vec<_> = self.ends().map(|fd| (fd, PollFlags::IN)).collect();
             poll::ready(&ends, timeout);
-            self.poll(|_, _| {}, |_| false);
+            self.poll(|_, _, _| {}, |_| false);
         }
     }
 

@@ -18,6 +18,7 @@ mod otlp;
 mod record;
 mod serve;
 
+mod config;
 mod fuzz;
 mod recipes;
 mod supervisor;
