@@ -2,8 +2,8 @@
 
 /// The unit.
 pub const UNIT: &str = include_str!("../../contrib/systemd/ebpf-filters@.service");
-/// The example of its environment file.
-pub const CONFIGURATION: &str = include_str!("../../contrib/systemd/disks.conf");
+/// The example of what it runs.
+pub const CONFIGURATION: &str = include_str!("../../contrib/systemd/disks.toml");
 
 /// The words of a setting, which the unit must contain once.
 pub fn setting(name: &str) -> Vec<&'static str> {

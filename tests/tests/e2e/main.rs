@@ -8,6 +8,7 @@ mod biolat_percentiles;
 mod cachestat;
 mod cgroups;
 mod clock;
+mod configuration;
 mod conformance;
 mod dcstat;
 mod diagnoses;

@@ -22,6 +22,14 @@ Examples:
   ebpfmux -d 60 --run 'biolat 1' --assert 'biolat.p99_us < 5000' > run.ndjson || exit
                                                   for CI: status 5 if a request was slow
   ebpfmux -o csv biolat.ndjson > biolat.csv       convert; CSV input is recognised by its header
+  ebpfmux --config disks.toml > /dev/null         what a file says; kill -HUP has it read again
+
+File (--config): TOML. Every long option is a key (window = 60, by = [\"disk\", \"op\"], quiet = true); those of --serve, --record \
+and --otlp may stand in tables: [serve] listen, token, series, label-bytes; [record] folder, size, age, keep; [otlp] url, \
+header, interval, buffer. `files` are the FILEs. Each [[run]] has `tool`, `interval`, `count` and the tool's long options, or \
+`command`; and, if wanted, `name` and `lifetime`, seconds after which it is disabled (outside of [[run]]: for all). On SIGHUP \
+the file is read again: commands are started, stopped or restarted where their lines differ, all else runs on, and no record \
+is lost; for other keys a note says that they wait for the next start. A file that is wrong changes nothing.
 
 Order: records go out by their `ts`, equal ones in the order of the sources. A record that goes back in time within \
 its source by at most --lateness is put in order; up to 256 KiB per source are buffered for that. Any other late record \
@@ -32,7 +40,7 @@ but not longer than --wait (or --lateness, if that is more). So a silent source 
 them. A source with more than about 192 KiB waiting is held only as long as another was active within that time. \
 Files are never waited for. A slow reader of stdout stops the merge without loss.
 
-Signals: on SIGINT and SIGTERM the commands of --run get SIGINT (SIGTERM after 2.5 s, SIGKILL after 5 s), and what \
+Signals: on SIGINT, SIGTERM and (without --config) SIGHUP the commands of --run get SIGINT (SIGTERM after 2.5 s, SIGKILL after 5 s), and what \
 they still print is merged. Other live sources are read for another 0.5 s at most, files no further. The commands are \
 killed if ebpfmux is; processes that they started themselves are not ended. If the reader of stdout then reads nothing \
 for 5 s, ebpfmux ends with status 1.

@@ -1,0 +1,121 @@
+//! `ebpfmux --config` with the tools themselves: what it runs, and a reload while they count.
+#![allow(clippy::expect_used, reason = "tests")]
+
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tests::cgroup::Cgroup;
+use tests::comparison::Comparison;
+use tests::programs::{TOOLS, built, options, shell};
+use tests::records::{parse, sum, with};
+use tests::wait::{For, until};
+use tests::workload::Workload;
+use tests::{can_run, lock};
+
+const FORKS: u64 = 101;
+
+/// A running `ebpfmux --config`, whose output is a file.
+struct Mux {
+    child: Child,
+    dir: tempfile::TempDir,
+}
+
+impl Mux {
+    fn start(text: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let out = std::fs::File::create(dir.path().join("out")).expect("a file");
+        std::fs::write(dir.path().join("file.toml"), text).expect("a file");
+        let mut command = Command::new(built("ebpfmux"));
+        command.args(["-q", "--config", "file.toml"]).current_dir(dir.path());
+        let child = command.stdin(Stdio::null()).stdout(out).spawn().expect("it starts");
+        Self { child, dir }
+    }
+
+    fn says(&self, text: &str) {
+        std::fs::write(self.dir.path().join("file.toml"), text).expect("a file");
+        self.signal(Signal::HUP);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it runs");
+    }
+
+    fn records(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.dir.path().join("out")).expect("text");
+        parse(&text[..text.rfind('\n').map_or(0, |end| end + 1)])
+    }
+
+    fn until(&self, what: &str, satisfied: impl Fn(&[Value]) -> bool) {
+        until(For::Record, what, || satisfied(&self.records()).then_some(()));
+    }
+
+    fn interrupt(mut self) -> Vec<Value> {
+        self.signal(Signal::INT);
+        assert!(self.child.wait().expect("a child").success());
+        self.records()
+    }
+}
+
+fn of(records: &[Value], tool: &str) -> Vec<Value> {
+    with(records, "tool", tool).into_iter().cloned().collect()
+}
+
+/// A tool that runs on counts exactly across reloads that start, change and stop others.
+#[test]
+fn a_reload_loses_no_count() {
+    if !can_run() {
+        return;
+    }
+    let _machine = lock::machine();
+    let cgroup = Cgroup::new();
+    let counts = format!("[[run]]\ntool = 'proclife'\ncgroup = '{}'\ninterval = 0.1\n", cgroup.path());
+    let other = |interval: &str| format!("[[run]]\ntool = 'biolat'\ninterval = {interval}\n");
+    let mux = Mux::start(&counts);
+    mux.until("the first records", |records| !records.is_empty());
+    let texts =
+        [other("0.1"), other("0.2"), String::new(), other("0.1")].map(|other| counts.clone() + &other);
+    for text in &texts {
+        let workload =
+            Workload::start(&["processes", "--forks", &FORKS.to_string(), "--cgroup", cgroup.path()]);
+        mux.says(text);
+        workload.finish();
+        let so_far = mux.records().len();
+        mux.until("more records", |records| records.len() > so_far + 3);
+    }
+    let records = mux.interrupt();
+    let (counted, other) = (of(&records, "proclife"), of(&records, "biolat"));
+    let comparison = Comparison::of("proclife", &[]).part("across reloads").lost(sum(&counted, "lost"));
+    comparison.field("forks", sum(&counted, "forks"), FORKS * texts.len() as u64).equal();
+    let long = |record: &Value| record["interval_s"].as_f64().is_some_and(|length| length > 0.19);
+    assert!(other.iter().any(long) && !other.iter().all(long), "{other:?}");
+}
+
+/// Every long option of every tool is a key, with a value as the command line takes it.
+#[test]
+fn each_option_of_each_tool_is_a_key() {
+    if !can_run() {
+        return;
+    }
+    // What it prints of itself, and what stands for its output.
+    const NO_KEYS: [&str; 6] = ["check", "kernel", "schema", "help", "version", "generate"];
+    for tool in TOOLS {
+        let named = options(tool);
+        let names = named.iter().map(|option| option.trim_start_matches("--"));
+        for name in names.filter(|name| !NO_KEYS.contains(name)) {
+            let dir = tempfile::tempdir().expect("a directory");
+            let check = |value: &str| {
+                let text = format!("[[run]]\ntool = '{tool}'\n{name} = {value}\n");
+                std::fs::write(dir.path().join("file.toml"), text).expect("a file");
+                let line =
+                    format!("cd {} && $BIN/ebpfmux --config file.toml --validate", dir.path().display());
+                let output = shell(&line);
+                (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+            };
+            // Of a wrong value the tool tells, which it would not of a key that is none.
+            let (code, said) = check("{}");
+            let right = said.starts_with("ebpfmux: file.toml:3: ") && !said.contains("has no option");
+            assert!(code == Some(2) && right, "{tool} {name}: {code:?}: {said}");
+        }
+    }
+}
