@@ -6,6 +6,7 @@ use std::sync::Once;
 use ::record::fields::Schemas;
 use serde_json::value::RawValue;
 
+use crate::metrics::own::counter;
 use crate::metrics::{Bounds, Metrics};
 use crate::note;
 use crate::record::timestamp::Nanos;
@@ -47,7 +48,7 @@ pub fn metrics(bytes: &[u8]) -> Exposition {
             metrics.take(1_700_000_000_000_000_000 + number as Nanos, &fields);
         }
     }
-    let own = [("ebpfmux_names_dropped", "Left out.", metrics.left_out.names)];
+    let own = [counter("ebpfmux_names_dropped", "Left out.", metrics.left_out.names)];
     let text = |format| String::from_utf8(serve::render(&metrics, &own, format)).expect("text");
     let exposition = Exposition { plain: text(Format::Plain), open: text(Format::OpenMetrics) };
     is_readable(&exposition.plain);

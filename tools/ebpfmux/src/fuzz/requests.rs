@@ -76,6 +76,7 @@ fn control() -> Control {
         enabled: true,
         seconds_left: None,
         failed: state == State::Failed,
+        restarts: 3,
     };
     *control.tools() = vec![tool("a", State::Running), tool("b c", State::Failed)];
     control

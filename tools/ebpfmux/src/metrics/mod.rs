@@ -2,6 +2,7 @@
 
 pub mod exponential;
 mod names;
+pub mod own;
 mod place;
 pub mod series;
 mod store;
@@ -17,10 +18,7 @@ use crate::record::timestamp::Nanos;
 use crate::record::{Fields, Value, find, number};
 use place::Place;
 use series::{Kind, Total, Unit};
-pub use store::{Bounds, Metrics, Named};
-
-/// ebpfmux's own metrics: the name of a counter, its description, its value.
-pub type Own<'a> = [(&'a str, &'a str, u64)];
+pub use store::{Bounds, LeftOut, Metrics, Named};
 
 /// The metrics, shared by several threads.
 #[derive(Clone)]

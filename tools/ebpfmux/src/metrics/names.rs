@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use super::own::OF_TOOLS;
 use super::series::Kind;
 
 /// Replaces the characters that names of metrics cannot have; a valid prefix goes before it.
@@ -23,8 +24,16 @@ pub fn label(name: &str) -> Option<String> {
 }
 
 /// The names that are in use, and the metric that uses each, with whether it is of latencies.
-#[derive(Default)]
 pub struct Claims(HashMap<String, (String, bool)>);
+
+impl Default for Claims {
+    /// Only those of this program's own metrics, as far as a field of a record could have such a name.
+    fn default() -> Self {
+        let mut claims = Self(HashMap::new());
+        OF_TOOLS.iter().for_each(|(name, kind)| _ = claims.take(name, *kind, ""));
+        claims
+    }
+}
 
 impl Claims {
     /// Reserves all names of a metric, whose name in OTLP is `metric`. Returns false if another
@@ -95,5 +104,16 @@ mod tests {
             assert!(!claims.take(taken, Kind::Gauge, taken), "{taken}");
         }
         assert!(!claims.take("d_seconds", Kind::Counter, "d"), "another type");
+    }
+
+    /// A program called tool cannot pass for what is said of commands.
+    #[test]
+    fn names_of_its_own_metrics_are_taken() {
+        let mut claims = Claims::default();
+        for (name, free) in
+            [("ebpf_tool_up", false), ("ebpf_tool_restarts", false), ("ebpf_tool_zombies", true)]
+        {
+            assert_eq!(claims.take(name, Kind::Gauge, "x of tool"), free, "{name}");
+        }
     }
 }

@@ -45,7 +45,7 @@ impl Place {
 }
 
 /// Labels in Prometheus's text format, escaped.
-fn text(labels: &[(String, String)]) -> String {
+pub fn text(labels: &[(String, String)]) -> String {
     let mut text = String::new();
     for (name, value) in labels {
         if !text.is_empty() {

@@ -5,6 +5,7 @@ mod access;
 mod host;
 mod listen;
 pub mod negotiate;
+mod own;
 mod places;
 mod protobuf;
 mod text;
@@ -19,11 +20,13 @@ use hyper::header::{ACCEPT, CONTENT_TYPE};
 use hyper::{Method, Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 
-use crate::metrics::{Metrics, Own};
+use crate::metrics::Metrics;
+use crate::metrics::own::Own;
 use crate::supervisor::control::{Control, Order};
 pub use access::Access;
 pub use listen::{Serving, converse, serve};
 use negotiate::Format;
+use own::own;
 
 /// The minimum time between two renderings of the metrics.
 const FRESH: Duration = Duration::from_millis(100);
@@ -96,44 +99,9 @@ impl Server {
 
     fn render(&self, format: Format) -> Vec<u8> {
         let sent = self.control.exporter.as_ref().map(|exporter| exporter.counts());
+        let tools = self.control.tools().clone();
         let metrics = self.control.metrics.lock();
-        let left_out = metrics.left_out;
-        let mut own = vec![
-            (
-                "ebpfmux_series_dropped",
-                "Values left out, because there were too many series: see --serve-series.",
-                left_out.series,
-            ),
-            (
-                "ebpfmux_labels_dropped",
-                "Values left out, because their labels were too long: see --serve-label-bytes.",
-                left_out.long,
-            ),
-            (
-                "ebpfmux_names_dropped",
-                "Labels and values left out, because their names are reserved or used by others.",
-                left_out.names,
-            ),
-            (
-                "ebpfmux_window_dropped",
-                "Records and values left out of a window, because it had too many keys: see --window-keys.",
-                left_out.window,
-            ),
-            (
-                "ebpfmux_join_dropped",
-                "Values left out of a joined record, because it had too many: see --join-fields.",
-                left_out.join,
-            ),
-        ];
-        if let Some(counts) = sent {
-            own.push((
-                "ebpfmux_otlp_points_sent",
-                "Data points that the receiver of --otlp accepted.",
-                counts.sent,
-            ));
-            let help = "Data points that could not be sent in time, or were refused.";
-            own.push(("ebpfmux_otlp_points_dropped", help, counts.dropped));
-        }
+        let own = own(&metrics.left_out, sent, &tools);
         render(&metrics, &own, format)
     }
 
@@ -177,7 +145,7 @@ impl Server {
 }
 
 /// Renders all metrics in a format.
-pub fn render(metrics: &Metrics, own: &Own<'_>, format: Format) -> Vec<u8> {
+pub fn render(metrics: &Metrics, own: &[Own], format: Format) -> Vec<u8> {
     match format {
         Format::Plain => text::text(metrics, own, false).into_bytes(),
         Format::OpenMetrics => text::text(metrics, own, true).into_bytes(),

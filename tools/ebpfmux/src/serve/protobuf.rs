@@ -7,8 +7,9 @@
 use prost::Message;
 
 use crate::metrics::exponential::{SCALE, exponential};
-use crate::metrics::series::{self, Kind, Series, Total, classic};
-use crate::metrics::{Metrics, Named, Own};
+use crate::metrics::own::Own;
+use crate::metrics::series::{self, Family, Kind, Series, Total, classic};
+use crate::metrics::{Metrics, Named};
 
 /// The zero threshold: less than any other value.
 const ZERO: f64 = 1e-10;
@@ -109,34 +110,31 @@ struct BucketSpan {
 }
 
 /// Renders all metrics: messages, each preceded by its length.
-pub fn protobuf(metrics: &Metrics, own: &Own<'_>) -> Vec<u8> {
+pub fn protobuf(metrics: &Metrics, own: &[Own]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let mut put = |family: MetricFamily| bytes.extend(family.encode_length_delimited_to_vec());
     for Named { name, family, .. } in metrics.families() {
-        let (kind, total) = match family.kind {
-            Kind::Counter => (MetricType::Counter, "_total"),
-            Kind::Gauge => (MetricType::Gauge, ""),
-            Kind::Histogram => (MetricType::Histogram, ""),
-            Kind::Summary => (MetricType::Summary, ""),
-        };
-        put(MetricFamily {
-            name: format!("{name}{total}"),
-            help: family.help.clone(),
-            kind: kind.into(),
-            metric: family.series.values().map(|series| metric(series, family.kind)).collect(),
-            unit: family.unit.suffix(&name).unwrap_or_default().to_owned(),
-        });
+        bytes.extend(message(&name, family).encode_length_delimited_to_vec());
     }
-    for (name, help, value) in own {
-        put(MetricFamily {
-            name: format!("{name}_total"),
-            help: (*help).to_owned(),
-            kind: MetricType::Counter.into(),
-            metric: vec![Metric { counter: Some(Number { value: *value as f64 }), ..Metric::default() }],
-            unit: String::new(),
-        });
+    for (name, family) in own {
+        bytes.extend(message(name, family).encode_length_delimited_to_vec());
     }
     bytes
+}
+
+fn message(name: &str, family: &Family) -> MetricFamily {
+    let (kind, total) = match family.kind {
+        Kind::Counter => (MetricType::Counter, "_total"),
+        Kind::Gauge => (MetricType::Gauge, ""),
+        Kind::Histogram => (MetricType::Histogram, ""),
+        Kind::Summary => (MetricType::Summary, ""),
+    };
+    MetricFamily {
+        name: format!("{name}{total}"),
+        help: family.help.clone(),
+        kind: kind.into(),
+        metric: family.series.values().map(|series| metric(series, family.kind)).collect(),
+        unit: family.unit.suffix(name).unwrap_or_default().to_owned(),
+    }
 }
 
 fn metric(series: &Series, kind: Kind) -> Metric {

@@ -2,19 +2,19 @@
 
 use std::fmt::Write;
 
+use crate::metrics::own::Own;
 use crate::metrics::series::{Family, Histogram, Kind, Total, Unit, classic};
-use crate::metrics::{Metrics, Named, Own};
+use crate::metrics::{Metrics, Named};
 
 /// Renders as OpenMetrics, or as the older text format.
-pub fn text(metrics: &Metrics, own: &Own<'_>, open: bool) -> String {
+pub fn text(metrics: &Metrics, own: &[Own], open: bool) -> String {
     let mut text = String::new();
     for Named { name, family, .. } in metrics.families() {
         // Writing into memory cannot fail.
         let _ = write_family(&name, family, open, &mut text);
     }
-    for (name, help, value) in own {
-        let _ = write_head(name, "counter", help, Unit::None, open, &mut text);
-        let _ = writeln!(text, "{name}_total {value}");
+    for (name, family) in own {
+        let _ = write_family(name, family, open, &mut text);
     }
     if open {
         text += "# EOF\n";
@@ -50,12 +50,17 @@ fn write_family(name: &str, family: &Family, open: bool, text: &mut String) -> s
     let total = if family.kind == Kind::Counter { "_total" } else { "" };
     for (labels, series) in &family.series {
         match &series.total {
-            Total::Whole(sum) => writeln!(text, "{name}{total}{{{labels}}} {sum}")?,
-            Total::Real(value) => writeln!(text, "{name}{total}{{{labels}}} {value}")?,
+            Total::Whole(sum) => writeln!(text, "{name}{total}{} {sum}", braced(labels))?,
+            Total::Real(value) => writeln!(text, "{name}{total}{} {value}", braced(labels))?,
             Total::Histogram(histogram) => write_histogram(histogram, name, labels, family.kind, text)?,
         }
     }
     Ok(())
+}
+
+/// Labels as they stand behind a name; nothing if there are none.
+fn braced(labels: &str) -> String {
+    if labels.is_empty() { String::new() } else { format!("{{{labels}}}") }
 }
 
 fn write_histogram(
@@ -88,12 +93,17 @@ fn bound(seconds: f64) -> String {
 mod tests {
     use super::*;
     use crate::metrics::Bounds;
+    use crate::metrics::own::counter;
     use crate::record::from_json;
 
     fn text(lines: &[&str], limit: usize, open: bool) -> String {
         let mut metrics = Metrics::new(Bounds { series: limit, label_bytes: 100, quiet: true });
         lines.iter().for_each(|line| metrics.take(2_500_000_000, &from_json(line.as_bytes()).unwrap()));
-        super::text(&metrics, &[("ebpfmux_series_dropped", "Left out.", metrics.left_out.series)], open)
+        super::text(
+            &metrics,
+            &[counter("ebpfmux_series_dropped", "Left out.", metrics.left_out.series)],
+            open,
+        )
     }
 
     #[test]

@@ -91,6 +91,8 @@ pub struct ToolState {
     pub seconds_left: Option<f64>,
     /// Whether it failed for good.
     pub failed: bool,
+    /// How often it was started again after it had failed.
+    pub restarts: u64,
 }
 
 /// The shared state.

@@ -38,6 +38,8 @@ pub struct Entry {
     pub started: Instant,
     /// The number of restarts in a row.
     pub restarts: u32,
+    /// How often it was started again after a failure, in all.
+    pub restarted: u64,
     /// When it is started again.
     pub restart_at: Option<Instant>,
     /// Whether it is enabled; `--serve` can change it.
@@ -160,6 +162,7 @@ impl Entry {
             return 1;
         }
         self.restarts += 1;
+        self.restarted += 1;
         self.restart_at = Some(Instant::now() + BACK_OFF);
         self.gone = Some((State::Restarting, how.clone()));
         if !quiet {

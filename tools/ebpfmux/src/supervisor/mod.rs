@@ -55,6 +55,7 @@ impl Children {
             running,
             started,
             restarts: 0,
+            restarted: 0,
             restart_at: None,
             enabled: true,
             lifetime,
@@ -119,6 +120,7 @@ impl Children {
             enabled: entry.enabled,
             seconds_left: entry.until.map(|until| until.saturating_duration_since(now).as_secs_f64()),
             failed: entry.state() == State::Failed,
+            restarts: entry.restarted,
         };
         self.entries.iter().filter(|entry| entry.planned).map(state).collect()
     }

@@ -45,6 +45,13 @@ fn a_tool_that_cannot_be_started_again_is_not_healthy() {
             .said("cannot be started again: No such file or directory (os error 2), after 3 restarts")
             .is_some()
     );
+    // Rendered metrics are cached for a tenth of a second.
+    eventually("its end in the metrics", || {
+        (served.value("ebpf_tool_restarts_total{tool=\"biolat\"}") == 3.0).then_some(())
+    });
+    let metrics = served.body("/metrics", "");
+    assert!(metrics.contains("\nebpf_tool_up{tool=\"biolat\"} 0\n"), "{metrics}");
+    assert!(!metrics.contains("ebpf_tool_seconds_left"), "{metrics}");
     kill_process(Pid::from_child(&served.child), Signal::TERM).unwrap();
     assert_eq!(exit_code(&mut served.child), Some(1));
 }

@@ -84,8 +84,14 @@ fn tools_are_listed_enabled_for_a_time_and_disabled() {
     let tool = until(For::Answer, "the tools", || Some(first_tool(&served)).filter(|tool| !tool.is_null()));
     assert_eq!(
         tool,
-        json!({"name": "disks", "state": "running", "running": true, "enabled": true, "seconds_left": null, "failed": false})
+        json!({"name": "disks", "state": "running", "running": true, "enabled": true, "seconds_left": null, "failed": false, "restarts": 0})
     );
+    assert_eq!(served.value("ebpf_tool_up{tool=\"disks\"}"), 1.0);
+    assert_eq!(served.order("/tools/disks/enable?seconds=1000"), 202);
+    until(For::Answer, "a limit in the metrics", || {
+        let left = served.value("ebpf_tool_seconds_left{tool=\"disks\"}");
+        Some(()).filter(|()| left > 900.0 && left <= 1000.0)
+    });
     assert_eq!(served.order("/tools/disks/enable?seconds=0.7"), 202);
     until(For::Answer, "a limit", || {
         Some(()).filter(|()| {
