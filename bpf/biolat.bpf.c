@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /* How long disks take: each request from issue to completion, and its time in the queue before. */
 #include "kernel.h"
-#include "renames.h"
+#include "bio.h"
 #include "filter.h"
 #include "hist.h"
 #include "biolat/inflight.h"
@@ -16,10 +16,13 @@ const enum op skeleton_op = READ;
 #define NO_QUEUE (~0ULL)
 enum counter { LOST, MAX_COUNTERS };
 
-/* A key is a disk and an operation. Any event changes one of the first three. */
+/* A key is a disk and an operation. Any event changes one of the first five. */
 struct stats {
 	u64 bytes;
 	u64 errors;
+	/* Of bios that were queued. */
+	u64 flushes;
+	u64 fua;
 	struct hist device;
 	struct hist queue;
 };
@@ -113,28 +116,9 @@ static __always_inline bool counts_kernel_requests(void)
 	return by != BY_SYSTEM && !filter_is_set();
 }
 
-/* The argument of a tracepoint that may have the queue before it. */
-static __always_inline void *argument(u64 *ctx, bool second)
-{
-	void *arg;
-
-	/* Two loads, which the compiler must not join: the verifier takes no arithmetic on the
-	 * context. */
-	if (second)
-		asm volatile("%0 = *(u64 *)(%1 + 8)" : "=r"(arg) : "r"(ctx));
-	else
-		asm volatile("%0 = *(u64 *)(%1 + 0)" : "=r"(arg) : "r"(ctx));
-	return arg;
-}
-
 static __always_inline struct request *request_of(u64 *ctx)
 {
 	return argument(ctx, request_is_second_argument());
-}
-
-static __always_inline struct bio *bio_of(u64 *ctx)
-{
-	return argument(ctx, bio_is_second_argument());
 }
 
 static __always_inline int issue(enum inflight_store store, u64 *ctx)
@@ -335,6 +319,27 @@ static __always_inline bool is_bio_based(struct gendisk *disk)
 	return !disk->queue->mq_ops;
 }
 
+/* A bio of the running task asks for the disk's cache to be flushed before it, or for itself to be
+ * past that cache when it ends. The block layer has taken this away where a disk has no cache. */
+static __always_inline void count_flush(enum inflight_store store, struct bio *bio, u32 op,
+					bool preflush, bool fua)
+{
+	int slot = slot_of(store, bio_disk(bio));
+	struct stats *stats;
+	u32 key;
+
+	if (slot < 0)
+		return;
+	key = (slot & (MAX_DISKS - 1)) * MAX_OPS + op;
+	stats = by == BY_SYSTEM ? total_of(key) : owned_by_current(key);
+	if (!stats)
+		return;
+	if (preflush)
+		__sync_fetch_and_add(&stats->flushes, 1);
+	if (fua)
+		__sync_fetch_and_add(&stats->fua, 1);
+}
+
 /* Disks made of bios (dm, md, zram) have no requests and no queue: all of a bio's time is device
  * time. */
 static __always_inline int queue_bio(enum inflight_store store, u64 *ctx, bool marks)
@@ -343,19 +348,22 @@ static __always_inline int queue_bio(enum inflight_store store, u64 *ctx, bool m
 	u32 flags = bio->bi_opf;
 	u32 bytes = bio->bi_iter.bi_size;
 	u32 op = op_of(flags);
+	bool preflush = flags & REQ_PREFLUSH, fua = flags & REQ_FUA;
+	bool timed = marks || is_bio_based(bio_disk(bio));
 	int slot;
 
-	if (!marks && !is_bio_based(bio_disk(bio)))
+	if ((!timed && !preflush && !fua) || !filter_current())
 		return 0;
-	if (!filter_current())
+	if (!bytes && preflush)
+		op = FLUSH;
+	if (preflush || fua)
+		count_flush(store, bio, op, preflush, fua);
+	if (!timed)
 		return 0;
 	if (marks && !is_bio_based(bio_disk(bio))) {
 		put_own(store, bio, 0, 0);
 		return 0;
 	}
-	if (!bytes && bpf_core_enum_value_exists(enum req_flag_bits, __REQ_PREFLUSH) &&
-	    flags & 1U << bpf_core_enum_value(enum req_flag_bits, __REQ_PREFLUSH))
-		op = FLUSH;
 	slot = slot_of(store, bio_disk(bio));
 	if (slot >= 0)
 		put_own(store, bio, bpf_ktime_get_ns(), bio_info(slot, bytes, op));

@@ -3,15 +3,8 @@
 #ifndef EF_BIOLAT_BIOS_H
 #define EF_BIOLAT_BIOS_H
 
+#include "bio.h"
 #include "inflight.h"
-
-/* include/linux/blk_types.h */
-#define REQ_OP_BITS 8
-#define REQ_OP_MASK ((1 << REQ_OP_BITS) - 1)
-#define REQ_OP_FLUSH 2
-#define REQ_OP_DISCARD 3
-/* From here on a request carries a driver's own command, no file system's data. */
-#define REQ_OP_DRIVER 32
 
 /*
  * What is kept of a bio of a disk made of bios, whose driver may advance it and move it to another

@@ -172,6 +172,14 @@ struct page {
 
 enum pageflags {
 	PG_head,
+	PG_locked,
+	PG_swapbacked,
+	PG_uptodate,
+};
+
+/* What memory is charged to that outlives a cgroup. */
+struct obj_cgroup {
+	struct mem_cgroup *memcg;
 };
 
 struct mm_struct {
@@ -411,10 +419,13 @@ struct request_queue {
 	struct gendisk *disk;
 };
 
+struct block_device_operations;
+
 struct gendisk {
 	int major;
 	int first_minor;
 	char disk_name[DISK_NAME_LEN];
+	const struct block_device_operations *fops;
 	struct request_queue *queue;
 };
 
@@ -430,21 +441,30 @@ struct block_device {
 	struct gendisk *bd_disk;
 };
 
+/* A part of the memory that a bio is about. */
+struct bio_vec {
+	struct page *bv_page;
+};
+
 struct bvec_iter {
 	unsigned int bi_size;
 };
 
 enum req_flag_bits {
+	__REQ_FUA,
 	__REQ_PREFLUSH,
+	__REQ_SWAP,
 	__REQ_DRV,
 };
 
 struct bio {
 	unsigned int bi_opf;
+	unsigned short bi_flags;
 	u8 bi_status;
 	void *bi_private;
 	struct block_device *bi_bdev;
 	struct bvec_iter bi_iter;
+	struct bio_vec *bi_io_vec;
 };
 
 /*

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use tempfile::NamedTempFile;
 
@@ -48,6 +49,12 @@ impl Disk {
         disk
     }
 
+    /// A disk in a guest's memory: before Linux 6.3 it takes single pages without a bio.
+    pub fn in_memory() -> Self {
+        programs::succeed("modprobe", &["brd", "rd_nr=1", "rd_size=65536"]);
+        Self { name: "ram0".to_string(), kind: Kind::Own }
+    }
+
     /// A slow disk. In a guest it is a null_blk that completes after a millisecond, eight requests
     /// at once: some kernels complete a loop device's request before the next can wait. On other
     /// machines it is a loop device.
@@ -72,24 +79,34 @@ impl Disk {
         Self { name, kind: Kind::Own }
     }
 
-    /// A disk made of bios whose driver moves each to another disk, of which it has one: an array of
-    /// md's.
-    pub fn over(lower: &Self) -> Self {
-        programs::succeed("modprobe", &["raid0"]);
-        let name = "md_over".to_string();
+    /// A disk made of bios whose driver passes each on to other disks: an array of md's, of this level
+    /// (`raid0`).
+    pub fn over(lowers: &[&Self], level: &str) -> Self {
+        programs::succeed("modprobe", &[level]);
+        // One that was stopped keeps its name for some time.
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("md_{}", NEXT.fetch_add(1, Ordering::Relaxed));
         fs::write("/sys/module/md_mod/parameters/new_array", &name).expect("a new array");
         let set = |attribute: &str, value: &str| {
             let path = format!("/sys/block/{name}/md/{attribute}");
             fs::write(&path, value).unwrap_or_else(|error| panic!("{path}: {value}: {error}"));
         };
-        let number = fs::read_to_string(format!("/sys/block/{}/dev", lower.name)).expect("its number");
         set("metadata_version", "none");
-        set("level", "raid0");
+        set("level", level);
         set("chunk_size", "65536");
-        set("raid_disks", "1");
-        set("new_dev", number.trim());
-        set(&format!("dev-{}/size", lower.name), "65000");
-        set(&format!("dev-{}/slot", lower.name), "0");
+        set("raid_disks", &lowers.len().to_string());
+        for (slot, Self { name, .. }) in lowers.iter().enumerate() {
+            let number = fs::read_to_string(format!("/sys/block/{name}/dev")).expect("its number");
+            set("new_dev", number.trim());
+            set(&format!("dev-{name}/size"), "65000");
+            set(&format!("dev-{name}/slot"), &slot.to_string());
+        }
+        // Without metadata, how much of each disk is used is told here. Copies are taken to be the same
+        // already.
+        if level == "raid1" {
+            set("component_size", "65000");
+            set("resync_start", "none");
+        }
         set("array_state", "active");
         let disk = Self { name, kind: Kind::Array };
         until(For::Device, disk.path(), || Path::new(&disk.path()).exists().then_some(()));
@@ -103,6 +120,11 @@ impl Disk {
             Some(_) => Self { name: "vdb".to_string(), kind: Kind::Own },
             None => Self::over_file(16),
         }
+    }
+
+    /// A second disk of a guest.
+    pub fn another() -> Self {
+        Self { name: "vdc".to_string(), kind: Kind::Own }
     }
 
     /// Its node.

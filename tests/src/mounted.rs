@@ -35,6 +35,17 @@ impl Mounted {
         Self { at, home }
     }
 
+    /// Creates one on a disk, fully laid out, and mounts it with these options.
+    pub fn on(kind: &str, disk: &str, options: &str) -> Self {
+        let home = tempfile::tempdir_in(programs::scratch()).expect("a directory on a disk");
+        let at = home.path().join("mounted");
+        std::fs::create_dir(&at).expect("a directory");
+        let full = "lazy_itable_init=0,lazy_journal_init=0";
+        programs::succeed(&format!("mkfs.{kind}"), &["-q", "-F", "-E", full, disk]);
+        programs::succeed("mount", &["-t", kind, "-o", options, disk, at.to_str().expect("UTF-8")]);
+        Self { at, home }
+    }
+
     /// Where it is mounted.
     pub fn path(&self) -> &Path {
         &self.at

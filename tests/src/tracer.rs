@@ -4,7 +4,8 @@
 //! skips them where they would interrupt one another.
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -85,6 +86,38 @@ impl Tracer {
 impl Drop for Tracer {
     fn drop(&mut self) {
         let _ = fs::remove_dir(&self.path);
+    }
+}
+
+/// An event for each call of a kernel function, `kprobes/FUNCTION`; removed when dropped, after the
+/// tracers of it.
+pub struct Probe(String);
+
+impl Probe {
+    /// Where the kernel has kprobes.
+    pub fn on(function: &str) -> Self {
+        mounted();
+        let probe = Self(function.to_string());
+        probe
+            .write(&format!("p:{function} {function}"))
+            .unwrap_or_else(|error| panic!("{function}: {error}"));
+        probe
+    }
+
+    /// Its name for [`Tracer::start`].
+    pub fn event(&self) -> String {
+        format!("kprobes/{}", self.0)
+    }
+
+    fn write(&self, line: &str) -> std::io::Result<()> {
+        let mut events = OpenOptions::new().append(true).open(Path::new(TRACEFS).join("kprobe_events"))?;
+        events.write_all(line.as_bytes())
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        let _ = self.write(&format!("-:{}", self.0));
     }
 }
 

@@ -80,14 +80,20 @@ fn flushes_and_discards() {
     let disk = Disk::over_file(64);
     let options = ["--rw=randwrite", "--ioengine=psync", "--bs=4k", "--number_ios=257", "--fsync=1"];
     let mut watched = Watched::start(&disk.name);
-    let (job, DiskPart { diskstats, reported, .. }) =
+    let (job, DiskPart { diskstats, reported, records, .. }) =
         watched.without_losses(|| fio::run(&disk.path(), &options));
     assert_eq!(reported.writes, [257, 257 * 4_096]);
+    asked(&records, &disk, [0, 0, reported.flushes]);
     // One after the other, so that the kernel merges none: each empty flush is a flush of the
     // device, and diskstats also counts it as an empty write.
     assert_eq!(reported.flushes, diskstats.flushes);
     assert_eq!(Some(reported.flushes), job["sync"]["total_ios"].as_u64());
     assert_eq!([reported.writes[0] + reported.flushes, reported.writes[1]], diskstats.writes);
+
+    // A file system would need no flush beside; the file of a disk does both.
+    let work = ["io", "--file", &disk.path(), "--writes", "101", "--bytes", "4096", "--dsync"];
+    let (_, DiskPart { records, .. }) = watched.without_losses(|| Workload::run(&work));
+    asked(&records, &disk, [0, 101, 101]);
 
     let (_, DiskPart { diskstats, reported, .. }) = watched.without_losses(|| {
         programs::succeed("blkdiscard", &["--length", "48M", "--step", "1M", &disk.path()])
@@ -147,7 +153,20 @@ fn a_disk_made_of_bios() {
         assert_eq!([reported.reads, reported.writes], asked, "{options:?}");
         assert_eq!(sum(of_disk(&records, &disk.name, "read"), "queue_count"), 0, "it has no queue");
     }
+    // Nor has it a cache: the kernel drops what asks for that.
+    let work = ["io", "--file", &disk.path(), "--writes", "101", "--bytes", "4096", "--dsync"];
+    let (_, DiskPart { reported, records, .. }) = watched.without_losses(|| Workload::run(&work));
+    assert_eq!((reported.writes, reported.flushes), ([101, 101 * 4_096], 0));
+    asked(&records, &disk, [0, 0, 0]);
     watched.end();
+}
+
+/// Asserts what the disk was asked for: writes that flush its cache first, writes past its cache, and
+/// flushes without data.
+fn asked(records: &[Value], disk: &Disk, expected: [u64; 3]) {
+    let of = |op, field| sum(of_disk(records, &disk.name, op), field);
+    let reported = [of("write", "flushes"), of("write", "fua"), of("flush", "flushes")];
+    assert_eq!((reported, of("flush", "fua")), (expected, 0), "{}: {records:?}", disk.name);
 }
 
 /// The other disks with requests. Hidden ones, the paths of others, have no number there.

@@ -3,14 +3,19 @@
 //! Linux 5.14, to the disk below.
 #![allow(clippy::expect_used, reason = "tests")]
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use serde_json::Value;
 use tests::cgroup::Cgroup;
+use tests::comparison::Comparison;
 use tests::disk::Disk;
 use tests::diskstats::DiskStats;
-use tests::records::sum;
+use tests::mounted::Mounted;
+use tests::records::{sum, with};
 use tests::tool::Tool;
+use tests::tracer::{self, Probe, Tracer};
 use tests::workload::Workload;
 use tests::{can_run, fio, kernel, lock};
 
@@ -104,7 +109,7 @@ fn an_array_and_its_disk() {
     }
     let _machine = lock::machine();
     let lower = Disk::with_interrupts();
-    let disk = Disk::over(&lower);
+    let disk = Disk::over(&[&lower], "raid0");
     // The kernel looks for partitions when it is first opened.
     drop(File::open(disk.path()).expect("the array"));
     let tool = Tool::start("biolat", &["3600"]);
@@ -120,4 +125,56 @@ fn an_array_and_its_disk() {
         assert_eq!((told.reads, told.writes), expected, "{}", disk.name);
         assert_eq!((diskstats.reads[0], diskstats.writes[0]), (41, 37), "{}", disk.name);
     }
+}
+
+/// Asserts that all tools say that the disk was asked for so many flushes, or writes past its cache.
+fn were_asked_for(disk: &Disk, level: &str, tools: [Tool; 2], expected: &[(&str, u64)]) {
+    for tool in tools {
+        let records = tool.interrupt().records;
+        let of_disk = with(&records, "disk", &disk.name);
+        let told = |field: &str| sum(of_disk.iter().copied(), field);
+        let comparison = Comparison::of("biolat", &[]).part(level).lost(sum(&records, "lost"));
+        let add = |all: Comparison, (field, number): &(&str, u64)| all.field(field, told(field), *number);
+        expected.iter().fold(comparison, add).equal_minus_lost();
+    }
+}
+
+/// Arrays are flushed by a journal, a file's fsync or a program: their driver is told once for each.
+#[test]
+fn flushes_of_an_array_are_those_that_its_driver_is_asked_for() {
+    if !can_run() || kernel::of_guest().is_none() {
+        return;
+    }
+    let _machine = lock::machine();
+    let lowers = [Disk::with_interrupts(), Disk::another()];
+    for level in ["raid1", "raid0"] {
+        let disk = Disk::over(&lowers.each_ref(), level);
+        // Its journal is written on demand only.
+        let mounted = Mounted::on("ext4", &disk.path(), "commit=300");
+        let file = mounted.path().join("file");
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(file).expect("a file");
+        file.write_all_at(&vec![1; 8 << 20], 0).and_then(|()| file.sync_all()).expect("8 MiB");
+        let start =
+            || [Tool::start("biolat", &["3600"]), Tool::start("biolat", &["--by", "process", "3600"])];
+
+        let probe = Probe::on("md_flush_request");
+        let tracer = Tracer::start(&[&probe.event()], "");
+        let tools = start();
+        for _ in 0..101 {
+            file.write_all_at(&[2; 4096], 0).and_then(|()| file.sync_all()).expect("a write");
+        }
+        let flushes = tracer.text().lines().filter_map(tracer::event).count() as u64;
+        assert!(flushes >= 101, "{level}: its driver was told of {flushes}");
+        were_asked_for(&disk, level, tools, &[("flushes", flushes)]);
+        drop((tracer, probe));
+
+        let tools = start();
+        write_past_the_cache(&mounted.path().join("file"));
+        were_asked_for(&disk, level, tools, &[("flushes", 0), ("fua", 101)]);
+    }
+}
+
+fn write_past_the_cache(file: &Path) {
+    let file = file.to_str().expect("UTF-8");
+    Workload::run(&["io", "--file", file, "--writes", "101", "--bytes", "4096", "--dsync"]);
 }

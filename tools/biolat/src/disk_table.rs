@@ -40,8 +40,8 @@ unsafe impl Plain for types::stats {}
 unsafe impl Plain for types::hist {}
 
 impl Total for types::stats {
-    /// Bytes, errors and the sum of device times.
-    type Head = [u64; 3];
+    /// Bytes, errors, flushes, writes past the cache and the sum of device times.
+    type Head = [u64; 5];
 }
 
 /// What was measured since the last call: a record per disk and operation with activity, and per
@@ -60,11 +60,16 @@ pub fn since_last(
     let mut deltas = totals.since_last(keys, |sum: &mut IoStats, total| {
         sum.bytes += total.bytes;
         sum.errors += total.errors;
+        sum.flushes += total.flushes;
+        sum.fua += total.fua;
         sum.device.add_raw(raw_hist(&total.device));
         sum.queue.add_raw(raw_hist(&total.queue));
     })?;
-    // When a part of a request has completed, its bytes are counted before the rest.
-    deltas.retain(|delta| delta.measured.device.count() > 0 || delta.measured.bytes > 0);
+    // When a part of a request has completed, its bytes are counted before the rest. What asks for a
+    // flush is counted when it is queued.
+    deltas.retain(|KeyDelta { measured, .. }| {
+        measured.device.count() + measured.bytes + measured.flushes + measured.fua > 0
+    });
     let deltas = busiest(deltas, options, |measured| measured.device.count(), IoStats::add);
     let mut rows: Vec<_> = deltas.into_iter().filter_map(|delta| row(delta, names, buckets)).collect();
     rows.sort_by(|a, b| a.disk.cmp(&b.disk));

@@ -82,6 +82,7 @@ Examples:
   biolat 1 | jq -r 'select(.p99_us > 5000) | [.ts, .disk, .p99_us] | @tsv'
   biolat -o csv 60 > disks.csv   a record a minute, for a spreadsheet
   biolat --cgroup system.slice/postgresql.service 5
+  biolat --by comm -o json | jq -c 'select(.flushes + .fua > 0) | [.disk, .comm, .flushes, .fua]'
 
 Bounds:
   Percentiles are at most 3.2 % off; the rest is exact. Before Linux 5.12 so are
@@ -96,6 +97,11 @@ Bounds:
   (passthrough).
   Only flushes that reach the device count; /proc/diskstats counts each empty
   flush as a write as well.
+  flushes and fua count what was asked for, when it is queued, also by disks made of
+  bios of those below them; count of the op flush is what reached the device. A disk
+  without a write cache is asked for neither: the kernel drops it before. Flushes of a
+  disk with several NVMe paths are its own, not its paths'. With --by they belong to
+  the task that queues them: those of a journal to its kernel thread (jbd2).
   Queue time begins at the kernel's start_time_ns. A task that plugs takes it once
   for several requests, so it can be too long by the time that the task went on
   without sleeping.

@@ -36,6 +36,14 @@ pub struct Io {
     /// Requests that completed with an error. They count in the latencies too.
     #[schemars(extend("x-kind" = "counter"))]
     pub errors: u64,
+    /// Requests of file systems and programs that asked for the disk's cache to be flushed first, with
+    /// data or without, when they were queued. Without data they are of the op flush.
+    #[schemars(extend("x-kind" = "counter"))]
+    pub flushes: u64,
+    /// Writes that asked to be past the disk's cache when they end (forced unit access), when they
+    /// were queued.
+    #[schemars(extend("x-kind" = "counter"))]
+    pub fua: u64,
     /// With --buckets: the histogram of device time, as [upper bound in microseconds, count].
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kind" = "buckets", "x-unit" = "microseconds"))]
@@ -66,6 +74,8 @@ impl Words for InQueue {
 pub struct IoStats {
     pub bytes: u64,
     pub errors: u64,
+    pub flushes: u64,
+    pub fua: u64,
     pub device: Hist,
     pub queue: Hist,
 }
@@ -75,6 +85,8 @@ impl IoStats {
     pub fn add(&mut self, more: &Self) {
         self.bytes += more.bytes;
         self.errors += more.errors;
+        self.flushes += more.flushes;
+        self.fua += more.fua;
         self.device.add(&more.device);
         self.queue.add(&more.queue);
     }
@@ -91,6 +103,8 @@ impl Io {
             queue: measured.queue.summary().into(),
             bytes: measured.bytes,
             errors: measured.errors,
+            flushes: measured.flushes,
+            fua: measured.fua,
             buckets: buckets.then(|| measured.device.non_empty()),
             queue_buckets: buckets.then(|| measured.queue.non_empty()),
             sketch: Some(measured.device.coarse(SKETCH)),
@@ -122,6 +136,8 @@ impl Row for Io {
         "queue_p99_us",
         "bytes",
         "errors",
+        "flushes",
+        "fua",
     ];
 
     fn sketch(&self) -> Option<Vec<u64>> {

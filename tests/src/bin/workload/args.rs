@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 /// Options that take no value.
-const FLAGS: [&str; 8] = ["wait", "hold", "ia32", "pause", "timed", "lock", "together", "early"];
+const FLAGS: [&str; 9] = ["wait", "hold", "ia32", "pause", "timed", "lock", "together", "early", "dsync"];
 
 /// The parsed options.
 pub struct Args {

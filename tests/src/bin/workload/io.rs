@@ -1,6 +1,6 @@
-//! `io --file PATH --reads R --writes W --bytes B [--from BYTES] [--timed] [--join CGROUP]`: R
-//! direct reads and W direct writes of B bytes each, one after the other, over eight megabytes of a
-//! disk or file. With `--timed` it prints a line for each, timed by the caller's clock:
+//! `io --file PATH --reads R --writes W --bytes B [--from BYTES] [--timed] [--dsync] [--join CGROUP]`:
+//! R direct reads and W direct writes of B bytes each, one after the other, over eight megabytes of a
+//! disk or file; with `--dsync` each is on the disk when it ends. With `--timed` it prints a line for each, timed by the caller's clock:
 //! `{"op":…,"took_ns":…}`; and for as many of op `nothing`: empty reads from a device without data,
 //! which show the overhead of a call.
 
@@ -20,10 +20,11 @@ const SPAN: u64 = 8 << 20;
 pub fn run(args: &Args) {
     let path = args.text("file").expect("--file PATH");
     let writes = args.count("writes");
+    let dsync = if args.has("dsync") { libc::O_DSYNC } else { 0 };
     let file = OpenOptions::new()
         .read(true)
         .write(writes > 0)
-        .custom_flags(libc::O_DIRECT)
+        .custom_flags(libc::O_DIRECT | dsync)
         .open(path)
         .unwrap_or_else(|error| panic!("cannot open {path}: {error}"));
     let bytes = args.count("bytes");
