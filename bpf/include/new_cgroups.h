@@ -29,6 +29,9 @@ struct {
 	__type(value, struct new_cgroup);
 } new_cgroups SEC(".maps");
 
+/* Whose: that of v2, or for --by owner that of v1 in which memory is charged. */
+const volatile int new_cgroups_hierarchy = 0;
+
 /* How many were created. The kernel creates one at a time (cgroup_mutex). */
 u64 cgroups_created = 0;
 
@@ -39,8 +42,8 @@ int BPF_PROG(cgroup_created, struct cgroup *cgroup)
 	u32 place = cgroups_created & (NEW_CGROUPS - 1);
 	struct new_cgroup *entry;
 
-	/* v1: each of its hierarchies has ids of its own. */
-	if (cgroup->root->hierarchy_id)
+	/* Each hierarchy has ids of its own. */
+	if (cgroup->root->hierarchy_id != new_cgroups_hierarchy)
 		return 0;
 	entry = bpf_map_lookup_elem(&new_cgroups, &place);
 	if (!entry)

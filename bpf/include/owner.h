@@ -14,7 +14,8 @@
 #include "new_cgroups.h"
 
 /* By whom the totals are kept. User space groups processes into apps. */
-enum by { BY_SYSTEM, BY_PROCESS, BY_COMM, BY_CGROUP, BY_THREAD, BY_PARENT, BY_APP };
+/* BY_OWNER: by the memory cgroup that memory is charged to, whichever task runs. */
+enum by { BY_SYSTEM, BY_PROCESS, BY_COMM, BY_CGROUP, BY_THREAD, BY_PARENT, BY_APP, BY_OWNER };
 
 const volatile u32 by = BY_SYSTEM;
 
@@ -107,7 +108,7 @@ static __always_inline void process_name(char *name, struct task_struct *task, b
 /* Whether the names are not part of the key. */
 static __always_inline bool has_names(void)
 {
-	return by != BY_COMM && by != BY_CGROUP;
+	return by != BY_COMM && by != BY_CGROUP && by != BY_OWNER;
 }
 
 /* The names of a task's owner. `typed`: its pointer may be followed. */
@@ -215,6 +216,15 @@ static __always_inline OWNED *owned_by_current(u64 key)
 	if (has_names() && !owned->names.comm[0])
 		names_of_current(&owned->names);
 	return &owned->total;
+}
+
+/* The totals of a cgroup. */
+static __always_inline OWNED *owned_by_cgroup(u64 key, u64 id)
+{
+	struct owner owner = {.id = {id}, .key = key};
+	struct owned *owned = owned_by(&owner);
+
+	return owned ? &owned->total : NULL;
 }
 
 /* The same for another task. */

@@ -15,6 +15,7 @@ use crate::bpf::layouts;
 use crate::bpf::plain::{self, Plain, bytes_of};
 use crate::kernel::running::kernel_names;
 use crate::owner::ancestry::{Ancestry, Process};
+use crate::owner::cgroup_mounts::memory_mount;
 use crate::owner::cgroups::Cgroups;
 use crate::owner::new_cgroups::NewCgroups;
 use crate::owner::{By, Options, Owner};
@@ -35,6 +36,10 @@ const NO_PREALLOC: u32 = 1;
 pub(crate) fn configure(object: &mut OpenObject, options: &Options) -> libbpf_rs::Result<()> {
     let set = set_constant(object, "by", &options.by.number().to_ne_bytes());
     set.map_err(|failure| io::Error::other(failure.message))?;
+    if let (By::Owner, Some((_, hierarchy))) = (options.by, memory_mount()) {
+        let set = set_constant(object, "new_cgroups_hierarchy", &hierarchy.to_ne_bytes());
+        set.map_err(|failure| io::Error::other(failure.message))?;
+    }
     size(object, options)
 }
 
@@ -87,7 +92,7 @@ impl<'a> Owners<'a> {
     /// A mistake in the tool itself: the object has none.
     pub fn of(object: &'a Object, options: &Options) -> Result<Self> {
         // They are recorded from before the walk that finds the others.
-        let new_cgroups = if options.by == By::Cgroup { NewCgroups::of(object)? } else { None };
+        let new_cgroups = if options.by.is_cgroup() { NewCgroups::of(object)? } else { None };
         Ok(Self {
             banks: [
                 [map(object, BANKS[0])?, map(object, SPARES[0])?],
@@ -96,7 +101,7 @@ impl<'a> Owners<'a> {
             twice: false,
             halves: Halves::of(object, "owned_bank")?,
             by: options.by,
-            cgroups: (options.by == By::Cgroup).then(Cgroups::new),
+            cgroups: options.by.is_cgroup().then(|| Cgroups::of(options.by)),
             new_cgroups,
             ancestry: options.apps.clone().map(|apps| Box::new(Ancestry::new(apps))),
         })
@@ -154,7 +159,7 @@ impl<'a> Owners<'a> {
 
     /// Whether an owner may have occurred several times under a key in the last call.
     pub(crate) fn repeat(&self) -> bool {
-        self.twice || matches!(self.by, By::App | By::Cgroup)
+        self.twice || self.by == By::App || self.by.is_cgroup()
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use cli::exit::Failure;
 
-use crate::kernel::mounts;
+use crate::kernel::mounts::{self, Mount};
 use crate::kernel::pid_namespace::proc_is_mounted;
 
 /// `CGROUP2_SUPER_MAGIC` of `linux/magic.h`.
@@ -28,10 +28,34 @@ pub fn cgroup2_mount() -> Option<PathBuf> {
     mounts.into_iter().find(|path| is_cgroup2(path))
 }
 
-/// From a list of mounts, those of the whole hierarchy first.
+/// Where the hierarchy is mounted in which memory is charged, and its number, by which the kernel knows it: 0 for v2.
+pub fn memory_mount() -> Option<(PathBuf, i32)> {
+    let hierarchy = memory_hierarchy(&fs::read_to_string("/proc/cgroups").unwrap_or_default());
+    if hierarchy == 0 {
+        return Some((cgroup2_mount()?, hierarchy));
+    }
+    Some((memory_mounts(&mounts::list().ok()?).into_iter().next()?, hierarchy))
+}
+
+/// From `/proc/cgroups`: the number of the memory controller's hierarchy. Newer kernels list only those of v1.
+fn memory_hierarchy(cgroups: &str) -> i32 {
+    let of_memory = cgroups.lines().find_map(|line| line.strip_prefix("memory\t"));
+    of_memory.and_then(|line| line.split('\t').next()?.parse().ok()).unwrap_or_default()
+}
+
+/// From a list of mounts, those of v1 with the memory controller, those of the whole hierarchy first.
+fn memory_mounts(list: &str) -> Vec<PathBuf> {
+    whole_first(list, |mount| mount.kind == "cgroup" && mount.options.split(',').any(|one| one == "memory"))
+}
+
+/// From a list of mounts, those of v2, those of the whole hierarchy first.
 fn cgroup2_mounts(list: &str) -> Vec<PathBuf> {
+    whole_first(list, |mount| mount.kind == "cgroup2")
+}
+
+fn whole_first(list: &str, wanted: impl Fn(&Mount<'_>) -> bool) -> Vec<PathBuf> {
     let mut found: Vec<(bool, PathBuf)> = mounts::each(list)
-        .filter(|mount| mount.kind == "cgroup2")
+        .filter(wanted)
         .map(|mount| (mount.root != "/", PathBuf::from(mount.path.replace("\\040", " "))))
         .collect();
     found.sort_by_key(|(in_part, _)| *in_part);
@@ -84,6 +108,18 @@ mod tests {
                       33 30 0:28 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=systemd\n";
         let expected = ["/sys/fs/cgroup/unified", "/run/a box"].map(PathBuf::from);
         assert_eq!(cgroup2_mounts(mounts), expected);
+    }
+
+    #[test]
+    fn memory_is_charged_in_v1_or_in_v2() {
+        let mounts = "31 30 0:27 / /sys/fs/cgroup/unified rw shared:10 - cgroup2 cgroup2 rw\n\
+                      33 30 0:28 /box /run/box rw - cgroup cgroup rw,memory\n\
+                      34 30 0:28 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n\
+                      35 30 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n";
+        assert_eq!(memory_mounts(mounts), ["/sys/fs/cgroup/memory", "/run/box"].map(PathBuf::from));
+        assert_eq!(memory_hierarchy("#subsys_name\thierarchy\ncpu\t3\t1\t1\nmemory\t4\t46\t1\n"), 4);
+        assert_eq!(memory_hierarchy("memory\t0\t46\t1\n"), 0);
+        assert_eq!(memory_hierarchy(""), 0);
     }
 
     #[test]

@@ -8,7 +8,8 @@ use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::cgroup_mounts::cgroup2_mount;
+use super::By;
+use super::cgroup_mounts::{cgroup2_mount, memory_mount};
 use super::new_cgroups::NewCgroup;
 
 /// The pause after a walk, as a multiple of its duration: walks use at most 1 % of a CPU.
@@ -37,9 +38,10 @@ pub struct Cgroups {
 }
 
 impl Cgroups {
-    /// With the existing cgroups.
-    pub fn new() -> Self {
-        Self::below(cgroup2_mount())
+    /// With the existing cgroups, of the hierarchy of this kind of owner.
+    pub fn of(by: By) -> Self {
+        let of_memory = || memory_mount().map(|(mount, _)| mount);
+        Self::below(if by == By::Owner { of_memory() } else { cgroup2_mount() })
     }
 
     fn below(mount: Option<PathBuf>) -> Self {

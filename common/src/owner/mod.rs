@@ -2,14 +2,15 @@
 
 pub mod ancestry;
 pub mod apps;
-mod cgroup_mounts;
+pub(crate) mod cgroup_mounts;
 pub(crate) mod cgroups;
 pub mod filter;
 pub(crate) mod glob;
 pub(crate) mod new_cgroups;
 mod processes;
 
-use clap::ValueEnum;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Arg, ValueEnum};
 use cli::exit::{Failure, Result};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -39,6 +40,9 @@ pub enum By {
     Parent,
     /// Each group of processes that a file names.
     App,
+    /// Each memory cgroup whose memory it is, whichever task runs: for tools that ask [`or_owner`].
+    #[value(skip)]
+    Owner,
 }
 
 impl By {
@@ -52,8 +56,33 @@ impl By {
             Self::Thread => layouts::by::BY_THREAD.0,
             Self::Parent => layouts::by::BY_PARENT.0,
             Self::App => layouts::by::BY_APP.0,
+            Self::Owner => layouts::by::BY_OWNER.0,
         }
     }
+
+    /// Whether it is a cgroup, whose path is to be found.
+    pub(crate) fn is_cgroup(self) -> bool {
+        matches!(self, Self::Cgroup | Self::Owner)
+    }
+
+    /// Its name on the command line.
+    fn of_argument(name: &str) -> Option<Self> {
+        if name == OWNER { Some(Self::Owner) } else { Self::from_str(name, false).ok() }
+    }
+}
+
+/// The name of [`By::Owner`] on the command line.
+const OWNER: &str = "owner";
+
+/// The option `--by` of a tool that can tell whose memory it is: it takes `owner`, too.
+pub fn or_owner(by: Arg) -> Arg {
+    let names = By::value_variants().iter().filter_map(By::to_possible_value);
+    let names = names.chain([PossibleValue::new(OWNER)]);
+    let help = by.get_help().map(ToString::to_string).unwrap_or_default();
+    by.value_parser(
+        PossibleValuesParser::new(names).try_map(|name| By::of_argument(&name).ok_or("no such owner")),
+    )
+    .help(format!("{help}; or owner: the memory cgroup whose memory it is, whichever task runs"))
 }
 
 /// The options of tools with attribution.
@@ -92,6 +121,9 @@ impl Options {
         match self.by {
             By::Cgroup if cgroup_mounts::cgroup2_mount().is_none() => {
                 Err(cgroup_mounts::no_cgroup2("--by cgroup"))
+            }
+            By::Owner if cgroup_mounts::memory_mount().is_none() => {
+                Err(Failure::unsupported("--by owner: no hierarchy of memory cgroups is mounted"))
             }
             By::App => Ok(()),
             _ if self.apps.is_some() => Err(Failure::usage("--apps is for --by app")),
@@ -144,7 +176,7 @@ pub struct Owner {
     #[schemars(extend("x-kind" = "key"))]
     pub parent: Option<Option<String>>,
     /// With --by cgroup: the path below the mount point of cgroup v2, as `/proc/PID/cgroup` has it. `(other)` and null
-    /// as comm is.
+    /// as comm is. With --by owner: the same of the memory cgroup, which may be one of v1.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kind" = "key"))]
     pub cgroup: Option<Option<String>>,
@@ -175,7 +207,7 @@ impl Owner {
             comm: has(&[By::Process, By::Thread, By::Comm]).then_some(None),
             ppid: has(&[By::Parent]).then_some(None),
             parent: has(&[By::Parent]).then_some(None),
-            cgroup: has(&[By::Cgroup]).then_some(None),
+            cgroup: by.is_cgroup().then_some(None),
             app: has(&[By::App]).then_some(None),
         }
     }

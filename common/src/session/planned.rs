@@ -16,7 +16,7 @@ use crate::options::Common;
 use crate::owner::By;
 use crate::owner::new_cgroups::{self, PROGRAM};
 
-/// For `--by cgroup`. Without it, cgroups that exist only for a short time have no names.
+/// For `--by cgroup` and `--by owner`. Without it, cgroups that exist only for a short time have no names.
 const NEW_CGROUPS: Hook = Hook::new("cgroups", &[Rung::new(&[PROGRAM])]).optional();
 
 /// The plan of a tool's own hooks.
@@ -42,7 +42,7 @@ pub fn add_new_cgroups(
 ) -> Result<()> {
     let program: Vec<Program> =
         programs(object).into_iter().filter(|program| program.name == PROGRAM).collect();
-    if by == By::Cgroup && !program.is_empty() {
+    if by.is_cgroup() && !program.is_empty() {
         let added = plan(&[NEW_CGROUPS], |_| true, &program, kernel, Attach::Auto);
         plan_of_tool.hooks.extend(added.map_err(Failure::failed)?.hooks);
     }

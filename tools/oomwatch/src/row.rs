@@ -141,7 +141,7 @@ impl KillCounts {
                 Owner::app(self.ancestry.as_mut().map(|ancestry| ancestry.group(&victim)).unwrap_or_default())
             }
             By::Comm => Owner::comm(kill.comm),
-            By::Cgroup => Owner::cgroup(kill.cgroup),
+            By::Cgroup | By::Owner => Owner::cgroup(kill.cgroup),
         };
         let full = self.kills.len() >= self.room;
         match self.kills.entry(owner) {

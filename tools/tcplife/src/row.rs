@@ -151,7 +151,7 @@ impl Connections {
 /// The owner, or an unknown one if the BPF programs knew none.
 fn named(owner: Owner, by: By) -> Owner {
     let unknown = match by {
-        By::System => false,
+        By::System | By::Owner => false,
         // The BPF programs know only processes, which user space groups.
         By::App => false,
         By::Process | By::Thread => owner.pid == Some(Some(0)),
