@@ -90,22 +90,36 @@ static __always_inline u64 cgroup_ancestor_id(struct cgroup *cgroup, u32 level)
 	return BPF_CORE_READ(ancestor, kn, id);
 }
 
-/*
- * The number of pages of a folio. 5.18 to 6.14 keep it in _folio_nr_pages, later kernels in
- * _nr_pages (64-bit kernels all); flags became a struct in 6.18. Before folios, files had single
- * pages. Kernel memory is read directly: the folio must come from an argument that the kernel
- * passed to the program.
- */
-struct folio___flags {
+/* The flags of a page, or of a folio, bits of enum pageflags: a struct from 6.18 on. `typed`: its
+ * pointer may be followed. */
+struct page___flags {
 	unsigned long flags;
 } __attribute__((preserve_access_index));
 
-struct folio___memdesc {
+struct page___memdesc {
 	struct {
 		unsigned long f;
 	} flags;
 } __attribute__((preserve_access_index));
 
+static __always_inline u64 page_flags(struct page *page, bool typed)
+{
+	struct page___memdesc *memdesc = (void *)page;
+	struct page___flags *plain = (void *)page;
+
+	if (bpf_core_field_exists(memdesc->flags.f))
+		return typed ? memdesc->flags.f : BPF_CORE_READ(memdesc, flags.f);
+	return typed ? plain->flags : BPF_CORE_READ(plain, flags);
+}
+
+#define HAS_PAGE_FLAG(flags, name) ((flags) >> bpf_core_enum_value(enum pageflags, name) & 1)
+
+/*
+ * The number of pages of a folio. 5.18 to 6.14 keep it in _folio_nr_pages, later kernels in
+ * _nr_pages (64-bit kernels all). Before folios, files had single
+ * pages. Kernel memory is read directly: the folio must come from an argument that the kernel
+ * passed to the program.
+ */
 struct folio___folio_nr_pages {
 	unsigned int _folio_nr_pages;
 } __attribute__((preserve_access_index));
@@ -121,25 +135,66 @@ static __always_inline bool has_folios(void)
 
 static __always_inline u64 folio_pages(struct folio *folio)
 {
-	struct folio___memdesc *memdesc = (void *)folio;
-	struct folio___flags *plain = (void *)folio;
 	struct folio___folio_nr_pages *old = (void *)folio;
 	struct folio___nr_pages *new = (void *)folio;
-	unsigned long flags;
 
 	if (!has_folios())
 		return 1;
-	if (bpf_core_field_exists(memdesc->flags.f))
-		flags = memdesc->flags.f;
-	else
-		flags = plain->flags;
-	if (!(flags >> bpf_core_enum_value(enum pageflags, PG_head) & 1))
+	if (!HAS_PAGE_FLAG(page_flags((struct page *)folio, true), PG_head))
 		return 1;
 	if (bpf_core_field_exists(new->_nr_pages))
 		return new->_nr_pages;
 	if (bpf_core_field_exists(old->_folio_nr_pages))
 		return old->_folio_nr_pages;
 	return 1;
+}
+
+/*
+ * The memory cgroup that a page of a task's memory is charged to. 5.11 turned the pointer into one
+ * with flags in its low bits (kernel change "mm: memcontrol: Use helpers to read page's memcg
+ * data"). Newer kernels (7.2) charge all memory to an obj_cgroup, which passes to the
+ * parent when the cgroup is removed; these also mark that of the root.
+ */
+struct page___mem_cgroup {
+	struct mem_cgroup *mem_cgroup;
+} __attribute__((preserve_access_index));
+
+struct page___memcg_data {
+	unsigned long memcg_data;
+} __attribute__((preserve_access_index));
+
+struct obj_cgroup___root {
+	bool is_root;
+} __attribute__((preserve_access_index));
+
+#define MEMCG_DATA_FLAGS 7ULL
+
+static __always_inline struct mem_cgroup *page_memcg(struct page *page)
+{
+	struct page___memcg_data *new = (void *)page;
+	struct page___mem_cgroup *old = (void *)page;
+	u64 data;
+
+	if (bpf_core_field_exists(old->mem_cgroup))
+		return BPF_CORE_READ(old, mem_cgroup);
+	if (!bpf_core_field_exists(new->memcg_data))
+		return NULL;
+	data = BPF_CORE_READ(new, memcg_data) & ~MEMCG_DATA_FLAGS;
+	if (data && bpf_core_field_exists(struct obj_cgroup___root, is_root))
+		return BPF_CORE_READ((struct obj_cgroup *)data, memcg);
+	return (void *)data;
+}
+
+/* Until 6.2 disks in memory took a page without a bio. Kernel change "block: remove ->rw_page". */
+struct block_device_operations___rw_page {
+	void *rw_page;
+} __attribute__((preserve_access_index));
+
+static __always_inline bool takes_pages(struct block_device *bdev)
+{
+	struct block_device_operations___rw_page *ops = (void *)BPF_CORE_READ(bdev, bd_disk, fops);
+
+	return bpf_core_field_exists(ops->rw_page) && BPF_CORE_READ(ops, rw_page);
 }
 
 /*

@@ -8,6 +8,7 @@
 #define EF_CAUSE_H
 
 #include "kernel.h"
+#include "memcg.h"
 
 /* In addition to those of enum oom_constraint, whose numbers are the same everywhere. */
 #define SCOPE_UNKNOWN 4
@@ -61,19 +62,6 @@ static __always_inline int cause_passed(struct oom_control *oc)
 	if (memcg)
 		cause_memcg(&passed, memcg);
 	return 0;
-}
-
-static __always_inline struct mem_cgroup *memcg_of(struct task_struct *task)
-{
-	struct css_set *set = BPF_CORE_READ(task, cgroups);
-	struct cgroup_subsys_state *css = NULL;
-	u32 memory;
-
-	if (!bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id))
-		return NULL;
-	memory = bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id);
-	bpf_probe_read_kernel(&css, sizeof(css), &set->subsys[memory]);
-	return css ? (void *)css - bpf_core_field_offset(struct mem_cgroup, css) : NULL;
 }
 
 static __always_inline struct mem_cgroup *memcg_parent(struct mem_cgroup *memcg)

@@ -30,6 +30,7 @@ pub mod quantiles;
 pub mod records;
 pub mod refusal;
 pub mod schema_check;
+pub mod swap;
 pub mod systemd_unit;
 pub mod timing;
 pub mod tool;

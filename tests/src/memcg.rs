@@ -42,6 +42,16 @@ impl Memcg {
         made
     }
 
+    /// Takes all memory from it that it can do without, and the kernel's copies of what is in swap.
+    pub fn reclaim(&self) {
+        if self.v2 {
+            self.set("memory.high", "0");
+            self.set("memory.high", "max");
+        } else {
+            self.set("memory.force_empty", "0");
+        }
+    }
+
     /// The OOM killer kills all members together (memory.oom.group). Cgroup v2 only.
     pub fn kill_as_a_group(&self) {
         self.set("memory.oom.group", "1");

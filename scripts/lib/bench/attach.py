@@ -37,6 +37,10 @@ SYNCS = (
 KILLS = 'tracepoint:oom:mark_victim { printf("%d\\n", args->pid); }'
 
 
+# All that is queued for disks, which is where swapping shows.
+BIOS = "tracepoint:block:block_bio_queue { @[comm] = count(); }"
+
+
 def cases(bench):
     """Each of ours: its title, its command line, and what it is compared with."""
     return [
@@ -71,6 +75,10 @@ def cases(bench):
         ("oomwatch", bench.ours("oomwatch", "-q"), {
             "oomkill": machine.other("oomkill"),
             "bpftrace printf": machine.other("bpftrace", "-e", KILLS),
+        }),
+        ("swapstat", bench.ours("swapstat", "-q", "1"), {
+            "bpftrace's swapin": machine.other("swapin.bt"),
+            "bpftrace count": machine.other("bpftrace", "-e", BIOS),
         }),
         ("tcplife", bench.ours("tcplife", "-q"), {
             "libbpf-tools tcplife": machine.peer("tcplife"),

@@ -21,6 +21,7 @@ def measure(bench, results):
         "syncsnoop": bench.ours("syncsnoop", "0.5"),
         "fslat": bench.ours("fslat", "0.5"),
         "oomwatch, locked": bench.ours("oomwatch", "-q"),
+        "swapstat": bench.ours("swapstat", "-q", "0.5"),
         "irqlat": bench.ours("irqlat", "0.5"),
         "tcplife": bench.ours("tcplife", "-q"),
         "ebpfmux --join over two tools": mux,
@@ -34,6 +35,7 @@ def measure(bench, results):
         "dcstat": ["bcc's dcstat"],
         "syncsnoop": ["bpftrace"],
         "oomwatch, locked": ["oomkill"],
+        "swapstat": ["bpftrace's swapin", "bpftrace"],
         "irqlat": ["hardirqs", "softirqs"],
         "tcplife": ["libbpf-tools tcplife"],
     }
@@ -41,6 +43,7 @@ def measure(bench, results):
         "execsnoop": machine.other("execsnoop"),
         "exitsnoop": machine.other("exitsnoop"),
         "oomkill": machine.other("oomkill"),
+        "bpftrace's swapin": machine.other("swapin.bt"),
         "biolatency": machine.other("biolatency", "1"),
         "libbpf-tools vfsstat": machine.peer("vfsstat", "1"),
         "libbpf-tools cachestat": machine.peer("cachestat", "1"),

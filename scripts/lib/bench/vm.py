@@ -32,6 +32,8 @@ CASES = [
     ("biolat", "requests", "biolat 600"),
     ("libbpf-tools biolatency", "requests", "peer-biolatency 600"),
     ("empty tp_btf", "requests", "empty tp_btf"),
+    ("swapstat", "requests", "swapstat -q 600"),
+    ("bpftrace count of bios", "requests", "bpftrace /root/bios.bt"),
     ("cachestat", "cached", "cachestat 600"),
     ("cachestat --attach btf", "cached", "cachestat --attach btf 600"),
     ("cachestat --attach kprobe", "cached", "cachestat --attach kprobe 600"),
@@ -46,6 +48,9 @@ READS = "kfunc:vmlinux:{function} {{ @ = count(); }}\n"
 # By their kernel: the function that all cached reads pass.
 READ_FUNCTIONS = {"5.10": "generic_file_buffered_read"}
 
+
+# Each bio that is queued, of swap or not: by nothing else does a tracepoint show swapping.
+BIOS = "tracepoint:block:block_bio_queue { @ = count(); }\n"
 
 # bcc's dcstat in bpftrace's words, for libbpf-tools has none: by kprobes, as it is.
 DCSTAT = """kprobe:lookup_fast { @refs = count(); }
@@ -122,10 +127,11 @@ def measure(bench, kernel):
     function = READ_FUNCTIONS.get(kernel, "filemap_read")
     (bench.scratch / "reads.bt").write_text(READS.format(function=function))
     (bench.scratch / "dcstat.bt").write_text(DCSTAT)
-    for name in ["vfsstat", "dcstat", "biolat", "cachestat", "fslat", "workload", "empty"]:
+    (bench.scratch / "bios.bt").write_text(BIOS)
+    for name in ["vfsstat", "dcstat", "biolat", "cachestat", "fslat", "swapstat", "workload", "empty"]:
         bench.ours(name)
     files = [bench.root / "scripts/lib/bench/guest", f"{bench.scratch / 'cases'}:/root/cases"]
-    files += [f"{bench.scratch / name}:/root/{name}" for name in ["dcstat.bt", "reads.bt"]]
+    files += [f"{bench.scratch / name}:/root/{name}" for name in ["dcstat.bt", "reads.bt", "bios.bt"]]
     programs = {"bpftool": machine.other("bpftool")} | {name: argv for name, argv in peers.items() if argv}
     files += [f"{path}:/usr/local/bin/{name}" for name, [path] in programs.items()]
     command = [bench.root / "scripts/vm", kernel, "--timeout", "1800", "--disk", "1G", "--disk", "256M"]
@@ -187,6 +193,9 @@ def rows(results, cases):
     rival = "libbpf-tools biolatency"
     row(results, cases, "cost of a request, all programs: biolat", "biolat", [rival, "empty tp_btf"], "empty tp_btf",
         rival, SHARE, Case.per_request)
+    rival = "bpftrace count of bios"
+    row(results, cases, "cost of a request that is none of swap: swapstat", "swapstat", [rival, "empty tp_btf"],
+        "empty tp_btf", rival, SHARE, Case.per_request)
     # libbpf-tools' does not load on each kernel; then what counts the calls alone is all that there is.
     rival = next((other for other in ("libbpf-tools cachestat", "bpftrace count") if ran(cases, other)), None)
     others = ["libbpf-tools cachestat", "bpftrace count"]
@@ -200,7 +209,7 @@ def rows(results, cases):
     for name, rival in [("vfsstat", peer), ("biolat", "libbpf-tools biolatency"), ("fslat", "libbpf-tools ext4dist")]:
         cells = [cases[other].programs() if ran(cases, other) else "" for other in (name, rival)]
         results.add(f"{name}, program by program, ns a run", *cells)
-    ours = ["vfsstat", "vfsstat --attach kprobe", "dcstat", "dcstat --attach kprobe", "biolat", "cachestat", "fslat"]
+    ours = ["vfsstat", "vfsstat --attach kprobe", "dcstat", "dcstat --attach kprobe", "biolat", "cachestat", "fslat", "swapstat"]
     return all(ran(cases, name) for name in ours)
 
 

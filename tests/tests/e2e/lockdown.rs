@@ -56,6 +56,7 @@ fn a_kernel_that_lets_no_program_read_its_memory() {
         "fslat --fs ext4 --attach tracepoint",
         "fslat --fs ext4 --attach kprobe --events",
         "oomwatch",
+        "swapstat --by owner",
         "irqlat",
     ];
     for tool in refused {
@@ -65,7 +66,7 @@ fn a_kernel_that_lets_no_program_read_its_memory() {
     let (code, out, stderr) = run("$BIN/proclife -o json 0.1 2");
     assert_eq!((code, out.lines().count(), stderr.len()), (Some(0), 2, 0), "{stderr:?}");
     // Programs that read memory through typed pointers only work, too.
-    let working = ["cachestat -q", "fslat --fs ext4 --attach fentry", "tcplife --by comm"];
+    let working = ["cachestat -q", "fslat --fs ext4 --attach fentry", "tcplife --by comm", "swapstat"];
     for tool in working {
         let (code, out, stderr) = run(&format!("$BIN/{tool} -o json 0.1 2"));
         assert_eq!((code, stderr.len()), (Some(0), 0), "{stderr:?}");

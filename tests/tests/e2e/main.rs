@@ -37,6 +37,7 @@ mod proclife_events;
 mod refusals;
 mod relocation;
 mod rights;
+mod swapstat;
 mod syncsnoop;
 mod syncsnoop_events;
 mod tcplife;

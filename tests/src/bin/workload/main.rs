@@ -25,6 +25,7 @@ mod io;
 mod lookups;
 mod processes;
 mod storm;
+mod swapped;
 mod synced;
 mod syncs;
 mod sys;
@@ -51,6 +52,7 @@ fn main() {
     match subject.as_str() {
         "processes" => processes::run(&args),
         "storm" => storm::run(&args),
+        "swapped" => swapped::run(&args),
         "ends" => ends::run(&args),
         "threads" => threads::run(&args),
         "io" => io::run(&args),
@@ -71,7 +73,7 @@ fn main() {
             run(&args);
         }
         other => panic!(
-            "unknown subject {other:?}: one of noop, processes, storm, ends, threads, io, cache, calls, counter, lookups, synced, syncs, \
+            "unknown subject {other:?}: one of noop, processes, storm, swapped, ends, threads, io, cache, calls, counter, lookups, synced, syncs, \
              files, hog, tcp, tmpfiles, uring, run, confine"
         ),
     }

@@ -152,8 +152,9 @@ pub const CASES: &[Case] = &[
     },
 ];
 
-/// Its kills are not work that three processes can do: `oomwatch.rs` tests its --by.
-pub const TESTED_ELSEWHERE: &[&str] = &["oomwatch"];
+/// Kills are not work that three processes can do, and swapping needs a swap area: `oomwatch.rs` and `swapstat.rs` test
+/// their --by.
+pub const TESTED_ELSEWHERE: &[&str] = &["oomwatch", "swapstat"];
 
 impl Case {
     /// The sums of one process including all that it starts.
