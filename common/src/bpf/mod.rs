@@ -8,3 +8,4 @@ pub mod layouts;
 pub mod mmap;
 pub mod path;
 pub mod plain;
+pub mod walk;

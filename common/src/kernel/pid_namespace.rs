@@ -1,19 +1,19 @@
 //! The PID namespace of this process: whether the ids in it are the kernel's, and if not, which are.
 
 use std::fs;
-use std::io::Read;
 use std::mem::MaybeUninit;
 use std::path::Path;
 
 use cli::exit::{Failure, Result};
+use libbpf_rs::ErrorKind;
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
-use libbpf_rs::{ErrorKind, Iter};
 use rustix::fs::statfs;
 
 use super::diagnosis::{Step, diagnose};
 use super::mounts;
 use super::restrictions::Restrictions;
-use crate::bpf::plain::{self, Plain};
+use crate::bpf::plain::Plain;
+use crate::bpf::walk::Walk;
 use crate::hooks::Kind;
 
 // The module `pid_numbers`, generated from `bpf/pid_numbers.bpf.c`.
@@ -100,22 +100,20 @@ pub fn own_id() -> u32 {
 /// When the tasks cannot be listed: status 3 if the kernel does not support it, 4 if the caller is
 /// not permitted, 1 for lack of memory or descriptors.
 pub fn kernel_ids(own: &[u32]) -> Result<Vec<Option<u32>>> {
-    let listed = list().map_err(|error| failure(&error))?;
-    let kernel_id = |wanted: &u32| {
-        let mut each = listed.chunks_exact(size_of::<numbers>()).filter_map(plain::copy::<numbers>);
-        each.find_map(|(ids, _)| (ids.own == *wanted).then_some(ids.kernel))
-    };
+    let listed = list()?;
+    let kernel_id = |wanted: &u32| listed.iter().find_map(|ids| (ids.own == *wanted).then_some(ids.kernel));
     Ok(own.iter().map(kernel_id).collect())
 }
 
 /// A `struct numbers` for each process of the namespace.
-fn list() -> libbpf_rs::Result<Vec<u8>> {
+fn list() -> Result<Vec<numbers>> {
     let mut object = MaybeUninit::uninit();
-    let skel = pid_numbers::PidNumbersSkelBuilder::default().open(&mut object)?.load()?;
-    let link = skel.progs.list_numbers.attach()?;
-    let mut listed = Vec::new();
-    Iter::new(&link)?.read_to_end(&mut listed)?;
-    Ok(listed)
+    let mut attached = || {
+        let skel = pid_numbers::PidNumbersSkelBuilder::default().open(&mut object)?.load()?;
+        skel.progs.list_numbers.attach()
+    };
+    let link = attached().map_err(|error| failure(&error))?;
+    Walk::with(&link).take("the kernel's process ids")
 }
 
 fn failure(error: &libbpf_rs::Error) -> Failure {

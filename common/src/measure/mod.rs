@@ -3,6 +3,7 @@
 
 pub mod counters;
 pub mod events;
+pub mod gauges;
 pub mod halves;
 pub mod latency;
 pub mod per_key;

@@ -28,6 +28,7 @@ use crate::hooks::refused::KnownRefusals;
 use crate::hooks::{Kind, Program, Refusal};
 use crate::kernel::btf::Types;
 use crate::kernel::diagnosis::{Scope, Step, diagnose};
+use crate::kernel::pid_namespace::ProcIds;
 use crate::kernel::privilege;
 use crate::kernel::restrictions::Restrictions;
 use crate::kernel::running::Running;
@@ -38,7 +39,7 @@ use crate::owner::{self, By};
 use attach_target::Resolver;
 use capabilities::{CallerCapabilities, ExtraCapability};
 use open::{first_opened, opened, programs, unusable};
-use planned::{add_new_cgroups, check_for, plan_tool};
+use planned::{add_new_cgroups, check_for, limit_walks, plan_tool};
 use prog_stats::ProgStats;
 pub use tool::{Selftest, Tool};
 
@@ -201,6 +202,7 @@ where
     B: SkelBuilder<'static>,
 {
     let mut plan = plan_tool(tool, open.open_object(), kernel, common.attach)?;
+    limit_walks(&mut plan, || ProcIds::now() != ProcIds::Kernel);
     if let Some(missing) = plan.failing() {
         if let Some(caller) = caller {
             let needs = caller.needed(&plan, kernel.kernel(), common.overhead, &[]);

@@ -1,9 +1,7 @@
 //! The two ways to run: counts per interval, or a record for each event.
 
 use cli::exit::Result;
-use cli::stderr::note;
 use common::bpf::mmap::MappedCounters;
-use common::kernel::pid_namespace::ProcIds;
 use common::measure::counters::Counters;
 use common::measure::events;
 use common::options::Common;
@@ -35,10 +33,6 @@ pub fn intervals(session: &mut Session<ProclifeSkel<'_>>, args: &Args) -> Result
     let mut counters: Counters<'_, COUNTERS> =
         Counters::after_selftest(object, &args.owner, Counter::LOST.0 as usize, session.selftest_counted)?;
     let zombies = Zombies::new(object)?;
-    // The iterator over tasks visits those of its reader's namespace.
-    if ProcIds::now() != ProcIds::Kernel && !args.common.quiet {
-        note("in a PID namespace, zombies counts only the processes of the namespace");
-    }
     output::intervals(
         TOOL,
         &args.common,
@@ -46,7 +40,7 @@ pub fn intervals(session: &mut Session<ProclifeSkel<'_>>, args: &Args) -> Result
         || session.prog_stats.since_last(),
         |_| {
             let (mut added, lost) = counters.since_last()?;
-            zombies.add(session.links.get("count_zombies"), &mut added, &mut counters)?;
+            zombies.add(&session.links, &mut added, &mut counters)?;
             Ok((ProcessCounts::of(added, &args.owner, sees), lost))
         },
     )
