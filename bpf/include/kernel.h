@@ -263,14 +263,47 @@ struct pipe_inode_info {
 struct fdtable {
 	unsigned int max_fds;
 	struct file **fd;
+	unsigned long *open_fds; /* a bit for each of max_fds */
 };
 
 struct files_struct {
 	struct fdtable *fdt;
 };
 
+/* Where a task is in the file systems. */
+struct fs_struct {
+	struct path pwd;
+};
+
 struct open_how {
 	u64 flags;
+};
+
+/* A path that a program passed: a copy, and where the program has it. Linux 7.0 has the latter no
+ * more. */
+struct filename {
+	const char *uptr;
+};
+
+/* A request of io_uring, whose first bytes are those of the operation. */
+struct io_cqe {
+	s32 res;
+};
+
+struct io_kiocb {
+	struct io_cqe cqe;
+};
+
+struct io_open {
+	int dfd;
+	u32 file_slot;
+	struct filename *filename;
+	struct open_how how;
+};
+
+struct io_close {
+	int fd;
+	u32 file_slot;
 };
 
 typedef struct {
@@ -315,6 +348,7 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct mm_struct *mm;
 	struct css_set *cgroups;
+	struct fs_struct *fs;
 	struct files_struct *files;
 	const struct cred *real_cred;
 	const struct cred *cred;

@@ -260,6 +260,35 @@ static __always_inline struct kernfs_node *kernfs_parent(struct kernfs_node *nod
 	return BPF_CORE_READ(new, __parent);
 }
 
+/*
+ * What a request of io_uring returned, once its function has. 5.19 keeps it there; before, only
+ * whether it failed is known of all: kernel commit cef216fc32d7 ("io_uring: explicitly keep a CQE
+ * in io_kiocb"). REQ_F_FAIL has no name in the types; 5.15, whose io_uring later 5.10 have, too, is
+ * recognized by a field.
+ */
+struct io_kiocb___flags {
+	unsigned int flags;
+} __attribute__((preserve_access_index));
+
+#define REQ_F_FAIL (1 << 8)
+
+static __always_inline bool uring_keeps_result(void)
+{
+	struct io_kiocb *req = NULL;
+
+	return bpf_core_field_exists(req->cqe.res);
+}
+
+static __always_inline bool uring_failed(struct io_kiocb *req)
+{
+	struct io_kiocb___flags *old = (void *)req;
+	struct io_open *open = NULL;
+
+	if (uring_keeps_result())
+		return BPF_CORE_READ(req, cqe.res) < 0;
+	return bpf_core_field_exists(open->file_slot) && BPF_CORE_READ(old, flags) & REQ_F_FAIL;
+}
+
 /* 6.8 passes the victim as its task rather than as its pid; distributions backported that. Kernel
  * commit 72ba14deb40a ("mm: update mark_victim tracepoints fields"). */
 typedef void (*btf_trace_mark_victim___pid)(void *, int);

@@ -33,6 +33,9 @@ SYNCS = (
     + " /@start[tid]/ { @us[probe] = hist((nsecs - @start[tid]) / 1000); delete(@start[tid]); }"
 )
 
+# Opens and closes, by a hook that every kernel has.
+OPENS = "tracepoint:syscalls:sys_exit_openat,tracepoint:syscalls:sys_exit_close { @[probe] = count(); }"
+
 # The victims that the kernel marks, which is all that a tracepoint shows.
 KILLS = 'tracepoint:oom:mark_victim { printf("%d\\n", args->pid); }'
 
@@ -72,6 +75,12 @@ def cases(bench):
             "bpftrace hist": machine.other("bpftrace", "-e", SYNCS),
         }),
         ("fslat", bench.ours("fslat", "1"), {}),
+        ("fdstat", bench.ours("fdstat", "1"), {
+            "bpftrace count": machine.other("bpftrace", "-e", OPENS),
+        }),
+        ("fdstat --events", bench.ours("fdstat", "--events"), {
+            "opensnoop": machine.other("opensnoop"),
+        }),
         ("oomwatch", bench.ours("oomwatch", "-q"), {
             "oomkill": machine.other("oomkill"),
             "bpftrace printf": machine.other("bpftrace", "-e", KILLS),

@@ -14,6 +14,7 @@ def measure(bench, results):
     processes(bench, results)
     calls.measure(bench, results)
     syncs(bench, results)
+    opens(bench, results)
     connections(bench, results)
     interrupts.measure(bench, results)
 
@@ -97,6 +98,32 @@ def syncs(bench, results):
         theirs and ours <= 0.8 * theirs,
     )
     results.add("the same: syncsnoop --events, of calls that are too quick to be reported", f"{cost['events']:.0f} ns")
+
+
+def opens(bench, results):
+    count = bench.pick(5_000, 50_000)
+    commands = {
+        "counts": bench.ours("fdstat", "-q", "1"),
+        "events": bench.ours("fdstat", "-q", "--events", "-o", "json"),
+        "opensnoop": machine.other("opensnoop"),
+        "bpftrace": machine.other("bpftrace", "-e", attach.OPENS),
+    }
+    commands = {name: argv for name, argv in commands.items() if argv}
+    machine.progress(f"cost: fdstat, opensnoop and bpftrace over 2 times {count} opens and closes")
+    accounts = together(bench, commands, lambda: work.opens(count))
+    # In both orders of the tools. The walk over all tasks belongs to an interval, not to an event.
+    cost = {name: account.per(2 * count, without={"count_fds"}) for name, account in accounts.items()}
+    ours, theirs = cost["events"], cost.get("opensnoop")
+    results.add(
+        "cost of an open that is reported, and its close: fdstat --events",
+        f"{ours:.0f} ns" + (f" ({ours / theirs:.2f}×)" if theirs else ""),
+        f"opensnoop {theirs:.0f} ns" if theirs else "opensnoop not installed", f"≤ {SHARE}× opensnoop",
+        theirs and ours <= SHARE * theirs,
+    )
+    peer = f"bpftrace count {cost['bpftrace']:.0f} ns" if "bpftrace" in cost else "bpftrace not installed"
+    results.add("cost of an open and a close: fdstat", f"{cost['counts']:.0f} ns", peer)
+    results.add("fdstat --events, program by program, ns a run", accounts["events"].programs(),
+                accounts["opensnoop"].programs() if theirs else "")
 
 
 def connections(bench, results):

@@ -38,6 +38,12 @@ def syncs(count):
         os.close(file)
 
 
+def opens(count):
+    """Opens a file that is always there and closes it, so many times."""
+    for _ in range(count):
+        os.close(os.open("/dev/null", os.O_RDONLY))
+
+
 def packets(count):
     """Sends so many packets over the loopback device, each after the last has come: a soft interrupt each."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here:

@@ -14,6 +14,7 @@ mod dcstat;
 mod diagnoses;
 mod ebpfmux_windows;
 mod ending;
+mod fdstat;
 mod fleet;
 mod fslat;
 mod fslat_events;

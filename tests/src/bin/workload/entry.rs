@@ -1,4 +1,4 @@
-//! The calls that force data to disk, by each of the kernel's entries for them.
+//! System calls, by each of the kernel's entries for them.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -15,7 +15,10 @@ pub enum Entry {
 }
 
 /// Name, number here, number for 32-bit programs on x86 (`arch/x86/entry/syscalls/syscall_32.tbl`).
-const CALLS: [(&str, libc::c_long, u32); 6] = [
+const CALLS: [(&str, libc::c_long, u32); 8] = [
+    // For 32-bit programs only: here it takes a directory.
+    ("open", libc::SYS_openat, 5),
+    ("close", libc::SYS_close, 6),
     ("sync", libc::SYS_sync, 36),
     ("syncfs", libc::SYS_syncfs, 344),
     ("fsync", libc::SYS_fsync, 118),
@@ -24,7 +27,7 @@ const CALLS: [(&str, libc::c_long, u32); 6] = [
     ("sync_file_range", libc::SYS_sync_file_range, 314),
 ];
 
-/// Makes a call and returns what the kernel does: 0, or the negative number of the error. Negative arguments are
+/// Makes a call and returns what the kernel does: what it returns, or the negative number of the error. Negative arguments are
 /// extended; of 32-bit programs' the lower half is taken.
 pub fn make(entry: Entry, call: &str, args: [u64; 4]) -> i64 {
     let (_, native, ia32) = CALLS.into_iter().find(|known| known.0 == call).expect("a known call");

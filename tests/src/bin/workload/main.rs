@@ -19,6 +19,7 @@ mod confine;
 mod counter;
 mod ends;
 mod entry;
+mod fds;
 mod files;
 mod hog;
 mod io;
@@ -62,6 +63,7 @@ fn main() {
         "lookups" => lookups::run(&args),
         "synced" => synced::run(&args),
         "syncs" => syncs::run(&args),
+        "fds" => fds::run(&args),
         "files" => files::run(&args),
         "hog" => hog::run(&args),
         "tcp" => tcp::run(&args),
@@ -73,8 +75,8 @@ fn main() {
             run(&args);
         }
         other => panic!(
-            "unknown subject {other:?}: one of noop, processes, storm, swapped, ends, threads, io, cache, calls, counter, lookups, synced, syncs, \
-             files, hog, tcp, tmpfiles, uring, run, confine"
+            "unknown subject {other:?}: one of noop, processes, storm, swapped, ends, threads, io, cache, calls, counter, \
+             lookups, synced, syncs, fds, files, hog, tcp, tmpfiles, uring, run, confine"
         ),
     }
 }

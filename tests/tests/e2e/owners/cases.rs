@@ -106,6 +106,15 @@ pub const CASES: &[Case] = &[
         ..ALONE
     },
     Case {
+        tool: "fdstat",
+        work: &["fds", "--do", "opened", "--directory", "DIRECTORY"],
+        // The file by which it joined is closed inside.
+        expected: &[("opens", 401), ("open_errors", 0), ("closes", 401 + 1), ("close_errors", 0)],
+        events: &["opens", "closes"],
+        lost: 1,
+        ..ALONE
+    },
+    Case {
         tool: "biolat",
         kinds: &["auto"],
         // Not on a file: the file system may add I/O of its own.
