@@ -44,7 +44,7 @@ struct path_event {
 const struct path_event *unused_path_event __attribute__((unused));
 
 struct start {
-	u64 ts_ns;         /* 0: none in progress */
+	u64 ts_ns;
 	struct file *file; /* only compared: it may be gone by the end of the call */
 	s32 fd;
 	u32 call;

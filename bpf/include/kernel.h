@@ -183,6 +183,7 @@ struct obj_cgroup {
 };
 
 struct mm_struct {
+	atomic_t mm_users;
 	unsigned long arg_start;
 	unsigned long arg_end;
 	atomic_long_t pgtables_bytes;
@@ -397,6 +398,28 @@ struct net {
 typedef struct {
 	struct net *net;
 } possible_net_t;
+
+/* System V IPC: the objects of a kind (ipc/util.h). */
+struct ipc_ids {
+	int in_use;
+};
+
+struct ipc_namespace {
+	struct ipc_ids ids[3];
+};
+
+/* Of semget, msgget and shmget. */
+struct ipc_params {
+	int key;
+	int flg;
+	union {
+		unsigned long size;
+	} u;
+};
+
+struct shmid_kernel {
+	unsigned long shm_segsz;
+};
 
 struct sock_common {
 	__be32 skc_daddr;

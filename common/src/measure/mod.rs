@@ -1,6 +1,7 @@
 //! What is measured per interval or as an event: counters, totals and latencies, for the system or
 //! for each owner.
 
+pub mod bits;
 pub mod counters;
 pub mod events;
 pub mod gauges;
@@ -9,3 +10,4 @@ pub mod latency;
 pub mod per_key;
 pub(crate) mod per_owner;
 pub mod top;
+pub mod under_way;

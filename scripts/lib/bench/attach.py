@@ -36,6 +36,12 @@ SYNCS = (
 # Opens and closes, by a hook that every kernel has.
 OPENS = "tracepoint:syscalls:sys_exit_openat,tracepoint:syscalls:sys_exit_close { @[probe] = count(); }"
 
+
+# What shmsnoop counts where it has tracepoints only, by the same hooks.
+SHM = ",".join(f"tracepoint:syscalls:sys_exit_{call}" for call in ("shmget", "shmat", "shmdt", "shmctl")) + (
+    " { @calls[probe] = count(); if (args->ret < 0) { @errors[probe] = count(); } }"
+)
+
 # The victims that the kernel marks, which is all that a tracepoint shows.
 KILLS = 'tracepoint:oom:mark_victim { printf("%d\\n", args->pid); }'
 
@@ -73,6 +79,10 @@ def cases(bench):
         }),
         ("syncsnoop", bench.ours("syncsnoop", "1"), {
             "bpftrace hist": machine.other("bpftrace", "-e", SYNCS),
+        }),
+        ("shmsnoop", bench.ours("shmsnoop", "1"), {
+            "bcc's shmsnoop": machine.other("shmsnoop-bpfcc"),
+            "bpftrace count": machine.other("bpftrace", "-e", SHM),
         }),
         ("fslat", bench.ours("fslat", "1"), {}),
         ("fdstat", bench.ours("fdstat", "1"), {

@@ -15,6 +15,9 @@ def measure(bench, results):
     calls.measure(bench, results)
     syncs(bench, results)
     opens(bench, results)
+
+
+    segments(bench, results)
     connections(bench, results)
     interrupts.measure(bench, results)
 
@@ -124,6 +127,30 @@ def opens(bench, results):
     results.add("cost of an open and a close: fdstat", f"{cost['counts']:.0f} ns", peer)
     results.add("fdstat --events, program by program, ns a run", accounts["events"].programs(),
                 accounts["opensnoop"].programs() if theirs else "")
+
+
+def segments(bench, results):
+    count = bench.pick(1_000, 10_000)
+    commands = {
+        "counts": bench.ours("shmsnoop", "-q", "1"),
+        "events": bench.ours("shmsnoop", "-q", "--events", "-o", "json"),
+        "shmsnoop": machine.other("shmsnoop-bpfcc"),
+        "bpftrace": machine.other("bpftrace", "-e", attach.SHM),
+    }
+    commands = {name: argv for name, argv in commands.items() if argv}
+    machine.progress(f"cost: shmsnoop and bpftrace over 2 times {count} segments of shared memory")
+    accounts = together(bench, commands, lambda: work.segments(bench, count))
+    # Six calls for each, in both orders of the tools.
+    cost = {name: account.per(2 * 6 * count) for name, account in accounts.items()}
+    ours, theirs = cost["counts"], cost.get("bpftrace")
+    others = [f"bpftrace count {theirs:.0f} ns" if theirs else "bpftrace not installed"]
+    results.add(
+        "cost of a call: shmsnoop", f"{ours:.0f} ns" + (f" ({ours / theirs:.2f}×)" if theirs else ""),
+        ", ".join(others), "≤ 0.8× bpftrace", theirs and ours <= 0.8 * theirs,
+    )
+    snoop = cost.get("shmsnoop")
+    results.add("the same: shmsnoop --events", f"{cost['events']:.0f} ns",
+                f"bcc's shmsnoop {snoop:.0f} ns" if snoop else "bcc's shmsnoop not installed")
 
 
 def connections(bench, results):

@@ -44,6 +44,12 @@ def opens(count):
         os.close(os.open("/dev/null", os.O_RDONLY))
 
 
+def segments(bench, count):
+    """Creates so many segments of System V shared memory, each attached twice, detached twice and removed."""
+    argv = bench.ours("workload", "shm", "--times", str(count))
+    subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
+
+
 def packets(count):
     """Sends so many packets over the loopback device, each after the last has come: a soft interrupt each."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here:

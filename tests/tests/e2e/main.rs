@@ -38,6 +38,7 @@ mod proclife_events;
 mod refusals;
 mod relocation;
 mod rights;
+mod shmsnoop;
 mod swapstat;
 mod syncsnoop;
 mod syncsnoop_events;

@@ -24,6 +24,8 @@ fn check_tells_of_every_hook() {
     let all = ["forks", "execs", "exits", "reaped", "zombies", "fork_errors", "exec_errors"];
     assert_eq!(hooks("proclife"), all);
     assert_eq!(hooks("syncsnoop"), ["sync", "syncfs", "fsync", "fdatasync", "msync", "sync_file_range"]);
+    let shm = ["get", "attach", "detach", "control", "created", "destroyed", "exit_detaches"];
+    assert_eq!(hooks("shmsnoop"), shm);
     assert_eq!(hooks("cachestat"), ["fetched", "dirtied", "reads", "faults"]);
     // Vectors that this kernel does not have are not worth a warning.
     assert_eq!(hooks("irqlat")[..3], ["hard", "soft", "local_timer"]);
@@ -57,6 +59,8 @@ fn bad_usage() {
     refuses("$BIN/syncsnoop --min-us 5", 2, &["--events"]);
     refuses("$BIN/syncsnoop --events --min-us -5", 2, &["-5"]);
     refuses("$BIN/syncsnoop --events --buckets", 2, &["--buckets"]);
+    refuses("$BIN/shmsnoop --events 5", 2, &["--events"]);
+    refuses("$BIN/shmsnoop --events --by comm", 2, &["--events"]);
     refuses("$BIN/fslat --fs fat", 2, &["fat", "--fs", "overlay"]);
     refuses("$BIN/fslat --op ext4", 2, &["ext4", "--op", "getattr"]);
     refuses("$BIN/fslat --min-us 5", 2, &["--events"]);

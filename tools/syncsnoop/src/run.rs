@@ -5,7 +5,7 @@ use common::bpf::exchange;
 use common::bpf::mmap::{MappedCounters, words};
 use common::measure::events;
 use common::measure::latency::CallLatencies;
-use common::measure::per_key;
+use common::measure::{per_key, under_way};
 use common::options::Common;
 use common::output;
 use common::session::Session;
@@ -21,7 +21,7 @@ const COUNTERS: usize = words::<counters>();
 
 /// Sets the constants and sizes that the kernel's side needs before it is loaded.
 pub fn configure(open: &mut OpenSyncsnoopSkel<'_>, args: &Args, banks: u32) -> libbpf_rs::Result<()> {
-    let task_storage = common::kernel::running::tasks_hold_storage();
+    let task_storage = under_way::configure(open.open_object_mut())?;
     open.maps.stats.set_max_entries(per_key::entries(CALLS.len() as u32, banks))?;
     if let Some(constants) = open.maps.rodata_data.as_deref_mut() {
         constants.send_events = args.events;
@@ -29,9 +29,6 @@ pub fn configure(open: &mut OpenSyncsnoopSkel<'_>, args: &Args, banks: u32) -> l
         constants.bank_mask = banks - 1;
         constants.task_storage = task_storage;
     }
-    // An unused map is not created; the code that would use it is never reached.
-    open.maps.under_way_in_task.set_autocreate(task_storage)?;
-    open.maps.under_way.set_autocreate(!task_storage)?;
     exchange::store_where_missing(open.open_object_mut())?;
     events::configure(open.open_object_mut(), args.events.then_some(events::RING_BYTES))
 }

@@ -39,10 +39,7 @@ pub fn make(entry: Entry, call: &str, args: [u64; 4]) -> i64 {
         return i64::from(int80(ia32, args));
     }
     // SAFETY: these calls write to no memory of the caller's.
-    match unsafe { libc::syscall(native, a, b, c, d) } {
-        -1 => -i64::from(std::io::Error::last_os_error().raw_os_error().unwrap_or(0)),
-        done => done,
-    }
+    sys::returned(unsafe { libc::syscall(native, a, b, c, d) })
 }
 
 /// Whether the kernel has calls for 32-bit programs: one that has none ends the process that tries.
@@ -52,8 +49,9 @@ pub fn has_ia32() -> bool {
     sys::wait(child) == 0
 }
 
+/// Makes a call as a 32-bit program on x86 does, by its number there.
 #[cfg(target_arch = "x86_64")]
-fn int80(number: u32, args: [u32; 6]) -> i32 {
+pub fn int80(number: u32, args: [u32; 6]) -> i32 {
     let returned: i32;
     // SAFETY: as a function that makes the call would be; rbx and rbp, which the compiler keeps for itself, are put
     // back. Kernels before 4.17 do not keep r8 to r11.
@@ -80,8 +78,9 @@ fn int80(number: u32, args: [u32; 6]) -> i32 {
     returned
 }
 
+/// There is none of that kind.
 #[cfg(not(target_arch = "x86_64"))]
-fn int80(_: u32, _: [u32; 6]) -> i32 {
+pub fn int80(_: u32, _: [u32; 6]) -> i32 {
     -libc::ENOSYS
 }
 

@@ -25,6 +25,7 @@ mod hog;
 mod io;
 mod lookups;
 mod processes;
+mod shm;
 mod storm;
 mod swapped;
 mod synced;
@@ -52,6 +53,7 @@ fn main() {
     args.wait();
     match subject.as_str() {
         "processes" => processes::run(&args),
+        "shm" => shm::run(&args),
         "storm" => storm::run(&args),
         "swapped" => swapped::run(&args),
         "ends" => ends::run(&args),
@@ -75,7 +77,7 @@ fn main() {
             run(&args);
         }
         other => panic!(
-            "unknown subject {other:?}: one of noop, processes, storm, swapped, ends, threads, io, cache, calls, counter, \
+            "unknown subject {other:?}: one of noop, processes, shm, storm, swapped, ends, threads, io, cache, calls, counter, \
              lookups, synced, syncs, fds, files, hog, tcp, tmpfiles, uring, run, confine"
         ),
     }

@@ -227,6 +227,11 @@ pub fn stay_on_this_processor() {
     rustix::thread::sched_setaffinity(None, &set).expect("a processor that is there");
 }
 
+/// What the kernel returned, from what the C library makes of it: the negative number of the error where it failed.
+pub fn returned(returned: libc::c_long) -> i64 {
+    result(returned).unwrap_or_else(|errno| -i64::from(errno))
+}
+
 fn result(returned: libc::c_long) -> Result {
     if returned >= 0 {
         return Ok(returned);

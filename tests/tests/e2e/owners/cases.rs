@@ -71,6 +71,21 @@ pub const CASES: &[Case] = &[
         ..ALONE
     },
     Case {
+        tool: "shmsnoop",
+        work: &["shm", "--times", "101", "--fails", "37"],
+        joins: "--cgroup",
+        expected: &[
+            ("gets", 101 + 37),
+            ("get_errors", 37),
+            ("attaches", 2 * 101 + 37),
+            ("attach_errors", 37),
+            ("detaches", 2 * 101 + 37),
+            ("controls", 101 + 37),
+        ],
+        events: &["gets", "attaches", "detaches", "controls"],
+        ..ALONE
+    },
+    Case {
         tool: "fslat",
         options: &["--fs", "ext4", "--op", "read,sync"],
         work: &["files", "--directory", "DIRECTORY", "--threads", "1"],
