@@ -3,6 +3,7 @@
  * the crate common (common/src/bpf/layouts.rs); its program is a part of every tool with --by. */
 #include "kernel.h"
 #include "filter.h"
+#include "endpoints.h"
 #include "path.h"
 
 enum counter { LOST, MAX_COUNTERS };

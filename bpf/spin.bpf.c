@@ -11,14 +11,6 @@
 
 #define LOOPBACK 1
 
-struct net_device {
-	int ifindex;
-} __attribute__((preserve_access_index));
-
-struct sk_buff {
-	struct net_device *dev;
-} __attribute__((preserve_access_index));
-
 /* The processor. */
 const volatile u32 cpu = 0;
 /* How long a packet must take, and a timer that interrupts it. */

@@ -13,7 +13,7 @@
  */
 #include "kernel.h"
 #include "filter.h"
-#include "path.h"
+#include "endpoints.h"
 
 enum counter {
 	ACCEPTED,
@@ -29,25 +29,7 @@ enum counter {
 
 #include "event.h"
 #include "tcplife/life.h"
-#include "tcplife/tuple.h"
 
-/* include/net/tcp_states.h */
-enum state {
-	TCP_ESTABLISHED = 1,
-	TCP_SYN_SENT,
-	TCP_SYN_RECV,
-	TCP_FIN_WAIT1,
-	TCP_FIN_WAIT2,
-	TCP_TIME_WAIT,
-	TCP_CLOSE,
-	TCP_CLOSE_WAIT,
-	TCP_LAST_ACK,
-	TCP_LISTEN,
-	TCP_CLOSING,
-};
-
-/* include/uapi/linux/in.h */
-#define IPPROTO_TCP 6
 /* include/net/sock.h */
 #define SEND_SHUTDOWN 2
 
@@ -74,6 +56,27 @@ struct moved {
 	u32 retransmits;
 	u32 srtt_us;
 };
+
+static __always_inline void tuple_of(struct tuple *tuple, struct sock *sk, struct tcp_sock *tp)
+{
+	addresses_of(tuple, &sk->__sk_common, true);
+	/* Not skc_num, which a socket gives back before its state becomes CLOSE. */
+	tuple->local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
+}
+
+/* Whether a connection passes the filter on its ends. One without a local port yet is checked again
+ * when it has one. */
+static __always_inline bool asked_for(struct sock *sk, struct tcp_sock *tp)
+{
+	struct tuple tuple;
+
+	if (!endpoint_filter_is_set())
+		return true;
+	tuple_of(&tuple, sk, tp);
+	if (!addresses_pass(&tuple))
+		return false;
+	return !endpoint_filter.ports || !tuple.local_port || ports_pass(&tuple);
+}
 
 /* The direction in which it was opened, from the socket alone: an incoming one has its listener's
  * limit of waiting connections (sk_clone_lock() copies it). */
@@ -156,17 +159,20 @@ static __always_inline void owns(u64 sk, u32 direction, u64 opened_ns)
 /* The running task has accepted it. `typed`: the pointer may be followed. */
 static __always_inline int accepts(struct sock *sk, bool typed)
 {
-	u64 opened_ns = take_waiting((u64)sk);
+	u64 opened_ns;
 	u8 state;
 
+	if (field_of(typed, sk, sk_protocol) != IPPROTO_TCP)
+		return 0;
+	opened_ns = take_waiting((u64)sk);
 	if (!filter_current())
 		return 0;
 	/* Opened before the start, or not yet (TCP Fast Open); or filtered out. */
-	if (!opened_ns && (ends_asked_for() || life_of((u64)sk)))
+	if (!opened_ns && (endpoint_filter_is_set() || life_of((u64)sk)))
 		return 0;
 	owns((u64)sk, IN, opened_ns);
 	/* It may have ended in the meantime. */
-	state = typed ? sk->__sk_common.skc_state : BPF_CORE_READ(sk, __sk_common.skc_state);
+	state = field_of(typed, sk, __sk_common.skc_state);
 	if (state == TCP_CLOSE)
 		life_ends((u64)sk);
 	return 0;
@@ -330,48 +336,6 @@ int BPF_PROG(on_state, struct sock *sk, int from, int to)
 	return 0;
 }
 
-/* Every way to accept passes the connection's socket through this function, in the task that
- * accepts; its entry suffices. */
-
-SEC("fentry/security_sock_graft")
-int BPF_PROG(accept_f, struct sock *sk)
-{
-	return sk->sk_protocol == IPPROTO_TCP ? accepts(sk, true) : 0;
-}
-
-SEC("kprobe/security_sock_graft")
-int BPF_KPROBE(accept_k, struct sock *sk)
-{
-	return BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP ? accepts(sk, false) : 0;
-}
-
-/* The tracepoints of the system calls, for kernels that allow no function to be watched. */
-
-static __always_inline int accepted(long fd)
-{
-	struct socket *socket;
-	struct sock *sk;
-
-	if (fd < 0)
-		return 0;
-	/* Another thread may have closed it, and the descriptor may be another file's. */
-	socket = BPF_CORE_READ(current_file(fd), private_data);
-	sk = BPF_CORE_READ(socket, sk);
-	if (!sk || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
-		return 0;
-	return accepts(sk, false);
-}
-
-SEC("tp/syscalls/sys_exit_accept")
-int accept_t(struct sys_exit *ctx)
-{
-	return accepted(ctx->ret);
-}
-
-SEC("tp/syscalls/sys_exit_accept4")
-int accept4_t(struct sys_exit *ctx)
-{
-	return accepted(ctx->ret);
-}
+#include "accepts.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

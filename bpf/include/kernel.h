@@ -437,6 +437,7 @@ struct sock_common {
 struct sock {
 	struct sock_common __sk_common;
 	u32 sk_max_ack_backlog;
+	u16 sk_type;
 	u16 sk_protocol;
 	u8 sk_shutdown;
 };
@@ -466,6 +467,21 @@ struct tcp_sock {
 
 struct socket {
 	struct sock *sk;
+};
+
+struct net_device {
+	int ifindex;
+};
+
+struct sk_buff {
+	struct net_device *dev;
+	char cb[48];
+	unsigned int len;
+};
+
+/* What TCP keeps in cb[] of a packet. */
+struct tcp_skb_cb {
+	u16 tcp_gso_segs;
 };
 
 struct blk_mq_ops;
@@ -579,6 +595,28 @@ struct sys_exit {
 /* include/uapi/linux/magic.h */
 #define TMPFS_MAGIC 0x01021994
 #define HUGETLBFS_MAGIC 0x958458f6
+
+/* include/net/tcp_states.h */
+enum tcp_state {
+	TCP_ESTABLISHED = 1,
+	TCP_SYN_SENT,
+	TCP_SYN_RECV,
+	TCP_FIN_WAIT1,
+	TCP_FIN_WAIT2,
+	TCP_TIME_WAIT,
+	TCP_CLOSE,
+	TCP_CLOSE_WAIT,
+	TCP_LAST_ACK,
+	TCP_LISTEN,
+	TCP_CLOSING,
+};
+/* include/uapi/linux/in.h */
+#define IPPROTO_TCP 6
+#define IPPROTO_UDP 17
+#define IPPROTO_UDPLITE 136
+#define IPPROTO_MPTCP 262
+/* include/linux/net.h */
+#define SOCK_RAW 3
 
 /* include/linux/sched/signal.h */
 #define SIGNAL_GROUP_EXIT 0x00000004

@@ -2,6 +2,7 @@
 //! need it.
 
 pub mod bpf;
+pub mod endpoints;
 pub mod fuzz;
 pub mod hooks;
 pub mod kernel;

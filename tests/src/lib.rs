@@ -21,6 +21,7 @@ pub mod kernel;
 pub mod lock;
 pub mod memcg;
 pub mod mounted;
+pub mod observed;
 pub mod overlay;
 pub mod parallel;
 pub mod paused_child;

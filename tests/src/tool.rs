@@ -116,6 +116,14 @@ impl Tool {
         Self::start_as(Command::new(programs::built(name)).args(args))
     }
 
+    /// Starts several of a tool at once, each with its own arguments: attaching mostly waits for grace periods.
+    pub fn start_all(name: &str, all: &[Vec<&str>]) -> Vec<Self> {
+        std::thread::scope(|scope| {
+            let started: Vec<_> = all.iter().map(|args| scope.spawn(|| Self::start(name, args))).collect();
+            started.into_iter().map(|tool| tool.join().expect("it attaches")).collect()
+        })
+    }
+
     /// The same with a command that executes a tool.
     pub fn start_as(command: &mut Command) -> Self {
         let mut tool = Self::spawn(command);

@@ -10,9 +10,14 @@ use super::plain::{Plain, same_bytes};
 // The module `layouts`.
 include!(concat!(env!("OUT_DIR"), "/layouts.rs"));
 
-pub(crate) use layouts::types::{by, filter, hist, named_owner, names, new_cgroup, owner, path_end, stats};
+pub(crate) use layouts::types::{
+    by, cidr, endpoint_filter, filter, hist, named_owner, names, new_cgroup, owner, path_end, port_range,
+    stats,
+};
 
 // SAFETY: generated from the C struct: integers, and arrays and structs of them.
+unsafe impl Plain for endpoint_filter {}
+// SAFETY: as above.
 unsafe impl Plain for filter {}
 // SAFETY: as above.
 unsafe impl Plain for hist {}

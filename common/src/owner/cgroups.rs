@@ -12,6 +12,9 @@ use super::By;
 use super::cgroup_mounts::{cgroup2_mount, memory_mount};
 use super::new_cgroups::NewCgroup;
 
+/// The name of cgroup id 0, which no task was seen in.
+pub(super) const NO_CGROUP: &str = "(gone, id 0)";
+
 /// The pause after a walk, as a multiple of its duration: walks use at most 1 % of a CPU.
 const PAUSE: u32 = 99;
 /// Bytes of known paths beyond twice those of the existing cgroups. When there are more, the oldest

@@ -111,7 +111,7 @@ pub struct Options {
 
 impl Options {
     /// For tools without owners, or if the owner does not matter.
-    pub(crate) const SYSTEM: &'static Self = &Self { by: By::System, apps: None, top: None, map_size: 1 };
+    pub const SYSTEM: &'static Self = &Self { by: By::System, apps: None, top: None, map_size: 1 };
 
     /// Refuses options that conflict, or that cannot be honored here.
     ///
@@ -212,6 +212,21 @@ impl Owner {
         }
     }
 
+    /// The same if the BPF programs knew none, and so reported the owner with all bytes 0. With `--by app` they know only
+    /// processes, which user space groups.
+    pub fn or_unknown(self, by: By) -> Self {
+        let unknown = match by {
+            By::System | By::Owner | By::App => false,
+            By::Process | By::Thread => self.pid == Some(Some(0)),
+            By::Parent => self.ppid == Some(Some(0)) && self.parent == Some(Some(String::new())),
+            By::Comm => self.comm == Some(Some(String::new())),
+            By::Cgroup => {
+                self.cgroup.as_ref().is_some_and(|path| path.as_deref() == Some(cgroups::NO_CGROUP))
+            }
+        };
+        if unknown { Self::unknown(by) } else { self }
+    }
+
     /// All owners that `--top` does not list separately: named so, without a number.
     pub fn others(by: By) -> Self {
         let mut owner = Self::unknown(by);
@@ -280,6 +295,22 @@ mod tests {
         assert_eq!(json(&Owner::thread(7, 8, "dd".into())), r#"{"pid":7,"tid":8,"comm":"dd"}"#);
         assert_eq!(json(&Owner::parent(7, "sh".into())), r#"{"ppid":7,"parent":"sh"}"#);
         assert_eq!(json(&Owner::comm("dd".into())), r#"{"comm":"dd"}"#);
+    }
+
+    #[test]
+    fn an_unknown_owner_is_null() {
+        let owners = [
+            (Owner::process(0, String::new()), By::Process),
+            (Owner::thread(0, 0, String::new()), By::Thread),
+            (Owner::parent(0, String::new()), By::Parent),
+            (Owner::comm(String::new()), By::Comm),
+            (Owner::cgroup("(gone, id 0)".to_string()), By::Cgroup),
+        ];
+        for (owner, kind) in owners {
+            assert_eq!(owner.or_unknown(kind), Owner::unknown(kind));
+        }
+        let known = Owner::process(7, "curl".to_string());
+        assert_eq!(known.clone().or_unknown(By::Process), known);
     }
 
     #[test]

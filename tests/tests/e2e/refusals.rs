@@ -69,6 +69,8 @@ fn bad_usage() {
     refuses("$BIN/tcplife --events 5", 2, &["--events"]);
     refuses("$BIN/tcplife --port 0", 2, &["--port", "0"]);
     refuses("$BIN/tcplife --port 65536", 2, &["--port", "65536"]);
+    refuses("$BIN/tcplife --port '!1024-1'", 2, &["--port", "1024-1"]);
+    refuses("$BIN/tcplife --port no-such-service", 2, &["--port", "no-such-service", "/etc/services"]);
     refuses("$BIN/tcplife --cidr 10.0.0.0/33", 2, &["--cidr", "10.0.0.0/33", "2001:db8::/32"]);
     refuses("$BIN/tcplife --cidr localhost", 2, &["--cidr", "localhost"]);
     refuses("$BIN/tcplife --family 5", 2, &["--family", "5"]);

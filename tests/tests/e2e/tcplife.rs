@@ -3,7 +3,6 @@
 
 mod ends;
 mod networks;
-mod observed;
 mod sums;
 
 use std::net::{Ipv4Addr, TcpListener};
@@ -12,7 +11,6 @@ use std::time::Instant;
 
 use ends::{agrees, all_are_reported, ends_reported};
 use networks::Networks;
-use observed::{StateChanges, observed};
 use rustix::process::Signal;
 use serde_json::Value;
 use sums::{COUNTS, SUMS, compare, sums};
@@ -20,6 +18,7 @@ use tests::bpf::Programs;
 use tests::cgroup::Cgroup;
 use tests::comparison::Comparison;
 use tests::kernel::{self, Allows};
+use tests::observed::{STATE_CHANGES, Traced, observed};
 use tests::programs::{built, succeed};
 use tests::records::{count, parse, sum, with};
 use tests::tool::{Ended, Tool};
@@ -42,12 +41,9 @@ fn watch(options: &[&str]) -> Tool {
     Tool::start("tcplife", &[&["-q"], options].concat())
 }
 
-/// Several at once: attaching mostly waits for grace periods.
 fn watch_all(all: &[&[&str]]) -> Vec<Tool> {
-    std::thread::scope(|scope| {
-        let started: Vec<_> = all.iter().map(|options| scope.spawn(|| watch(options))).collect();
-        started.into_iter().map(|tool| tool.join().expect("it attaches")).collect()
-    })
+    let all: Vec<_> = all.iter().map(|options| [&["-q"], *options].concat()).collect();
+    Tool::start_all("tcplife", &all)
 }
 
 /// The same kinds, and typed tracepoints without any hook of accepts: an end is then attributed to
@@ -75,7 +71,7 @@ const ENDS: [[&str; 2]; 6] =
 /// other end.
 #[test]
 fn both_ends_of_each_connection_are_reported_as_they_were() {
-    observed(both_ends_of_each_connection_are_reported_as_they_were_once);
+    observed(STATE_CHANGES, both_ends_of_each_connection_are_reported_as_they_were_once);
 }
 
 fn both_ends_of_each_connection_are_reported_as_they_were_once() {
@@ -134,7 +130,7 @@ fn both_ends_of_each_connection_are_reported_as_they_were_once() {
 /// Tests the documented bound.
 #[test]
 fn what_came_before_the_start_to_a_listener_without_room_reads_as_out() {
-    observed(what_came_before_the_start_to_a_listener_without_room_reads_as_out_once);
+    observed(STATE_CHANGES, what_came_before_the_start_to_a_listener_without_room_reads_as_out_once);
 }
 
 fn what_came_before_the_start_to_a_listener_without_room_reads_as_out_once() {
@@ -163,7 +159,7 @@ fn what_came_before_the_start_to_a_listener_without_room_reads_as_out_once() {
 
 #[test]
 fn intervals_sum_up_what_events_tell() {
-    observed(intervals_sum_up_what_events_tell_once);
+    observed(STATE_CHANGES, intervals_sum_up_what_events_tell_once);
 }
 
 fn intervals_sum_up_what_events_tell_once() {
@@ -221,7 +217,7 @@ fn intervals_sum_up_what_events_tell_once() {
 
 #[test]
 fn only_what_was_asked_for_is_reported() {
-    observed(only_what_was_asked_for_is_reported_once);
+    observed(STATE_CHANGES, only_what_was_asked_for_is_reported_once);
 }
 
 fn only_what_was_asked_for_is_reported_once() {
@@ -232,9 +228,11 @@ fn only_what_was_asked_for_is_reported_once() {
     let (port, other) = (free_port(), free_port());
     let (cgroup, others) = (Cgroup::new(), Cgroup::new());
     let list = format!("{other},{port}");
+    let (but_other, not_port, range) =
+        (format!("1-65535,!{other}"), format!("!{port}"), format!("!9,{port}-{port}"));
     // The number of connections over IPv4, IPv6, mapped addresses, and to another port; each has
     // two ends.
-    let cases: [(&[&str], usize); 11] = [
+    let cases: [(&[&str], usize); 15] = [
         (&["--port", &port], 2 * (3 + 5 + 7)),
         (&["--port", &list], 2 * (3 + 5 + 7 + 9)),
         (&["--port", &port, "--port", &other], 2 * (3 + 5 + 7 + 9)),
@@ -245,6 +243,10 @@ fn only_what_was_asked_for_is_reported_once() {
         (&["--port", &list, "--cidr", "127.0.0.0/29", "--cidr", "::1"], 2 * (3 + 5 + 7 + 9)),
         (&["--port", &list, "--cidr", "::/0"], 2 * (3 + 5 + 7 + 9)),
         (&["--port", &list, "--cidr", "127.0.0.8/29,2001:db8::/32"], 0),
+        (&["--port", &list, "--cidr", "!127.0.0.0/29,::/0"], 2 * 5),
+        (&["--port", &list, "--port", &but_other], 2 * (3 + 5 + 7)),
+        (&["--cgroup", others.path(), "--port", &not_port], 2 * 9),
+        (&["--cgroup", others.path(), "--port", &range], 0),
         (&["--cgroup", others.path()], 2 * 9),
         (&["--cgroup", cgroup.path(), "--cidr", "::1"], 2 * 5),
     ];
@@ -264,7 +266,7 @@ fn only_what_was_asked_for_is_reported_once() {
 /// The connections of a process are those that it opened and accepted.
 #[test]
 fn only_the_process_that_was_asked_for_is_reported() {
-    observed(only_the_process_that_was_asked_for_is_reported_once);
+    observed(STATE_CHANGES, only_the_process_that_was_asked_for_is_reported_once);
 }
 
 fn only_the_process_that_was_asked_for_is_reported_once() {
@@ -290,7 +292,7 @@ fn only_the_process_that_was_asked_for_is_reported_once() {
 /// Each end has the number of its own namespace, which the workload reads from `/proc/PID/ns/net`.
 #[test]
 fn each_end_has_its_network_namespace() {
-    observed(each_end_has_its_network_namespace_once);
+    observed(STATE_CHANGES, each_end_has_its_network_namespace_once);
 }
 
 fn each_end_has_its_network_namespace_once() {
@@ -340,7 +342,7 @@ fn what_finds_no_room_is_counted_as_lost() {
     let storm = |times: usize| {
         connect(&["--how", "storm", "--port", &port, "--backlog", "4096", "--times", &times.to_string()])
     };
-    let traced = StateChanges::trace(&port);
+    let traced = Traced::states_of(&port);
     storm(times);
     let unobserved = traced.unobserved();
     system.until("all to be counted", |records| {

@@ -1,6 +1,5 @@
 //! tcplife: which TCP connections ended, how long did they live, how much did they move?
 
-mod endpoint_filter;
 mod event;
 mod row;
 mod run;
@@ -9,6 +8,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cli::exit::{Result, report};
+use common::endpoints::EndpointFilter;
 use common::hooks::{Hook, Rung};
 use common::{options, output, owner, session};
 
@@ -42,7 +42,8 @@ const EXAMPLES: &str = "\
 Examples:
   tcplife                        each connection when it ends
   tcplife --port 443,8443        those of these ports, local or remote
-  tcplife --cidr 10.0.0.0/8 --cidr 2001:db8::/32
+  tcplife --port '1-1024,!domain'  those of low ports, but DNS
+  tcplife --cidr '10.0.0.0/8,!10.1.0.0/16' --cidr 2001:db8::/32
   tcplife 10                     how many were opened and closed, every ten seconds
   tcplife --by process 10        and by which processes
   tcplife | jq -r 'select(.direction == \"out\") | [.comm, .remote_addr, .remote_port] | @tsv'
@@ -72,9 +73,10 @@ What is reported:
   queue) is not reported at all.
 
 Filters:
-  --port matches either end, --cidr the remote address. -p and --cgroup match the
-  process that connected or accepted; connections of no process are then left out.
-  All of them are applied in the kernel.
+  --port matches either end, --cidr the remote address. What has a ! in front is left
+  out, wherever it stands in the list; a list of nothing else passes all others.
+  -p and --cgroup match the process that connected or accepted; connections of no
+  process are then left out. All of them are applied in the kernel.
 
 Bounds:
   Open before the start: age_s is null. The connection is attributed to the process
@@ -109,7 +111,7 @@ struct Args {
     owner: owner::Options,
 
     #[command(flatten)]
-    endpoints: endpoint_filter::EndpointFilter,
+    endpoints: EndpointFilter,
 
     /// One record per connection that ends: the default without INTERVAL and --by
     #[arg(long, conflicts_with_all = ["interval", "count", "by"])]
@@ -132,10 +134,10 @@ fn run() -> Result<()> {
             false => output::print_schema::<row::Connection>(TOOL),
         };
     }
-    let asked = args.endpoints.asked()?;
+    let endpoints = args.endpoints.constant()?;
     let tool = session::Tool {
         builder: skel::TcplifeSkelBuilder::default,
-        configure: &|open| run::configure(open, &args, &asked, !counts),
+        configure: &|open| run::configure(open, &args, &endpoints, !counts),
         hooks: HOOKS,
         wanted: &|_| true,
         owner: Some(&args.owner),

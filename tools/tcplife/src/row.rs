@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use common::bpf::mmap::words;
 use common::measure::counters::{Delta, busiest};
 use common::output::Row;
-use common::owner::{By, Options, Owner};
+use common::owner::{Options, Owner};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -129,7 +129,7 @@ impl Connections {
     pub fn of(added: Delta<COUNTERS>, options: &Options) -> Vec<Self> {
         let by = options.by;
         let added = busiest(added, options, |added| added[Counter::CLOSED.0 as usize]);
-        added.into_iter().map(|(owner, added)| Self::new(named(owner, by), &added)).collect()
+        added.into_iter().map(|(owner, added)| Self::new(owner.or_unknown(by), &added)).collect()
     }
 
     /// From what was added to the counters.
@@ -148,23 +148,6 @@ impl Connections {
     }
 }
 
-/// The owner, or an unknown one if the BPF programs knew none.
-fn named(owner: Owner, by: By) -> Owner {
-    let unknown = match by {
-        By::System | By::Owner => false,
-        // The BPF programs know only processes, which user space groups.
-        By::App => false,
-        By::Process | By::Thread => owner.pid == Some(Some(0)),
-        By::Parent => owner.ppid == Some(Some(0)) && owner.parent == Some(Some(String::new())),
-        By::Comm => owner.comm == Some(Some(String::new())),
-        By::Cgroup => owner.cgroup.as_ref().is_some_and(|path| path.as_deref() == Some(NO_CGROUP)),
-    };
-    if unknown { Owner::unknown(by) } else { owner }
-}
-
-/// The name in `common::owner::cgroups` of cgroup id 0, which no task was seen in.
-const NO_CGROUP: &str = "(gone, id 0)";
-
 impl Row for Connections {
     const TABLE: &'static [&'static str] =
         &[Owner::COLUMN, "accepted", "connected", "failed", "closed", "tx_bytes", "rx_bytes", "retransmits"];
@@ -173,6 +156,8 @@ impl Row for Connections {
 
 #[cfg(test)]
 mod tests {
+    use common::owner::By;
+
     use super::*;
 
     fn by(by: By) -> Options {
@@ -185,23 +170,6 @@ mod tests {
         let [row] = &Connections::of(added, &by(By::System))[..] else { panic!("one record") };
         assert_eq!((row.accepted, row.connected, row.failed, row.closed), (1, 2, 3, 4));
         assert_eq!((row.tx_bytes, row.rx_bytes, row.retransmits), (5, 6, 7));
-    }
-
-    #[test]
-    fn an_unknown_owner_is_null() {
-        let owners = [
-            (Owner::process(0, String::new()), By::Process),
-            (Owner::thread(0, 0, String::new()), By::Thread),
-            (Owner::parent(0, String::new()), By::Parent),
-            (Owner::comm(String::new()), By::Comm),
-            (Owner::cgroup(NO_CGROUP.to_string()), By::Cgroup),
-        ];
-        for (owner, kind) in owners {
-            let rows = Connections::of(vec![(owner, [1; COUNTERS])], &by(kind));
-            assert_eq!(rows[0].owner, Owner::unknown(kind));
-        }
-        let known = Owner::process(7, "curl".to_string());
-        assert_eq!(named(known.clone(), By::Process), known);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use cli::exit::Result;
 use common::bpf::mmap::MappedCounters;
+use common::bpf::plain::Plain;
 use common::kernel::running::kernel_names;
 use common::measure::counters::Counters;
 use common::measure::events;
@@ -11,9 +12,12 @@ use common::session::Session;
 use libbpf_rs::skel::{OpenSkel, Skel};
 
 use crate::row::{COUNTERS, Connections, LOST};
-use crate::skel::types::asked;
+use crate::skel::types::endpoint_filter;
 use crate::skel::{OpenTcplifeSkel, TcplifeSkel};
 use crate::{Args, TOOL, event};
+
+// SAFETY: generated from the C struct: integers, and arrays and structs of them.
+unsafe impl Plain for endpoint_filter {}
 
 /// `BPF_F_NO_PREALLOC` of `linux/bpf.h`.
 const NO_PREALLOC: u32 = 1;
@@ -22,7 +26,7 @@ const NO_PREALLOC: u32 = 1;
 pub fn configure(
     open: &mut OpenTcplifeSkel<'_>,
     args: &Args,
-    asked: &asked,
+    endpoints: &endpoint_filter,
     events: bool,
 ) -> libbpf_rs::Result<()> {
     // From 6.1 on memory is allocated with the entries; earlier kernels need it preallocated, or
@@ -34,7 +38,7 @@ pub fn configure(
     }
     if let Some(constants) = open.maps.rodata_data.as_deref_mut() {
         constants.send_events = events;
-        constants.asked = *asked;
+        constants.endpoint_filter = *endpoints;
     }
     events::configure(open.open_object_mut(), events.then_some(events::RING_BYTES))
 }
