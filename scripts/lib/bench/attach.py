@@ -42,6 +42,10 @@ SHM = ",".join(f"tracepoint:syscalls:sys_exit_{call}" for call in ("shmget", "sh
     " { @calls[probe] = count(); if (args->ret < 0) { @errors[probe] = count(); } }"
 )
 
+
+# What inetstat counts first, by the same tracepoints.
+SOCKETS = "tracepoint:sock:sock_send_length,tracepoint:sock:sock_recv_length { @[probe] = count(); @bytes[probe] = sum(args->ret); }"
+
 # The victims that the kernel marks, which is all that a tracepoint shows.
 KILLS = 'tracepoint:oom:mark_victim { printf("%d\\n", args->pid); }'
 
@@ -101,6 +105,10 @@ def cases(bench):
         }),
         ("tcplife", bench.ours("tcplife", "-q"), {
             "libbpf-tools tcplife": machine.peer("tcplife"),
+        }),
+        ("inetstat", bench.ours("inetstat", "-q", "1"), {
+            "libbpf-tools tcptop": machine.peer("tcptop", "1"),
+            "bpftrace count": machine.other("bpftrace", "-e", SOCKETS),
         }),
         ("irqlat", bench.ours("irqlat", "1"), {
             "hardirqs": machine.peer("hardirqs", "1"),

@@ -19,6 +19,7 @@ def measure(bench, results):
 
     segments(bench, results)
     connections(bench, results)
+    datagrams(bench, results)
     interrupts.measure(bench, results)
 
 
@@ -175,3 +176,24 @@ def connections(bench, results):
     results.add("the same: tcplife 1", f"{cost['counts']:.0f} ns")
     results.add("tcplife --events, program by program, ns a run", accounts["events"].programs(),
                 accounts["tcplife"].programs() if theirs else "")
+
+
+def datagrams(bench, results):
+    count = bench.pick(20_000, 200_000)
+    commands = {
+        "system": bench.ours("inetstat", "-q", "1"),
+        "process": bench.ours("inetstat", "-q", "--by", "process", "1"),
+        "bpftrace": machine.other("bpftrace", "-e", attach.SOCKETS),
+    }
+    commands = {name: argv for name, argv in commands.items() if argv}
+    machine.progress(f"cost: inetstat and bpftrace over 2 times {count} datagrams to this machine itself")
+    accounts = together(bench, commands, lambda: work.packets(count))
+    # A send and a receive of each, in both orders of the tools.
+    cost = {name: account.per(4 * count) for name, account in accounts.items()}
+    ours, theirs = cost["system"], cost.get("bpftrace")
+    results.add(
+        "cost of a send or receive: inetstat", f"{ours:.0f} ns" + (f" ({ours / theirs:.2f}×)" if theirs else ""),
+        f"bpftrace count and sum {theirs:.0f} ns" if theirs else "bpftrace not installed", f"≤ {SHARE}× bpftrace",
+        theirs and ours <= SHARE * theirs,
+    )
+    results.add("the same: inetstat --by process", f"{cost['process']:.0f} ns")

@@ -27,6 +27,7 @@ def measure(bench, results):
         "swapstat": bench.ours("swapstat", "-q", "0.5"),
         "irqlat": bench.ours("irqlat", "0.5"),
         "tcplife": bench.ours("tcplife", "-q"),
+        "inetstat": bench.ours("inetstat", "-q", "0.5"),
         "ebpfmux --join over two tools": mux,
     }
     others = {
@@ -44,6 +45,7 @@ def measure(bench, results):
         "swapstat": ["bpftrace's swapin", "bpftrace"],
         "irqlat": ["hardirqs", "softirqs"],
         "tcplife": ["libbpf-tools tcplife"],
+        "inetstat": ["libbpf-tools tcptop"],
     }
     commands = {
         "execsnoop": machine.other("execsnoop"),
@@ -59,6 +61,7 @@ def measure(bench, results):
         "hardirqs": machine.peer("hardirqs", "1"),
         "softirqs": machine.peer("softirqs", "1"),
         "libbpf-tools tcplife": machine.peer("tcplife"),
+        "libbpf-tools tcptop": machine.peer("tcptop", "1"),
         "bpftrace": machine.other("bpftrace", "-e", "tracepoint:sched:sched_process_exec { @[comm] = count(); }"),
     }
     with work.loop_device(bench.scratch) as device:

@@ -21,6 +21,7 @@ mod fslat_events;
 mod fslat_percentiles;
 mod fslat_uring;
 mod hardships;
+mod inetstat;
 mod irqlat;
 mod irqlat_nested;
 mod leaks;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 /// Options that take no value.
-const FLAGS: [&str; 9] = ["wait", "hold", "ia32", "pause", "timed", "lock", "together", "early", "dsync"];
+const FLAGS: [&str; 10] =
+    ["wait", "hold", "ia32", "pause", "timed", "lock", "together", "early", "dsync", "here"];
 
 /// The parsed options.
 pub struct Args {

@@ -22,6 +22,7 @@ mod entry;
 mod fds;
 mod files;
 mod hog;
+mod inet;
 mod io;
 mod lookups;
 mod processes;
@@ -68,6 +69,7 @@ fn main() {
         "fds" => fds::run(&args),
         "files" => files::run(&args),
         "hog" => hog::run(&args),
+        "inet" => inet::run(&args),
         "tcp" => tcp::run(&args),
         "tmpfiles" => tmpfiles::run(&args),
         "uring" => uring::run(&args),
@@ -78,7 +80,7 @@ fn main() {
         }
         other => panic!(
             "unknown subject {other:?}: one of noop, processes, shm, storm, swapped, ends, threads, io, cache, calls, counter, \
-             lookups, synced, syncs, fds, files, hog, tcp, tmpfiles, uring, run, confine"
+             lookups, synced, syncs, fds, files, hog, inet, tcp, tmpfiles, uring, run, confine"
         ),
     }
 }

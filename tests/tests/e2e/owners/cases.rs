@@ -174,6 +174,24 @@ pub const CASES: &[Case] = &[
         loses: 2,
         ..ALONE
     },
+    Case {
+        tool: "inetstat",
+        work: &["inet", "--parts", "tcp4", "--here"],
+        joins: "--cgroup",
+        expected: &[
+            ("sends", 401),
+            ("send_errors", 0),
+            ("tx_bytes", 401 * 1_001),
+            // The last two are of nothing: each end has closed.
+            ("receives", 401 + 2),
+            ("rx_bytes", 401 * 1_001),
+            ("accepts", 1),
+            ("connects", 1),
+        ],
+        events: &["sends", "receives", "accepts", "connects"],
+        lost: 1 + 1_001,
+        ..ALONE
+    },
 ];
 
 /// Kills are not work that three processes can do, and swapping needs a swap area: `oomwatch.rs` and `swapstat.rs` test
