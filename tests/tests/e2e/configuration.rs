@@ -119,3 +119,26 @@ fn each_option_of_each_tool_is_a_key() {
         }
     }
 }
+
+/// The files that the documents show.
+#[test]
+fn the_documents_examples_are_right() {
+    if !can_run() {
+        return;
+    }
+    let documents =
+        [include_str!("../../../docs/ebpfmux.md"), include_str!("../../../docs/coming-from-netdata.md")];
+    let dir = tempfile::tempdir().expect("a directory");
+    for document in documents {
+        let examples: Vec<&str> =
+            document.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        assert!(!examples.is_empty());
+        for example in examples {
+            std::fs::write(dir.path().join("file.toml"), example).expect("a file");
+            let line = format!("cd {} && $BIN/ebpfmux --config file.toml --validate", dir.path().display());
+            let output = shell(&line);
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success() && said.is_empty(), "{example}: {said}");
+        }
+    }
+}
