@@ -17,6 +17,9 @@ pub const ENDS: &str = "ends of sockets";
 /// What the system calls' own tracepoints cannot see.
 const SYSCALLS: &str = "no accepts by io_uring and by 32-bit programs";
 
+/// On kernels before 6.3 that are built without IPv6, or with it as a module that is not loaded.
+const WITHOUT_IPV6: &str = "no IPv6 sockets, whose functions this kernel does not have";
+
 /// The limitation of return probes: see vfsstat.
 const PROBED: &str = "of concurrent calls only max(10, 2 x CPUs) are seen, on old kernels (5.10) one per CPU; \
      lost counts the others from Linux 6.7 on";
@@ -31,6 +34,7 @@ pub const HOOKS: &[Hook] = &[
             Rung::new(&["send_b"]),
             Rung::new(&["send_f", "send6_f"]),
             Rung::new(&["send_k", "send_kx", "send6_k", "send6_kx"]).limitation(PROBED),
+            Rung::new(&["send_f"]).limitation(WITHOUT_IPV6),
         ],
     )
     .optional(),
@@ -48,6 +52,7 @@ pub const HOOKS: &[Hook] = &[
             Rung::new(&["receive_b"]),
             Rung::new(&["receive_f", "receive6_f"]),
             Rung::new(&["receive_k", "receive_kx", "receive6_k", "receive6_kx"]).limitation(PROBED),
+            Rung::new(&["receive_f"]).limitation(WITHOUT_IPV6),
         ],
     )
     .optional(),

@@ -79,8 +79,8 @@ Bounds:
   In-kernel users of sockets (nfsd, iSCSI) appear as their kernel threads.
   Sockets used are remembered up to --max-sockets: of TCP, lost counts those beyond;
   of the others, those used longest ago are forgotten.
-  splice from a socket is seen where fentry or kprobes are available, sendfile and
-  splice to one before Linux 6.5, too; to a UDP socket only from 6.5 on.
+  splice from a TCP socket is seen where fentry or kprobes are available, sendfile
+  and splice to one before Linux 6.5, too; to other sockets only from 6.5 on.
   From Linux 6.3 on, tracepoints see sends and receives; before, functions do. Where
   neither is available these fields are null. Return probes follow max(10, 2 x CPUs)
   concurrent calls of a function, and receives wait; from Linux 6.7 on, lost counts
