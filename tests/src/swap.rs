@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{Error, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 
@@ -60,11 +60,7 @@ fn format(path: &str) {
     header[1024..1028].copy_from_slice(&1u32.to_ne_bytes());
     header[1028..1032].copy_from_slice(&(pages as u32 - 1).to_ne_bytes());
     header[4086..].copy_from_slice(b"SWAPSPACE2");
-    write(&file, &header);
-}
-
-fn write(file: &File, header: &[u8]) {
-    file.write_all_at(header, 0).and_then(|()| file.sync_all()).expect("the header is written");
+    file.write_all_at(&header, 0).and_then(|()| file.sync_all()).expect("the header is written");
 }
 
 /// The counters of `/proc/vmstat`.

@@ -21,6 +21,9 @@ const PRIVATE: u64 = 2_053;
 const ZEROS: u64 = 8;
 const SHARED: u64 = 1_031;
 
+/// The options of a tool, and its records.
+type Told = (Vec<String>, Vec<Value>);
+
 /// Ways to watch at the same time.
 struct Watched {
     tools: Vec<(Vec<String>, Tool)>,
@@ -42,7 +45,7 @@ impl Watched {
     }
 
     /// Ends all; the records of each, and what the kernel counted meanwhile.
-    fn end(self) -> (Vec<(Vec<String>, Vec<Value>)>, Vmstat) {
+    fn end(self) -> (Vec<Told>, Vmstat) {
         let Self { tools, before } = self;
         (tools.into_iter().map(|(way, tool)| (way, tool.interrupt().records)).collect(), before)
     }

@@ -30,7 +30,8 @@ Examples:
 
 Bounds:
   in_pages and out_pages equal pswpin and pswpout of /proc/vmstat, page by page;
-  pages read ahead are in_pages, too. A large folio is one request.
+  pages read ahead are in_pages, too. A large folio is one request. Before Linux 6.5
+  a direct read into memory that the kernel has locked at that moment counts, too.
   The owner with --by process, thread, parent, comm, cgroup and app, and with --pid
   and --cgroup, is the task that runs: of a page swapped in the one that asked for
   it or for one beside it, of a page swapped out the one that needed memory: kswapd,
