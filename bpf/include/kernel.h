@@ -207,10 +207,38 @@ struct vfsmount {
 	struct dentry *mnt_root;
 };
 
+struct ns_common {
+	unsigned int inum;
+};
+
+struct mount;
+
+/* A mount namespace. */
+struct mnt_namespace {
+	struct ns_common ns;
+	struct mount *root;
+	unsigned int nr_mounts;
+};
+
+struct nsproxy {
+	struct mnt_namespace *mnt_ns;
+};
+
 struct mount {
 	struct mount *mnt_parent;
 	struct dentry *mnt_mountpoint;
 	struct vfsmount mnt;
+	struct mnt_namespace *mnt_ns;
+};
+
+struct file_system_type {
+	const char *name;
+};
+
+/* What fsopen(2) makes, and what its descriptor stands for. */
+struct fs_context {
+	struct file_system_type *fs_type;
+	const char *source;
 };
 
 struct path {
@@ -351,6 +379,7 @@ struct task_struct {
 	struct css_set *cgroups;
 	struct fs_struct *fs;
 	struct files_struct *files;
+	struct nsproxy *nsproxy;
 	const struct cred *real_cred;
 	const struct cred *cred;
 	struct nameidata *nameidata;
@@ -383,10 +412,6 @@ struct in6_addr {
 	union {
 		u32 u6_addr32[4];
 	} in6_u;
-};
-
-struct ns_common {
-	unsigned int inum;
 };
 
 /* A network namespace. */
@@ -555,6 +580,8 @@ struct pt_regs {
 	unsigned long si;
 	unsigned long dx;
 	unsigned long cx;
+	unsigned long r10;
+	unsigned long r8;
 };
 #elif defined(__TARGET_ARCH_arm64)
 #define SYSCALL_PREFIX "__arm64_sys_"
@@ -572,6 +599,10 @@ struct user_pt_regs {
 #define SYSCALL_IA32_PREFIX "__ia32_sys_"
 struct pt_regs___ia32 {
 	unsigned long bx;
+	unsigned long cx;
+	unsigned long dx;
+	unsigned long si;
+	unsigned long di;
 };
 
 #pragma clang attribute pop

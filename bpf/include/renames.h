@@ -289,6 +289,23 @@ static __always_inline bool uring_failed(struct io_kiocb *req)
 	return bpf_core_field_exists(open->file_slot) && BPF_CORE_READ(old, flags) & REQ_F_FAIL;
 }
 
+/* 6.8 renamed the number of a namespace's mounts. Kernel commit 2eea9ce4310d ("mounts: keep list of
+ * mounts in an rbtree"). */
+struct mnt_namespace___mounts {
+	unsigned int mounts;
+} __attribute__((preserve_access_index));
+
+static __always_inline u32 namespace_mounts(struct mnt_namespace *ns)
+{
+	struct mnt_namespace___mounts *old = (void *)ns;
+
+	if (bpf_core_field_exists(ns->nr_mounts))
+		return BPF_CORE_READ(ns, nr_mounts);
+	if (bpf_core_type_matches(struct mnt_namespace___mounts))
+		return BPF_CORE_READ(old, mounts);
+	return 0;
+}
+
 /* 6.8 passes the victim as its task rather than as its pid; distributions backported that. Kernel
  * commit 72ba14deb40a ("mm: update mark_victim tracepoints fields"). */
 typedef void (*btf_trace_mark_victim___pid)(void *, int);

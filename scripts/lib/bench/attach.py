@@ -46,6 +46,14 @@ SHM = ",".join(f"tracepoint:syscalls:sys_exit_{call}" for call in ("shmget", "sh
 # What inetstat counts first, by the same tracepoints.
 SOCKETS = "tracepoint:sock:sock_send_length,tracepoint:sock:sock_recv_length { @[probe] = count(); @bytes[probe] = sum(args->ret); }"
 
+# What mountsnoop measures of the calls, by the same hooks.
+MOUNT_CALLS = ("mount", "umount", "fsopen", "fsmount", "open_tree", "move_mount", "fsconfig", "pivot_root")
+MOUNTS = (
+    ",".join(f"tracepoint:syscalls:sys_enter_{call}" for call in MOUNT_CALLS) + " { @start[tid] = nsecs; }"
+    + ",".join(f"tracepoint:syscalls:sys_exit_{call}" for call in MOUNT_CALLS)
+    + " /@start[tid]/ { @us[probe] = hist((nsecs - @start[tid]) / 1000); delete(@start[tid]); }"
+)
+
 # The victims that the kernel marks, which is all that a tracepoint shows.
 KILLS = 'tracepoint:oom:mark_victim { printf("%d\\n", args->pid); }'
 
@@ -87,6 +95,10 @@ def cases(bench):
         ("shmsnoop", bench.ours("shmsnoop", "1"), {
             "bcc's shmsnoop": machine.other("shmsnoop-bpfcc"),
             "bpftrace count": machine.other("bpftrace", "-e", SHM),
+        }),
+        ("mountsnoop", bench.ours("mountsnoop", "1"), {
+            "libbpf-tools mountsnoop": machine.peer("mountsnoop"),
+            "bpftrace hist": machine.other("bpftrace", "-e", MOUNTS),
         }),
         ("fslat", bench.ours("fslat", "1"), {}),
         ("fdstat", bench.ours("fdstat", "1"), {

@@ -18,6 +18,7 @@ def measure(bench, results):
 
 
     segments(bench, results)
+    mounts(bench, results)
     connections(bench, results)
     datagrams(bench, results)
     interrupts.measure(bench, results)
@@ -152,6 +153,29 @@ def segments(bench, results):
     snoop = cost.get("shmsnoop")
     results.add("the same: shmsnoop --events", f"{cost['events']:.0f} ns",
                 f"bcc's shmsnoop {snoop:.0f} ns" if snoop else "bcc's shmsnoop not installed")
+
+
+def mounts(bench, results):
+    count = bench.pick(1_000, 10_000)
+    commands = {
+        "events": bench.ours("mountsnoop", "-q", "--events", "-o", "json"),
+        "counts": bench.ours("mountsnoop", "-q", "1"),
+        "mountsnoop": machine.peer("mountsnoop"),
+        "bpftrace": machine.other("bpftrace", "-e", attach.MOUNTS),
+    }
+    commands = {name: argv for name, argv in commands.items() if argv}
+    machine.progress(f"cost: mountsnoop, libbpf-tools' mountsnoop and bpftrace over 2 times {count} failing mounts and umounts")
+    accounts = together(bench, commands, lambda: work.mounts(bench, count))
+    # Four calls each, in both orders of the tools.
+    cost = {name: account.per(2 * 4 * count) for name, account in accounts.items()}
+    for title, ours, name, theirs in [
+        ("cost of a call, entry and exit: mountsnoop --events", "events", "libbpf-tools mountsnoop", "mountsnoop"),
+        ("the same: mountsnoop 1", "counts", "bpftrace hist", "bpftrace"),
+    ]:
+        value, other = cost[ours], cost.get(theirs)
+        results.add(title, f"{value:.0f} ns" + (f" ({value / other:.2f}×)" if other else ""),
+                    f"{name} {other:.0f} ns" if other else f"{name} not installed",
+                    f"≤ {SHARE}× {name}", other and value <= SHARE * other)
 
 
 def connections(bench, results):

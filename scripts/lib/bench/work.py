@@ -50,6 +50,12 @@ def segments(bench, count):
     subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
 
 
+def mounts(bench, count):
+    """Calls mount(2) twice and umount(2) twice, so many times, all of which fail."""
+    argv = bench.ours("workload", "mounts", "--directory", str(bench.scratch), "--fails", str(count))
+    subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
+
+
 def packets(count):
     """Sends so many packets over the loopback device, each after the last has come: a soft interrupt each."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here:

@@ -19,7 +19,7 @@ const KILL: Signal = Signal::KILL;
 
 /// Each way of attaching, and each signal for each tool. SIGKILL is for those that attach most or
 /// in the oldest way: the kernel must free what the tool did not detach.
-const WAYS: [(&str, Signal, &[&str]); 37] = [
+const WAYS: [(&str, Signal, &[&str]); 41] = [
     ("proclife", INT, &["0.1"]),
     ("proclife", TERM, &["--events"]),
     ("proclife", KILL, &["0.1", "--attach", "kprobe"]),
@@ -38,6 +38,10 @@ const WAYS: [(&str, Signal, &[&str]); 37] = [
     ("shmsnoop", INT, &["--events"]),
     ("shmsnoop", KILL, &["0.1", "--by", "process", "--attach", "fentry"]),
     ("shmsnoop", KILL, &["0.1", "--attach", "kprobe"]),
+    ("mountsnoop", TERM, &["0.1"]),
+    ("mountsnoop", INT, &["--events"]),
+    ("mountsnoop", KILL, &["0.1", "--attach", "fentry"]),
+    ("mountsnoop", KILL, &["0.1", "--by", "process", "--attach", "kprobe"]),
     ("dcstat", INT, &["0.1", "--attach", "fentry"]),
     ("dcstat", KILL, &["0.1", "--attach", "kprobe", "-p", "1"]),
     ("dcstat", TERM, &["0.1"]),

@@ -27,6 +27,7 @@ mod irqlat_nested;
 mod leaks;
 mod lockdown;
 mod manuals;
+mod mountsnoop;
 mod namespaces;
 mod oomwatch;
 mod oomwatch_global;

@@ -24,6 +24,7 @@ fn check_tells_of_every_hook() {
     let all = ["forks", "execs", "exits", "reaped", "zombies", "fork_errors", "exec_errors"];
     assert_eq!(hooks("proclife"), all);
     assert_eq!(hooks("syncsnoop"), ["sync", "syncfs", "fsync", "fdatasync", "msync", "sync_file_range"]);
+    assert_eq!(hooks("mountsnoop")[..3], ["mount", "umount", "fsopen"]);
     let shm = ["get", "attach", "detach", "control", "created", "destroyed", "exit_detaches"];
     assert_eq!(hooks("shmsnoop"), shm);
     assert_eq!(hooks("cachestat"), ["fetched", "dirtied", "reads", "faults"]);
@@ -59,6 +60,8 @@ fn bad_usage() {
     refuses("$BIN/syncsnoop --min-us 5", 2, &["--events"]);
     refuses("$BIN/syncsnoop --events --min-us -5", 2, &["-5"]);
     refuses("$BIN/syncsnoop --events --buckets", 2, &["--buckets"]);
+    refuses("$BIN/mountsnoop --events --buckets", 2, &["--buckets"]);
+    refuses("$BIN/mountsnoop --events --by comm", 2, &["--events"]);
     refuses("$BIN/shmsnoop --events 5", 2, &["--events"]);
     refuses("$BIN/shmsnoop --events --by comm", 2, &["--events"]);
     refuses("$BIN/fslat --fs fat", 2, &["fat", "--fs", "overlay"]);

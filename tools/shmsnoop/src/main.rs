@@ -117,8 +117,8 @@ Bounds:
   With --attach kprobe, return probes are used: the kernel follows max(10, 2 x CPUs)
   concurrent calls, an old one (5.10) one per CPU. From Linux 6.7 on, lost counts the
   calls missed. Up to 1024 segments can be in creation at once; lost counts the others.
-  --events: all concurrent calls are tracked, before Linux 5.13 up to 8192; lost counts
-  the others. Calls in progress at the start are not reported.";
+  With --events all concurrent calls are tracked, before Linux 5.13 up to 8192; lost
+  counts the others. Calls in progress at the start are not reported.";
 
 /// Which processes use System V shared memory, and what fails? shmget, shmat, shmdt and shmctl, and the segments that come
 /// and go.

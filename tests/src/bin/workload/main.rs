@@ -25,6 +25,7 @@ mod hog;
 mod inet;
 mod io;
 mod lookups;
+mod mounts;
 mod processes;
 mod shm;
 mod storm;
@@ -64,6 +65,7 @@ fn main() {
         "calls" => calls::run(&args),
         "counter" => counter::run(),
         "lookups" => lookups::run(&args),
+        "mounts" => mounts::run(&args),
         "synced" => synced::run(&args),
         "syncs" => syncs::run(&args),
         "fds" => fds::run(&args),
@@ -80,7 +82,7 @@ fn main() {
         }
         other => panic!(
             "unknown subject {other:?}: one of noop, processes, shm, storm, swapped, ends, threads, io, cache, calls, counter, \
-             lookups, synced, syncs, fds, files, hog, inet, tcp, tmpfiles, uring, run, confine"
+             lookups, mounts, synced, syncs, fds, files, hog, inet, tcp, tmpfiles, uring, run, confine"
         ),
     }
 }

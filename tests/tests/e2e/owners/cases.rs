@@ -86,6 +86,14 @@ pub const CASES: &[Case] = &[
         ..ALONE
     },
     Case {
+        tool: "mountsnoop",
+        // How many calls there are depends on what the kernel has.
+        work: &["mounts", "--directory", "DIRECTORY", "--times", "23", "--fails", "7", "--moves", "5"],
+        expected: &[("errors", 4 * 7), ("attached", 4 * 23 + 5), ("detached", 4 * 23 + 5)],
+        events: &["errors", "attached", "detached"],
+        ..ALONE
+    },
+    Case {
         tool: "fslat",
         options: &["--fs", "ext4", "--op", "read,sync"],
         work: &["files", "--directory", "DIRECTORY", "--threads", "1"],

@@ -1,0 +1,211 @@
+//! The records of mountsnoop.
+
+use common::measure::latency::CallStats;
+use common::measure::per_key::KeyDelta;
+use common::output::{Row, or_null};
+use common::owner::{By, Owner};
+use record::statistics::Latency;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+pub use crate::skel::names::CALL as CALLS;
+use crate::skel::types::call as Call;
+
+/// The lengths of the longest call's name, and of the longest command's.
+const LONGEST: usize = 15;
+/// Columns of the small picture: factors of four from 1 µs to 4 s and more.
+const SKETCH: usize = 12;
+
+/// How often a call was made in an interval, how long it took, and what it changed: those that returned in it.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub struct Calls {
+    /// mount, bind, remount, move, propagation (all mount(2)), umount, fsopen, fsmount, open_tree, move_mount,
+    /// mount_setattr, fsconfig or pivot_root; move also of a tree that move_mount(2) moves; ns_end: a namespace that ended
+    /// with mounts in it, which is no call. Null in the record of an interval without any.
+    #[schemars(extend("x-kind" = "key", "enum" = or_null(CALLS)))]
+    pub call: Option<&'static str>,
+    /// The owner of the calls, with --by.
+    #[serde(flatten)]
+    pub owner: Owner,
+    /// From the call's entry to its exit.
+    #[serde(flatten)]
+    pub duration: Latency,
+    /// Calls that failed. They count in the latencies too.
+    #[schemars(extend("x-kind" = "counter"))]
+    pub errors: u64,
+    /// Trees that became visible: by mount, bind and move_mount, one each that succeeded.
+    #[schemars(extend("x-kind" = "counter"))]
+    pub attached: u64,
+    /// Trees that went: by umount, one each that succeeded; of ns_end, the mounts that the namespaces had.
+    #[schemars(extend("x-kind" = "counter"))]
+    pub detached: u64,
+    /// With --buckets: the histogram, as [upper bound in microseconds, count].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kind" = "buckets", "x-unit" = "microseconds"))]
+    pub buckets: Option<Vec<(f64, u64)>>,
+    #[serde(skip)]
+    sketch: Option<Vec<u64>>,
+}
+
+/// What calls of a kind change: trees attached and detached, of so many that succeeded. Of the ends of namespaces, so many
+/// mounts went.
+pub fn changes(call: Call, succeeded: u64, gone: u64) -> (u64, u64) {
+    match call {
+        Call::MOUNT | Call::BIND | Call::MOVE_MOUNT => (succeeded, 0),
+        Call::UMOUNT => (0, succeeded),
+        Call::NS_END => (0, gone),
+        _ => (0, 0),
+    }
+}
+
+impl Calls {
+    /// The records of an interval: one per call that was made, and per owner with --by; else one of
+    /// an idle interval.
+    pub fn of(deltas: Vec<KeyDelta<CallStats>>, by: By, buckets: bool) -> Vec<Self> {
+        let rows = deltas.into_iter().filter_map(|delta| Self::new(delta, buckets));
+        let rows: Vec<_> = rows.collect();
+        if rows.is_empty() { vec![Self::idle(Owner::unknown(by), buckets)] } else { rows }
+    }
+
+    fn new(delta: KeyDelta<CallStats>, buckets: bool) -> Option<Self> {
+        let KeyDelta { owner, key, measured } = delta;
+        let call = Call(key as u32);
+        // In the place of errors a namespace's end has the mounts that went: see the BPF program.
+        let (errors, gone) = if call == Call::NS_END { (0, measured.errors) } else { (measured.errors, 0) };
+        // An error may be counted an instant before its call.
+        let succeeded = measured.duration.count().saturating_sub(errors);
+        let (attached, detached) = changes(call, succeeded, gone);
+        Some(Self {
+            call: Some(*CALLS.get(key)?),
+            owner,
+            duration: measured.duration.summary().into(),
+            errors,
+            attached,
+            detached,
+            buckets: buckets.then(|| measured.duration.non_empty()),
+            sketch: Some(measured.duration.coarse(SKETCH)),
+        })
+    }
+
+    /// The record of an interval without any call: the tool is idle, not dead.
+    fn idle(owner: Owner, buckets: bool) -> Self {
+        Self { owner, buckets: buckets.then(Vec::new), sketch: Some(vec![0; SKETCH]), ..Self::default() }
+    }
+}
+
+impl Row for Calls {
+    const TABLE: &'static [&'static str] =
+        &["call", Owner::COLUMN, "count", "mean_us", "p99_us", "max_us", "errors", "attached", "detached"];
+    const WIDTHS: &'static [(&'static str, usize)] = &[("call", LONGEST)];
+
+    fn sketch(&self) -> Option<Vec<u64>> {
+        self.sketch.clone()
+    }
+
+    fn drawn(&self) -> Vec<(&'static str, &[(f64, u64)])> {
+        self.buckets.iter().map(|buckets| ("us", buckets.as_slice())).collect()
+    }
+}
+
+/// One call, at the time of its return, or a namespace that ended with mounts in it (`--events`). Texts are as the caller
+/// wrote them.
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Event {
+    /// mount, bind, remount, move, propagation (all mount(2)), umount, fsopen, fsmount, open_tree, move_mount,
+    /// mount_setattr, fsconfig or pivot_root; move also of a tree that move_mount(2) moves; ns_end: a namespace ended.
+    #[schemars(extend("x-kind" = "key", "enum" = CALLS))]
+    pub call: &'static str,
+    /// The process.
+    #[schemars(extend("x-kind" = "key"))]
+    pub pid: u32,
+    /// The thread's command name, at most 15 bytes.
+    #[schemars(extend("x-kind" = "key"))]
+    pub comm: String,
+    /// The number of the caller's mount namespace, or of the one that ended: that of /proc/PID/ns/mnt.
+    #[schemars(extend("x-kind" = "key"))]
+    pub mntns: u32,
+    /// What is mounted or moved: a device, a path or any text; of pivot_root the new root; of fsconfig what was set as
+    /// source before. Null if there is none.
+    #[schemars(extend("x-kind" = "text"))]
+    pub source: Option<String>,
+    /// Where; of pivot_root where the old root goes. Null if there is none.
+    #[schemars(extend("x-kind" = "text"))]
+    pub target: Option<String>,
+    /// The type of file system: of mount, fsopen, fsconfig and fsmount. Null if there is none.
+    #[schemars(extend("x-kind" = "text"))]
+    pub fs: Option<String>,
+    /// The call's own flags by name, 0 if none is set. Null for calls that have none.
+    #[schemars(extend("x-kind" = "text"))]
+    pub flags: Option<String>,
+    /// mount, remount: the options of the file system; fsmount: the attributes by name; fsconfig: the command. Null if
+    /// there is none.
+    #[schemars(extend("x-kind" = "text"))]
+    pub options: Option<String>,
+    /// A tree became visible: 1, else 0.
+    #[schemars(extend("x-kind" = "counter"))]
+    pub attached: u64,
+    /// A tree went: 1, else 0; ns_end: the mounts that the namespace had.
+    #[schemars(extend("x-kind" = "counter"))]
+    pub detached: u64,
+    /// The mounts in the caller's namespace after the call. Null for ns_end.
+    #[schemars(extend("x-kind" = "gauge"))]
+    pub mounts: Option<u32>,
+    /// From the call's entry to its exit, in microseconds.
+    #[schemars(extend("x-kind" = "value", "x-unit" = "microseconds"))]
+    pub duration_us: f64,
+    /// What it returned: 0, or a descriptor. Null if it failed, and for ns_end.
+    #[schemars(extend("x-kind" = "value"))]
+    pub ret: Option<i64>,
+    /// The error's number; null if it succeeded.
+    #[schemars(extend("x-kind" = "value"))]
+    pub errno: Option<u32>,
+}
+
+impl Row for Event {
+    const EVENT: bool = true;
+    const TABLE: &'static [&'static str] =
+        &["call", "pid", "comm", "mntns", "source", "target", "fs", "duration_us", "errno", "mounts"];
+    const TAIL: Option<&'static str> = Some("flags");
+    const WIDTHS: &'static [(&'static str, usize)] =
+        &[("call", 13), ("comm", LONGEST), ("source", 12), ("target", 16), ("fs", 7)];
+}
+
+#[cfg(test)]
+mod tests {
+    use record::histogram::{Hist, RawHist};
+
+    use super::*;
+
+    fn measured(calls: u32, errors: u64) -> CallStats {
+        let mut now = RawHist { sum_ns: 100_000 * u64::from(calls), ..RawHist::EMPTY };
+        // 2^16 ns, and its upper half: from 98 304 to 102 400 ns.
+        now.buckets[(12 << 4) + 24] = calls;
+        let mut duration = Hist::default();
+        duration.add_raw(&now);
+        CallStats { errors, duration }
+    }
+
+    #[test]
+    fn what_succeeded_is_attached_or_detached() {
+        let of = |call: Call, calls, errors| {
+            let delta =
+                KeyDelta { owner: Owner::default(), key: call.0 as usize, measured: measured(calls, errors) };
+            let rows = Calls::of(vec![delta], By::System, true);
+            let count = rows[0].duration.get().map(|of| of.count);
+            (rows[0].call.unwrap(), count, rows[0].errors, rows[0].attached, rows[0].detached)
+        };
+        assert_eq!(of(Call::MOUNT, 7, 2), ("mount", Some(7), 2, 5, 0));
+        assert_eq!(of(Call::MOVE_MOUNT, 3, 0), ("move_mount", Some(3), 0, 3, 0));
+        assert_eq!(of(Call::MOVE, 3, 0), ("move", Some(3), 0, 0, 0));
+        assert_eq!(of(Call::UMOUNT, 7, 2), ("umount", Some(7), 2, 0, 5));
+        assert_eq!(of(Call::FSMOUNT, 7, 2), ("fsmount", Some(7), 2, 0, 0));
+        assert_eq!(of(Call::NS_END, 2, 51), ("ns_end", Some(2), 0, 0, 51));
+    }
+
+    #[test]
+    fn an_idle_interval_names_no_call() {
+        let row = Calls::idle(Owner::default(), true);
+        assert!(row.duration.get().is_none());
+        assert_eq!((row.call, row.errors, row.attached, row.buckets), (None, 0, 0, Some(vec![])));
+    }
+}
