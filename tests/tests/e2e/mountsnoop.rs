@@ -257,7 +257,7 @@ fn namespaces_end_with_their_mounts(
         let (gone, visible) = (count(end, "detached"), count(child, "mounts"));
         let hidden = gone.checked_sub(visible).expect("no fewer than it saw");
         assert!(hidden <= MOST_HIDDEN || kernel::of_guest().is_none(), "{end} {child}");
-        if let Some(last) = events.iter().copied().filter(of).next_back() {
+        if let Some(last) = events.iter().copied().rfind(of) {
             assert_eq!(count(last, "mounts"), gone, "{last} {end}");
         }
     }
