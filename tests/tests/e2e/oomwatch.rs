@@ -62,7 +62,8 @@ fn a_process_that_reaches_its_limit() {
     for kind in kinds() {
         let place = Place::new(LIMIT);
         let tool = watch(&["--attach", kind, "--cgroup", place.cgroup()]);
-        let options = ["--name", "hog", "--uid", "12345", "--score", "7", "--anon", TOO_MANY, "--wait"];
+        let options =
+            ["--name", "hog", "--uid", "12345", "--score", "7", "--anon", TOO_MANY, "--mapped", "--wait"];
         let before = Timestamp::now();
         let mut hog = place.hog(&options);
         hog.until_says("ready");

@@ -134,7 +134,7 @@ mod tests {
     fn a_relative_path_has_its_directory_before_it() {
         let event = raw(Counter::OPEN_ERRORS, shape::BELOW, -2);
         let mut record = types::below_event { event, directory: types::path_names::default(), name: [-1; _] };
-        (record.directory.len, record.directory.end) = (5, 1);
+        (record.directory.len, record.directory.end) = (4, 1);
         set(&mut record.directory.names, b"b\0a\0");
         set(&mut record.name, b"../c\0");
         let event = decode(bytes_of(&record)).unwrap().1;

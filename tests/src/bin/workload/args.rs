@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 /// Options that take no value.
-const FLAGS: [&str; 10] =
-    ["wait", "hold", "ia32", "pause", "timed", "lock", "together", "early", "dsync", "here"];
+const FLAGS: [&str; 11] =
+    ["wait", "hold", "ia32", "pause", "timed", "lock", "together", "early", "dsync", "here", "mapped"];
 
 /// The parsed options.
 pub struct Args {

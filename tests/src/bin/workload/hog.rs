@@ -1,7 +1,7 @@
 //! `hog [--memcg DIR] [--name NAME] [--score N] [--uid U] [--threads T] [--anon PAGES] [--shmem
 //! PAGES] [--lock]`: allocates this many pages of each kind and touches each page once, the
 //! anonymous ones by T threads with an equal share each. `--lock` locks the program's file in RAM;
-//! `--hold` keeps all memory.
+//! `--hold` keeps all memory. `--mapped`, of every subject, maps all of the program's file before anything else.
 //!
 //! Before that, it joins a memory cgroup (v1 or v2, by its directory), and sets its name,
 //! oom_score_adj and user id.
@@ -34,6 +34,20 @@ pub fn run(args: &Args) {
         lock_program();
     }
     args.hold();
+}
+
+/// Touches all of the program's file that is only read: what is executed later maps no more of it.
+pub fn map_program() {
+    let maps = std::fs::read_to_string("/proc/self/maps").expect("its mappings");
+    let read_only =
+        maps.lines().filter(|line| line.contains(" /") && line.contains(" r") && !line.contains(" rw"));
+    for (start, end) in read_only.filter_map(|line| line.split(' ').next()?.split_once('-')) {
+        let [start, end] = [start, end].map(|at| usize::from_str_radix(at, 16).expect("an address"));
+        for page in (start..end).step_by(PAGE) {
+            // SAFETY: mapped, and readable.
+            unsafe { (page as *const u8).read_volatile() };
+        }
+    }
 }
 
 /// Locks the program's file in RAM, but not the allocated memory: the kernel cannot reap locked

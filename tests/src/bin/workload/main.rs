@@ -52,6 +52,9 @@ fn main() {
     }
     let args = Args::parse(words);
     args.join("cgroup");
+    if args.has("mapped") {
+        hog::map_program();
+    }
     args.wait();
     match subject.as_str() {
         "processes" => processes::run(&args),

@@ -89,8 +89,10 @@ pub const CASES: &[Case] = &[
         tool: "mountsnoop",
         // How many calls there are depends on what the kernel has.
         work: &["mounts", "--directory", "DIRECTORY", "--times", "23", "--fails", "7", "--moves", "5"],
-        expected: &[("errors", 4 * 7), ("attached", 4 * 23 + 5), ("detached", 4 * 23 + 5)],
-        events: &["errors", "attached", "detached"],
+        // Nor is it known what each detaches: its own namespace ends with all mounts of the machine, and where functions
+        // can be watched this is its own doing (mountsnoop.rs has it).
+        expected: &[("errors", 4 * 7), ("attached", 4 * 23 + 5)],
+        events: &["errors", "attached"],
         ..ALONE
     },
     Case {
