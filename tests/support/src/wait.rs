@@ -45,8 +45,9 @@ impl For {
     /// The time-out.
     pub fn at_most(self) -> Duration {
         Duration::from_secs(match self {
-            // In a guest with a tenth of a processor, attaching all hooks took up to 20 s.
-            Self::Attach | Self::End => 120,
+            // In a guest with a tenth of a processor, attaching all hooks took up to 20 s, and links are made one after
+            // another: of twelve tools that start at once, the last took more than 120 s.
+            Self::Attach | Self::End => 400,
             Self::Ready | Self::State | Self::Device => 60,
             Self::Record | Self::Interval | Self::Freed | Self::Answer | Self::Quiet => 90,
             Self::Word | Self::WorkloadEnd => 400,
