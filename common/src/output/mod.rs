@@ -268,6 +268,17 @@ pub fn print_schema<R: Row + 'static>(tool: &str) -> Result<()> {
     writeln!(io::stdout(), "{text}").map_err(Failure::stdout)
 }
 
+/// Prints the JSON Schema of a tool that has two forms of records: of its events, or of its intervals.
+///
+/// # Errors
+/// When stdout cannot be written to.
+pub fn print_schema_of<Event: Row + 'static, Interval: Row + 'static>(
+    tool: &str,
+    events: bool,
+) -> Result<()> {
+    if events { print_schema::<Event>(tool) } else { print_schema::<Interval>(tool) }
+}
+
 /// Refuses `--buckets` for formats that cannot express it.
 ///
 /// # Errors

@@ -111,11 +111,7 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let args: Args = options::parse()?;
     if args.common.schema {
-        return if args.events {
-            output::print_schema::<row::Event>(TOOL)
-        } else {
-            output::print_schema::<row::DescriptorCounts>(TOOL)
-        };
+        return output::print_schema_of::<row::Event, row::DescriptorCounts>(TOOL, args.events);
     }
     let tool = session::Tool {
         builder: skel::FdstatSkelBuilder::default,

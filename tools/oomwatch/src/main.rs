@@ -103,10 +103,7 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let (args, counts): (Args, _) = options::parse_with_explicit(&["interval", "by"])?;
     if args.common.schema {
-        return match counts {
-            true => output::print_schema::<row::Kills>(TOOL),
-            false => output::print_schema::<row::Kill>(TOOL),
-        };
+        return output::print_schema_of::<row::Kill, row::Kills>(TOOL, !counts);
     }
     self_protect::keep_heap();
     args.owner.check()?;

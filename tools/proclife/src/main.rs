@@ -120,11 +120,7 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let args: Args = options::parse()?;
     if args.common.schema {
-        return if args.events {
-            output::print_schema::<row::Event>(TOOL)
-        } else {
-            output::print_schema::<row::ProcessCounts>(TOOL)
-        };
+        return output::print_schema_of::<row::Event, row::ProcessCounts>(TOOL, args.events);
     }
     let tool = session::Tool {
         builder: skel::ProclifeSkelBuilder::default,

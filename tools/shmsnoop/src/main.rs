@@ -143,11 +143,7 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let args: Args = options::parse()?;
     if args.common.schema {
-        return if args.events {
-            output::print_schema::<row::Event>(TOOL)
-        } else {
-            output::print_schema::<row::Counts>(TOOL)
-        };
+        return output::print_schema_of::<row::Event, row::Counts>(TOOL, args.events);
     }
     let tool = session::Tool {
         builder: skel::ShmsnoopSkelBuilder::default,

@@ -184,11 +184,7 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let args: Args = options::parse()?;
     if args.common.schema {
-        return if args.events {
-            output::print_schema::<row::Event>(TOOL)
-        } else {
-            output::print_schema::<row::Calls>(TOOL)
-        };
+        return output::print_schema_of::<row::Event, row::Calls>(TOOL, args.events);
     }
     output::check_buckets(&args.common, args.buckets)?;
     let banks = per_key::banks();

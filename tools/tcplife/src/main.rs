@@ -129,10 +129,7 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let (args, counts): (Args, _) = options::parse_with_explicit(&["interval", "by"])?;
     if args.common.schema {
-        return match counts {
-            true => output::print_schema::<row::Connections>(TOOL),
-            false => output::print_schema::<row::Connection>(TOOL),
-        };
+        return output::print_schema_of::<row::Connection, row::Connections>(TOOL, !counts);
     }
     let endpoints = args.endpoints.constant()?;
     let tool = session::Tool {
