@@ -83,9 +83,9 @@ impl Disk {
     /// (`raid0`).
     pub fn over(lowers: &[&Self], level: &str) -> Self {
         programs::succeed("modprobe", &[level]);
-        // One that was stopped keeps its name for some time.
+        // One that was stopped keeps its name for some time, also past the end of the program that made it.
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("md_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let name = format!("md_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         fs::write("/sys/module/md_mod/parameters/new_array", &name).expect("a new array");
         let set = |attribute: &str, value: &str| {
             let path = format!("/sys/block/{name}/md/{attribute}");
