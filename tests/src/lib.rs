@@ -26,6 +26,7 @@ pub mod overlay;
 pub mod parallel;
 pub mod paused_child;
 pub mod perf;
+pub mod privileges;
 pub mod programs;
 pub mod quantiles;
 pub mod records;

@@ -7,11 +7,8 @@ use tests::kernel::{self, Allows};
 use tests::parallel::in_parallel;
 use tests::programs::TOOLS;
 use tests::tool::{Ended, Tool};
-use tests::wait::{For, until, until_or};
-use tests::{bpf, can_run, lock};
-
-/// `CAP_BPF` of `linux/capability.h`, as a bit.
-const CAP_BPF: u64 = 1 << 39;
+use tests::wait::{For, until_or};
+use tests::{bpf, can_run, lock, privileges};
 
 const INT: Signal = Signal::INT;
 const TERM: Signal = Signal::TERM;
@@ -77,23 +74,6 @@ fn ways() -> Vec<(&'static str, Signal, &'static [&'static str])> {
     ways
 }
 
-/// Waits until a tool has no capabilities, except the one that some kernels require for reading
-/// program statistics.
-fn rights_are_given_up(tool: &Tool, what: &str) {
-    let pid = tool.pid();
-    let rights = || ["CapEff", "CapPrm", "CapInh", "CapAmb"].map(|set| bpf::capabilities(pid, set));
-    // It has just attached.
-    until(For::Ready, format!("{what}: to give up its rights"), || {
-        rights().iter().all(|set| set & !CAP_BPF == 0).then_some(())
-    });
-    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it runs").flatten();
-    for thread in threads {
-        let id: u32 = thread.file_name().to_str().and_then(|id| id.parse().ok()).expect("a thread id");
-        assert_eq!(bpf::capabilities(id, "CapEff") & !CAP_BPF, 0, "{what}: thread {id} of {pid}");
-        assert_eq!(bpf::status(id, "NoNewPrivs"), "1", "{what}: thread {id} of {pid}");
-    }
-}
-
 /// The hooks as the tool prints them with `-v`, which may not be complete yet, and the names of all
 /// their programs, truncated as the kernel does. Hooks that share a rung share its programs.
 fn attached(tool: &Tool) -> (Vec<String>, Vec<String>) {
@@ -143,7 +123,7 @@ fn a_tool_holds_what_it_needs_and_leaves_nothing() {
     in_parallel(ways(), |(name, signal, args)| {
         let what = format!("{name} {args:?} {signal:?}");
         let tool = Tool::start(name, &[args, &["-v"]].concat());
-        rights_are_given_up(&tool, &what);
+        privileges::are_given_up(tool.pid(), &what);
         let held = bpf::held_by(tool.pid());
         assert!(!held.is_empty() && held.iter().all(bpf::exists), "{what}: {held:?}");
         no_two_rungs_are_attached(&tool, &what, &held);

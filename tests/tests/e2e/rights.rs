@@ -12,16 +12,12 @@ use tests::caller_timing::reported_by;
 use tests::cgroup::{self, Cgroup};
 use tests::comparison::Comparison;
 use tests::parallel::in_parallel;
+use tests::privileges::CAP_BPF;
 use tests::programs::{TOOLS, built, run};
 use tests::systemd_unit::{CONFIGURATION, UNIT, setting};
 use tests::tool::Tool;
 use tests::user::Programs;
-use tests::{bpf, can_run, kernel, lock, records};
-
-/// `CAP_BPF` of `linux/capability.h`, as a bit: on some kernels a tool must keep it.
-const CAP_BPF: u64 = 1 << 39;
-/// `CAP_SETPCAP`: without it, none can be removed from the bounding set.
-const CAP_SETPCAP: u64 = 1 << 8;
+use tests::{bpf, can_run, lock, privileges, records};
 
 /// A tool's `--check`.
 #[derive(Clone)]
@@ -143,35 +139,19 @@ fn what_check_names_is_enough_and_is_needed() {
     });
 }
 
-/// Whether a tool must keep CAP_BPF to read its programs' statistics.
-fn bpf_is_kept() -> bool {
-    let disabled = std::fs::read_to_string("/proc/sys/kernel/unprivileged_bpf_disabled").expect("/proc");
-    kernel::release() < (6, 5) && disabled.trim() != "0"
-}
-
 #[test]
 fn nothing_is_left_of_roots_rights_after_attaching() {
     if !can_run() {
         return;
     }
     let _machine = lock::machine();
-    let kept = if bpf_is_kept() { CAP_BPF } else { 0 };
-    let bounded = bpf::capabilities(std::process::id(), "CapEff") & CAP_SETPCAP == 0;
     in_parallel(TOOLS, |tool| {
         if checked_by_root(tool).is_none() {
             return;
         }
         let running = Tool::start(tool, &["-q", "0.1"]);
         running.until_records(2);
-        let pid = running.pid();
-        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it runs").flatten();
-        for thread in threads {
-            let id: u32 = thread.file_name().to_str().and_then(|id| id.parse().ok()).expect("a thread id");
-            let sets = ["CapEff", "CapPrm", "CapInh", "CapAmb"].map(|set| bpf::capabilities(id, set));
-            assert_eq!(sets, [kept, kept, 0, 0], "{tool}: thread {id} of {pid}");
-            assert!(bounded || bpf::capabilities(id, "CapBnd") == 0, "{tool}: thread {id} of {pid}");
-            assert_eq!(bpf::status(id, "NoNewPrivs"), "1", "{tool}: thread {id} of {pid}");
-        }
+        privileges::are_given_up(running.pid(), tool);
         assert!(running.interrupt().status.success(), "{tool}");
     });
 }
