@@ -100,10 +100,19 @@ pub fn rungs(tool: &str, options: &[&str]) -> Vec<(String, u64)> {
     rungs
 }
 
-/// The hooks of a tool and the rung of each that has one.
+/// The hooks of a tool and the rung of each that has one; asked of the kernel once.
 pub fn hooks(tool: &str, options: &[&str]) -> BTreeMap<String, String> {
-    let hooks = check(tool, options).into_iter();
+    rung_of_each(checked(tool, options))
+}
+
+/// The same, asked of the kernel each time: file systems come and go.
+pub fn hooks_now(tool: &str, options: &[&str]) -> BTreeMap<String, String> {
+    rung_of_each(check(tool, options))
+}
+
+fn rung_of_each(hooks: Vec<Value>) -> BTreeMap<String, String> {
     hooks
+        .into_iter()
         .filter_map(|row| Some((row["hook"].as_str()?.to_string(), row["rung"].as_str()?.to_string())))
         .collect()
 }
@@ -127,6 +136,8 @@ type Checked = (Vec<String>, Vec<Value>);
 /// not change while a test program runs, unlike file systems.
 fn checked(tool: &str, options: &[&str]) -> Vec<Value> {
     static CHECKS: Mutex<Vec<Checked>> = Mutex::new(Vec::new());
+    // The default.
+    let options = if options == ["--attach", "auto"] { &[] } else { options };
     let asked: Vec<String> = [&[tool], options].concat().iter().map(ToString::to_string).collect();
     let mut checks = CHECKS.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((_, hooks)) = checks.iter().find(|(before, _)| *before == asked) {

@@ -208,7 +208,7 @@ fn zfs_is_planned_for_by_its_symbols() {
     let options = ["--fs", "zfs", "--kernel", kernel];
     write("vmlinux", "\0vfs_read\0".to_string());
     write("symbols", ZFS.map(|name| format!("{name}\t[zfs]\n")).concat());
-    let planned = || OPS.map(|op| kernel::hooks("fslat", &options)[&format!("zfs {op}")].clone());
+    let planned = || OPS.map(|op| kernel::hooks_now("fslat", &options)[&format!("zfs {op}")].clone());
     assert_eq!(planned(), ZFS.map(|name| format!("kprobe:{name}")));
     write("zfs", format!("\0{}\0", ZFS.join("\0")));
     assert_eq!(planned(), ZFS.map(|name| format!("fentry:{name}")));

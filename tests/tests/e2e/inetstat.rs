@@ -330,6 +330,11 @@ fn only_what_was_asked_for_is_reported() {
         (&["--port", &but_port, "--family", "6"], [0, 0, UDP, 0]),
         (&["--port", PORT, "--cidr", "::1"], [TCP, TCP, 0, 0]),
     ];
+    // What a filter decides depends on no kernel: guests try one of each sort, by how few sockets it leaves.
+    let cases: Vec<_> = match kernel::of_guest() {
+        Some(_) => cases.into_iter().skip(5).collect(),
+        None => cases.into_iter().collect(),
+    };
     let common = ["-q", "--cgroup", cgroup.path()];
     let all: Vec<_> = cases.iter().map(|(options, _)| [&common, *options, &["600"]].concat()).collect();
     let tools = Tool::start_all("inetstat", &all);

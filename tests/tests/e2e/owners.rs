@@ -114,12 +114,27 @@ fn the_other_owners_add_up_of_the_other_tools() {
 /// The current task is read in the same way with every hook: one kind of owner is sufficient.
 #[test]
 fn processes_add_up_by_kprobes() {
-    compare_by("kprobe", &["process"], |_| true);
+    compare_by("kprobe", &["process"], of_each_sort);
 }
 
 #[test]
 fn processes_add_up_by_tracepoints() {
-    compare_by("tracepoint", &["process"], |_| true);
+    compare_by("tracepoint", &["process"], of_each_sort);
+}
+
+/// The tools that are not of these sorts read it by the same lines.
+fn of_each_sort(tool: &str) -> bool {
+    of_calls_and_tasks(tool) || of_files(tool) || that_remember(tool)
+}
+
+#[test]
+fn processes_of_similar_tools_add_up_by_kprobes() {
+    compare_by("kprobe", &["process"], |tool| !of_each_sort(tool));
+}
+
+#[test]
+fn processes_of_similar_tools_add_up_by_tracepoints() {
+    compare_by("tracepoint", &["process"], |tool| !of_each_sort(tool));
 }
 
 /// With room for a single process, the work of the others is counted as lost.
