@@ -89,17 +89,6 @@ pub fn bound(tool: &str, options: &[&str], hook: &str) -> Option<String> {
     hooks.iter().find(|row| row["hook"] == hook).and_then(|row| Some(row["bound"].as_str()?.to_string()))
 }
 
-/// The rungs that a tool takes for all hooks, each with its number of programs. Hooks that share a
-/// rung share its programs.
-pub fn rungs(tool: &str, options: &[&str]) -> Vec<(String, u64)> {
-    let hooks = check(tool, options).into_iter();
-    let rungs = hooks.filter_map(|row| Some((row["rung"].as_str()?.to_string(), row["programs"].as_u64()?)));
-    let mut rungs: Vec<_> = rungs.collect();
-    rungs.sort_unstable();
-    rungs.dedup();
-    rungs
-}
-
 /// The hooks of a tool and the rung of each that has one; asked of the kernel once.
 pub fn hooks(tool: &str, options: &[&str]) -> BTreeMap<String, String> {
     rung_of_each(checked(tool, options))
