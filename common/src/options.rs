@@ -72,7 +72,7 @@ pub struct Common {
     #[arg(long, value_name = "FORM", hide = true)]
     pub generate: Option<generate::Form>,
 
-    /// Add what the tool's own programs cost: bpf_ns and bpf_runs
+    /// Add what the tool's own programs cost and occupy: bpf_ns, bpf_runs, bpf_bytes, bpf_maps and bpf_keys
     #[arg(long)]
     pub overhead: bool,
 

@@ -42,6 +42,23 @@ pub fn held_by(pid: u32) -> Vec<BpfObject> {
     held
 }
 
+/// The memory of programs and maps, in bytes, as bpftool shows it: that of links it does not know.
+pub fn memlock(objects: &[BpfObject]) -> u64 {
+    let listed = |kind| {
+        let listed: Value =
+            serde_json::from_str(&programs::succeed("bpftool", &["-j", kind, "show"])).expect("JSON");
+        listed.as_array().expect("a list").clone()
+    };
+    let listed = [("prog", listed("prog")), ("map", listed("map"))];
+    let of = |object: &BpfObject| {
+        let (_, all) = listed.iter().find(|(kind, _)| *kind == object.kind)?;
+        let found = all.iter().find(|one| one["id"] == object.id).expect("bpftool lists it");
+        // It leaves out what is 0.
+        Some(found.get("bytes_memlock").map_or(0, |bytes| bytes.as_u64().expect("a number")))
+    };
+    objects.iter().filter_map(of).sum()
+}
+
 /// Whether it still exists.
 pub fn exists(held: &BpfObject) -> bool {
     open(held).is_some()

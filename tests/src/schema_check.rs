@@ -11,8 +11,10 @@ use crate::refusal::run;
 
 /// The first fields of every interval record.
 pub const FIRST: [&str; 4] = ["ts", "host", "tool", "interval_s"];
-/// The last fields of every interval record.
+/// The last fields of every interval record that count: with --overhead.
 pub const LAST: [&str; 3] = ["bpf_ns", "bpf_runs", "lost"];
+/// The levels among the last fields, with --overhead.
+pub const LEVELS: [&str; 3] = ["bpf_bytes", "bpf_maps", "bpf_keys"];
 
 /// A tool as it describes itself, run without capabilities.
 pub struct ToolSchema {

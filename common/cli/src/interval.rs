@@ -26,6 +26,17 @@ pub struct ProgDelta {
     pub cost: Option<(u64, u64)>,
 }
 
+/// What the tool's own programs and maps occupy in the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Footprint {
+    /// Bytes of its programs and maps; `None` if the kernel's account is not readable.
+    pub bytes: Option<u64>,
+    /// How many maps it has.
+    pub maps: u64,
+    /// How many entries its hash maps hold; `None` if the kernel refuses to tell.
+    pub keys: Option<u64>,
+}
+
 /// The ends of intervals, on a grid that does not drift.
 pub struct Ticks {
     period: Duration,

@@ -1,9 +1,9 @@
 //! A hash map of the kernel, read or emptied by few system calls.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsRawFd;
 
-use libbpf_rs::{Map, MapCore};
+use libbpf_rs::MapCore;
 use libbpf_sys::{bpf_map_lookup_and_delete_batch, bpf_map_lookup_batch};
 use rustix::io::Errno;
 
@@ -15,7 +15,7 @@ const AT_ONCE: usize = 128;
 ///
 /// # Errors
 /// When the kernel refuses, e.g. without CAP_BPF before Linux 6.5.
-pub fn drain(map: &Map<'_>, each: impl FnMut(&[u8], &[u8])) -> io::Result<()> {
+pub fn drain(map: &impl MapCore, each: impl FnMut(&[u8], &[u8])) -> io::Result<()> {
     call(map, true, each)
 }
 
@@ -24,11 +24,11 @@ pub fn drain(map: &Map<'_>, each: impl FnMut(&[u8], &[u8])) -> io::Result<()> {
 ///
 /// # Errors
 /// As for `drain`.
-pub fn read(map: &Map<'_>, each: impl FnMut(&[u8], &[u8])) -> io::Result<()> {
+pub fn read(map: &impl MapCore, each: impl FnMut(&[u8], &[u8])) -> io::Result<()> {
     call(map, false, each)
 }
 
-fn call(map: &Map<'_>, removes: bool, mut each: impl FnMut(&[u8], &[u8])) -> io::Result<()> {
+fn call(map: &impl MapCore, removes: bool, mut each: impl FnMut(&[u8], &[u8])) -> io::Result<()> {
     let batch = if removes { bpf_map_lookup_and_delete_batch } else { bpf_map_lookup_batch };
     let (key_size, value_size) = (map.key_size() as usize, map.value_size() as usize);
     let mut at_once = AT_ONCE;

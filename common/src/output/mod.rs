@@ -1,18 +1,15 @@
 //! Records on stdout, in the one format that all tools share.
 
 mod csv;
-mod intervals;
 mod json;
 mod table;
-
-pub use intervals::intervals;
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Instant;
 
 use cli::clock::{self, WallClock};
 use cli::exit::{Failure, Result};
-use cli::interval::{ProgDelta, Tick};
+use cli::interval::{Footprint, ProgDelta, Tick};
 use cli::signals::Stop;
 use cli::stderr::note;
 use cli::stdout;
@@ -86,6 +83,20 @@ struct Record<'a, R> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kind" = "counter"))]
     bpf_runs: Option<u64>,
+    /// With --overhead: kernel memory of the tool's programs and maps at the end of the interval, as the kernel accounts for
+    /// it in /proc/PID/fdinfo. On its first record; null on the others, and without /proc.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kind" = "gauge", "x-unit" = "bytes"))]
+    bpf_bytes: Option<Option<u64>>,
+    /// With --overhead: how many BPF maps the tool has. On the interval's first record; null on the others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kind" = "gauge"))]
+    bpf_maps: Option<Option<u64>>,
+    /// With --overhead: entries in the tool's hash maps at the end of the interval, before those of owners are emptied: with
+    /// --by the owners, and what is under way. On the interval's first record; null on the others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kind" = "gauge"))]
+    bpf_keys: Option<Option<u64>>,
     /// Events or updates that could not be recorded since the last record. 0 in health.
     #[schemars(extend("x-kind" = "counter"))]
     lost: u64,
@@ -141,16 +152,26 @@ impl Writer {
     }
 
     /// The records of an interval, and a flush. Losses and the programs' costs are on the first
-    /// record, so that sums over records are right.
+    /// record, so that sums over records are right; so is what the tool occupies.
     ///
     /// # Errors
     /// When stdout cannot be written to; a reader that has closed the pipe is an ordinary end.
-    pub fn interval<R: Row>(&mut self, tick: &Tick, rows: &[R], lost: u64, prog: ProgDelta) -> Result<()> {
+    pub fn interval<R: Row>(
+        &mut self,
+        tick: &Tick,
+        rows: &[R],
+        lost: u64,
+        prog: ProgDelta,
+        footprint: Option<Footprint>,
+    ) -> Result<()> {
         self.read(tick.at);
         let ts = self.ts(tick.at.wall());
         let step = self.take_step();
         for (index, row) in rows.iter().enumerate() {
             let first = |value: u64| if index == 0 { value } else { 0 };
+            let level = |value: fn(Footprint) -> Option<u64>| {
+                footprint.map(|footprint| value(footprint).filter(|_| index == 0))
+            };
             let record = Record {
                 ts: &ts,
                 host: &self.host,
@@ -160,6 +181,9 @@ impl Writer {
                 row,
                 bpf_ns: prog.cost.map(|cost| first(cost.0)),
                 bpf_runs: prog.cost.map(|cost| first(cost.1)),
+                bpf_bytes: level(|footprint| footprint.bytes),
+                bpf_maps: level(|footprint| Some(footprint.maps)),
+                bpf_keys: level(|footprint| footprint.keys),
                 lost: first(lost + prog.missed),
             };
             self.format.write(&mut self.out, &record, row).map_err(Failure::stdout)?;
@@ -214,6 +238,9 @@ impl Writer {
             row,
             bpf_ns: None,
             bpf_runs: None,
+            bpf_bytes: None,
+            bpf_maps: None,
+            bpf_keys: None,
             lost,
         };
         self.format.write(&mut self.out, &record, row).map_err(Failure::stdout)?;
@@ -262,7 +289,7 @@ pub fn print_schema<R: Row + 'static>(tool: &str) -> Result<()> {
     schema.insert("version".to_string(), VERSION.into());
     if let Some(fields) = schema.get_mut("properties").and_then(serde_json::Value::as_object_mut) {
         // An event has no length.
-        fields.retain(|name, _| !(R::EVENT && matches!(name.as_str(), "interval_s" | "bpf_ns" | "bpf_runs")));
+        fields.retain(|name, _| !(R::EVENT && (name == "interval_s" || name.starts_with("bpf_"))));
     }
     let text = serde_json::to_string_pretty(&schema).map_err(|error| Failure::failed(error.to_string()))?;
     writeln!(io::stdout(), "{text}").map_err(Failure::stdout)

@@ -89,7 +89,7 @@ impl Table {
 
 /// The columns of this run: time, the tool's choice, columns added by options, losses.
 fn shown<R: Row>(fields: &Map<String, Value>) -> Vec<&'static str> {
-    let added = ["bpf_ns", "bpf_runs", "lost"];
+    let added = ["bpf_ns", "bpf_runs", "bpf_bytes", "bpf_maps", "bpf_keys", "lost"];
     let chosen = R::TABLE.iter().flat_map(|column| match *column {
         Owner::COLUMN => &Owner::COLUMNS[..],
         _ => std::slice::from_ref(column),

@@ -12,14 +12,16 @@ use crate::hooks::{Kind, Program};
 /// What planning takes: the kernel's BTF, that of modules, trial programs, files of /proc and /sys.
 pub const PLANNING: usize = 32;
 
-/// What loading and attaching takes with this number of maps.
-pub fn of_plan(plan: &Plan, maps: usize) -> usize {
+/// What loading and attaching takes with this number of maps, and with `overhead` what it takes to ask about all of them.
+pub fn of_plan(plan: &Plan, maps: usize, overhead: bool) -> usize {
     // A program and its link; kprobes and classic tracepoints have a perf event too.
     let each = |program: &Program| match program.kind {
         Kind::Kprobe | Kind::Tracepoint => 3,
         Kind::Btf | Kind::Fentry | Kind::Iter => 2,
     };
-    PLANNING + maps + plan.programs().map(each).sum::<usize>()
+    // The kernel's account of each, and the hash maps once more.
+    let asked = if overhead { 2 * maps + plan.programs().count() } else { 0 };
+    PLANNING + maps + plan.programs().map(each).sum::<usize>() + asked
 }
 
 /// Raises the soft limit of open files if this number of descriptors would exceed it.

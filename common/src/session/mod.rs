@@ -5,10 +5,12 @@ mod attach_target;
 pub mod capabilities;
 mod check;
 mod descriptors;
+mod footprint;
 mod libbpf_log;
 mod open;
 mod planned;
 pub mod prog_stats;
+mod records;
 pub mod target_btf;
 mod tool;
 
@@ -38,6 +40,7 @@ use crate::owner::filter::Filter;
 use crate::owner::{self, By};
 use attach_target::Resolver;
 use capabilities::{CallerCapabilities, ExtraCapability};
+use footprint::Holdings;
 use open::{first_opened, opened, programs, unusable};
 use planned::{add_new_cgroups, check_for, limit_walks, plan_tool};
 use prog_stats::ProgStats;
@@ -53,6 +56,8 @@ pub struct Session<S> {
     pub stop: Stop,
     /// What the tool's own programs cost and miss.
     pub prog_stats: ProgStats,
+    /// With `--overhead`: its programs and maps.
+    holdings: Option<Holdings>,
     /// Whether these programs counted the self-test, which must not be reported.
     pub selftest_counted: bool,
     /// The links of what was attached, by the program's name. Dropping a link detaches.
@@ -167,7 +172,8 @@ where
     }
     let probes = plan.programs().filter(|program| program.kind == Kind::Kprobe);
     let probes = probes.filter_map(|program| links.get(&program.name));
-    let mut prog_stats = ProgStats::new(skel.object(), probes, statistics)?;
+    let prog_stats = ProgStats::new(skel.object(), probes, statistics)?;
+    let holdings = common.overhead.then(|| Holdings::of(skel.object())).transpose()?;
     last();
     // Capabilities belong to a thread: they are dropped before there is a second one, which waits
     // for signals.
@@ -177,7 +183,7 @@ where
         note(&format!("could not drop capabilities: {error}"));
     }
     prog_stats.since_last();
-    Ok(Session { skel, plan, stop: Stop::on_signals()?, prog_stats, selftest_counted, links })
+    Ok(Session { skel, plan, stop: Stop::on_signals()?, prog_stats, holdings, selftest_counted, links })
 }
 
 /// The result of trying a plan.
@@ -212,7 +218,7 @@ where
     }
     let by = tool.owner.map_or(By::System, |owner| owner.by);
     add_new_cgroups(&mut plan, open.open_object_mut(), kernel, by)?;
-    descriptors::reserve(descriptors::of_plan(&plan, open.open_object().maps().count()))?;
+    descriptors::reserve(descriptors::of_plan(&plan, open.open_object().maps().count(), common.overhead))?;
     // A tracepoint is where its event happens: only functions can be inlined.
     let to_selftest = may_selftest && plan.watches_functions();
     let no_filter = Filter::default();

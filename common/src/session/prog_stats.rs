@@ -1,5 +1,6 @@
 //! What the tool's own programs cost and miss, by the kernel's statistics, interval by interval.
 
+use std::cell::Cell;
 use std::io::{Error, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
@@ -37,7 +38,7 @@ impl RunStats {
 pub struct ProgStats {
     programs: Vec<OwnedFd>,
     links: Vec<OwnedFd>,
-    seen: RunStats,
+    seen: Cell<RunStats>,
     /// Held while the kernel must keep statistics.
     statistics: Option<OwnedFd>,
 }
@@ -56,7 +57,7 @@ impl ProgStats {
         let programs = programs.collect::<std::io::Result<_>>().map_err(unkept)?;
         let links = links.map(|link| link.as_fd().try_clone_to_owned());
         let links = links.collect::<std::io::Result<_>>().map_err(unkept)?;
-        Ok(Self { programs, links, seen: RunStats::default(), statistics })
+        Ok(Self { programs, links, seen: Cell::default(), statistics })
     }
 
     /// Whether the statistics are readable with the remaining capabilities.
@@ -65,11 +66,10 @@ impl ProgStats {
     }
 
     /// What the programs cost and missed since the last call.
-    pub fn since_last(&mut self) -> ProgDelta {
+    pub fn since_last(&self) -> ProgDelta {
         let Some(mut now) = run_stats(&self.programs) else { return ProgDelta::default() };
         now.missed += missed_calls(&self.links);
-        let cost = now.since(self.seen);
-        self.seen = now;
+        let cost = now.since(self.seen.replace(now));
         ProgDelta { missed: cost.missed, cost: self.statistics.is_some().then_some((cost.ns, cost.runs)) }
     }
 }

@@ -11,7 +11,7 @@ use tests::cgroup::Cgroup;
 use tests::parallel::in_parallel;
 use tests::programs::{TOOLS, built};
 use tests::refusal::refuses;
-use tests::schema_check::{FIRST, LAST, ToolSchema};
+use tests::schema_check::{FIRST, LAST, LEVELS, ToolSchema};
 use tests::tool::{Tool, is_attached};
 use tests::user::Programs;
 use tests::wait::{For, until};
@@ -35,9 +35,11 @@ fn json_is_as_the_schema_says(declared: &ToolSchema) -> bool {
     let all = records::parse(&out);
     all.iter().for_each(|record| declared.judge(record));
     assert_eq!(moments(&all).len(), 3, "{}: {out}", declared.tool);
-    // The cost of the programs and the losses are on the first record of an interval.
+    // The cost of the programs, what they occupy, and the losses are on the first record of an interval.
+    assert!(LEVELS.iter().all(|field| all[0][*field].is_u64()), "{}: {}", declared.tool, all[0]);
     for pair in all.windows(2).filter(|pair| pair[0]["ts"] == pair[1]["ts"]) {
         assert!(LAST.iter().all(|field| pair[1][*field] == 0), "{}: {}", declared.tool, pair[1]);
+        assert!(LEVELS.iter().all(|field| pair[1][*field].is_null()), "{}: {}", declared.tool, pair[1]);
     }
     assert!(all.iter().all(|record| LAST.iter().all(|field| record[*field].is_u64())), "{out}");
     true

@@ -32,6 +32,7 @@ mod namespaces;
 mod oomwatch;
 mod oomwatch_global;
 mod output;
+mod overhead;
 mod owners;
 mod preemption;
 mod processors;

@@ -154,25 +154,19 @@ fn run() -> Result<()> {
         owner: Some(&args.owner),
         selftest: None,
     };
-    let mut session = session::start(&tool, &args.common)?;
+    let session = session::start(&tool, &args.common)?;
     let stats = map(session.skel.object(), "stats")?;
     let mut totals: PerKey<'_, skel::types::stats> =
         PerKey::of(session.skel.object(), &stats, banks, &args.owner)?;
     let mut counters: MappedCounters<{ COUNTERS }> = MappedCounters::map(&session.skel.maps.counters)?;
-    output::intervals(
-        TOOL,
-        &args.common,
-        &session.stop,
-        || session.prog_stats.since_last(),
-        |_| {
-            let Some(data) = session.skel.maps.bss_data.as_deref() else {
-                return Err(Failure::failed("the object has no data"));
-            };
-            let rows = disk_table::since_last(&mut totals, &data.disk_name, &args.owner, args.buckets)?;
-            let lost = counters.since_last()[Counter::LOST.0 as usize];
-            Ok((rows, lost))
-        },
-    )
+    session.intervals(TOOL, &args.common, |_| {
+        let Some(data) = session.skel.maps.bss_data.as_deref() else {
+            return Err(Failure::failed("the object has no data"));
+        };
+        let rows = disk_table::since_last(&mut totals, &data.disk_name, &args.owner, args.buckets)?;
+        let lost = counters.since_last()[Counter::LOST.0 as usize];
+        Ok((rows, lost))
+    })
 }
 
 /// How many counters there are in a bank.

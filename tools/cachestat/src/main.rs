@@ -143,7 +143,7 @@ fn run() -> Result<()> {
     };
     // While the capabilities to create it are still held.
     let trial = selftest::Trial::new();
-    let mut session = session::start(&tool, &args.common)?;
+    let session = session::start(&tool, &args.common)?;
     let mut counters: Counters<'_, { row::COUNTERS }> =
         Counters::of(session.skel.object(), &args.owner, row::LOST)?;
     if let Ok(trial) = &trial {
@@ -151,16 +151,10 @@ fn run() -> Result<()> {
     }
     counters.since_last()?;
     let mut attributions = Attributions::new(&args.owner, args.common.interval);
-    output::intervals(
-        TOOL,
-        &args.common,
-        &session.stop,
-        || session.prog_stats.since_last(),
-        |last| {
-            let (added, lost) = counters.since_last()?;
-            Ok((attributions.records(added, last), lost))
-        },
-    )
+    session.intervals(TOOL, &args.common, |last| {
+        let (added, lost) = counters.since_last()?;
+        Ok((attributions.records(added, last), lost))
+    })
 }
 
 fn configure(open: &mut skel::OpenCachestatSkel<'_>) -> libbpf_rs::Result<()> {

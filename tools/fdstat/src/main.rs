@@ -122,9 +122,9 @@ fn run() -> Result<()> {
         selftest: Some(selftest::run),
     };
     let own = Cell::new(0);
-    let mut session = session::start_with(&tool, &args.common, &[], || own.set(pid_namespace::own_id()))?;
+    let session = session::start_with(&tool, &args.common, &[], || own.set(pid_namespace::own_id()))?;
     match args.events {
-        true => run::events(&mut session, &args.common, own.get()),
-        false => run::intervals(&mut session, &args),
+        true => run::events(&session, &args.common, own.get()),
+        false => run::intervals(&session, &args),
     }
 }

@@ -1,12 +1,10 @@
 //! The two ways to run: counts per interval, or a record for each event.
 
 use cli::exit::Result;
-use common::bpf::mmap::MappedCounters;
 use common::hooks::plan::Plan;
 use common::measure::counters::Counters;
 use common::measure::events;
 use common::options::Common;
-use common::output;
 use common::session::Session;
 use libbpf_rs::skel::{OpenSkel, Skel};
 
@@ -34,7 +32,7 @@ pub fn sees_dropped(plan: &Plan) -> bool {
 }
 
 /// Records at the end of each interval.
-pub fn intervals(session: &mut Session<FdstatSkel<'_>>, args: &Args) -> Result<()> {
+pub fn intervals(session: &Session<FdstatSkel<'static>>, args: &Args) -> Result<()> {
     let mut counters: Counters<'_, COUNTERS> =
         Counters::after_selftest(session.skel.object(), &args.owner, LOST, session.selftest_counted)?;
     let walk = table::walk(&session.links);
@@ -43,28 +41,17 @@ pub fn intervals(session: &mut Session<FdstatSkel<'_>>, args: &Args) -> Result<(
         dropped: sees_dropped(&session.plan),
         fds: walk.is_some(),
     };
-    output::intervals(
-        TOOL,
-        &args.common,
-        &session.stop,
-        || session.prog_stats.since_last(),
-        |_| {
-            let (mut added, lost) = counters.since_last()?;
-            if let Some(walk) = walk {
-                table::add(walk, &mut added, &mut counters)?;
-            }
-            Ok((DescriptorCounts::of(added, &args.owner, sees), lost))
-        },
-    )
+    session.intervals(TOOL, &args.common, |_| {
+        let (mut added, lost) = counters.since_last()?;
+        if let Some(walk) = walk {
+            table::add(walk, &mut added, &mut counters)?;
+        }
+        Ok((DescriptorCounts::of(added, &args.owner, sees), lost))
+    })
 }
 
 /// A record for each event, until asked to end. `own` is the kernel's id of this process, whose own opens are not
 /// reported.
-pub fn events(session: &mut Session<FdstatSkel<'_>>, common: &Common, own: u32) -> Result<()> {
-    let mut counters: MappedCounters<COUNTERS> = MappedCounters::map(&session.skel.maps.counters)?;
-    let source = events::Source {
-        object: session.skel.object(),
-        lost: &mut || counters.since_last()[LOST] + session.prog_stats.since_last().missed,
-    };
-    events::write(TOOL, common, &session.stop, source, event::decode, |event: &Event| event.pid != own)
+pub fn events(session: &Session<FdstatSkel<'static>>, common: &Common, own: u32) -> Result<()> {
+    session.events::<COUNTERS, _>(TOOL, common, LOST, event::decode, |event: &Event| event.pid != own)
 }

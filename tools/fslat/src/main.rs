@@ -135,7 +135,7 @@ fn run() -> Result<()> {
     let mut session = session::start(&tool, &args.common)?;
     run::by_syscall(&mut session);
     match args.events {
-        true => run::events(&mut session, &args.common),
-        false => run::intervals(&mut session, &args, banks),
+        true => run::events(&session, &args.common),
+        false => run::intervals(&session, &args, banks),
     }
 }

@@ -9,7 +9,6 @@ use common::measure::events;
 use common::measure::latency::CallLatencies;
 use common::measure::per_key;
 use common::options::Common;
-use common::output;
 use common::session::Session;
 use libbpf_rs::skel::{OpenSkel, Skel};
 
@@ -61,30 +60,17 @@ pub fn by_syscall(session: &mut Session<FslatSkel<'_>>) {
 }
 
 /// Records at the end of each interval.
-pub fn intervals(session: &mut Session<FslatSkel<'_>>, args: &Args, banks: u32) -> Result<()> {
+pub fn intervals(session: &Session<FslatSkel<'static>>, args: &Args, banks: u32) -> Result<()> {
     let mut latencies = CallLatencies::of(session.skel.object(), KEYS, banks, &args.owner)?;
     let mut counters: MappedCounters<COUNTERS> = MappedCounters::map(&session.skel.maps.counters)?;
-    output::intervals(
-        TOOL,
-        &args.common,
-        &session.stop,
-        || session.prog_stats.since_last(),
-        |_| {
-            let rows = Ops::of(latencies.since_last()?, args.owner.by, args.buckets);
-            let lost = counters.since_last()[Counter::LOST.0 as usize];
-            Ok((rows, lost))
-        },
-    )
+    session.intervals(TOOL, &args.common, |_| {
+        let rows = Ops::of(latencies.since_last()?, args.owner.by, args.buckets);
+        let lost = counters.since_last()[Counter::LOST.0 as usize];
+        Ok((rows, lost))
+    })
 }
 
 /// A record for each operation, until asked to end.
-pub fn events(session: &mut Session<FslatSkel<'_>>, common: &Common) -> Result<()> {
-    let mut counters: MappedCounters<COUNTERS> = MappedCounters::map(&session.skel.maps.counters)?;
-    let source = events::Source {
-        object: session.skel.object(),
-        lost: &mut || {
-            counters.since_last()[Counter::LOST.0 as usize] + session.prog_stats.since_last().missed
-        },
-    };
-    events::write(TOOL, common, &session.stop, source, event::decode, |_| true)
+pub fn events(session: &Session<FslatSkel<'static>>, common: &Common) -> Result<()> {
+    session.events::<COUNTERS, _>(TOOL, common, Counter::LOST.0 as usize, event::decode, |_| true)
 }

@@ -141,7 +141,7 @@ fn run() -> Result<()> {
         // Its sockets pass no filter on their ends.
         selftest: (!args.endpoints.is_set()).then_some(selftest::run),
     };
-    let mut session = session::start(&tool, &args.common)?;
+    let session = session::start(&tool, &args.common)?;
     let sees = Sees::of(&session.plan);
     let mut totals = totals::of(session.skel.object(), &session.skel.maps.stats, &args.owner)?;
     if session.selftest_counted {
@@ -149,15 +149,9 @@ fn run() -> Result<()> {
     }
     let mut counters: MappedCounters<{ common::bpf::mmap::words::<counters>() }> =
         MappedCounters::map(&session.skel.maps.counters)?;
-    output::intervals(
-        TOOL,
-        &args.common,
-        &session.stop,
-        || session.prog_stats.since_last(),
-        |_| {
-            let added = totals::since_last(&mut totals, &args.owner)?;
-            let lost = counters.since_last()[Counter::LOST.0 as usize];
-            Ok((Sockets::of(added, args.owner.by, args.split.is_some(), sees), lost))
-        },
-    )
+    session.intervals(TOOL, &args.common, |_| {
+        let added = totals::since_last(&mut totals, &args.owner)?;
+        let lost = counters.since_last()[Counter::LOST.0 as usize];
+        Ok((Sockets::of(added, args.owner.by, args.split.is_some(), sees), lost))
+    })
 }

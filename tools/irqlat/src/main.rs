@@ -153,26 +153,20 @@ fn run() -> Result<()> {
         owner: None,
         selftest: None,
     };
-    let mut session = session::start(&tool, &args.common)?;
+    let session = session::start(&tool, &args.common)?;
     let mut totals: Totals<'_, skel::types::stats> =
         Totals::of(session.skel.object(), &session.skel.maps.stats, 1)?;
     let lines = [&session.skel.maps.lines_0, &session.skel.maps.lines_1];
     let ipis = ipis::Ipis::of_kernel();
     let mut counters: MappedCounters<{ COUNTERS }> = MappedCounters::map(&session.skel.maps.counters)?;
-    output::intervals(
-        TOOL,
-        &args.common,
-        &session.stop,
-        || session.prog_stats.since_last(),
-        |_| {
-            let mut deltas = row::Deltas::new();
-            let mut taken = totals.take();
-            lines::take(lines[taken.half], &ipis, args.per_cpu, &mut deltas)?;
-            vectors::add(&mut taken, banks, args.per_cpu, &mut deltas);
-            let lost = counters.since_last()[Counter::LOST.0 as usize];
-            Ok((row::Interrupts::of(deltas, args.per_cpu, args.buckets), lost))
-        },
-    )
+    session.intervals(TOOL, &args.common, |_| {
+        let mut deltas = row::Deltas::new();
+        let mut taken = totals.take();
+        lines::take(lines[taken.half], &ipis, args.per_cpu, &mut deltas)?;
+        vectors::add(&mut taken, banks, args.per_cpu, &mut deltas);
+        let lost = counters.since_last()[Counter::LOST.0 as usize];
+        Ok((row::Interrupts::of(deltas, args.per_cpu, args.buckets), lost))
+    })
 }
 
 /// How many counters there are in a bank.

@@ -110,9 +110,9 @@ fn run() -> Result<()> {
         owner: Some(&args.owner),
         selftest: None,
     };
-    let mut session = session::start(&tool, &args.common)?;
+    let session = session::start(&tool, &args.common)?;
     match args.events {
-        true => run::events(&mut session, &args.common),
-        false => run::intervals(&mut session, &args, banks),
+        true => run::events(&session, &args.common),
+        false => run::intervals(&session, &args, banks),
     }
 }

@@ -116,12 +116,12 @@ fn run() -> Result<()> {
         owner: None,
         selftest: None,
     };
-    let mut session = session::start_with(&tool, &args.common, self_protect::CAPABILITIES, || {
+    let session = session::start_with(&tool, &args.common, self_protect::CAPABILITIES, || {
         args.owner.notes().iter().filter(|_| !args.common.quiet).for_each(|text| note(text));
         self_protect::protect(args.common.quiet)
     })?;
     match counts {
-        true => run::intervals(&mut session, &args.common, &args.owner),
-        false => run::events(&mut session, &args.common),
+        true => run::intervals(&session, &args.common, &args.owner),
+        false => run::events(&session, &args.common),
     }
 }

@@ -7,7 +7,6 @@ use common::bpf::globals::map;
 use common::bpf::mmap::{MappedCounters, words};
 use common::measure::events;
 use common::options::Common;
-use common::output;
 use common::owner::Options;
 use common::session::Session;
 use libbpf_rs::RingBufferBuilder;
@@ -44,20 +43,19 @@ fn processors() -> u64 {
 }
 
 /// A record for each kill, until asked to end.
-pub fn events(session: &mut Session<OomwatchSkel<'_>>, common: &Common) -> Result<()> {
-    let mut counters: MappedCounters<COUNTERS> = MappedCounters::map(&session.skel.maps.counters)?;
+pub fn events(session: &Session<OomwatchSkel<'static>>, common: &Common) -> Result<()> {
     let page = rustix::param::page_size() as u64;
-    let source = events::Source {
-        object: session.skel.object(),
-        lost: &mut || {
-            counters.since_last()[Counter::LOST.0 as usize] + session.prog_stats.since_last().missed
-        },
-    };
-    events::write(TOOL, common, &session.stop, source, |bytes| event::decode(bytes, page), |_| true)
+    session.events::<COUNTERS, _>(
+        TOOL,
+        common,
+        Counter::LOST.0 as usize,
+        |bytes| event::decode(bytes, page),
+        |_| true,
+    )
 }
 
 /// Records at the end of each interval.
-pub fn intervals(session: &mut Session<OomwatchSkel<'_>>, common: &Common, owner: &Options) -> Result<()> {
+pub fn intervals(session: &Session<OomwatchSkel<'static>>, common: &Common, owner: &Options) -> Result<()> {
     let unreadable = |error| Failure::failed(format!("cannot read the ring buffer: {error}"));
     let mut counters: MappedCounters<COUNTERS> = MappedCounters::map(&session.skel.maps.counters)?;
     let counts = RefCell::new(KillCounts::new(owner));
@@ -72,16 +70,10 @@ pub fn intervals(session: &mut Session<OomwatchSkel<'_>>, common: &Common, owner
     };
     builder.add(&events, receive).map_err(unreadable)?;
     let ring = builder.build().map_err(unreadable)?;
-    output::intervals(
-        TOOL,
-        common,
-        &session.stop,
-        || session.prog_stats.since_last(),
-        |_| {
-            ring.consume().map_err(unreadable)?;
-            let (rows, no_room) = counts.borrow_mut().take();
-            let lost = counters.since_last()[Counter::LOST.0 as usize];
-            Ok((rows, lost + no_room))
-        },
-    )
+    session.intervals(TOOL, common, |_| {
+        ring.consume().map_err(unreadable)?;
+        let (rows, no_room) = counts.borrow_mut().take();
+        let lost = counters.since_last()[Counter::LOST.0 as usize];
+        Ok((rows, lost + no_room))
+    })
 }

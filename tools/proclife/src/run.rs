@@ -1,11 +1,9 @@
 //! The two ways to run: counts per interval, or a record for each event.
 
 use cli::exit::Result;
-use common::bpf::mmap::MappedCounters;
 use common::measure::counters::Counters;
 use common::measure::events;
 use common::options::Common;
-use common::output;
 use common::session::Session;
 use libbpf_rs::skel::{OpenSkel, Skel};
 
@@ -24,7 +22,7 @@ pub fn configure(open: &mut OpenProclifeSkel<'_>, events: bool, threads: bool) -
 }
 
 /// Records at the end of each interval.
-pub fn intervals(session: &mut Session<ProclifeSkel<'_>>, args: &Args) -> Result<()> {
+pub fn intervals(session: &Session<ProclifeSkel<'static>>, args: &Args) -> Result<()> {
     let has = |hook: &str| {
         session.plan.hooks.iter().any(|planned| planned.hook == hook && !planned.chosen.is_empty())
     };
@@ -33,30 +31,17 @@ pub fn intervals(session: &mut Session<ProclifeSkel<'_>>, args: &Args) -> Result
     let mut counters: Counters<'_, COUNTERS> =
         Counters::after_selftest(object, &args.owner, Counter::LOST.0 as usize, session.selftest_counted)?;
     let zombies = Zombies::new(object)?;
-    output::intervals(
-        TOOL,
-        &args.common,
-        &session.stop,
-        || session.prog_stats.since_last(),
-        |_| {
-            let (mut added, lost) = counters.since_last()?;
-            zombies.add(&session.links, &mut added, &mut counters)?;
-            Ok((ProcessCounts::of(added, &args.owner, sees), lost))
-        },
-    )
+    session.intervals(TOOL, &args.common, |_| {
+        let (mut added, lost) = counters.since_last()?;
+        zombies.add(&session.links, &mut added, &mut counters)?;
+        Ok((ProcessCounts::of(added, &args.owner, sees), lost))
+    })
 }
 
 /// A record for each event, until asked to end. `own` is the kernel's id of this process.
-pub fn events(session: &mut Session<ProclifeSkel<'_>>, common: &Common, own: u32) -> Result<()> {
-    let mut counters: MappedCounters<COUNTERS> = MappedCounters::map(&session.skel.maps.counters)?;
-    let source = events::Source {
-        object: session.skel.object(),
-        lost: &mut || {
-            counters.since_last()[Counter::LOST.0 as usize] + session.prog_stats.since_last().missed
-        },
-    };
+pub fn events(session: &Session<ProclifeSkel<'static>>, common: &Common, own: u32) -> Result<()> {
     // The self-test's events must not be reported; after it this process starts only a thread of
     // its own.
     let wanted = |event: &Event| event.pid != own && event.ppid != own;
-    events::write(TOOL, common, &session.stop, source, event::decode, wanted)
+    session.events::<COUNTERS, _>(TOOL, common, Counter::LOST.0 as usize, event::decode, wanted)
 }

@@ -153,9 +153,9 @@ fn run() -> Result<()> {
         owner: Some(&args.owner),
         selftest: None,
     };
-    let mut session = session::start(&tool, &args.common)?;
+    let session = session::start(&tool, &args.common)?;
     match args.events {
-        true => run::events(&mut session, &args.common),
-        false => run::intervals(&mut session, &args),
+        true => run::events(&session, &args.common),
+        false => run::intervals(&session, &args),
     }
 }

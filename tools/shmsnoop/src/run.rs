@@ -1,11 +1,9 @@
 //! The two ways to run: counts per interval, or a record for each call.
 
 use cli::exit::Result;
-use common::bpf::mmap::MappedCounters;
 use common::measure::counters::Counters;
 use common::measure::{events, under_way};
 use common::options::Common;
-use common::output;
 use common::owner::By;
 use common::session::Session;
 use libbpf_rs::skel::{OpenSkel, Skel};
@@ -26,7 +24,7 @@ pub fn configure(open: &mut OpenShmsnoopSkel<'_>, send_events: bool) -> libbpf_r
 }
 
 /// Records at the end of each interval.
-pub fn intervals(session: &mut Session<ShmsnoopSkel<'_>>, args: &Args) -> Result<()> {
+pub fn intervals(session: &Session<ShmsnoopSkel<'static>>, args: &Args) -> Result<()> {
     let any = |programs: [&str; 2]| programs.into_iter().any(|program| session.plan.loads(program));
     let sees = Sees {
         created: any(["created_f", "created_kx"]),
@@ -35,25 +33,14 @@ pub fn intervals(session: &mut Session<ShmsnoopSkel<'_>>, args: &Args) -> Result
     };
     let mut list = (args.owner.by == By::System).then(|| List::open(args.common.quiet));
     let mut counters: Counters<'_, COUNTERS> = Counters::of(session.skel.object(), &args.owner, LOST)?;
-    output::intervals(
-        TOOL,
-        &args.common,
-        &session.stop,
-        || session.prog_stats.since_last(),
-        |_| {
-            let (added, lost) = counters.since_last()?;
-            let segments = list.as_mut().and_then(List::now);
-            Ok((Counts::of(added, &args.owner, sees, segments), lost))
-        },
-    )
+    session.intervals(TOOL, &args.common, |_| {
+        let (added, lost) = counters.since_last()?;
+        let segments = list.as_mut().and_then(List::now);
+        Ok((Counts::of(added, &args.owner, sees, segments), lost))
+    })
 }
 
 /// A record for each call, until asked to end.
-pub fn events(session: &mut Session<ShmsnoopSkel<'_>>, common: &Common) -> Result<()> {
-    let mut counters: MappedCounters<COUNTERS> = MappedCounters::map(&session.skel.maps.counters)?;
-    let source = events::Source {
-        object: session.skel.object(),
-        lost: &mut || counters.since_last()[LOST] + session.prog_stats.since_last().missed,
-    };
-    events::write(TOOL, common, &session.stop, source, event::decode, |_| true)
+pub fn events(session: &Session<ShmsnoopSkel<'static>>, common: &Common) -> Result<()> {
+    session.events::<COUNTERS, _>(TOOL, common, LOST, event::decode, |_| true)
 }

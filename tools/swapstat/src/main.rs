@@ -100,6 +100,6 @@ fn run() -> Result<()> {
         owner: Some(&args.owner),
         selftest: None,
     };
-    let mut session = session::start(&tool, &args.common)?;
-    run::intervals(&mut session, &args, banks)
+    let session = session::start(&tool, &args.common)?;
+    run::intervals(&session, &args, banks)
 }

@@ -7,7 +7,6 @@ use common::bpf::layouts::raw_hist;
 use common::bpf::mmap::{MappedCounters, words};
 use common::bpf::plain::Plain;
 use common::measure::per_key::{self, PerKey, Total, busiest};
-use common::output;
 use common::session::Session;
 use libbpf_rs::skel::{OpenSkel, Skel};
 
@@ -44,26 +43,20 @@ pub fn configure(open: &mut OpenSwapstatSkel<'_>, banks: u32) -> libbpf_rs::Resu
 }
 
 /// Records at the end of each interval.
-pub fn intervals(session: &mut Session<SwapstatSkel<'_>>, args: &Args, banks: u32) -> Result<()> {
+pub fn intervals(session: &Session<SwapstatSkel<'static>>, args: &Args, banks: u32) -> Result<()> {
     let sees = |hook: &str| session.plan.hooks.iter().any(|one| one.hook == hook && !one.chosen.is_empty());
     let known = Known { faults: sees(FAULTS), zswap: sees(ZSWAP), buckets: args.buckets };
     let mut vmstat = args.whole_system().then(Vmstat::new);
     let stats = map(session.skel.object(), "stats")?;
     let mut totals: PerKey<'_, types::stats> = PerKey::of(session.skel.object(), &stats, banks, &args.owner)?;
     let mut counters: MappedCounters<COUNTERS> = MappedCounters::map(&session.skel.maps.counters)?;
-    output::intervals(
-        TOOL,
-        &args.common,
-        &session.stop,
-        || session.prog_stats.since_last(),
-        |_| {
-            let deltas = totals.since_last(0..KEYS, add)?;
-            let deltas = busiest(deltas, &args.owner, Measured::pages, Measured::add);
-            let lost = counters.since_last()[Counter::LOST.0 as usize];
-            let counted = vmstat.as_mut().map(Vmstat::since_last);
-            Ok((Swapped::of(deltas, args.owner.by, counted, known), lost))
-        },
-    )
+    session.intervals(TOOL, &args.common, |_| {
+        let deltas = totals.since_last(0..KEYS, add)?;
+        let deltas = busiest(deltas, &args.owner, Measured::pages, Measured::add);
+        let lost = counters.since_last()[Counter::LOST.0 as usize];
+        let counted = vmstat.as_mut().map(Vmstat::since_last);
+        Ok((Swapped::of(deltas, args.owner.by, counted, known), lost))
+    })
 }
 
 fn add(sum: &mut Measured, total: &types::stats) {

@@ -7,7 +7,6 @@ use common::measure::events;
 use common::measure::latency::CallLatencies;
 use common::measure::{per_key, under_way};
 use common::options::Common;
-use common::output;
 use common::session::Session;
 use libbpf_rs::skel::{OpenSkel, Skel};
 
@@ -34,30 +33,17 @@ pub fn configure(open: &mut OpenSyncsnoopSkel<'_>, args: &Args, banks: u32) -> l
 }
 
 /// Records at the end of each interval.
-pub fn intervals(session: &mut Session<SyncsnoopSkel<'_>>, args: &Args, banks: u32) -> Result<()> {
+pub fn intervals(session: &Session<SyncsnoopSkel<'static>>, args: &Args, banks: u32) -> Result<()> {
     let mut latencies = CallLatencies::of(session.skel.object(), CALLS.len(), banks, &args.owner)?;
     let mut counters: MappedCounters<COUNTERS> = MappedCounters::map(&session.skel.maps.counters)?;
-    output::intervals(
-        TOOL,
-        &args.common,
-        &session.stop,
-        || session.prog_stats.since_last(),
-        |_| {
-            let rows = Calls::of(latencies.since_last()?, args.owner.by, args.buckets);
-            let lost = counters.since_last()[Counter::LOST.0 as usize];
-            Ok((rows, lost))
-        },
-    )
+    session.intervals(TOOL, &args.common, |_| {
+        let rows = Calls::of(latencies.since_last()?, args.owner.by, args.buckets);
+        let lost = counters.since_last()[Counter::LOST.0 as usize];
+        Ok((rows, lost))
+    })
 }
 
 /// A record for each call, until asked to end.
-pub fn events(session: &mut Session<SyncsnoopSkel<'_>>, common: &Common) -> Result<()> {
-    let mut counters: MappedCounters<COUNTERS> = MappedCounters::map(&session.skel.maps.counters)?;
-    let source = events::Source {
-        object: session.skel.object(),
-        lost: &mut || {
-            counters.since_last()[Counter::LOST.0 as usize] + session.prog_stats.since_last().missed
-        },
-    };
-    events::write(TOOL, common, &session.stop, source, event::decode, |_| true)
+pub fn events(session: &Session<SyncsnoopSkel<'static>>, common: &Common) -> Result<()> {
+    session.events::<COUNTERS, _>(TOOL, common, Counter::LOST.0 as usize, event::decode, |_| true)
 }

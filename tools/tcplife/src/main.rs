@@ -140,9 +140,9 @@ fn run() -> Result<()> {
         owner: Some(&args.owner),
         selftest: None,
     };
-    let mut session = session::start(&tool, &args.common)?;
+    let session = session::start(&tool, &args.common)?;
     match counts {
-        true => run::intervals(&mut session, &args),
-        false => run::events(&mut session, &args.common),
+        true => run::intervals(&session, &args),
+        false => run::events(&session, &args.common),
     }
 }

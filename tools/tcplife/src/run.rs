@@ -1,13 +1,11 @@
 //! The two ways to run: a record for each connection, or counts per interval.
 
 use cli::exit::Result;
-use common::bpf::mmap::MappedCounters;
 use common::bpf::plain::Plain;
 use common::kernel::running::kernel_names;
 use common::measure::counters::Counters;
 use common::measure::events;
 use common::options::Common;
-use common::output;
 use common::session::Session;
 use libbpf_rs::skel::{OpenSkel, Skel};
 
@@ -44,26 +42,15 @@ pub fn configure(
 }
 
 /// A record for each connection, until asked to end.
-pub fn events(session: &mut Session<TcplifeSkel<'_>>, common: &Common) -> Result<()> {
-    let mut counters: MappedCounters<COUNTERS> = MappedCounters::map(&session.skel.maps.counters)?;
-    let source = events::Source {
-        object: session.skel.object(),
-        lost: &mut || counters.since_last()[LOST] + session.prog_stats.since_last().missed,
-    };
-    events::write(TOOL, common, &session.stop, source, event::decode, |_| true)
+pub fn events(session: &Session<TcplifeSkel<'static>>, common: &Common) -> Result<()> {
+    session.events::<COUNTERS, _>(TOOL, common, LOST, event::decode, |_| true)
 }
 
 /// Records at the end of each interval.
-pub fn intervals(session: &mut Session<TcplifeSkel<'_>>, args: &Args) -> Result<()> {
+pub fn intervals(session: &Session<TcplifeSkel<'static>>, args: &Args) -> Result<()> {
     let mut counters: Counters<'_, COUNTERS> = Counters::of(session.skel.object(), &args.owner, LOST)?;
-    output::intervals(
-        TOOL,
-        &args.common,
-        &session.stop,
-        || session.prog_stats.since_last(),
-        |_| {
-            let (added, lost) = counters.since_last()?;
-            Ok((Connections::of(added, &args.owner), lost))
-        },
-    )
+    session.intervals(TOOL, &args.common, |_| {
+        let (added, lost) = counters.since_last()?;
+        Ok((Connections::of(added, &args.owner), lost))
+    })
 }

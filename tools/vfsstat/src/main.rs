@@ -180,21 +180,15 @@ fn run() -> Result<()> {
         owner: Some(&args.owner),
         selftest: Some(selftest::run),
     };
-    let mut session = session::start(&tool, &args.common)?;
+    let session = session::start(&tool, &args.common)?;
     let sees = row::Sees {
         create_errors: session.plan.loads("open_f"),
         synced_writes: session.plan.loads("write_f"),
     };
     let mut counters: Counters<'_, { row::COUNTERS }> =
         Counters::after_selftest(session.skel.object(), &args.owner, row::LOST, session.selftest_counted)?;
-    output::intervals(
-        TOOL,
-        &args.common,
-        &session.stop,
-        || session.prog_stats.since_last(),
-        |_| {
-            let (added, lost) = counters.since_last()?;
-            Ok((row::OperationCounts::of(added, &args.owner, sees), lost))
-        },
-    )
+    session.intervals(TOOL, &args.common, |_| {
+        let (added, lost) = counters.since_last()?;
+        Ok((row::OperationCounts::of(added, &args.owner, sees), lost))
+    })
 }

@@ -68,9 +68,10 @@ impl<'a> Declared<'a> {
     }
 
     /// Whether a field is of the whole system in every interval, independent of keys: losses, and
-    /// the cost of the tool's own programs.
+    /// what the tool's own programs cost and occupy. Its value is on the interval's first record: a counter is 0 on the
+    /// others, a gauge null.
     pub fn is_of_system(&self, name: &str) -> bool {
-        self.kind(name) == Some(&Kind::Counter) && self.of_tool.is_shared(name)
+        matches!(self.kind(name), Some(Kind::Counter | Kind::Gauge)) && self.of_tool.is_shared(name)
     }
 
     /// Reports once that a field is undeclared, and how it is handled.

@@ -124,6 +124,18 @@ mod tests {
     }
 
     #[test]
+    fn what_programs_occupy_has_no_keys() {
+        let line = |comm: &str, level: &str| {
+            format!(
+                r#"{{"ts":"x","host":"h","tool":"vfsstat","interval_s":1.0,"comm":"{comm}","bpf_bytes":{level},"bpf_keys":{level},"lost":0}}"#
+            )
+        };
+        let text = text(&[&line("a", "4096"), &line("b", "null")], 100, false);
+        assert!(text.contains("\nebpf_vfsstat_bpf_bytes{host=\"h\"} 4096\n"), "{text}");
+        assert!(text.contains("\nebpf_vfsstat_bpf_keys{host=\"h\"} 4096\n"), "{text}");
+    }
+
+    #[test]
     fn whole_numbers_count_in_any_form() {
         let line = |n: &str, pid: &str| {
             format!(

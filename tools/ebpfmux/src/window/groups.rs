@@ -22,6 +22,9 @@ pub struct Groups {
     index: HashMap<String, usize>,
     /// By host and tool: the time of the last interval, and the sum of the lengths, in seconds.
     lengths: HashMap<(String, String), (Nanos, f64)>,
+    /// By host, tool and field: the group that has the last value of a gauge of the whole system. No other group has one,
+    /// so that they add up.
+    levels: HashMap<[String; 3], usize>,
     /// Memory for the key of the next record.
     key: String,
     /// The size of all names and values, in bytes.
@@ -71,6 +74,11 @@ impl FieldValues {
             of_system: declared.is_of_system(name),
             sum: Aggregate::of(kind, value, |of| count(&format!("{before}{of}"))),
         }
+    }
+
+    /// Whether it is a gauge of the whole system.
+    fn is_level(&self) -> bool {
+        self.of_system && self.kind == Some(&Kind::Gauge)
     }
 
     /// The name of a field of the same group.
@@ -133,7 +141,7 @@ impl Groups {
             }
         };
         let group = &mut self.groups[at];
-        let mut left_out = 0;
+        let (mut left_out, mut has_levels) = (0, false);
         for (nth, (name, value)) in values(declared, fields).enumerate() {
             // Fields nearly always have the known order.
             let at = match group.sums.get(nth) {
@@ -142,6 +150,7 @@ impl Groups {
             };
             let Some(at) = at else {
                 let new = FieldValues::new(declared, name, value, count);
+                has_levels |= new.is_level() && *value != Value::Null;
                 let cost = OVERHEAD + 2 * name.len() + new.sum.bytes();
                 if self.bytes + cost > room.bytes {
                     left_out += 1;
@@ -151,6 +160,7 @@ impl Groups {
                 }
                 continue;
             };
+            has_levels |= group.sums[at].is_level() && *value != Value::Null;
             let FieldValues { name, kind, before, sum, .. } = &mut group.sums[at];
             if kind.is_none() && !matches!(sum, Aggregate::Null) && *value != Value::Null {
                 declared.undeclared(name, "--window", "its last value is passed on");
@@ -165,6 +175,10 @@ impl Groups {
                 self.bytes = (self.bytes + sum.bytes()).saturating_sub(held);
             }
         }
+        if has_levels {
+            self.move_levels(at, declared, fields);
+        }
+        let group = &mut self.groups[at];
         if std::mem::replace(&mut group.last, time) != time {
             let (host, tool) = (group.host.clone(), group.tool.clone());
             let (last, sum) = self.lengths.entry((host, tool)).or_insert((Nanos::MIN, 0.0));
@@ -173,6 +187,18 @@ impl Groups {
             }
         }
         Ok(left_out)
+    }
+
+    /// The gauges of the whole system that a record has are this group's from now on.
+    fn move_levels(&mut self, at: usize, declared: Declared<'_>, fields: &Fields<'_>) {
+        let is_level = |name: &str| declared.kind(name) == Some(&Kind::Gauge) && declared.is_of_system(name);
+        for (name, _) in fields.iter().filter(|(name, value)| *value != Value::Null && is_level(name)) {
+            let group = &self.groups[at];
+            let level = [group.host.clone(), group.tool.clone(), name.to_string()];
+            if let Some(before) = self.levels.insert(level, at).filter(|before| *before != at) {
+                self.groups[before].clear(name);
+            }
+        }
     }
 
     fn put(&mut self, group: Group) {
@@ -256,6 +282,13 @@ impl Group {
                 self.places.insert(named.name.clone(), self.sums.len());
                 self.sums.push(named);
             }
+        }
+    }
+
+    /// Forgets what the field had.
+    fn clear(&mut self, name: &str) {
+        if let Some(own) = self.places.get(name).and_then(|at| self.sums.get_mut(*at)) {
+            own.sum = Aggregate::Null;
         }
     }
 

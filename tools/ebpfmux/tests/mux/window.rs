@@ -125,6 +125,29 @@ fn gauges_are_the_last_and_add_over_hosts() {
     assert_eq!(streams.good("ebpfmux a --join=60 --select proclife.zombies"), "{\"proclife.zombies\":2}\n");
 }
 
+/// What a tool's programs occupy is on the first record of an interval, whatever its keys are: it is one level.
+#[test]
+fn what_programs_occupy_is_no_level_of_a_key() {
+    let streams = Streams::default();
+    let interval = |at: f64, host: &str, comms: [&str; 2], bytes: u64| {
+        let levels = [format!("{bytes}"), "null".to_owned()];
+        let one = |(comm, bytes): (&str, &String)| {
+            record(at, host, "vfsstat", &format!("\"comm\":\"{comm}\",\"reads\":1,\"bpf_bytes\":{bytes}"))
+        };
+        comms.into_iter().zip(&levels).map(one).collect::<String>()
+    };
+    let host = |host: &str, bytes: [u64; 2]| {
+        interval(1.0, host, ["sh", "dd"], bytes[0]) + &interval(2.0, host, ["dd", "sh"], bytes[1])
+    };
+    streams.write("a", host("web1", [4096, 8192])).write("b", host("web2", [100, 10]));
+    let reported = |options: &str| {
+        streams.good(&format!("ebpfmux a {options} --window 60 | jq -c '[.comm, .reads, .bpf_bytes]'"))
+    };
+    assert_eq!(reported(""), "[\"sh\",2,null]\n[\"dd\",2,8192]\n");
+    assert_eq!(reported("--by tool"), "[null,4,8192]\n");
+    assert_eq!(reported("b --by tool"), "[null,8,8202]\n");
+}
+
 /// Each kind as the made-up program `t` declares it, in two intervals and of two disks.
 #[test]
 fn each_field_becomes_one_as_it_is_declared() {

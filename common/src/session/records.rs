@@ -1,0 +1,59 @@
+//! The two ways to run: records of intervals, or of events.
+
+use cli::exit::Result;
+use cli::interval::Ticks;
+use libbpf_rs::skel::Skel;
+
+use super::Session;
+use super::footprint::Holdings;
+use crate::bpf::globals::map;
+use crate::bpf::mmap::MappedCounters;
+use crate::measure::events;
+use crate::options::Common;
+use crate::output::{Row, Writer};
+
+impl<S: Skel<'static>> Session<S> {
+    /// Writes the records of each interval, until the count is reached, the time is over, or the
+    /// process is asked to end. `collect` returns the records and how many events were lost; its
+    /// argument is whether it is the last time.
+    ///
+    /// # Errors
+    /// Those of `collect`; when stdout cannot be written to.
+    pub fn intervals<R: Row>(
+        &self,
+        tool: &'static str,
+        common: &Common,
+        mut collect: impl FnMut(bool) -> Result<(Vec<R>, u64)>,
+    ) -> Result<()> {
+        let mut writer = Writer::new(tool, common, &self.stop);
+        let mut ticks = Ticks::new(common.interval, common.count, common.duration);
+        while let Some(tick) = ticks.next(&self.stop) {
+            // Before the maps of owners are emptied.
+            let footprint = self.holdings.as_ref().map(Holdings::now);
+            let (rows, lost) = collect(ticks.is_over())?;
+            writer.interval(&tick, &rows, lost, self.prog_stats.since_last(), footprint)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a record for each event of the ring buffer that is `wanted`, until asked to end. `lost` is which of the
+    /// object's counters counts losses; `decode` as for [`events::write`].
+    ///
+    /// # Errors
+    /// A mistake in the tool itself: the object has no events or counters. When stdout cannot be written to, and when
+    /// events were lost that no later record reports.
+    pub fn events<const COUNTERS: usize, E: Row>(
+        &self,
+        tool: &'static str,
+        common: &Common,
+        lost: usize,
+        decode: impl Fn(&[u8]) -> Option<(u64, E)>,
+        wanted: impl Fn(&E) -> bool,
+    ) -> Result<()> {
+        let object = self.skel.object();
+        let mut counters: MappedCounters<COUNTERS> = MappedCounters::map(&map(object, "counters")?)?;
+        let mut lost = || counters.since_last()[lost] + self.prog_stats.since_last().missed;
+        let source = events::Source { object, lost: &mut lost };
+        events::write(tool, common, &self.stop, source, decode, wanted)
+    }
+}
