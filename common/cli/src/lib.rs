@@ -1,5 +1,6 @@
 //! How every program here starts, waits and ends. Nothing here needs BPF.
 
+pub mod attached;
 pub mod clock;
 pub mod exit;
 pub mod generate;

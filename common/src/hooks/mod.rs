@@ -98,6 +98,19 @@ pub enum Kind {
     Iter,
 }
 
+impl Kind {
+    /// Its name in `--check` and for who runs the tool.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Btf => "tp_btf",
+            Self::Fentry => "fentry",
+            Self::Kprobe => "kprobe",
+            Self::Tracepoint => "tracepoint",
+            Self::Iter => "iter",
+        }
+    }
+}
+
 /// What `--attach` forces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Attach {
@@ -162,14 +175,7 @@ impl Program {
 
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
-            Kind::Btf => "tp_btf",
-            Kind::Fentry => "fentry",
-            Kind::Kprobe => "kprobe",
-            Kind::Tracepoint => "tracepoint",
-            Kind::Iter => "iter",
-        };
-        write!(f, "{kind}:{}", self.short_target())
+        write!(f, "{}:{}", self.kind.name(), self.short_target())
     }
 }
 

@@ -25,6 +25,14 @@ pub struct Planned {
 }
 
 impl Planned {
+    /// The kinds of its programs, mostly one; several are joined by `+`.
+    pub fn kinds(&self) -> String {
+        let mut kinds: Vec<_> = self.chosen.iter().map(|program| program.kind.name()).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        kinds.join("+")
+    }
+
     fn watches_functions(&self) -> bool {
         self.chosen.iter().any(|program| matches!(program.kind, Kind::Fentry | Kind::Kprobe))
     }

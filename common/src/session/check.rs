@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use cli::attached;
 use cli::exit::{Failure, Result};
 use cli::stderr::{self, note};
 use serde::Serialize;
@@ -62,6 +63,23 @@ pub fn print_attached(plan: &Plan) {
         let programs: Vec<_> = hook.chosen.iter().map(|program| program.name.as_str()).collect();
         stderr::line(&format!("attached for {} by {rung}", hook.hook), &programs.join(" "));
     }
+}
+
+#[derive(Serialize)]
+struct Attached<'a> {
+    hook: &'a str,
+    kind: String,
+}
+
+/// Tells who runs this tool, if it has asked, where it has attached: a line for each hook. A runner that does not read is
+/// not waited for.
+pub fn tell_attached(plan: &Plan) {
+    let Some(mut pipe) = attached::pipe() else { return };
+    let lines = plan.hooks.iter().filter(|hook| !hook.chosen.is_empty()).map(|hook| {
+        let attached = Attached { hook: hook.hook, kind: hook.kinds() };
+        Ok(serde_json::to_string(&attached)? + "\n")
+    });
+    let _ = lines.collect::<serde_json::Result<String>>().map(|lines| pipe.write_all(lines.as_bytes()));
 }
 
 /// The width of the first column.

@@ -183,6 +183,7 @@ where
         note(&format!("could not drop capabilities: {error}"));
     }
     prog_stats.since_last();
+    check::tell_attached(&plan);
     Ok(Session { skel, plan, stop: Stop::on_signals()?, prog_stats, holdings, selftest_counted, links })
 }
 

@@ -12,6 +12,7 @@ use super::exposition::declare_odd;
 use crate::metrics::{Bounds, Shared};
 use crate::record::from_json;
 use crate::serve::{Access, Server, converse};
+use crate::supervisor::attached::Attached;
 use crate::supervisor::control::{Control, State, ToolState};
 
 /// What gives orders, and shows command lines.
@@ -77,6 +78,7 @@ fn control() -> Control {
         seconds_left: None,
         failed: state == State::Failed,
         restarts: 3,
+        hooks: vec![Attached { hook: "a\"\\\n".to_owned(), kind: "fentry".to_owned() }],
     };
     *control.tools() = vec![tool("a", State::Running), tool("b c", State::Failed)];
     control

@@ -9,33 +9,35 @@ use super::series::{Family, Kind, Series, Total, Unit};
 pub type Own = (&'static str, Family);
 
 /// The names of the metrics of commands, which no field of a record gets.
-pub const OF_TOOLS: [(&str, Kind); 3] = [
+pub const OF_TOOLS: [(&str, Kind); 4] = [
     ("ebpf_tool_up", Kind::Gauge),
     ("ebpf_tool_seconds_left", Kind::Gauge),
     ("ebpf_tool_restarts", Kind::Counter),
+    ("ebpf_tool_rung", Kind::Gauge),
 ];
+
+/// Labels, each with its value.
+pub type Labels = Vec<(String, String)>;
 
 /// A counter with one value.
 pub fn counter(name: &'static str, help: &str, value: u64) -> Own {
     family(name, Kind::Counter, help, [(Vec::new(), Total::Whole(value.into()))])
 }
 
-/// A metric of commands: a value for each that has one, by its name.
-pub fn of_tools(at: usize, help: &str, values: impl IntoIterator<Item = (String, Total)>) -> Own {
+/// A metric of commands: its values, each with its labels.
+pub fn of_tools(at: usize, help: &str, values: impl IntoIterator<Item = (Labels, Total)>) -> Own {
     let (name, kind) = OF_TOOLS[at];
-    let labelled = values.into_iter().map(|(tool, value)| (vec![("tool".to_owned(), tool)], value));
-    family(name, kind, help, labelled)
+    family(name, kind, help, values)
 }
 
 fn family(
     name: &'static str,
     kind: Kind,
     help: &str,
-    values: impl IntoIterator<Item = (Vec<(String, String)>, Total)>,
+    values: impl IntoIterator<Item = (Labels, Total)>,
 ) -> Own {
-    let series = |(labels, total): (Vec<(String, String)>, Total)| {
-        (text(&labels), Series { labels, owner: 0, since: 0, total })
-    };
+    let series =
+        |(labels, total): (Labels, Total)| (text(&labels), Series { labels, owner: 0, since: 0, total });
     let series: BTreeMap<String, Series> = values.into_iter().map(series).collect();
     (name, Family { name: name.to_owned(), unit: Unit::None, kind, help: help.to_owned(), series })
 }

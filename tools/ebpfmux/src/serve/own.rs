@@ -1,9 +1,10 @@
 //! What `/metrics` says of `ebpfmux` itself.
 
 use crate::metrics::LeftOut;
-use crate::metrics::own::{Own, counter, of_tools};
+use crate::metrics::own::{Labels, Own, counter, of_tools};
 use crate::metrics::series::Total;
 use crate::otlp::PointCounts;
+use crate::supervisor::attached::Attached;
 use crate::supervisor::control::ToolState;
 
 /// All of them; those of tools only if there are some.
@@ -46,7 +47,7 @@ pub fn own(left_out: &LeftOut, sent: Option<PointCounts>, tools: &[ToolState]) -
     }
     if !tools.is_empty() {
         let each = |value: fn(&ToolState) -> Option<Total>| {
-            tools.iter().filter_map(move |tool| Some((tool.name.clone(), value(tool)?))).collect::<Vec<_>>()
+            tools.iter().filter_map(move |tool| Some((labels(tool, []), value(tool)?))).collect::<Vec<_>>()
         };
         let up = each(|tool| Some(Total::Whole(tool.running.into())));
         own.push(of_tools(0, "Whether the command of --run runs.", up));
@@ -56,6 +57,28 @@ pub fn own(left_out: &LeftOut, sent: Option<PointCounts>, tools: &[ToolState]) -
         }
         let restarts = each(|tool| Some(Total::Whole(tool.restarts.into())));
         own.push(of_tools(2, "How often the command was started again after it had failed.", restarts));
+        let rungs: Vec<_> = tools.iter().flat_map(rungs).collect();
+        if !rungs.is_empty() {
+            own.push(of_tools(
+                3,
+                "How a hook of the command is attached: by the kind that has the value 1.",
+                rungs,
+            ));
+        }
     }
     own
+}
+
+/// A command's name, and more labels.
+fn labels<const N: usize>(tool: &ToolState, more: [(&str, &str); N]) -> Labels {
+    let all = [("tool", tool.name.as_str())].into_iter().chain(more);
+    all.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// A value for each hook that a tool has attached.
+fn rungs(tool: &ToolState) -> impl Iterator<Item = (Labels, Total)> {
+    let rung = |hook: &Attached| {
+        (labels(tool, [("hook", hook.hook.as_str()), ("kind", hook.kind.as_str())]), Total::Whole(1))
+    };
+    tool.hooks.iter().map(rung)
 }

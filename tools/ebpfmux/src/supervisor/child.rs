@@ -6,8 +6,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
+use super::attached::{self, Reader};
 use super::ends::{Ends, ends};
 use cli::exit::{Failure, Result};
+use rustix::io::FdFlags;
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, getppid, kill_process_group, pidfd_open};
 
 /// A command line, split into words.
@@ -65,6 +67,8 @@ impl CommandLine {
     pub fn start(&self) -> io::Result<(Running, OwnedFd)> {
         let mut command = Command::new(self.program());
         command.args(self.arguments()).stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
+        let (attached, kept) = attached::pipe()?;
+        command.envs([attached::variable(&kept)?]);
         let parent = getpid();
         // SAFETY: between fork and exec only system calls are made, which touch no memory that a
         // lock guards.
@@ -74,6 +78,7 @@ impl CommandLine {
                 // would be by the command, which is stopped with it.
                 libc::signal(libc::SIGINT, libc::SIG_DFL);
                 rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+                rustix::io::fcntl_setfd(&kept, FdFlags::empty())?;
                 // The parent may have died before the signal was asked for.
                 if getppid() == Some(parent) { Ok(()) } else { Err(rustix::io::Errno::SRCH.into()) }
             });
@@ -86,7 +91,7 @@ impl CommandLine {
         })?;
         let pipe = child.stdout.take().map(OwnedFd::from);
         // `piped` makes the pipe.
-        Ok((Running { child, pid, ended }, pipe.ok_or(io::ErrorKind::BrokenPipe)?))
+        Ok((Running { child, pid, ended, attached }, pipe.ok_or(io::ErrorKind::BrokenPipe)?))
     }
 
     /// A bare name is searched beside this executable first, then, by the system, in PATH.
@@ -102,6 +107,8 @@ pub struct Running {
     child: Child,
     pid: Pid,
     ended: OwnedFd,
+    /// What it tells of its hooks, if it is a tool.
+    pub attached: Reader,
 }
 
 impl Running {

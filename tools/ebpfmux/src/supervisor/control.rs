@@ -8,6 +8,7 @@ use cli::exit::{Failure, Result};
 use rustix::event::{EventfdFlags, eventfd};
 use serde::Serialize;
 
+use super::attached::Attached;
 use crate::metrics::Shared;
 use crate::otlp::Exporter;
 
@@ -93,6 +94,9 @@ pub struct ToolState {
     pub failed: bool,
     /// How often it was started again after it had failed.
     pub restarts: u64,
+    /// Where it has attached, if it is a tool and runs.
+    #[serde(skip)]
+    pub hooks: Vec<Attached>,
 }
 
 /// The shared state.

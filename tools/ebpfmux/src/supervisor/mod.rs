@@ -1,5 +1,6 @@
 //! All commands of `--run`: restarts, orderly shutdown, and failures.
 
+pub mod attached;
 pub mod child;
 pub mod control;
 mod ends;
@@ -121,6 +122,7 @@ impl Children {
             seconds_left: entry.until.map(|until| until.saturating_duration_since(now).as_secs_f64()),
             failed: entry.state() == State::Failed,
             restarts: entry.restarted,
+            hooks: entry.running.as_ref().map_or_else(Vec::new, |running| running.attached.hooks().to_vec()),
         };
         self.entries.iter().filter(|entry| entry.planned).map(state).collect()
     }
@@ -161,6 +163,7 @@ impl Children {
         }
         for entry in &mut self.entries {
             entry.escalate(now);
+            entry.running.iter_mut().for_each(|running| running.attached.poll());
             if let Some(status) = entry.running.as_mut().and_then(Running::reap) {
                 entry.running = None;
                 if entry.ending.take().is_some() {

@@ -56,6 +56,33 @@ fn a_tool_that_cannot_be_started_again_is_not_healthy() {
     assert_eq!(exit_code(&mut served.child), Some(1));
 }
 
+/// A tool tells on the pipe that it is given where it has attached; it no more counts as attached when it has ended.
+#[test]
+fn the_rungs_of_a_tool_are_metrics_while_it_runs() {
+    let files = Files::new();
+    let told = r#"printf '{"hook":"reads","kind":"fentry"}\n{"hook":"file \\"opens\\"","kind":"kprobe+tp_btf"}\nno hook\n'"#;
+    let said =
+        format!("{told} > \"/proc/self/fd/${{EBPF_ATTACHED%%:*}}\"\nexec {} 1", tool(&files, "biolat"));
+    let command = script(&files, "disks", &said).display().to_string();
+    let mut served = Served::start(&files, &["--run", &command, "--serve", "0"]);
+    let rung = |hook: &str, kind: &str| {
+        format!("\nebpf_tool_rung{{tool=\"disks\",hook=\"{hook}\",kind=\"{kind}\"}} 1\n")
+    };
+    let metrics = eventually("the hooks in the metrics", || {
+        Some(served.body("/metrics", "")).filter(|metrics| metrics.contains("ebpf_tool_rung"))
+    });
+    assert!(metrics.contains("\n# TYPE ebpf_tool_rung gauge\n"), "{metrics}");
+    assert_eq!(metrics.matches("\nebpf_tool_rung{").count(), 2, "{metrics}");
+    assert!(metrics.contains(&rung("reads", "fentry")), "{metrics}");
+    assert!(metrics.contains(&rung("file \\\"opens\\\"", "kprobe+tp_btf")), "{metrics}");
+    assert_eq!(served.order("/tools/disks/disable"), 202);
+    eventually("no hooks in the metrics", || {
+        Some(()).filter(|()| !served.body("/metrics", "").contains("ebpf_tool_rung"))
+    });
+    kill_process(Pid::from_child(&served.child), Signal::TERM).unwrap();
+    assert_eq!(exit_code(&mut served.child), Some(0));
+}
+
 #[test]
 fn what_is_not_known_to_be_done_is_not_healthy() {
     let files = Files::new();
