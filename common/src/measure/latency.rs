@@ -1,13 +1,63 @@
 //! Timed calls: how long they took and how many failed, for the system or for each owner.
 
 use cli::exit::Result;
-use libbpf_rs::Object;
+use libbpf_rs::{Object, OpenObject};
 use record::histogram::Hist;
 
 use super::per_key::{self, KeyDelta, PerKey, Total};
-use crate::bpf::globals::map;
+use super::{events, under_way};
+use crate::bpf::exchange;
+use crate::bpf::globals::{map, set_constant};
 use crate::bpf::layouts::{raw_hist, stats};
 use crate::owner::Options;
+
+/// How many times the calls of a kind are kept, and in how many banks.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// How many kinds of calls there are.
+    pub kinds: usize,
+    /// See [`per_key::banks`].
+    pub banks: u32,
+}
+
+impl Room {
+    /// For so many kinds, on this machine.
+    pub fn of(kinds: usize) -> Self {
+        Self { kinds, banks: per_key::banks() }
+    }
+}
+
+/// Sets up an object of `bpf/include/timed.h` before it is loaded: where what is under way is kept, the size of its totals
+/// and of the ring buffer, and the constants of these.
+///
+/// # Errors
+/// A mistake in the tool itself: the object has no such maps and constants.
+pub fn configure(object: &mut OpenObject, room: Room, ring_bytes: Option<u32>) -> libbpf_rs::Result<()> {
+    let task_storage = under_way::configure(object)?;
+    if let Some(mut stats) = object.maps_mut().find(|map| map.name() == "stats") {
+        stats.set_max_entries(per_key::entries(room.kinds as u32, room.banks))?;
+    }
+    for (name, value) in [
+        ("task_storage", &u8::from(task_storage).to_ne_bytes()[..]),
+        ("send_events", &u8::from(ring_bytes.is_some()).to_ne_bytes()),
+        ("bank_mask", &(room.banks - 1).to_ne_bytes()),
+    ] {
+        let set = set_constant(object, name, value);
+        set.map_err(|failure| std::io::Error::other(failure.message))?;
+    }
+    exchange::store_where_missing(object)?;
+    events::configure(object, ring_bytes)
+}
+
+/// The records of an interval: one for each delta that has one, else one of an idle interval.
+pub fn rows<R>(
+    deltas: Vec<KeyDelta<CallStats>>,
+    row: impl Fn(KeyDelta<CallStats>) -> Option<R>,
+    idle: impl FnOnce() -> R,
+) -> Vec<R> {
+    let rows: Vec<_> = deltas.into_iter().filter_map(row).collect();
+    if rows.is_empty() { vec![idle()] } else { rows }
+}
 
 impl Total for stats {
     /// Errors and the sum of durations.
@@ -39,12 +89,13 @@ pub struct CallLatencies<'a> {
 }
 
 impl<'a> CallLatencies<'a> {
-    /// The totals of a loaded object, with this many banks to a key.
+    /// The totals of a loaded object.
     ///
     /// # Errors
     /// A mistake in the tool itself: the object has none.
-    pub fn of(object: &'a Object, keys: usize, banks: u32, options: &'a Options) -> Result<Self> {
-        Ok(Self { totals: PerKey::of(object, &map(object, "stats")?, banks, options)?, keys, options })
+    pub fn of(object: &'a Object, room: Room, options: &'a Options) -> Result<Self> {
+        let totals = PerKey::of(object, &map(object, "stats")?, room.banks, options)?;
+        Ok(Self { totals, keys: room.kinds, options })
     }
 
     /// What was measured since the last call: by key, and under each key the busiest owner first;

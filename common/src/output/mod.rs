@@ -1,8 +1,11 @@
 //! Records on stdout, in the one format that all tools share.
 
 mod csv;
+mod distribution;
 mod json;
 mod table;
+
+pub use distribution::{Distribution, sketch};
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Instant;

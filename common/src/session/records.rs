@@ -9,6 +9,8 @@ use super::footprint::Holdings;
 use crate::bpf::globals::map;
 use crate::bpf::mmap::MappedCounters;
 use crate::measure::events;
+use crate::measure::latency::{CallLatencies, CallStats};
+use crate::measure::per_key::KeyDelta;
 use crate::options::Common;
 use crate::output::{Row, Writer};
 
@@ -36,6 +38,24 @@ impl<S: Skel<'static>> Session<S> {
         Ok(())
     }
 
+    /// Writes how long calls took in each interval, as `intervals` does. `lost` is which of the object's counters counts
+    /// losses; `rows` makes the records of what was measured.
+    ///
+    /// # Errors
+    /// A mistake in the tool itself: the object has no counters. When the kernel refuses the read, and when stdout cannot be
+    /// written to.
+    pub fn latencies<const COUNTERS: usize, R: Row>(
+        &self,
+        tool: &'static str,
+        common: &Common,
+        mut latencies: CallLatencies<'_>,
+        lost: usize,
+        rows: impl Fn(Vec<KeyDelta<CallStats>>) -> Vec<R>,
+    ) -> Result<()> {
+        let mut counters = self.counters::<COUNTERS>()?;
+        self.intervals(tool, common, |_| Ok((rows(latencies.since_last()?), counters.since_last()[lost])))
+    }
+
     /// Writes a record for each event of the ring buffer that is `wanted`, until asked to end. `lost` is which of the
     /// object's counters counts losses; `decode` as for [`events::write`].
     ///
@@ -51,9 +71,13 @@ impl<S: Skel<'static>> Session<S> {
         wanted: impl Fn(&E) -> bool,
     ) -> Result<()> {
         let object = self.skel.object();
-        let mut counters: MappedCounters<COUNTERS> = MappedCounters::map(&map(object, "counters")?)?;
+        let mut counters = self.counters::<COUNTERS>()?;
         let mut lost = || counters.since_last()[lost] + self.prog_stats.since_last().missed;
         let source = events::Source { object, lost: &mut lost };
         events::write(tool, common, &self.stop, source, decode, wanted)
+    }
+
+    fn counters<const COUNTERS: usize>(&self) -> Result<MappedCounters<COUNTERS>> {
+        MappedCounters::map(&map(self.skel.object(), "counters")?)
     }
 }

@@ -23,5 +23,13 @@ pub struct Tool<'a, B, O, S> {
     pub selftest: Option<Selftest<S>>,
 }
 
+impl<B, O, S> Tool<'_, B, O, S> {
+    /// A tool that needs all its hooks in every run, has nothing to set up, no owners and no self-test: what is so
+    /// otherwise is said beside (`Tool { owner: …, ..Tool::new(…) }`).
+    pub fn new(builder: fn() -> B, hooks: &'static [Hook]) -> Self {
+        Self { builder, configure: &|_| Ok(()), hooks, wanted: &|_| true, owner: None, selftest: None }
+    }
+}
+
 /// Does a little work, and names the hooks that did not see it.
 pub type Selftest<S> = fn(&S, &Plan) -> Result<Vec<&'static str>>;

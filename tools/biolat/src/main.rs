@@ -144,15 +144,13 @@ fn run() -> Result<()> {
     // Otherwise it does not matter which task makes a request.
     let by_task = args.common.filters() || args.owner.by != By::System;
     let tool = session::Tool {
-        builder: skel::BiolatSkelBuilder::default,
         configure: &|open| configure(open, &args.owner, banks, slots),
-        hooks: HOOKS,
         wanted: &|hook| match hook.name {
             "requests" => !by_task,
             _ => by_task,
         },
         owner: Some(&args.owner),
-        selftest: None,
+        ..session::Tool::new(skel::BiolatSkelBuilder::default, HOOKS)
     };
     let session = session::start(&tool, &args.common)?;
     let stats = map(session.skel.object(), "stats")?;

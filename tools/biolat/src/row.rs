@@ -1,6 +1,6 @@
 //! The record of biolat.
 
-use common::output::{Row, or_null};
+use common::output::{Row, or_null, sketch};
 use common::owner::Owner;
 use record::histogram::Hist;
 use record::statistics::{Latency, Statistics, Words};
@@ -8,9 +8,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use crate::skel::names::OP as OPS;
-
-/// Columns of the small picture: factors of four from 1 µs to 4 s and more.
-const SKETCH: usize = 12;
 
 /// What a disk did in an interval, for one kind of operation.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
@@ -107,7 +104,7 @@ impl Io {
             fua: measured.fua,
             buckets: buckets.then(|| measured.device.non_empty()),
             queue_buckets: buckets.then(|| measured.queue.non_empty()),
-            sketch: Some(measured.device.coarse(SKETCH)),
+            sketch: Some(sketch(&measured.device)),
         }
     }
 
@@ -118,7 +115,7 @@ impl Io {
             owner,
             buckets: empty.clone(),
             queue_buckets: empty,
-            sketch: Some(vec![0; SKETCH]),
+            sketch: Some(sketch(&Hist::default())),
             ..Self::default()
         }
     }

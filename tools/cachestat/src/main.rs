@@ -134,12 +134,10 @@ fn run() -> Result<()> {
         return output::print_schema::<row::Accesses>(TOOL);
     }
     let tool = session::Tool {
-        builder: skel::CachestatSkelBuilder::default,
         configure: &configure,
-        hooks: HOOKS,
-        wanted: &|_| true,
         owner: Some(&args.owner),
         selftest: Some(selftest::run),
+        ..session::Tool::new(skel::CachestatSkelBuilder::default, HOOKS)
     };
     // While the capabilities to create it are still held.
     let trial = selftest::Trial::new();

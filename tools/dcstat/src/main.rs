@@ -102,15 +102,13 @@ fn run() -> Result<()> {
         return output::print_schema::<row::Lookups>(TOOL);
     }
     let tool = session::Tool {
-        builder: skel::DcstatSkelBuilder::default,
         configure: &|open| {
             selftest::teach(open);
             Ok(())
         },
-        hooks: HOOKS,
-        wanted: &|_| true,
         owner: Some(&args.owner),
         selftest: Some(selftest::run),
+        ..session::Tool::new(skel::DcstatSkelBuilder::default, HOOKS)
     };
     let session = session::start(&tool, &args.common)?;
     let mut counters: Counters<'_, { row::COUNTERS }> =

@@ -114,12 +114,11 @@ fn run() -> Result<()> {
         return output::print_schema_of::<row::Event, row::DescriptorCounts>(TOOL, args.events);
     }
     let tool = session::Tool {
-        builder: skel::FdstatSkelBuilder::default,
         configure: &|open| run::configure(open, &args),
-        hooks: hooks::HOOKS,
         wanted: &|hook| hooks::wanted(hook, args.events),
         owner: Some(&args.owner),
         selftest: Some(selftest::run),
+        ..session::Tool::new(skel::FdstatSkelBuilder::default, hooks::HOOKS)
     };
     let own = Cell::new(0);
     let session = session::start_with(&tool, &args.common, &[], || own.set(pid_namespace::own_id()))?;

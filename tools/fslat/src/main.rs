@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
 use cli::exit::{Result, report};
-use common::measure::per_key;
+use common::measure::latency::Room;
 use common::{options, output, owner, session};
 
 // The module `skel`, generated from the BPF C.
@@ -122,20 +122,18 @@ fn run() -> Result<()> {
         return output::print_schema_of::<row::Event, row::Ops>(TOOL, args.events);
     }
     output::check_buckets(&args.common, args.buckets)?;
-    let banks = per_key::banks();
+    let room = Room::of(run::KEYS);
     let selection = hook_names::Selection::new(&args.fs, &args.op, args.common.kernel.is_some());
     let tool = session::Tool {
-        builder: skel::FslatSkelBuilder::default,
-        configure: &|open| run::configure(open, &args, banks),
-        hooks: hooks::HOOKS,
+        configure: &|open| run::configure(open, &args, room),
         wanted: &|hook| selection.wants(hook.name),
         owner: Some(&args.owner),
-        selftest: None,
+        ..session::Tool::new(skel::FslatSkelBuilder::default, hooks::HOOKS)
     };
     let mut session = session::start(&tool, &args.common)?;
     run::by_syscall(&mut session);
     match args.events {
         true => run::events(&session, &args.common),
-        false => run::intervals(&session, &args, banks),
+        false => run::intervals(&session, &args, room),
     }
 }

@@ -1,9 +1,10 @@
 //! The records of fslat.
 
-use common::measure::latency::CallStats;
+use common::measure::latency::{self, CallStats};
 use common::measure::per_key::KeyDelta;
-use common::output::{Row, or_null};
+use common::output::{Distribution, Row, or_null};
 use common::owner::{By, Owner};
+use record::histogram::Hist;
 use record::statistics::Latency;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -13,8 +14,6 @@ pub use crate::skel::names::{FS as FILE_SYSTEMS, OP as OPS};
 /// The lengths of the longest names.
 const LONGEST_FS: usize = 7;
 const LONGEST_COMM: usize = 15;
-/// Columns of the small picture: factors of four from 1 µs to 4 s and more.
-const SKETCH: usize = 12;
 
 /// How often an operation was asked of a file system in an interval, and how long it took: those that ended in it.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
@@ -34,21 +33,15 @@ pub struct Ops {
     /// Operations that failed. They count in the latencies too.
     #[schemars(extend("x-kind" = "counter"))]
     pub errors: u64,
-    /// With --buckets: the histogram, as [upper bound in microseconds, count].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kind" = "buckets", "x-unit" = "microseconds"))]
-    pub buckets: Option<Vec<(f64, u64)>>,
-    #[serde(skip)]
-    sketch: Option<Vec<u64>>,
+    #[serde(flatten)]
+    pub distribution: Distribution,
 }
 
 impl Ops {
     /// The records of an interval: one per file system and operation with activity, and per owner
     /// with --by; else one of an idle interval.
     pub fn of(deltas: Vec<KeyDelta<CallStats>>, by: By, buckets: bool) -> Vec<Self> {
-        let rows = deltas.into_iter().filter_map(|delta| Self::new(delta, buckets));
-        let rows: Vec<_> = rows.collect();
-        if rows.is_empty() { vec![Self::idle(Owner::unknown(by), buckets)] } else { rows }
+        latency::rows(deltas, |delta| Self::new(delta, buckets), || Self::idle(Owner::unknown(by), buckets))
     }
 
     fn new(delta: KeyDelta<CallStats>, buckets: bool) -> Option<Self> {
@@ -59,14 +52,13 @@ impl Ops {
             owner,
             duration: measured.duration.summary().into(),
             errors: measured.errors,
-            buckets: buckets.then(|| measured.duration.non_empty()),
-            sketch: Some(measured.duration.coarse(SKETCH)),
+            distribution: Distribution::of(&measured.duration, buckets),
         })
     }
 
     /// The record of an interval without any operation: the tool is idle, not dead.
     fn idle(owner: Owner, buckets: bool) -> Self {
-        Self { owner, buckets: buckets.then(Vec::new), sketch: Some(vec![0; SKETCH]), ..Self::default() }
+        Self { owner, distribution: Distribution::of(&Hist::default(), buckets), ..Self::default() }
     }
 }
 
@@ -76,11 +68,11 @@ impl Row for Ops {
     const WIDTHS: &'static [(&'static str, usize)] = &[("fs", LONGEST_FS), ("op", LONGEST_FS)];
 
     fn sketch(&self) -> Option<Vec<u64>> {
-        self.sketch.clone()
+        self.distribution.sketch()
     }
 
     fn drawn(&self) -> Vec<(&'static str, &[(f64, u64)])> {
-        self.buckets.iter().map(|buckets| ("us", buckets.as_slice())).collect()
+        self.distribution.drawn()
     }
 }
 
@@ -131,14 +123,14 @@ impl Row for Event {
 
 #[cfg(test)]
 mod tests {
-    use record::histogram::{Hist, RawHist};
+    use record::histogram::RawHist;
 
     use super::*;
 
     fn measured(calls: u32, errors: u64) -> CallStats {
         let mut now = RawHist { sum_ns: 100_000 * u64::from(calls), ..RawHist::EMPTY };
         // 2^16 ns, and its upper half: from 98 304 to 102 400 ns.
-        now.buckets[(12 << 4) + 24] = calls;
+        now.distribution.buckets[(12 << 4) + 24] = calls;
         let mut duration = Hist::default();
         duration.add_raw(&now);
         CallStats { errors, duration }
@@ -150,13 +142,16 @@ mod tests {
         let row = &Ops::of(vec![delta], By::System, true)[0];
         let duration = row.duration.get().unwrap();
         assert_eq!((row.fs, row.op, duration.count, row.errors), (Some("xfs"), Some("read"), 3, 1));
-        assert_eq!((duration.mean, row.buckets.clone()), (Some(100.0), Some(vec![(102.4, 3)])));
+        assert_eq!((duration.mean, row.distribution.buckets.clone()), (Some(100.0), Some(vec![(102.4, 3)])));
     }
 
     #[test]
     fn an_idle_interval_names_nothing() {
         let row = &Ops::of(vec![], By::System, true)[0];
-        assert_eq!((row.fs, row.op, row.errors, row.buckets.clone()), (None, None, 0, Some(vec![])));
+        assert_eq!(
+            (row.fs, row.op, row.errors, row.distribution.buckets.clone()),
+            (None, None, 0, Some(vec![]))
+        );
         assert!(row.duration.get().is_none());
     }
 }

@@ -1,13 +1,11 @@
 //! The two ways to run: latencies per interval, or a record for each operation.
 
 use cli::exit::Result;
-use common::bpf::exchange;
-use common::bpf::mmap::{MappedCounters, words};
+use common::bpf::mmap::words;
 use common::hooks::Kind;
 use common::kernel::pid_namespace;
 use common::measure::events;
-use common::measure::latency::CallLatencies;
-use common::measure::per_key;
+use common::measure::latency::{self, CallLatencies, Room};
 use common::options::Common;
 use common::session::Session;
 use libbpf_rs::skel::{OpenSkel, Skel};
@@ -21,27 +19,22 @@ use crate::{Args, TOOL, event, hook_names};
 const COUNTERS: usize = words::<counters>();
 
 /// The number of keys of the totals: `KEY` of `bpf/fslat.bpf.c`.
-const KEYS: usize = FILE_SYSTEMS.len() * OPS.len();
+pub const KEYS: usize = FILE_SYSTEMS.len() * OPS.len();
 
 /// Reads of cached files come fast, each with its path: some 3 000 of them.
 const RING_BYTES: u32 = 4 * events::RING_BYTES;
 
 /// Sets the constants and sizes that the kernel's side needs before it is loaded.
-pub fn configure(open: &mut OpenFslatSkel<'_>, args: &Args, banks: u32) -> libbpf_rs::Result<()> {
+pub fn configure(open: &mut OpenFslatSkel<'_>, args: &Args, room: Room) -> libbpf_rs::Result<()> {
     let task_storage = common::kernel::running::tasks_hold_storage();
-    open.maps.stats.set_max_entries(per_key::entries(KEYS as u32, banks))?;
     if let Some(constants) = open.maps.rodata_data.as_deref_mut() {
-        constants.send_events = args.events;
         constants.min_ns = u64::from(args.min_us) * 1_000;
         constants.own_pid = pid_namespace::own_id();
-        constants.bank_mask = banks - 1;
-        constants.task_storage = task_storage;
     }
     // An unused map is not created; the code that would use it is never reached.
     open.maps.calls_in_task.set_autocreate(task_storage)?;
     open.maps.calls_by_thread.set_autocreate(!task_storage)?;
-    exchange::store_where_missing(open.open_object_mut())?;
-    events::configure(open.open_object_mut(), args.events.then_some(RING_BYTES))
+    latency::configure(open.open_object_mut(), room, args.events.then_some(RING_BYTES))
 }
 
 /// Sets for the BPF programs which operations of which file systems are watched by system calls.
@@ -60,13 +53,10 @@ pub fn by_syscall(session: &mut Session<FslatSkel<'_>>) {
 }
 
 /// Records at the end of each interval.
-pub fn intervals(session: &Session<FslatSkel<'static>>, args: &Args, banks: u32) -> Result<()> {
-    let mut latencies = CallLatencies::of(session.skel.object(), KEYS, banks, &args.owner)?;
-    let mut counters: MappedCounters<COUNTERS> = MappedCounters::map(&session.skel.maps.counters)?;
-    session.intervals(TOOL, &args.common, |_| {
-        let rows = Ops::of(latencies.since_last()?, args.owner.by, args.buckets);
-        let lost = counters.since_last()[Counter::LOST.0 as usize];
-        Ok((rows, lost))
+pub fn intervals(session: &Session<FslatSkel<'static>>, args: &Args, room: Room) -> Result<()> {
+    let latencies = CallLatencies::of(session.skel.object(), room, &args.owner)?;
+    session.latencies::<COUNTERS, _>(TOOL, &args.common, latencies, Counter::LOST.0 as usize, |deltas| {
+        Ops::of(deltas, args.owner.by, args.buckets)
     })
 }
 

@@ -133,13 +133,12 @@ fn run() -> Result<()> {
     let endpoints = args.endpoints.constant()?;
     let remembers = totals::remembers_users(&args);
     let tool = session::Tool {
-        builder: skel::InetstatSkelBuilder::default,
         configure: &|open| totals::configure(open, &args, &endpoints),
-        hooks: hooks::HOOKS,
         wanted: &|hook| remembers || hook.name != hooks::ENDS,
         owner: Some(&args.owner),
         // Its sockets pass no filter on their ends.
         selftest: (!args.endpoints.is_set()).then_some(selftest::run),
+        ..session::Tool::new(skel::InetstatSkelBuilder::default, hooks::HOOKS)
     };
     let session = session::start(&tool, &args.common)?;
     let sees = Sees::of(&session.plan);

@@ -146,12 +146,8 @@ fn run() -> Result<()> {
     // The BPF programs mask a processor's number, so there is one bank for each value.
     let banks = cpus.next_power_of_two() as u32;
     let tool = session::Tool {
-        builder: skel::IrqlatSkelBuilder::default,
         configure: &|open| configure(open, cpus, banks),
-        hooks: HOOKS,
-        wanted: &|_| true,
-        owner: None,
-        selftest: None,
+        ..session::Tool::new(skel::IrqlatSkelBuilder::default, HOOKS)
     };
     let session = session::start(&tool, &args.common)?;
     let mut totals: Totals<'_, skel::types::stats> =

@@ -3,14 +3,11 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use common::output::Row;
+use common::output::{Row, sketch};
 use record::histogram::{Hist, micros};
 use record::statistics::{Latency, Statistics, Words};
 use schemars::JsonSchema;
 use serde::Serialize;
-
-/// Columns of the small picture: factors of four from 1 µs to 4 s and more.
-const SKETCH: usize = 12;
 
 /// The handlers that ran in an interval for one interrupt: their own time, without that of
 /// interrupts in between.
@@ -153,7 +150,7 @@ impl Interrupts {
             wait: if soft { measured.wait.summary().into() } else { Statistics::default() },
             buckets: buckets.then(|| measured.time.non_empty()),
             wait_buckets: buckets.then(|| measured.wait.non_empty()),
-            sketch: Some(measured.time.coarse(SKETCH)),
+            sketch: Some(sketch(&measured.time)),
         }
     }
 
@@ -164,7 +161,7 @@ impl Interrupts {
             cpu: per_cpu.then_some(None),
             buckets: empty.clone(),
             wait_buckets: empty,
-            sketch: Some(vec![0; SKETCH]),
+            sketch: Some(sketch(&Hist::default())),
             ..Self::default()
         }
     }

@@ -4,15 +4,17 @@ mod event;
 mod flags;
 mod hooks;
 mod row;
-mod run;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use cli::exit::{Result, report};
-use common::measure::per_key;
+use common::bpf::mmap::words;
+use common::measure::events;
+use common::measure::latency::{self, CallLatencies, Room};
 use common::{options, output, owner, session};
 use hooks::HOOKS;
+use libbpf_rs::skel::{OpenSkel, Skel};
 
 // The module `skel`, generated from the BPF C.
 include!(concat!(env!("OUT_DIR"), "/skel.rs"));
@@ -101,18 +103,25 @@ fn run() -> Result<()> {
         return output::print_schema_of::<row::Event, row::Calls>(TOOL, args.events);
     }
     output::check_buckets(&args.common, args.buckets)?;
-    let banks = per_key::banks();
+    let room = Room::of(row::CALLS.len());
+    let ring = args.events.then_some(events::RING_BYTES);
     let tool = session::Tool {
-        builder: skel::MountsnoopSkelBuilder::default,
-        configure: &|open| run::configure(open, &args, banks),
-        hooks: HOOKS,
-        wanted: &|_| true,
+        configure: &|open: &mut skel::OpenMountsnoopSkel<'_>| {
+            latency::configure(open.open_object_mut(), room, ring)
+        },
         owner: Some(&args.owner),
-        selftest: None,
+        ..session::Tool::new(skel::MountsnoopSkelBuilder::default, HOOKS)
     };
     let session = session::start(&tool, &args.common)?;
-    match args.events {
-        true => run::events(&session, &args.common),
-        false => run::intervals(&session, &args, banks),
+    if args.events {
+        return session.events::<COUNTERS, _>(TOOL, &args.common, LOST, event::decode, |_| true);
     }
+    let latencies = CallLatencies::of(session.skel.object(), room, &args.owner)?;
+    session.latencies::<COUNTERS, _>(TOOL, &args.common, latencies, LOST, |deltas| {
+        row::Calls::of(deltas, args.owner.by, args.buckets)
+    })
 }
+
+/// How many counters there are in a bank, and which of them counts losses.
+const COUNTERS: usize = words::<skel::types::counters>();
+const LOST: usize = skel::types::counter::LOST.0 as usize;

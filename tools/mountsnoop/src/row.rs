@@ -1,9 +1,10 @@
 //! The records of mountsnoop.
 
-use common::measure::latency::CallStats;
+use common::measure::latency::{self, CallStats};
 use common::measure::per_key::KeyDelta;
-use common::output::{Row, or_null};
+use common::output::{Distribution, Row, or_null};
 use common::owner::{By, Owner};
+use record::histogram::Hist;
 use record::statistics::Latency;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -13,8 +14,6 @@ use crate::skel::types::call as Call;
 
 /// The lengths of the longest call's name, and of the longest command's.
 const LONGEST: usize = 15;
-/// Columns of the small picture: factors of four from 1 µs to 4 s and more.
-const SKETCH: usize = 12;
 
 /// How often a call was made in an interval, how long it took, and what it changed: those that returned in it.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
@@ -39,12 +38,8 @@ pub struct Calls {
     /// Trees that went: by umount, one each that succeeded; of ns_end, the mounts that the namespaces had.
     #[schemars(extend("x-kind" = "counter"))]
     pub detached: u64,
-    /// With --buckets: the histogram, as [upper bound in microseconds, count].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kind" = "buckets", "x-unit" = "microseconds"))]
-    pub buckets: Option<Vec<(f64, u64)>>,
-    #[serde(skip)]
-    sketch: Option<Vec<u64>>,
+    #[serde(flatten)]
+    pub distribution: Distribution,
 }
 
 /// What calls of a kind change: trees attached and detached, of so many that succeeded. Of the ends of namespaces, so many
@@ -62,9 +57,7 @@ impl Calls {
     /// The records of an interval: one per call that was made, and per owner with --by; else one of
     /// an idle interval.
     pub fn of(deltas: Vec<KeyDelta<CallStats>>, by: By, buckets: bool) -> Vec<Self> {
-        let rows = deltas.into_iter().filter_map(|delta| Self::new(delta, buckets));
-        let rows: Vec<_> = rows.collect();
-        if rows.is_empty() { vec![Self::idle(Owner::unknown(by), buckets)] } else { rows }
+        latency::rows(deltas, |delta| Self::new(delta, buckets), || Self::idle(Owner::unknown(by), buckets))
     }
 
     fn new(delta: KeyDelta<CallStats>, buckets: bool) -> Option<Self> {
@@ -82,14 +75,13 @@ impl Calls {
             errors,
             attached,
             detached,
-            buckets: buckets.then(|| measured.duration.non_empty()),
-            sketch: Some(measured.duration.coarse(SKETCH)),
+            distribution: Distribution::of(&measured.duration, buckets),
         })
     }
 
     /// The record of an interval without any call: the tool is idle, not dead.
     fn idle(owner: Owner, buckets: bool) -> Self {
-        Self { owner, buckets: buckets.then(Vec::new), sketch: Some(vec![0; SKETCH]), ..Self::default() }
+        Self { owner, distribution: Distribution::of(&Hist::default(), buckets), ..Self::default() }
     }
 }
 
@@ -99,11 +91,11 @@ impl Row for Calls {
     const WIDTHS: &'static [(&'static str, usize)] = &[("call", LONGEST)];
 
     fn sketch(&self) -> Option<Vec<u64>> {
-        self.sketch.clone()
+        self.distribution.sketch()
     }
 
     fn drawn(&self) -> Vec<(&'static str, &[(f64, u64)])> {
-        self.buckets.iter().map(|buckets| ("us", buckets.as_slice())).collect()
+        self.distribution.drawn()
     }
 }
 
@@ -172,14 +164,14 @@ impl Row for Event {
 
 #[cfg(test)]
 mod tests {
-    use record::histogram::{Hist, RawHist};
+    use record::histogram::RawHist;
 
     use super::*;
 
     fn measured(calls: u32, errors: u64) -> CallStats {
         let mut now = RawHist { sum_ns: 100_000 * u64::from(calls), ..RawHist::EMPTY };
         // 2^16 ns, and its upper half: from 98 304 to 102 400 ns.
-        now.buckets[(12 << 4) + 24] = calls;
+        now.distribution.buckets[(12 << 4) + 24] = calls;
         let mut duration = Hist::default();
         duration.add_raw(&now);
         CallStats { errors, duration }
@@ -206,6 +198,9 @@ mod tests {
     fn an_idle_interval_names_no_call() {
         let row = Calls::idle(Owner::default(), true);
         assert!(row.duration.get().is_none());
-        assert_eq!((row.call, row.errors, row.attached, row.buckets), (None, 0, 0, Some(vec![])));
+        assert_eq!(
+            (row.call, row.errors, row.attached, row.distribution.buckets),
+            (None, 0, 0, Some(vec![]))
+        );
     }
 }

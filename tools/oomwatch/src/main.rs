@@ -108,13 +108,10 @@ fn run() -> Result<()> {
     self_protect::keep_heap();
     args.owner.check()?;
     let tool = session::Tool {
-        builder: skel::OomwatchSkelBuilder::default,
         configure: &run::configure,
-        hooks: HOOKS,
-        wanted: &|_| true,
         // The owner is derived from each kill.
         owner: None,
-        selftest: None,
+        ..session::Tool::new(skel::OomwatchSkelBuilder::default, HOOKS)
     };
     let session = session::start_with(&tool, &args.common, self_protect::CAPABILITIES, || {
         args.owner.notes().iter().filter(|_| !args.common.quiet).for_each(|text| note(text));

@@ -123,12 +123,11 @@ fn run() -> Result<()> {
         return output::print_schema_of::<row::Event, row::ProcessCounts>(TOOL, args.events);
     }
     let tool = session::Tool {
-        builder: skel::ProclifeSkelBuilder::default,
         configure: &|open| run::configure(open, args.events, args.threads),
-        hooks: HOOKS,
         wanted: &|hook| !args.events || !matches!(hook.name, "reaped" | "zombies"),
         owner: Some(&args.owner),
         selftest: Some(selftest::run),
+        ..session::Tool::new(skel::ProclifeSkelBuilder::default, HOOKS)
     };
     let own = Cell::new(0);
     let session = session::start_with(&tool, &args.common, &[], || own.set(pid_namespace::own_id()))?;

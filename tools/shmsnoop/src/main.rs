@@ -146,12 +146,10 @@ fn run() -> Result<()> {
         return output::print_schema_of::<row::Event, row::Counts>(TOOL, args.events);
     }
     let tool = session::Tool {
-        builder: skel::ShmsnoopSkelBuilder::default,
         configure: &|open| run::configure(open, args.events),
-        hooks: HOOKS,
         wanted: &|hook| !args.events || !matches!(hook.name, "created" | "destroyed" | "exit_detaches"),
         owner: Some(&args.owner),
-        selftest: None,
+        ..session::Tool::new(skel::ShmsnoopSkelBuilder::default, HOOKS)
     };
     let session = session::start(&tool, &args.common)?;
     match args.events {

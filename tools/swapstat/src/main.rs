@@ -93,12 +93,10 @@ fn run() -> Result<()> {
     output::check_buckets(&args.common, args.buckets)?;
     let banks = per_key::banks();
     let tool = session::Tool {
-        builder: skel::SwapstatSkelBuilder::default,
         configure: &|open| run::configure(open, banks),
-        hooks: hooks::HOOKS,
         wanted: &|hook| hook.name != hooks::ZSWAP || !args.whole_system(),
         owner: Some(&args.owner),
-        selftest: None,
+        ..session::Tool::new(skel::SwapstatSkelBuilder::default, hooks::HOOKS)
     };
     let session = session::start(&tool, &args.common)?;
     run::intervals(&session, &args, banks)

@@ -1,7 +1,7 @@
 //! The record of swapstat.
 
 use common::measure::per_key::KeyDelta;
-use common::output::Row;
+use common::output::{Row, sketch};
 use common::owner::{By, Owner};
 use record::histogram::Hist;
 use record::statistics::{Statistics, Words};
@@ -9,9 +9,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::vmstat::Without;
-
-/// Columns of the small picture: factors of four from 1 µs to 4 s and more.
-const SKETCH: usize = 12;
 
 /// What was swapped in an interval.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
@@ -149,7 +146,7 @@ impl Swapped {
             zero_out_pages: without.zero_out,
             fault: if known.faults { measured.fault.summary().into() } else { Statistics::default() },
             fault_buckets: known.buckets.then(|| measured.fault.non_empty()),
-            sketch: known.faults.then(|| measured.fault.coarse(SKETCH)),
+            sketch: known.faults.then(|| sketch(&measured.fault)),
         }
     }
 }

@@ -2,15 +2,17 @@
 
 mod event;
 mod row;
-mod run;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use cli::exit::{Result, report};
+use common::bpf::mmap::words;
 use common::hooks::{Hook, Rung};
-use common::measure::per_key;
+use common::measure::events;
+use common::measure::latency::{self, CallLatencies, Room};
 use common::{options, output, owner, session};
+use libbpf_rs::skel::{OpenSkel, Skel};
 
 // The module `skel`, generated from the BPF C.
 include!(concat!(env!("OUT_DIR"), "/skel.rs"));
@@ -187,18 +189,28 @@ fn run() -> Result<()> {
         return output::print_schema_of::<row::Event, row::Calls>(TOOL, args.events);
     }
     output::check_buckets(&args.common, args.buckets)?;
-    let banks = per_key::banks();
+    let room = Room::of(row::CALLS.len());
+    let ring = args.events.then_some(events::RING_BYTES);
     let tool = session::Tool {
-        builder: skel::SyncsnoopSkelBuilder::default,
-        configure: &|open| run::configure(open, &args, banks),
-        hooks: HOOKS,
-        wanted: &|_| true,
+        configure: &|open: &mut skel::OpenSyncsnoopSkel<'_>| {
+            if let Some(constants) = open.maps.rodata_data.as_deref_mut() {
+                constants.min_ns = u64::from(args.min_us) * 1_000;
+            }
+            latency::configure(open.open_object_mut(), room, ring)
+        },
         owner: Some(&args.owner),
-        selftest: None,
+        ..session::Tool::new(skel::SyncsnoopSkelBuilder::default, HOOKS)
     };
     let session = session::start(&tool, &args.common)?;
-    match args.events {
-        true => run::events(&session, &args.common),
-        false => run::intervals(&session, &args, banks),
+    if args.events {
+        return session.events::<COUNTERS, _>(TOOL, &args.common, LOST, event::decode, |_| true);
     }
+    let latencies = CallLatencies::of(session.skel.object(), room, &args.owner)?;
+    session.latencies::<COUNTERS, _>(TOOL, &args.common, latencies, LOST, |deltas| {
+        row::Calls::of(deltas, args.owner.by, args.buckets)
+    })
 }
+
+/// How many counters there are in a bank, and which of them counts losses.
+const COUNTERS: usize = words::<skel::types::counters>();
+const LOST: usize = skel::types::counter::LOST.0 as usize;

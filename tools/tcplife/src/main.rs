@@ -133,12 +133,9 @@ fn run() -> Result<()> {
     }
     let endpoints = args.endpoints.constant()?;
     let tool = session::Tool {
-        builder: skel::TcplifeSkelBuilder::default,
         configure: &|open| run::configure(open, &args, &endpoints, !counts),
-        hooks: HOOKS,
-        wanted: &|_| true,
         owner: Some(&args.owner),
-        selftest: None,
+        ..session::Tool::new(skel::TcplifeSkelBuilder::default, HOOKS)
     };
     let session = session::start(&tool, &args.common)?;
     match counts {

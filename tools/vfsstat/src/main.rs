@@ -173,12 +173,9 @@ fn run() -> Result<()> {
         return output::print_schema::<row::OperationCounts>(TOOL);
     }
     let tool = session::Tool {
-        builder: skel::VfsstatSkelBuilder::default,
-        configure: &|_| Ok(()),
-        hooks: HOOKS,
-        wanted: &|_| true,
         owner: Some(&args.owner),
         selftest: Some(selftest::run),
+        ..session::Tool::new(skel::VfsstatSkelBuilder::default, HOOKS)
     };
     let session = session::start(&tool, &args.common)?;
     let sees = row::Sees {
