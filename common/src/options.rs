@@ -68,7 +68,7 @@ pub struct Common {
     #[arg(long)]
     pub schema: bool,
 
-    /// Print the manual page, docs/tools' page or a shell's completions, and exit
+    /// Print the manual page, docs/tools' page, a shell's completions or the options, and exit
     #[arg(long, value_name = "FORM", hide = true)]
     pub generate: Option<generate::Form>,
 

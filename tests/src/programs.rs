@@ -39,7 +39,8 @@ pub fn help(name: &str) -> String {
 /// The long options of a program, as its `--help` lists them.
 pub fn options(name: &str) -> Vec<String> {
     let help = help(name);
-    let listed = help.lines().filter(|line| line.starts_with("  -") || line.starts_with("      --"));
+    // Not the text around the list, where a line may begin with an option, too.
+    let listed = help.lines().filter(|line| line.starts_with("      --") || line.get(4..8) == Some(", --"));
     let long = listed.filter_map(|line| line.split_once("--")?.1.split([' ', ',', '[', '=']).next());
     long.map(|name| format!("--{name}")).collect()
 }

@@ -146,3 +146,41 @@ fn the_documents_examples_are_right() {
         }
     }
 }
+
+/// A tool that runs below `ebpfmux` tells where it has attached: what its `--check` says.
+#[test]
+fn the_rungs_in_the_metrics_are_those_of_check() {
+    if !can_run() {
+        return;
+    }
+    let check = shell("$BIN/vfsstat -q --check -o json").stdout;
+    let expected = parse(&String::from_utf8(check).expect("UTF-8")).into_iter().filter_map(|row| {
+        let kind = row["rung"].as_str()?.split(':').next()?.to_owned();
+        let hook = row["hook"].as_str()?;
+        Some(format!("ebpf_tool_rung{{tool=\"calls\",hook=\"{hook}\",kind=\"{kind}\"}} 1"))
+    });
+    let mut expected: Vec<String> = expected.collect();
+    expected.sort_unstable();
+    assert!(!expected.is_empty());
+    let dir = tempfile::tempdir().expect("a directory");
+    let text = "[serve]\nlisten = '127.0.0.1:0'\n[[run]]\nname = 'calls'\ntool = 'vfsstat'\ninterval = 0.2\n";
+    std::fs::write(dir.path().join("file.toml"), text).expect("a file");
+    let said = std::fs::File::create(dir.path().join("said")).expect("a file");
+    let mut command = Command::new(built("ebpfmux"));
+    command.args(["--config", "file.toml"]).current_dir(dir.path()).env("XDG_RUNTIME_DIR", dir.path());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said);
+    let mut child = command.spawn().expect("it starts");
+    let address = until(For::Ready, "the address", || {
+        let said = std::fs::read_to_string(dir.path().join("said")).expect("text");
+        said.lines().find_map(|line| Some(line.split_once("serving on ")?.1.to_owned()))
+    });
+    until(For::Ready, "the rungs in the metrics", || {
+        let metrics = shell(&format!("curl -s {address}")).stdout;
+        let metrics = String::from_utf8(metrics).expect("UTF-8");
+        let mut rungs: Vec<_> = metrics.lines().filter(|line| line.starts_with("ebpf_tool_rung{")).collect();
+        rungs.sort_unstable();
+        (rungs == expected).then_some(())
+    });
+    kill_process(Pid::from_child(&child), Signal::INT).expect("it runs");
+    assert!(child.wait().expect("a child").success());
+}

@@ -148,6 +148,6 @@ fn another_shell_is_refused() {
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(
         stderr,
-        "vfsstat: invalid value 'tcsh' for '--generate <FORM>' [possible values: man, markdown, bash, zsh, fish] (see --help)\n"
+        "vfsstat: invalid value 'tcsh' for '--generate <FORM>' [possible values: man, markdown, bash, zsh, fish, options] (see --help)\n"
     );
 }

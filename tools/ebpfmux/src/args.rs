@@ -76,7 +76,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE", env = "EBPFMUX_SCHEMA", value_delimiter = ':', hide_env_values = true)]
     pub schema: Vec<PathBuf>,
 
-    /// Print the manual page, docs/tools' page or a shell's completions, and exit
+    /// Print the manual page, docs/tools' page, a shell's completions or the options, and exit
     #[arg(long, value_name = "FORM", hide = true)]
     pub generate: Option<generate::Form>,
 

@@ -3,6 +3,7 @@
 
 mod man;
 mod markdown;
+mod options;
 mod sections;
 
 use std::io::{self, Write};
@@ -25,6 +26,8 @@ pub enum Form {
     Zsh,
     /// Completions for fish.
     Fish,
+    /// The options, for a program that makes command lines: see `options`.
+    Options,
 }
 
 /// Prints a form of a program's command line.
@@ -36,6 +39,7 @@ pub fn print(mut command: Command, form: Form) -> Result<()> {
     let mut text = Vec::new();
     let shell = match form {
         Form::Man => return out(man::page(command).map_err(Failure::stdout)?.as_bytes()),
+        Form::Options => return out(options::lines(command).as_bytes()),
         Form::Markdown => return out(markdown::page(command).as_bytes()),
         Form::Bash => Shell::Bash,
         Form::Zsh => Shell::Zsh,

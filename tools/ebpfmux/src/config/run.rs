@@ -6,6 +6,7 @@ use std::time::Duration;
 use cli::exit::{Failure, Result};
 use cli::shortage::Shortage;
 use record::fields::tools;
+use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -42,6 +43,13 @@ pub fn read(
         planned.push(Planned { name, command, lifetime });
     }
     Ok(planned)
+}
+
+/// An option, as `TOOL --generate options` tells it: `common/cli/src/generate/options.rs`.
+#[derive(Deserialize)]
+struct Told {
+    option: String,
+    takes: String,
 }
 
 /// A table of `[[run]]`.
@@ -105,23 +113,29 @@ impl Entry<'_> {
         Ok(command)
     }
 
-    /// The options that a tool lists in its `--help`, with what they take.
+    /// The options of a tool, as it tells them itself, with what they take.
     fn options_of(&self, at: usize, tool: &str) -> Result<Vec<(String, Takes)>> {
-        let output = self.ask(at, &CommandLine::of(vec![tool.to_owned(), "--help".into()]))?;
-        let help = String::from_utf8_lossy(&output.stdout).into_owned();
-        let listed = help.lines().filter(|line| line.starts_with("  -") || line.starts_with("      --"));
-        let option = |line: &str| {
-            let (_, rest) = line.split_once("--")?;
-            let name = rest.split([' ', '=', '[', ',']).next()?;
-            let value = rest[name.len()..].trim_start_matches([' ', '=', '[']).starts_with('<');
-            let takes = match value {
-                false => Takes::Nothing,
-                true if ["pid", "port", "cidr", "comm"].contains(&name) => Takes::Several,
-                true => Takes::One,
+        let asks = ["--generate", "options"].map(str::to_owned);
+        let asked = CommandLine::of([tool.to_owned()].into_iter().chain(asks).collect());
+        let output = self.ask(at, &asked)?;
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        let options = told.lines().map(|line| {
+            let told: Told = serde_json::from_str(line).ok()?;
+            let takes = match told.takes.as_str() {
+                "nothing" => Takes::Nothing,
+                "optional" => Takes::Optional,
+                "value" => Takes::One,
+                "values" => Takes::Several,
+                _ => return None,
             };
-            Some((name.to_owned(), takes))
-        };
-        Ok(listed.filter_map(option).collect())
+            Some((told.option, takes))
+        });
+        let options: Option<Vec<_>> = options.collect();
+        options.filter(|options| output.status.success() && !options.is_empty()).ok_or_else(|| {
+            let message =
+                format!("'{tool}' does not tell its options: write the whole line into command instead");
+            self.place.failure(at, &message)
+        })
     }
 
     /// Asserts that the tool takes these words: it prints its schema for them, which needs no rights.

@@ -16,7 +16,7 @@ pub enum Ends {
 }
 
 /// The tools' options that take no value. Of all others the next word is one.
-const FLAGS: [&str; 6] = ["overhead", "events", "buckets", "threads", "per-cpu", "verbose"];
+const FLAGS: [&str; 7] = ["overhead", "events", "errors", "buckets", "threads", "per-cpu", "verbose"];
 const SHORT_FLAGS: [char; 2] = ['v', 'q'];
 /// Those with which a tool says something and ends.
 const SAYS: [&str; 5] = ["check", "schema", "help", "version", "generate"];
@@ -100,6 +100,7 @@ mod tests {
         }
         for (line, seconds) in [
             ("biolat -d 60", 60.0),
+            ("fdstat --events --errors -d 60", 60.0),
             ("biolat -d60 1", 60.0),
             ("biolat --duration=2.5", 2.5),
             ("biolat --duration 3 --by comm", 3.0),

@@ -12,7 +12,7 @@ use crate::support::*;
 /// A tool as far as `ebpfmux` asks one: for its options, and whether it takes some. It prints its arguments as records.
 const TOOL: &str = r#"#!/bin/sh
 case " $* " in
-*" --help "*) printf '  -p, --pid <PID>  One\n      --by <OWNER>  x\n      --buckets     y\n' && exit ;;
+*" --generate options "*) printf '{"option":"pid","takes":"values"}\n{"option":"by","takes":"value"}\n{"option":"buckets","takes":"nothing"}\n' && exit ;;
 *--by=nobody*) echo "tool: invalid value 'nobody' for '--by <OWNER>' (see --help)" >&2 && exit 2 ;;
 *" --schema "*) exit ;;
 esac
@@ -94,6 +94,11 @@ fn what_is_wrong_is_told_with_its_line() {
             "[[run]]\ntool = 'bioltop'",
             2,
             "cannot run 'bioltop': No such file or directory (os error 2); did you mean 'biolat'?",
+        ),
+        (
+            "[[run]]\ntool = 'true'\nby = 'x'",
+            2,
+            "'true' does not tell its options: write the whole line into command",
         ),
         ("[[run]]\ntool = './tool'\nbucket = true", 3, "has no option 'bucket'; did you mean 'buckets'?"),
         ("[[run]]\ntool = './tool'\nbuckets = 1", 3, "buckets is true or false"),
