@@ -1,14 +1,13 @@
 # The programs of a guest of another architecture, which can have none of this machine's: from Debian's packages. To be
-# sourced after fetch.sh and initramfs.sh.
+# sourced after fetch.sh, initramfs.sh and programs.sh.
 # shellcheck shell=bash
 # The variables are those of the scripts around it.
 # shellcheck disable=SC2154
 
-# The packages: busybox, file system tools, and what the end-to-end tests run beside the tools (scripts/vm-test).
+# The packages: busybox, file system tools, and those of programs.sh.
 foreign_packages=(busybox-static e2fsprogs xfsprogs btrfs-progs bash coreutils util-linux mount bpftool)
 # Their programs that go before busybox's own.
-foreign_programs=(mkfs.ext4 mkfs.xfs mkfs.btrfs
-    bash setpriv losetup findmnt lsblk blkdiscard bpftool timeout mount umount unshare)
+foreign_programs=(mkfs.ext4 mkfs.xfs mkfs.btrfs "${guest_programs[@]}")
 
 # need_foreign VERSION: sets `foreign` to the folder with the packages of the kernel's architecture; unpacked if they are not
 # there.

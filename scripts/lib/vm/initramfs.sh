@@ -54,7 +54,7 @@ base_archive() {
     fi
     key=$({
         printf '%s\n' "$@" | sort -u
-        cat "$root"/scripts/lib/vm/{init,initramfs.sh,foreign.sh,modules.awk}
+        cat "$root"/scripts/lib/vm/{init,initramfs.sh,programs.sh,foreign.sh,modules.awk}
         "$busybox" | head -1
         # A file system tool may have come or gone since.
         type -P "${offered_programs[@]}" || true
