@@ -47,17 +47,24 @@ static __always_inline bool name_read(char *name, u32 room, u64 from)
 	return len > 0 && (len < room || room == NAME_LONG);
 }
 
+/* In the place of an event that has too little room for the name, which is discarded: NULL if the
+ * name is below no directory. The directory's names are copied: the verifier would follow a second
+ * walk to the root as long as the first. */
 static __always_inline void send_long(struct start *start, u64 now, u32 kind, s32 ret,
-				      struct path *directory)
+				      struct below_event *below)
 {
 	struct long_event *event = event_reserve(sizeof(*event));
 
+	if (below) {
+		if (event)
+			bpf_probe_read_kernel(&event->directory, sizeof(event->directory),
+					      &below->directory);
+		bpf_ringbuf_discard(below, BPF_RB_NO_WAKEUP);
+	}
 	if (!event)
 		return;
 	describe(&event->event, start, now, kind, ret);
-	event->event.shape = directory ? LONG_BELOW : LONG_AS_WRITTEN;
-	if (directory)
-		path_names_read(&event->directory, directory);
+	event->event.shape = below ? LONG_BELOW : LONG_AS_WRITTEN;
 	if (!name_read(event->name, NAME_LONG, start->name))
 		event->event.shape = NO_PATH;
 	event_submit(event);
@@ -83,14 +90,14 @@ static __always_inline void send_open(struct start *start, u64 now, s32 ret, boo
 		below = event_reserve(sizeof(*below));
 		if (!below)
 			return;
+		path_names_read(&below->directory, directory);
 		if (name_read(below->name, NAME_SHORT, start->name)) {
 			describe(&below->event, start, now, kind, ret);
 			below->event.shape = BELOW;
-			path_names_read(&below->directory, directory);
 			event_submit(below);
 			return;
 		}
-		bpf_ringbuf_discard(below, BPF_RB_NO_WAKEUP);
+		send_long(start, now, kind, ret, below);
 	} else {
 		named = event_reserve(sizeof(*named));
 		if (!named)
@@ -102,8 +109,8 @@ static __always_inline void send_open(struct start *start, u64 now, s32 ret, boo
 			return;
 		}
 		bpf_ringbuf_discard(named, BPF_RB_NO_WAKEUP);
+		send_long(start, now, kind, ret, NULL);
 	}
-	send_long(start, now, kind, ret, directory);
 }
 
 /* A close that has failed, and its file, if there was one. */

@@ -24,7 +24,7 @@ int BPF_PROG(handle_f, u64 mount_fd, u64 handle, u64 flags)
 SEC("fexit/do_handle_open")
 int BPF_PROG(handle_fx, u64 mount_fd, u64 handle, u64 flags, long ret)
 {
-	return opened((int)ret);
+	return opened_by_handle((int)ret);
 }
 
 SEC("fentry/io_openat2")

@@ -22,7 +22,7 @@ int BPF_KPROBE(handle_k, u64 mount_fd, u64 handle, u64 flags)
 SEC("kretprobe/do_handle_open")
 int BPF_KRETPROBE(handle_kx, long ret)
 {
-	return opened((int)ret);
+	return opened_by_handle((int)ret);
 }
 
 SEC("kprobe/io_openat2")

@@ -38,8 +38,9 @@ static __always_inline void count_open(bool failed)
 		add(bank, OPEN_ERRORS, 1);
 }
 
-/* An open has returned. `ret` is for events, as in struct event. */
-static __always_inline int open_ends(s32 ret, bool failed)
+/* An open has returned. `ret` is for events, as in struct event. `named`: with a path, which takes
+ * the verifier longer than all else. */
+static __always_inline int open_ends(s32 ret, bool failed, bool named)
 {
 	struct start *found, start;
 
@@ -54,14 +55,23 @@ static __always_inline int open_ends(s32 ret, bool failed)
 		return 0;
 	start = *found;
 	end_start(found);
-	if (!only_errors || failed)
+	if (only_errors && !failed)
+		return 0;
+	if (named)
 		send_open(&start, bpf_ktime_get_ns(), ret, failed);
+	else
+		send_pathless(&start, bpf_ktime_get_ns(), failed ? OPEN_ERRORS : OPENS, ret);
 	return 0;
 }
 
 static __always_inline int opened(long ret)
 {
-	return open_ends(ret, ret < 0);
+	return open_ends(ret, ret < 0, true);
+}
+
+static __always_inline int opened_by_handle(long ret)
+{
+	return open_ends(ret, ret < 0, false);
 }
 
 /* io_uring tries without waiting first, and comes again. An open into its own table makes no
@@ -75,11 +85,11 @@ static __always_inline int uring_opened(struct io_kiocb *req, long ret)
 		return 0;
 	failed = uring_failed(req);
 	if (!known)
-		return open_ends(failed ? 0 : -1, failed);
+		return open_ends(failed ? 0 : -1, failed, true);
 	ret = BPF_CORE_READ(req, cqe.res);
 	if (!failed && bpf_core_field_exists(open->file_slot) && BPF_CORE_READ(open, file_slot))
 		ret = -1;
-	return open_ends(ret, failed);
+	return open_ends(ret, failed, true);
 }
 
 static __always_inline int uring_open_begins(struct io_kiocb *req)

@@ -66,7 +66,7 @@ int handle_t(struct sys_enter *ctx)
 SEC("tp/syscalls/sys_exit_open_by_handle_at")
 int handle_tx(struct sys_exit *ctx)
 {
-	return opened(ctx->ret);
+	return opened_by_handle(ctx->ret);
 }
 
 /* Only for events: which descriptor, and when. */

@@ -59,6 +59,7 @@ static __always_inline void path_names_read(struct path_names *path, struct path
 {
 	struct mount *mount = mount_of(BPF_CORE_READ(from, mnt));
 	struct dentry *dentry = BPF_CORE_READ(from, dentry);
+	struct dentry *root = BPF_CORE_READ(mount, mnt.mnt_root);
 	/* As d_unlinked() does it: the root of a file system has no name either. */
 	bool deleted =
 	    !BPF_CORE_READ(dentry, d_hash.pprev) && BPF_CORE_READ(dentry, d_parent) != dentry;
@@ -68,11 +69,11 @@ static __always_inline void path_names_read(struct path_names *path, struct path
 	 * look the same to it then, and it follows only one. */
 	path->len = 0;
 	for (int step = 0; step < PATH_STEPS; step++) {
-		struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
 		u32 len = *(volatile u32 *)&path->len;
+		struct dentry *parent;
 		long name;
 
-		if (dentry == BPF_CORE_READ(mount, mnt.mnt_root)) {
+		if (dentry == root) {
 			struct mount *above = BPF_CORE_READ(mount, mnt_parent);
 
 			if (above == mount) {
@@ -81,6 +82,7 @@ static __always_inline void path_names_read(struct path_names *path, struct path
 			}
 			dentry = BPF_CORE_READ(mount, mnt_mountpoint);
 			mount = above;
+			root = BPF_CORE_READ(mount, mnt.mnt_root);
 			continue;
 		}
 		if (len >= PATH_ROOM)
@@ -93,6 +95,7 @@ static __always_inline void path_names_read(struct path_names *path, struct path
 		if (name <= 0)
 			break;
 		path->len += name;
+		parent = BPF_CORE_READ(dentry, d_parent);
 		if (parent == dentry) {
 			end = PATH_NOWHERE;
 			break;
