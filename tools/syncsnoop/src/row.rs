@@ -116,7 +116,7 @@ mod tests {
     fn measured(calls: u32, errors: u64) -> CallStats {
         let mut now = RawHist { sum_ns: 100_000 * u64::from(calls), ..RawHist::EMPTY };
         // 2^16 ns, and its upper half: from 98 304 to 102 400 ns.
-        now.distribution.buckets[(12 << 4) + 24] = calls;
+        now.buckets[(12 << 4) + 24] = calls;
         let mut duration = Hist::default();
         duration.add_raw(&now);
         CallStats { errors, duration }
