@@ -53,9 +53,6 @@ struct stats {
 /* include/uapi/asm-generic/errno-base.h and errno.h */
 #define EAGAIN 11
 #define EINPROGRESS 115
-/* include/linux/socket.h */
-#define MSG_PEEK 0x2
-#define MSG_ERRQUEUE 0x2000
 
 /* --split family: whether IPv4 and IPv6 are counted apart. */
 const volatile bool split_family = false;

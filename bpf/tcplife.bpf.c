@@ -30,9 +30,6 @@ enum counter {
 #include "event.h"
 #include "tcplife/life.h"
 
-/* include/net/sock.h */
-#define SEND_SHUTDOWN 2
-
 struct event {
 	u64 ts_ns;
 	u64 opened_ns;
@@ -223,14 +220,6 @@ static __always_inline void moved_by(struct moved *moved, struct sock *sk, struc
 	moved->srtt_us = tp->srtt_us;
 }
 
-/* The inode number of the socket's network namespace, which a socket never leaves. */
-static __always_inline u32 netns_of(struct sock *sk)
-{
-	struct sock_common *common = &sk->__sk_common;
-
-	return bpf_core_field_exists(common->skc_net.net) ? common->skc_net.net->ns.inum : 0;
-}
-
 static __always_inline void send(struct sock *sk, struct tcp_sock *tp, struct life *life,
 				 struct moved *moved)
 {
@@ -248,7 +237,7 @@ static __always_inline void send(struct sock *sk, struct tcp_sock *tp, struct li
 	event->direction = life->direction;
 	tuple_of(&event->tuple, sk, tp);
 	__builtin_memcpy(event->comm, life->who.names.comm, sizeof(event->comm));
-	event->netns = netns_of(sk);
+	event->netns = netns_of(&sk->__sk_common, true);
 	event_submit(event);
 }
 

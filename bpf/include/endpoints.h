@@ -16,6 +16,10 @@
 /* include/linux/socket.h */
 #define AF_INET 2
 #define AF_INET6 10
+#define MSG_PEEK 0x2
+#define MSG_TRUNC 0x20
+#define MSG_ERRQUEUE 0x2000
+#define MSG_FASTOPEN 0x20000000
 
 /* A field of a struct: read directly if its pointer may be followed (`typed`). */
 #define field_of(typed, from, field) ((typed) ? (from)->field : BPF_CORE_READ(from, field))
@@ -100,6 +104,14 @@ static __always_inline void addresses_of(struct tuple *tuple, struct sock_common
 		tuple->local[i] = common->skc_v6_rcv_saddr.in6_u.u6_addr32[i];
 		tuple->remote[i] = common->skc_v6_daddr.in6_u.u6_addr32[i];
 	}
+}
+
+/* The inode number of the socket's network namespace, which a socket never leaves. */
+static __always_inline u32 netns_of(struct sock_common *common, bool typed)
+{
+	if (!bpf_core_field_exists(common->skc_net.net))
+		return 0;
+	return typed ? common->skc_net.net->ns.inum : BPF_CORE_READ(common, skc_net.net, ns.inum);
 }
 
 static __always_inline bool range_has(u32 range, u16 port)

@@ -279,8 +279,30 @@ struct kiocb {
 	int ki_flags;
 };
 
+/* A part of a program's memory. */
+struct iovec {
+	void *iov_base;
+	u64 iov_len;
+};
+
+/* What a call reads or writes. */
+enum iter_type {
+	ITER_IOVEC,
+	ITER_UBUF,
+};
+
 struct iov_iter {
+	u8 iter_type;
+	u64 iov_offset;
 	u64 count;
+	const struct iovec *__iov;
+	void *ubuf;
+	u64 nr_segs;
+};
+
+struct msghdr {
+	struct iov_iter msg_iter;
+	unsigned int msg_flags;
 };
 
 struct pipe_inode_info {
@@ -465,6 +487,7 @@ struct sock {
 	u16 sk_type;
 	u16 sk_protocol;
 	u8 sk_shutdown;
+	int sk_err;
 };
 
 /* Bits of skc_flags. */
@@ -496,12 +519,20 @@ struct socket {
 
 struct net_device {
 	int ifindex;
+	possible_net_t nd_net;
 };
 
 struct sk_buff {
 	struct net_device *dev;
+	struct sock *sk;
 	char cb[48];
 	unsigned int len;
+	unsigned int data_len; /* of len, what is not at data */
+	__be16 protocol;
+	u16 transport_header; /* from head on */
+	u16 network_header;
+	unsigned char *head;
+	unsigned char *data;
 };
 
 /* What TCP keeps in cb[] of a packet. */
@@ -648,6 +679,8 @@ enum tcp_state {
 #define IPPROTO_MPTCP 262
 /* include/linux/net.h */
 #define SOCK_RAW 3
+/* include/net/sock.h */
+#define SEND_SHUTDOWN 2
 
 /* include/linux/sched/signal.h */
 #define SIGNAL_GROUP_EXIT 0x00000004

@@ -315,4 +315,45 @@ static __always_inline bool victim_passed_as_pid(void)
 	return bpf_core_type_matches(btf_trace_mark_victim___pid);
 }
 
+/*
+ * 5.14 made the kind of a call's memory a field of its own; before, it is a bit beside two others.
+ * Kernel commit 8cd54c1c8480 ("iov_iter: separate direction from flavour").
+ */
+struct iov_iter___bits {
+	unsigned int type;
+} __attribute__((preserve_access_index));
+
+#define ITER_OTHER_BITS 3
+
+static __always_inline u32 iter_type(struct iov_iter *iter)
+{
+	struct iov_iter___bits *old = (void *)iter;
+
+	if (bpf_core_field_exists(old->type))
+		return BPF_CORE_READ(old, type) & ~ITER_OTHER_BITS;
+	return BPF_CORE_READ(iter, iter_type);
+}
+
+/* 6.0 made a kind of its own of what is one part. Kernel commit fcb14cb1bdac ("new iov_iter flavour
+ * - ITER_UBUF"). */
+static __always_inline bool iter_is_ubuf(struct iov_iter *iter)
+{
+	return bpf_core_enum_value_exists(enum iter_type, ITER_UBUF) &&
+	       iter_type(iter) == bpf_core_enum_value(enum iter_type, ITER_UBUF);
+}
+
+/* 6.4 renamed the field. Kernel commit de4f5fed3f23 ("iov_iter: add iter_iovec() helper"). */
+struct iov_iter___iov {
+	const struct iovec *iov;
+} __attribute__((preserve_access_index));
+
+static __always_inline const struct iovec *iter_iovec(struct iov_iter *iter)
+{
+	struct iov_iter___iov *old = (void *)iter;
+
+	if (bpf_core_field_exists(old->iov))
+		return BPF_CORE_READ(old, iov);
+	return BPF_CORE_READ(iter, __iov);
+}
+
 #endif

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::event::PollFlags;
 
 use crate::clock::WallClock;
+use crate::exit::Result;
 use crate::signals::{Stop, Woken};
 
 /// The end of an interval.
@@ -64,13 +65,31 @@ impl Ticks {
     /// Sleeps to the end of the interval. If the process is asked to end, or the duration is over,
     /// the current interval is cut short and still reported; after it there is none.
     pub fn next(&mut self, stop: &Stop) -> Option<Tick> {
-        if self.over || self.left == Some(0) {
-            return None;
-        }
-        let due = self.end.map_or(self.next, |end| end.min(self.next));
         // A reader that closes the pipe is noticed while waiting, not only at the next write.
         let stdout = std::io::stdout();
-        match stop.wait(Some(due), &[(stdout.as_fd(), PollFlags::empty())]) {
+        let due = self.due()?;
+        let woken = stop.wait(Some(due), &[(stdout.as_fd(), PollFlags::empty())]);
+        self.woken(woken, due)
+    }
+
+    /// The same for one that has something to do meanwhile: `sleep` returns when this moment has come, or why it did not
+    /// wait for it. A descriptor that is ready is a reader that has closed the pipe.
+    ///
+    /// # Errors
+    /// Those of `sleep`.
+    pub fn next_after(&mut self, sleep: impl FnOnce(Instant) -> Result<Woken>) -> Result<Option<Tick>> {
+        let Some(due) = self.due() else { return Ok(None) };
+        Ok(self.woken(sleep(due)?, due))
+    }
+
+    /// When the interval ends; none if there is none.
+    fn due(&self) -> Option<Instant> {
+        let next = self.end.map_or(self.next, |end| end.min(self.next));
+        (!self.is_over()).then_some(next)
+    }
+
+    fn woken(&mut self, woken: Woken, due: Instant) -> Option<Tick> {
+        match woken {
             Woken::Stop => self.over = true,
             Woken::Ready(_) => return None,
             Woken::Deadline => self.over = self.end.is_some_and(|end| due >= end),

@@ -76,6 +76,14 @@ impl Hist {
         self.buckets.iter_mut().zip(&raw.buckets).for_each(|(sum, more)| *sum += u64::from(*more));
     }
 
+    /// Adds a value in nanoseconds.
+    pub fn add_ns(&mut self, ns: u64) {
+        self.sum_ns += ns;
+        self.max_ns = self.max_ns.max(ns);
+        self.min_complement_ns = self.min_complement_ns.max(!ns);
+        self.buckets[bucket_of(ns)] += 1;
+    }
+
     /// Adds all values of another.
     pub fn add(&mut self, other: &Self) {
         self.sum_ns += other.sum_ns;

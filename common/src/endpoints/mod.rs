@@ -40,6 +40,15 @@ fn negated(text: &str) -> (bool, &str) {
 }
 
 impl EndpointFilter {
+    /// The same, of these ports if it asks for none itself: those that it leaves out are left out of these.
+    pub fn of_ports(&self, ports: &[u16]) -> Self {
+        let mut filter = self.clone();
+        if self.port.iter().all(Ports::excluded) {
+            filter.port.extend(ports.iter().map(|port| Ports::of(*port)));
+        }
+        filter
+    }
+
     /// Whether only some sockets are observed.
     pub fn is_set(&self) -> bool {
         !self.port.is_empty() || !self.cidr.is_empty() || self.family.is_some()
@@ -101,6 +110,18 @@ mod tests {
         assert_eq!(of(&["1-1024", "!53"], &["10.0.0.0/8", "!10.1.0.0/16"]), (2, 0, 2, 0));
         assert_eq!(of(&["!53", "!22"], &["!::1"]), (2, 1, 1, 1));
         assert_eq!(of(&[], &[]), (0, 1, 0, 1));
+    }
+
+    #[test]
+    fn ports_of_a_tool_are_those_that_nobody_named() {
+        let of = |port: &[&str]| {
+            let filter = endpoints(port, &[]).of_ports(&[53, 5353]).filter().unwrap();
+            let ranges = filter.port[..filter.ports as usize].iter();
+            (ranges.map(|range| (range.first, range.excluded)).collect::<Vec<_>>(), filter.other_ports)
+        };
+        assert_eq!(of(&[]), (vec![(53, 0), (5353, 0)], 0));
+        assert_eq!(of(&["!5353"]), (vec![(5353, 1), (53, 0), (5353, 0)], 0));
+        assert_eq!(of(&["5300"]), (vec![(5300, 0)], 0));
     }
 
     #[test]

@@ -30,6 +30,16 @@ impl Ports {
         Ok(Self { ranges, excluded })
     }
 
+    /// A port that is asked for.
+    pub(super) fn of(port: u16) -> Self {
+        Self { ranges: vec![(port, port)], excluded: false }
+    }
+
+    /// Whether they are left out.
+    pub(super) fn excluded(&self) -> bool {
+        self.excluded
+    }
+
     /// As the BPF programs compare them.
     pub(super) fn ranges(&self) -> impl Iterator<Item = port_range> + '_ {
         let excluded = u32::from(self.excluded);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use cli::clock::monotonic_ns;
 use cli::exit::{Failure, Result};
 use cli::signals::{Stop, Woken};
-use libbpf_rs::{AsRawLibbpf, MapCore, Object, OpenObject, RingBuffer, RingBufferBuilder};
+use libbpf_rs::{AsRawLibbpf, Object, OpenObject, RingBuffer, RingBufferBuilder};
 use rustix::event::PollFlags;
 
 use crate::bpf::globals::{map, shared_u32};
@@ -21,9 +21,9 @@ use crate::output::{Row, Writer};
 pub const RING_BYTES: u32 = 1 << 20;
 /// Two processors may read the clock in one order and reserve records in the other; after this time
 /// the order is settled.
-const SETTLED: Duration = Duration::from_millis(5);
+pub const SETTLED: Duration = Duration::from_millis(5);
 /// A wake-up just as the reader falls asleep may be missed: it checks again after this time.
-const BACKSTOP: Duration = Duration::from_millis(100);
+pub const BACKSTOP: Duration = Duration::from_millis(100);
 /// How often losses are checked while events arrive.
 const LOSS_CHECK: Duration = Duration::from_secs(1);
 
@@ -33,6 +33,73 @@ pub struct Source<'a> {
     pub object: &'a Object,
     /// What was lost since the last call.
     pub lost: &'a mut dyn FnMut() -> u64,
+}
+
+/// Turns the records of the ring buffer into events. A function is one that returns the event of a record and its time
+/// (CLOCK_MONOTONIC, nanoseconds), or none if it does not know the record.
+pub trait Decode<E> {
+    /// Passes on the events that a record completes, each with its time.
+    fn record(&mut self, bytes: &[u8], add: &mut dyn FnMut(u64, E));
+
+    /// Passes on what is an event because no record has come until this time.
+    fn passed(&mut self, _ns: u64, _add: &mut dyn FnMut(u64, E)) {}
+}
+
+impl<E, F: FnMut(&[u8]) -> Option<(u64, E)>> Decode<E> for F {
+    fn record(&mut self, bytes: &[u8], add: &mut dyn FnMut(u64, E)) {
+        if let Some((ns, event)) = self(bytes) {
+            add(ns, event);
+        }
+    }
+}
+
+/// The ring buffer `events` of `bpf/include/event.h`, and its one reader.
+pub struct Ring<'a> {
+    ring: RingBuffer<'a>,
+    sleeps: &'a AtomicU32,
+}
+
+impl<'a> Ring<'a> {
+    /// That of a loaded object, with what takes its records.
+    ///
+    /// # Errors
+    /// When the kernel refuses to let it be read.
+    pub fn of(object: &'a Object, mut take: impl FnMut(&[u8]) + 'a) -> Result<Self> {
+        let mut builder = RingBufferBuilder::new();
+        let events = map(object, "events")?;
+        builder
+            .add(&events, move |record| {
+                take(record);
+                0
+            })
+            .map(|_| ())
+            .map_err(|error| failed(&error))?;
+        let ring = builder.build().map_err(|error| failed(&error))?;
+        Ok(Self { ring, sleeps: shared_u32(object, "reader_sleeps")? })
+    }
+
+    /// Takes all records that are there.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn consume(&self) -> Result<()> {
+        self.ring.consume().map_err(|error| failed(&error))
+    }
+
+    /// Sleeps until the deadline, until a record comes, the reader of stdout has gone (0 is ready) or the process is asked
+    /// to end; not at all if there are records. A wake-up may be missed just as the reader falls asleep: it is not to
+    /// sleep for longer than `BACKSTOP`.
+    pub fn sleep(&self, stop: &Stop, deadline: Instant) -> Woken {
+        self.sleeps.store(1, atomic::Ordering::SeqCst);
+        atomic::fence(atomic::Ordering::SeqCst);
+        if available(&self.ring) > 0 {
+            return if stop.requested() { Woken::Stop } else { Woken::Ready(1) };
+        }
+        // SAFETY: the descriptor belongs to the ring, which outlives the borrow.
+        let ready = unsafe { BorrowedFd::borrow_raw(self.ring.epoll_fd()) };
+        let stdout = std::io::stdout();
+        stop.wait(Some(deadline), &[(stdout.as_fd(), PollFlags::empty()), (ready, PollFlags::IN)])
+    }
 }
 
 /// Sizes the ring buffer before an object is loaded: this many bytes, a power of two, or none
@@ -56,7 +123,7 @@ pub fn write<E: Row>(
     common: &Common,
     stop: &Stop,
     source: Source<'_>,
-    decode: impl Fn(&[u8]) -> Option<(u64, E)>,
+    decode: impl Decode<E>,
     wanted: impl Fn(&E) -> bool,
 ) -> Result<()> {
     let writer = RefCell::new(Writer::new(tool, common, stop));
@@ -84,8 +151,7 @@ pub fn write<E: Row>(
         batch_begins.set(true);
         writer.borrow_mut().flush()
     };
-    let sleeps = shared_u32(source.object, "reader_sleeps")?;
-    read(&map(source.object, "events")?, sleeps, stop, common.duration, decode, emit, flush)?;
+    read(source.object, stop, common.duration, decode, emit, flush)?;
     look();
     match lost.get() {
         0 => Ok(()),
@@ -121,68 +187,66 @@ impl<E> Ord for PendingEvent<E> {
     }
 }
 
+/// Events that are not passed on yet.
+struct Held<E> {
+    place: u64,
+    events: BinaryHeap<PendingEvent<E>>,
+}
+
+impl<E> Held<E> {
+    fn add(&mut self, ns: u64, event: E) {
+        self.place += 1;
+        self.events.push(PendingEvent { ns, place: self.place, event });
+    }
+}
+
 /// Reads a ring buffer until asked to end, passing on each event in the order of time.
 ///
-/// `decode` turns a record into an event and its time (CLOCK_MONOTONIC, nanoseconds); records that
-/// it does not know are dropped. `emit` takes the events; `flush` is called when there are no more
-/// for now.
+/// `emit` takes the events; `flush` is called when there are no more for now.
 ///
 /// # Errors
 /// Whatever `emit` and `flush` return ends the reading.
 fn read<E>(
-    map: &dyn MapCore,
-    sleeps: &AtomicU32,
+    object: &Object,
     stop: &Stop,
     duration: Option<Duration>,
-    decode: impl Fn(&[u8]) -> Option<(u64, E)>,
+    decode: impl Decode<E>,
     mut emit: impl FnMut(u64, E) -> Result<()>,
     mut flush: impl FnMut() -> Result<()>,
 ) -> Result<()> {
     let end = duration.and_then(|duration| Instant::now().checked_add(duration));
-    let held = RefCell::new((0u64, BinaryHeap::new()));
-    let mut builder = RingBufferBuilder::new();
-    let receive = |record: &[u8]| {
-        if let Some((ns, event)) = decode(record) {
-            let (place, heap) = &mut *held.borrow_mut();
-            *place += 1;
-            heap.push(PendingEvent { ns, place: *place, event });
-        }
-        0
-    };
-    builder.add(map, receive).map(|_| ()).map_err(|error| failed(&error))?;
-    let ring = builder.build().map_err(|error| failed(&error))?;
-    // SAFETY: the descriptor belongs to `ring`, which outlives the borrow.
-    let ready = unsafe { BorrowedFd::borrow_raw(ring.epoll_fd()) };
+    let state = RefCell::new((decode, Held { place: 0, events: BinaryHeap::new() }));
+    let ring = Ring::of(object, |record: &[u8]| {
+        let (decode, held) = &mut *state.borrow_mut();
+        decode.record(record, &mut |ns, event| held.add(ns, event));
+    })?;
     let stdout = std::io::stdout();
     let mut over = false;
     loop {
-        let settled = if over { u64::MAX } else { monotonic_ns().saturating_sub(SETTLED.as_nanos() as u64) };
-        ring.consume().map_err(|error| failed(&error))?;
-        let mut held = held.borrow_mut();
-        while held.1.peek().is_some_and(|first| first.ns <= settled) {
-            let Some(first) = held.1.pop() else { break };
+        let passed = monotonic_ns().saturating_sub(SETTLED.as_nanos() as u64);
+        ring.consume()?;
+        let (decode, held) = &mut *state.borrow_mut();
+        decode.passed(passed, &mut |ns, event| held.add(ns, event));
+        let settled = if over { u64::MAX } else { passed };
+        while held.events.peek().is_some_and(|first| first.ns <= settled) {
+            let Some(first) = held.events.pop() else { break };
             emit(first.ns, first.event)?;
         }
         flush()?;
         if over {
             return Ok(());
         }
-        let waits = !held.1.is_empty();
-        drop(held);
+        let waits = !held.events.is_empty();
         let pause = if waits { SETTLED } else { BACKSTOP };
-        if !waits {
-            sleeps.store(1, atomic::Ordering::SeqCst);
-            atomic::fence(atomic::Ordering::SeqCst);
-            if available(&ring) > 0 {
-                continue;
-            }
-        }
         let now = Instant::now();
         let deadline = end.map_or(now + pause, |end| end.min(now + pause));
         // Events that arrive while others are held are fetched with those: the reader is woken only
         // if it holds none.
-        let watched = [(stdout.as_fd(), PollFlags::empty()), (ready, PollFlags::IN)];
-        match stop.wait(Some(deadline), if waits { &watched[..1] } else { &watched }) {
+        let woken = match waits {
+            true => stop.wait(Some(deadline), &[(stdout.as_fd(), PollFlags::empty())]),
+            false => ring.sleep(stop, deadline),
+        };
+        match woken {
             Woken::Stop => over = true,
             Woken::Ready(0) => return Ok(()),
             Woken::Ready(_) | Woken::Deadline => over = end.is_some_and(|end| Instant::now() >= end),

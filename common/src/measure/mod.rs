@@ -7,6 +7,7 @@ pub mod events;
 pub mod gauges;
 pub mod halves;
 pub mod latency;
+pub mod owner_names;
 pub mod per_key;
 pub(crate) mod per_owner;
 pub mod top;

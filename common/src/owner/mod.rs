@@ -5,7 +5,7 @@ pub mod apps;
 pub(crate) mod cgroup_mounts;
 pub(crate) mod cgroups;
 pub mod filter;
-pub(crate) mod glob;
+pub mod glob;
 pub(crate) mod new_cgroups;
 mod processes;
 

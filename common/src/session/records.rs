@@ -1,14 +1,17 @@
 //! The two ways to run: records of intervals, or of events.
 
+use std::time::Instant;
+
 use cli::exit::Result;
 use cli::interval::Ticks;
+use cli::signals::Woken;
 use libbpf_rs::skel::Skel;
 
 use super::Session;
 use super::footprint::Holdings;
 use crate::bpf::globals::map;
 use crate::bpf::mmap::MappedCounters;
-use crate::measure::events;
+use crate::measure::events::{self, Decode};
 use crate::measure::latency::{CallLatencies, CallStats};
 use crate::measure::per_key::KeyDelta;
 use crate::options::Common;
@@ -33,6 +36,27 @@ impl<S: Skel<'static>> Session<S> {
             // Before the maps of owners are emptied.
             let footprint = self.holdings.as_ref().map(Holdings::now);
             let (rows, lost) = collect(ticks.is_over())?;
+            writer.interval(&tick, &rows, lost, self.prog_stats.since_last(), footprint)?;
+        }
+        Ok(())
+    }
+
+    /// The same for a tool that has something to do during intervals: `sleep` as for `Ticks::next_after`.
+    ///
+    /// # Errors
+    /// As for `intervals`; those of `sleep`.
+    pub fn intervals_while<R: Row>(
+        &self,
+        tool: &'static str,
+        common: &Common,
+        mut sleep: impl FnMut(Instant) -> Result<Woken>,
+        mut collect: impl FnMut() -> Result<(Vec<R>, u64)>,
+    ) -> Result<()> {
+        let mut writer = Writer::new(tool, common, &self.stop);
+        let mut ticks = Ticks::new(common.interval, common.count, common.duration);
+        while let Some(tick) = ticks.next_after(&mut sleep)? {
+            let footprint = self.holdings.as_ref().map(Holdings::now);
+            let (rows, lost) = collect()?;
             writer.interval(&tick, &rows, lost, self.prog_stats.since_last(), footprint)?;
         }
         Ok(())
@@ -67,7 +91,7 @@ impl<S: Skel<'static>> Session<S> {
         tool: &'static str,
         common: &Common,
         lost: usize,
-        decode: impl Fn(&[u8]) -> Option<(u64, E)>,
+        decode: impl Decode<E>,
         wanted: impl Fn(&E) -> bool,
     ) -> Result<()> {
         let object = self.skel.object();
