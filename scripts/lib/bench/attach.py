@@ -43,6 +43,8 @@ SHM = ",".join(f"tracepoint:syscalls:sys_exit_{call}" for call in ("shmget", "sh
 )
 
 
+# What dnslat watches on kernels without functions to attach to, counted.
+DEVICES = "tracepoint:net:net_dev_queue,tracepoint:net:netif_receive_skb { @[probe] = count(); }"
 # What inetstat counts first, by the same tracepoints.
 SOCKETS = "tracepoint:sock:sock_send_length,tracepoint:sock:sock_recv_length { @[probe] = count(); @bytes[probe] = sum(args->ret); }"
 
@@ -121,6 +123,11 @@ def cases(bench):
         ("inetstat", bench.ours("inetstat", "-q", "1"), {
             "libbpf-tools tcptop": machine.peer("tcptop", "1"),
             "bpftrace count": machine.other("bpftrace", "-e", SOCKETS),
+        }),
+        ("dnslat", bench.ours("dnslat", "-q", "1"), {
+            "libbpf-tools gethostlatency": machine.peer("gethostlatency"),
+            "bpftrace's gethostlatency": machine.other("gethostlatency.bt"),
+            "bpftrace count": machine.other("bpftrace", "-e", DEVICES),
         }),
         ("irqlat", bench.ours("irqlat", "1"), {
             "hardirqs": machine.peer("hardirqs", "1"),

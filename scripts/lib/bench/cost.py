@@ -21,6 +21,7 @@ def measure(bench, results):
     mounts(bench, results)
     connections(bench, results)
     datagrams(bench, results)
+    queries(bench, results)
     interrupts.measure(bench, results)
 
 
@@ -221,3 +222,28 @@ def datagrams(bench, results):
         theirs and ours <= SHARE * theirs,
     )
     results.add("the same: inetstat --by process", f"{cost['process']:.0f} ns")
+
+
+def queries(bench, results):
+    count = bench.pick(10_000, 50_000)
+    commands = {
+        "counts": bench.ours("dnslat", "-q", "1"),
+        "events": bench.ours("dnslat", "-q", "--events", "-o", "json"),
+        "bpftrace": machine.other("bpftrace", "-e", attach.DEVICES),
+    }
+    commands = {name: argv for name, argv in commands.items() if argv}
+    machine.progress(f"cost: dnslat and bpftrace over 2 times {count} packets to this machine itself, and as many queries")
+    accounts = together(bench, commands, lambda: work.packets(count))
+    # Each is sent and received, in both orders of the tools.
+    cost = {name: account.per(4 * count) for name, account in accounts.items()}
+    ours, theirs = cost["counts"], cost.get("bpftrace")
+    results.add(
+        "cost of a datagram that is none of DNS, sent or received: dnslat",
+        f"{ours:.0f} ns" + (f" ({ours / theirs:.2f}×)" if theirs else ""),
+        f"bpftrace count {theirs:.0f} ns" if theirs else "bpftrace not installed", f"≤ {SHARE}× bpftrace",
+        theirs and ours <= SHARE * theirs,
+    )
+    accounts = together(bench, commands, lambda: work.queries(count))
+    cost = {name: account.per(2 * count) for name, account in accounts.items()}
+    results.add("cost of a query of DNS and its answer: dnslat", f"{cost['counts']:.0f} ns")
+    results.add("the same: dnslat --events", f"{cost['events']:.0f} ns")

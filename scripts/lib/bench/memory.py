@@ -29,6 +29,7 @@ def measure(bench, results):
         "irqlat": bench.ours("irqlat", "0.5"),
         "tcplife": bench.ours("tcplife", "-q"),
         "inetstat": bench.ours("inetstat", "-q", "0.5"),
+        "dnslat": bench.ours("dnslat", "-q", "0.5"),
         "ebpfmux --join over two tools": mux,
     }
     others = {
@@ -48,6 +49,7 @@ def measure(bench, results):
         "irqlat": ["hardirqs", "softirqs"],
         "tcplife": ["libbpf-tools tcplife"],
         "inetstat": ["libbpf-tools tcptop"],
+        "dnslat": ["libbpf-tools gethostlatency"],
     }
     commands = {
         "execsnoop": machine.other("execsnoop"),
@@ -65,6 +67,7 @@ def measure(bench, results):
         "softirqs": machine.peer("softirqs", "1"),
         "libbpf-tools tcplife": machine.peer("tcplife"),
         "libbpf-tools tcptop": machine.peer("tcptop", "1"),
+        "libbpf-tools gethostlatency": machine.peer("gethostlatency"),
         "bpftrace": machine.other("bpftrace", "-e", "tracepoint:sched:sched_process_exec { @[comm] = count(); }"),
     }
     with work.loop_device(bench.scratch) as device:

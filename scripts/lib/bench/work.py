@@ -65,6 +65,19 @@ def packets(count):
             here.recv(8)
 
 
+def queries(count):
+    """Asks so many queries of DNS of this machine itself, each after the answer to the last."""
+    query = bytes.fromhex("000701000001000000000000") + b"\x07example\x03com" + bytes.fromhex("0000010001")
+    answer = query[:2] + b"\x81\x80" + query[4:]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server, \
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+        server.bind(("127.0.0.54", 53))
+        for _ in range(count):
+            asker.sendto(query, server.getsockname())
+            server.sendto(answer, server.recvfrom(512)[1])
+            asker.recv(512)
+
+
 def connections(bench, count):
     """Opens so many connections to this machine itself and closes them, from one process to another."""
     argv = bench.ours("workload", "tcp", "--how", "storm", "--backlog", "4096", "--times", str(count))

@@ -12,6 +12,7 @@ mod configuration;
 mod conformance;
 mod dcstat;
 mod diagnoses;
+mod dnslat;
 mod ebpfmux_windows;
 mod ending;
 mod fdstat;

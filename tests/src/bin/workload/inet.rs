@@ -10,14 +10,13 @@
 
 mod connections;
 mod ledger;
-mod network;
 mod sockets;
 mod tally;
 mod tcp;
 mod udp;
 
 use crate::args::Args;
-use crate::sys;
+use crate::{network, sys};
 use ledger::Ledger;
 
 /// The parts, by their names.

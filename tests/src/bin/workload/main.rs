@@ -17,6 +17,7 @@ mod cached;
 mod calls;
 mod confine;
 mod counter;
+mod dns;
 mod ends;
 mod entry;
 mod fds;
@@ -26,6 +27,7 @@ mod inet;
 mod io;
 mod lookups;
 mod mounts;
+mod network;
 mod processes;
 mod shm;
 mod storm;
@@ -67,6 +69,7 @@ fn main() {
         "cache" => cache::run(&args),
         "calls" => calls::run(&args),
         "counter" => counter::run(),
+        "dns" => dns::run(&args),
         "lookups" => lookups::run(&args),
         "mounts" => mounts::run(&args),
         "synced" => synced::run(&args),
@@ -84,7 +87,7 @@ fn main() {
             run(&args);
         }
         other => panic!(
-            "unknown subject {other:?}: one of noop, processes, shm, storm, swapped, ends, threads, io, cache, calls, counter, \
+            "unknown subject {other:?}: one of noop, processes, shm, storm, swapped, ends, threads, io, cache, calls, counter, dns, \
              lookups, mounts, synced, syncs, fds, files, hog, inet, tcp, tmpfiles, uring, run, confine"
         ),
     }

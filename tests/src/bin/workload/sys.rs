@@ -239,6 +239,19 @@ fn result(returned: libc::c_long) -> Result {
     Err(std::io::Error::last_os_error().raw_os_error().unwrap_or(0))
 }
 
+/// Has the calling process killed when its parent ends.
+pub fn end_with_parent() {
+    // SAFETY: always sound.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+}
+
+/// Kills a child, and waits for it.
+pub fn kill(child: i32) {
+    // SAFETY: a child of this process that has not been waited for.
+    unsafe { libc::kill(child, libc::SIGKILL) };
+    wait(child);
+}
+
 /// The number of the network namespace that the calling thread is in.
 pub fn network() -> u64 {
     std::fs::metadata("/proc/thread-self/ns/net").expect("/proc").ino()

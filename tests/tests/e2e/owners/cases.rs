@@ -202,6 +202,16 @@ pub const CASES: &[Case] = &[
         lost: 1 + 1_001,
         ..ALONE
     },
+    Case {
+        tool: "dnslat",
+        // Another process answers.
+        work: &["dns", "--parts", "ok", "--here"],
+        joins: "--cgroup",
+        expected: &[("queries", 101), ("answers", 101), ("count", 101), ("nxdomain", 0), ("timeouts", 0)],
+        events: &["queries", "answers"],
+        lost: 3,
+        ..ALONE
+    },
 ];
 
 /// Kills are not work that three processes can do, and swapping needs a swap area: `oomwatch.rs` and `swapstat.rs` test
