@@ -23,7 +23,7 @@ pub const RING_BYTES: u32 = 1 << 20;
 /// the order is settled.
 pub const SETTLED: Duration = Duration::from_millis(5);
 /// A wake-up just as the reader falls asleep may be missed: it checks again after this time.
-pub const BACKSTOP: Duration = Duration::from_millis(100);
+const BACKSTOP: Duration = Duration::from_millis(100);
 /// How often losses are checked while events arrive.
 const LOSS_CHECK: Duration = Duration::from_secs(1);
 
