@@ -36,8 +36,18 @@ impl<'a> Walk<'a> {
     /// # Errors
     /// Status 1: when the kernel refuses the walk, above all for lack of memory or descriptors.
     pub fn take<T: Plain>(&self, what: impl Display) -> Result<Vec<T>> {
+        let mut taken = Vec::new();
+        self.each(what, |one| taken.push(one))?;
+        Ok(taken)
+    }
+
+    /// The same, one struct after the other: of many, not all need to be kept.
+    ///
+    /// # Errors
+    /// As for `take`.
+    pub fn each<T: Plain>(&self, what: impl Display, with: impl FnMut(T)) -> Result<()> {
         let mut iterator = Iter::new(self.link).map_err(|error| failed(&what, &error.to_string()))?;
-        taken(&mut iterator).map_err(|error| failed(&what, &error.to_string()))
+        each(&mut iterator, with).map_err(|error| failed(&what, &error.to_string()))
     }
 }
 
@@ -50,18 +60,18 @@ fn failed(what: &impl Display, error: &str) -> Failure {
 }
 
 /// The structs that a reader returns. Where a read ends says nothing about where a struct does.
-fn taken<T: Plain>(from: &mut impl Read) -> io::Result<Vec<T>> {
-    let (mut taken, mut bytes, mut held) = (Vec::new(), vec![0; AT_ONCE], 0);
+fn each<T: Plain>(from: &mut impl Read, mut with: impl FnMut(T)) -> io::Result<()> {
+    let (mut bytes, mut held) = (vec![0; AT_ONCE], 0);
     loop {
         match from.read(&mut bytes[held..]) {
-            Ok(0) => return Ok(taken),
+            Ok(0) => return Ok(()),
             Ok(read) => held += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         }
         let mut rest = &bytes[..held];
         while let Some((one, after)) = plain::copy(rest) {
-            taken.push(one);
+            with(one);
             rest = after;
         }
         let (done, left) = (held - rest.len(), rest.len());
@@ -73,6 +83,12 @@ fn taken<T: Plain>(from: &mut impl Read) -> io::Result<Vec<T>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn taken<T: Plain>(from: &mut impl Read) -> io::Result<Vec<T>> {
+        let mut taken = Vec::new();
+        each(from, |one| taken.push(one))?;
+        Ok(taken)
+    }
 
     /// Returns some bytes at each read.
     struct Parts(Vec<Vec<u8>>);

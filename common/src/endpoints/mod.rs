@@ -11,6 +11,7 @@ use crate::bpf::layouts::{self, endpoint_filter};
 use crate::bpf::plain::{Plain, same_bytes};
 use network::Network;
 use ports::Ports;
+pub use services::Services;
 
 /// `MAX_PORT_RANGES` and `MAX_CIDRS` of `bpf/include/endpoints.h`.
 const MAX_PORT_RANGES: usize = 32;

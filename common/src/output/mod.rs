@@ -155,14 +155,15 @@ impl Writer {
     }
 
     /// The records of an interval, and a flush. Losses and the programs' costs are on the first
-    /// record, so that sums over records are right; so is what the tool occupies.
+    /// record, so that sums over records are right; so is what the tool occupies. Each is written before the next is asked
+    /// for.
     ///
     /// # Errors
     /// When stdout cannot be written to; a reader that has closed the pipe is an ordinary end.
     pub fn interval<R: Row>(
         &mut self,
         tick: &Tick,
-        rows: &[R],
+        rows: impl IntoIterator<Item = R>,
         lost: u64,
         prog: ProgDelta,
         footprint: Option<Footprint>,
@@ -170,7 +171,7 @@ impl Writer {
         self.read(tick.at);
         let ts = self.ts(tick.at.wall());
         let step = self.take_step();
-        for (index, row) in rows.iter().enumerate() {
+        for (index, row) in rows.into_iter().enumerate() {
             let first = |value: u64| if index == 0 { value } else { 0 };
             let level = |value: fn(Footprint) -> Option<u64>| {
                 footprint.map(|footprint| value(footprint).filter(|_| index == 0))
@@ -181,7 +182,7 @@ impl Writer {
                 tool: self.tool,
                 clock_step_s: step.filter(|_| index == 0),
                 interval_s: Some((tick.interval_s * 1e6).round() / 1e6),
-                row,
+                row: &row,
                 bpf_ns: prog.cost.map(|cost| first(cost.0)),
                 bpf_runs: prog.cost.map(|cost| first(cost.1)),
                 bpf_bytes: level(|footprint| footprint.bytes),
@@ -189,7 +190,7 @@ impl Writer {
                 bpf_keys: level(|footprint| footprint.keys),
                 lost: first(lost + prog.missed),
             };
-            self.format.write(&mut self.out, &record, row).map_err(Failure::stdout)?;
+            self.format.write(&mut self.out, &record, &row).map_err(Failure::stdout)?;
             hand_on(&mut self.out, &mut self.stdout)?;
         }
         self.flush()

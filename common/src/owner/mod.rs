@@ -3,7 +3,7 @@
 pub mod ancestry;
 pub mod apps;
 pub(crate) mod cgroup_mounts;
-pub(crate) mod cgroups;
+pub mod cgroups;
 pub mod filter;
 pub mod glob;
 pub(crate) mod new_cgroups;

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use cli::exit::Result;
-use cli::interval::Ticks;
+use cli::interval::{Footprint, Ticks};
 use cli::signals::Woken;
 use libbpf_rs::skel::Skel;
 
@@ -34,9 +34,9 @@ impl<S: Skel<'static>> Session<S> {
         let mut ticks = Ticks::new(common.interval, common.count, common.duration);
         while let Some(tick) = ticks.next(&self.stop) {
             // Before the maps of owners are emptied.
-            let footprint = self.holdings.as_ref().map(Holdings::now);
+            let footprint = self.footprint();
             let (rows, lost) = collect(ticks.is_over())?;
-            writer.interval(&tick, &rows, lost, self.prog_stats.since_last(), footprint)?;
+            writer.interval(&tick, rows, lost, self.prog_stats.since_last(), footprint)?;
         }
         Ok(())
     }
@@ -55,11 +55,16 @@ impl<S: Skel<'static>> Session<S> {
         let mut writer = Writer::new(tool, common, &self.stop);
         let mut ticks = Ticks::new(common.interval, common.count, common.duration);
         while let Some(tick) = ticks.next_after(&mut sleep)? {
-            let footprint = self.holdings.as_ref().map(Holdings::now);
+            let footprint = self.footprint();
             let (rows, lost) = collect()?;
-            writer.interval(&tick, &rows, lost, self.prog_stats.since_last(), footprint)?;
+            writer.interval(&tick, rows, lost, self.prog_stats.since_last(), footprint)?;
         }
         Ok(())
+    }
+
+    /// With `--overhead`: what its programs and maps occupy now.
+    pub fn footprint(&self) -> Option<Footprint> {
+        self.holdings.as_ref().map(Holdings::now)
     }
 
     /// Writes how long calls took in each interval, as `intervals` does. `lost` is which of the object's counters counts
