@@ -110,6 +110,10 @@ typedef struct {
 	long counter;
 } atomic_long_t;
 
+typedef struct {
+	s64 counter;
+} atomic64_t;
+
 /* In pages. */
 struct page_counter {
 	atomic_long_t usage;
@@ -148,6 +152,7 @@ struct super_block {
 };
 
 struct inode {
+	unsigned long i_ino;
 	u16 i_mode;
 	unsigned int i_flags;
 	s64 i_size;
@@ -429,6 +434,20 @@ struct bpf_iter__task {
 	struct task_struct *task;
 };
 
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	u32 fd;
+	struct file *file;
+};
+
+struct sock_common;
+struct bpf_iter__tcp {
+	struct bpf_iter_meta *meta;
+	struct sock_common *sk_common;
+	u32 uid;
+};
+
 /* include/uapi/linux/in6.h */
 struct in6_addr {
 	union {
@@ -479,11 +498,30 @@ struct sock_common {
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
 	unsigned long skc_flags;
+	int skc_bound_dev_if;
+	atomic64_t skc_cookie;
 };
+
+struct refcount_struct {
+	atomic_t refs;
+};
+
+/* Of a socket: whether a task has it, not an interrupt. */
+typedef struct {
+	int owned;
+} socket_lock_t;
 
 struct sock {
 	struct sock_common __sk_common;
+	socket_lock_t sk_lock;
+	u32 sk_ack_backlog;
 	u32 sk_max_ack_backlog;
+	unsigned long sk_pacing_rate;
+	kuid_t sk_uid;
+	struct refcount_struct sk_wmem_alloc;
+	struct {
+		atomic_t rmem_alloc;
+	} sk_backlog;
 	u16 sk_type;
 	u16 sk_protocol;
 	u8 sk_shutdown;
@@ -496,15 +534,40 @@ enum sock_flags {
 };
 
 struct inet_sock {
+	struct sock sk;
 	__be16 inet_sport;
+};
+
+struct udp_sock {
+	int forward_deficit;
 };
 
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
 };
 
+struct minmax_sample {
+	u32 v;
+};
+
+struct minmax {
+	struct minmax_sample s[3];
+};
+
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
+	u32 rcv_nxt;
+	u32 copied_seq;
+	u32 snd_cwnd;
+	u32 mss_cache;
+	u32 mdev_us;
+	u32 lost;
+	struct {
+		u32 rtt_us;
+	} rcv_rtt_est;
+	struct minmax rtt_min;
+	u64 bytes_sent;
+	u64 bytes_retrans;
 	u64 bytes_received;
 	u64 bytes_acked;
 	u32 snd_una;

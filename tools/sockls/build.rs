@@ -1,0 +1,5 @@
+//! Compiles the tool's BPF program.
+
+fn main() {
+    bpf_build::skeleton("sockls");
+}
