@@ -16,7 +16,7 @@ const KILL: Signal = Signal::KILL;
 
 /// Each way of attaching, and each signal for each tool. SIGKILL is for those that attach most or
 /// in the oldest way: the kernel must free what the tool did not detach.
-const WAYS: [(&str, Signal, &[&str]); 41] = [
+const WAYS: [(&str, Signal, &[&str]); 43] = [
     ("proclife", INT, &["0.1"]),
     ("proclife", TERM, &["--events"]),
     ("proclife", KILL, &["0.1", "--attach", "kprobe"]),
@@ -58,6 +58,8 @@ const WAYS: [(&str, Signal, &[&str]); 41] = [
     ("tcplife", INT, &["--events"]),
     ("tcplife", KILL, &["0.1", "--by", "process", "--attach", "kprobe"]),
     ("tcplife", TERM, &["0.1", "--port", "80", "--attach", "tracepoint"]),
+    ("sockls", INT, &["0.1", "--resolve"]),
+    ("sockls", KILL, &["0.1", "--port", "80", "--sum", "comm"]),
 ];
 
 /// The ways that this kernel allows; for a tool without one, its default.

@@ -43,6 +43,7 @@ mod refusals;
 mod relocation;
 mod rights;
 mod shmsnoop;
+mod sockls;
 mod swapstat;
 mod syncsnoop;
 mod syncsnoop_events;

@@ -77,7 +77,7 @@ fn the_pages_in_the_tree_are_the_tools_own() {
 /// that end a connection.
 #[test]
 fn a_tool_says_whether_interrupts_run_its_programs() {
-    for tool in ["biolat", "dnslat", "inetstat", "irqlat", "tcplife"] {
+    for tool in ["biolat", "dnslat", "inetstat", "irqlat", "sockls", "tcplife"] {
         assert!(kernel::run_by_interrupts(tool), "{tool}");
     }
     assert!(!kernel::run_by_interrupts("proclife"));

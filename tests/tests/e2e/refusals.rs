@@ -1,7 +1,7 @@
 //! Refusals of what was requested: one line, and a status for scripts.
 #![allow(clippy::expect_used, reason = "tests")]
 
-use tests::programs::{TOOLS, has_option};
+use tests::programs::TOOLS;
 use tests::refusal::{refuses, run};
 use tests::{can_run, cgroup, kernel};
 
@@ -31,6 +31,8 @@ fn check_tells_of_every_hook() {
     // Vectors that this kernel does not have are not worth a warning.
     assert_eq!(hooks("irqlat")[..3], ["hard", "soft", "local_timer"]);
     assert_eq!(hooks("tcplife"), ["states", "accepts"]);
+    assert_eq!(hooks("sockls"), ["sockets", "tcp"]);
+    assert_eq!(hooks("sockls -p 1 5"), ["sockets", "ends"]);
     assert_eq!(hooks("biolat"), ["requests"]);
     assert_eq!(hooks("biolat -p 1"), ["requests of tasks"]);
 }
@@ -79,6 +81,17 @@ fn bad_usage() {
     refuses("$BIN/tcplife --family 5", 2, &["--family", "5"]);
     refuses("$BIN/tcplife --max-open 0", 2, &["--max-open", "0"]);
     refuses("$BIN/tcplife --port $(seq -s, 33)", 2, &["--port", "32"]);
+    refuses("$BIN/sockls --state closed", 2, &["--state closed", "INTERVAL"]);
+    refuses("$BIN/sockls --state open", 2, &["--state", "open"]);
+    refuses("$BIN/sockls --proto ip", 2, &["--proto", "ip"]);
+    refuses("$BIN/sockls --listen --state closed 1", 2, &["--listen", "--state"]);
+    refuses("$BIN/sockls --host x", 2, &["--resolve"]);
+    refuses("$BIN/sockls --netns no-such-namespace", 2, &["--netns", "/run/netns/no-such-namespace"]);
+    refuses("$BIN/sockls --sum fd", 2, &["--sum", "fd"]);
+    refuses("$BIN/sockls --services /there/is/none", 2, &["--services", "/there/is/none", "No such file"]);
+    refuses("$BIN/sockls --services <(echo 80 http)", 2, &["--services", ":1: ", "port = name"]);
+    refuses("$BIN/sockls --max-open 0 1", 2, &["--max-open", "0"]);
+    refuses("$BIN/sockls --max-closed 1048577 1", 2, &["--max-closed", "1048577"]);
     refuses("$BIN/vfsstat --by app", 2, &["--apps"]);
     let groups = tempfile::NamedTempFile::new().expect("a file");
     refuses(&format!("$BIN/vfsstat --apps {}", groups.path().display()), 2, &["--apps is for --by app"]);
@@ -115,7 +128,7 @@ fn what_is_not_there() {
         return;
     }
     let mount = cgroup::mount();
-    let (of_tasks, others) = TOOLS.into_iter().partition::<Vec<_>, _>(|tool| has_option(tool, "--by"));
+    let (of_tasks, others) = TOOLS.into_iter().partition::<Vec<_>, _>(|tool| *tool != "irqlat");
     for tool in of_tasks {
         refuses(&format!("$BIN/{tool} --cgroup no/such/group"), 2, &["no/such/group", "no such cgroup"]);
         refuses(&format!("$BIN/{tool} --cgroup /etc"), 2, &["/etc"]);

@@ -27,7 +27,7 @@ use tests::workload::Workload;
 use tests::{can_run, lock};
 
 /// A free port.
-fn free_port() -> String {
+pub fn free_port() -> String {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a port");
     listener.local_addr().expect("bound").port().to_string()
 }

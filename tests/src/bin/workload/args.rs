@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 /// Options that take no value.
-const FLAGS: [&str; 11] =
-    ["wait", "hold", "ia32", "pause", "timed", "lock", "together", "early", "dsync", "here", "mapped"];
+const FLAGS: [&str; 14] = [
+    "wait", "hold", "ia32", "pause", "timed", "lock", "together", "early", "dsync", "here", "mapped",
+    "forked", "apart", "loss",
+];
 
 /// The parsed options.
 pub struct Args {

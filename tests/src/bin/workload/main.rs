@@ -30,6 +30,7 @@ mod mounts;
 mod network;
 mod processes;
 mod shm;
+mod sockets;
 mod storm;
 mod swapped;
 mod synced;
@@ -61,6 +62,7 @@ fn main() {
     match subject.as_str() {
         "processes" => processes::run(&args),
         "shm" => shm::run(&args),
+        "sockets" => sockets::run(&args),
         "storm" => storm::run(&args),
         "swapped" => swapped::run(&args),
         "ends" => ends::run(&args),
@@ -87,7 +89,7 @@ fn main() {
             run(&args);
         }
         other => panic!(
-            "unknown subject {other:?}: one of noop, processes, shm, storm, swapped, ends, threads, io, cache, calls, counter, dns, \
+            "unknown subject {other:?}: one of noop, processes, shm, sockets, storm, swapped, ends, threads, io, cache, calls, counter, dns, \
              lookups, mounts, synced, syncs, fds, files, hog, inet, tcp, tmpfiles, uring, run, confine"
         ),
     }

@@ -1,6 +1,7 @@
 //! A network namespace for this process and its children, with a loopback device that is up.
 
 use std::fs;
+use std::process::Command;
 
 /// Enters it.
 pub fn of_our_own() {
@@ -19,4 +20,19 @@ pub fn of_our_own() {
         assert_eq!(libc::ioctl(socket, libc::SIOCSIFFLAGS, &raw const request), 0, "SIOCSIFFLAGS");
         libc::close(socket);
     }
+}
+
+/// From now on its loopback device loses so many packets of a hundred, by the kernel's netem.
+pub fn loses(percent: u32) {
+    tc(&format!("qdisc add dev lo root netem loss {percent}%"));
+}
+
+/// It loses none any more.
+pub fn loses_none() {
+    tc("qdisc del dev lo root");
+}
+
+fn tc(words: &str) {
+    let done = Command::new("tc").args(words.split(' ')).status().expect("tc");
+    assert!(done.success(), "tc {words}: {done}");
 }

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::process::Command;
 use std::time::Duration;
 
 use io_uring::types::Fd;
@@ -10,7 +9,7 @@ use io_uring::{IoUring, opcode};
 
 use super::sockets::{Socket, finish, listener, local, mapped as mapped_address, pair};
 use super::tally;
-use crate::sys;
+use crate::{network, sys};
 
 /// Bytes of a message.
 const BYTES: usize = 1_001;
@@ -268,11 +267,7 @@ pub fn mptcp() {
 /// A stream of which the device loses packets, in both directions.
 pub fn loss() {
     const BYTES: usize = 1_000_003;
-    let tc = |words: &str| {
-        let done = Command::new("tc").args(words.split(' ')).status().expect("tc");
-        assert!(done.success(), "tc {words}: {done}");
-    };
-    tc("qdisc add dev lo root netem loss 5%");
+    network::loses(5);
     let (listener, at) = listener(libc::AF_INET, local(libc::AF_INET));
     let receiver = sys::child_that(|| {
         let server = listener.accept(4).expect("a connection");
@@ -295,7 +290,7 @@ pub fn loss() {
     client.receive_end();
     assert_eq!(sys::wait(receiver), 0, "the receiver");
     drop(client);
-    tc("qdisc del dev lo root");
+    network::loses_none();
     // The last packets may have been lost, and will be sent again.
     while std::fs::read_to_string("/proc/self/net/tcp").expect("/proc").lines().skip(1).any(|line| {
         // TIME_WAIT
