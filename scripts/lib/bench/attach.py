@@ -129,6 +129,9 @@ def cases(bench):
             "bpftrace's gethostlatency": machine.other("gethostlatency.bt"),
             "bpftrace count": machine.other("bpftrace", "-e", DEVICES),
         }),
+        ("sockls", bench.ours("sockls", "-q", "1"), {
+            "libbpf-tools tcptop": machine.peer("tcptop", "1"),
+        }),
         ("irqlat", bench.ours("irqlat", "1"), {
             "hardirqs": machine.peer("hardirqs", "1"),
             "softirqs": machine.peer("softirqs", "1"),

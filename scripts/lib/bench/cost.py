@@ -1,6 +1,6 @@
 """What each event costs, by the kernel's own account (kernel.bpf_stats_enabled)."""
 
-from bench import attach, calls, interrupts, machine, work
+from bench import attach, calls, interrupts, machine, sockets, work
 from bench.account import together
 
 SHARE = 0.8
@@ -22,6 +22,7 @@ def measure(bench, results):
     connections(bench, results)
     datagrams(bench, results)
     queries(bench, results)
+    sockets.measure(bench, results)
     interrupts.measure(bench, results)
 
 
@@ -184,6 +185,7 @@ def connections(bench, results):
     commands = {
         "events": bench.ours("tcplife", "-q", "--events", "-o", "json"),
         "counts": bench.ours("tcplife", "-q", "1"),
+        "sockets": bench.ours("sockls", "-q", "3600"),
         "tcplife": machine.peer("tcplife"),
     }
     commands = {name: argv for name, argv in commands.items() if argv}
@@ -199,6 +201,7 @@ def connections(bench, results):
         f"≤ {SHARE}× tcplife", theirs and ours <= SHARE * theirs,
     )
     results.add("the same: tcplife 1", f"{cost['counts']:.0f} ns")
+    results.add("the same: sockls with INTERVAL", f"{cost['sockets']:.0f} ns")
     results.add("tcplife --events, program by program, ns a run", accounts["events"].programs(),
                 accounts["tcplife"].programs() if theirs else "")
 

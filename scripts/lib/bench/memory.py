@@ -30,6 +30,7 @@ def measure(bench, results):
         "tcplife": bench.ours("tcplife", "-q"),
         "inetstat": bench.ours("inetstat", "-q", "0.5"),
         "dnslat": bench.ours("dnslat", "-q", "0.5"),
+        "sockls": bench.ours("sockls", "-q", "0.5"),
         "ebpfmux --join over two tools": mux,
     }
     others = {
