@@ -49,7 +49,7 @@ pub fn events(session: &Session<OomwatchSkel<'static>>, common: &Common) -> Resu
         TOOL,
         common,
         Counter::LOST.0 as usize,
-        |bytes| event::decode(bytes, page),
+        |bytes: &[u8]| event::decode(bytes, page),
         |_| true,
     )
 }
