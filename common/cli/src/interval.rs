@@ -1,6 +1,6 @@
 //! Intervals: when a record is due, and how long the interval really was.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
@@ -80,6 +80,28 @@ impl Ticks {
     pub fn next_after(&mut self, sleep: impl FnOnce(Instant) -> Result<Woken>) -> Result<Option<Tick>> {
         let Some(due) = self.due() else { return Ok(None) };
         Ok(self.woken(sleep(due)?, due))
+    }
+
+    /// The same; until then `serve` is called whenever one of these descriptors is readable.
+    pub fn next_serving(
+        &mut self,
+        stop: &Stop,
+        fds: &[BorrowedFd<'_>],
+        mut serve: impl FnMut(),
+    ) -> Option<Tick> {
+        let due = self.due()?;
+        let stdout = std::io::stdout();
+        let mut watched = vec![(stdout.as_fd(), PollFlags::empty())];
+        watched.extend(fds.iter().map(|fd| (*fd, PollFlags::IN)));
+        let woken = loop {
+            match stop.wait(Some(due), &watched) {
+                // What comes faster than it is served must not put off the interval's end.
+                Woken::Ready(1..) if Instant::now() >= due => break Woken::Deadline,
+                Woken::Ready(1..) => serve(),
+                woken => break woken,
+            }
+        };
+        self.woken(woken, due)
     }
 
     /// When the interval ends; none if there is none.

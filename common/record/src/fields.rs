@@ -44,6 +44,8 @@ pub enum Kind {
     Difference(Vec<Term>),
     /// A histogram: pairs of an upper bound and a count.
     Buckets,
+    /// The same, with bounds of its own in any unit, of which percentiles are the bounds.
+    Bounds,
 }
 
 /// The field that only the first record after a step of the clock has.
@@ -188,6 +190,7 @@ fn kind(word: &Value, property: &Value) -> Option<Kind> {
         }
         "difference" => Kind::Difference(terms()?),
         "buckets" => Kind::Buckets,
+        "bounds" => Kind::Bounds,
         _ => return None,
     })
 }

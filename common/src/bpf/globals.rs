@@ -8,17 +8,27 @@ use libbpf_rs::{AsRawLibbpf, Map, MapCore, Object, OpenObject};
 
 /// Sets a `const volatile` variable before the object is loaded. The bytes must be those of its C type.
 pub fn set_constant(object: &mut OpenObject, name: &str, bytes: &[u8]) -> Result<()> {
-    let Some((offset, size)) = place(object, ".rodata", name) else {
-        return Err(Failure::failed(format!("the object has no constant {name}")));
+    set_in(object, ".rodata", name, bytes)
+}
+
+/// Sets any global variable before the object is loaded, as `set_constant`.
+pub fn set_variable(object: &mut OpenObject, name: &str, bytes: &[u8]) -> Result<()> {
+    let section = [".data", ".bss"].into_iter().find(|section| place(object, section, name).is_some());
+    set_in(object, section.unwrap_or(".rodata"), name, bytes)
+}
+
+fn set_in(object: &mut OpenObject, section: &str, name: &str, bytes: &[u8]) -> Result<()> {
+    let Some((offset, size)) = place(object, section, name) else {
+        return Err(Failure::failed(format!("the object has no variable {name}")));
     };
     if size != bytes.len() {
-        return Err(Failure::failed(format!("constant {name} has {size} bytes, not {}", bytes.len())));
+        return Err(Failure::failed(format!("variable {name} has {size} bytes, not {}", bytes.len())));
     }
-    let mut section = object.maps_mut().find(|map| map.name().to_string_lossy().ends_with(".rodata"));
+    let mut section = object.maps_mut().find(|map| map.name().to_string_lossy().ends_with(section));
     let target = section.as_mut().and_then(|map| map.initial_value_mut()?.get_mut(offset..offset + size));
     match target {
         Some(target) => target.copy_from_slice(bytes),
-        None => return Err(Failure::failed(format!("constant {name} lies outside of its section"))),
+        None => return Err(Failure::failed(format!("variable {name} lies outside of its section"))),
     }
     Ok(())
 }

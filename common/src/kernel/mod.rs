@@ -1,11 +1,11 @@
 //! What a kernel supports and what it refuses, from the kernel itself or from its files.
 
 pub mod btf;
-pub(crate) mod diagnosis;
+pub mod diagnosis;
 pub(crate) mod fentry;
 pub(crate) mod mounts;
 pub(crate) mod offline;
 pub mod pid_namespace;
-pub(crate) mod privilege;
-pub(crate) mod restrictions;
+pub mod privilege;
+pub mod restrictions;
 pub mod running;

@@ -46,7 +46,7 @@ impl<'a> Halves<'a> {
 /// Waits until all programs that are running now have ended: programs run in an RCU read-side
 /// section, and this command waits for a grace period (`membarrier` of kernel/sched/membarrier.c).
 /// It is not available with nohz_full.
-fn until_programs_end() {
+pub fn until_programs_end() {
     if membarrier(MembarrierCommand::Global).is_err() {
         std::thread::sleep(PROGRAMS_END);
     }

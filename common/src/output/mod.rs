@@ -286,6 +286,17 @@ const VERSION: u32 = 1;
 /// # Errors
 /// When stdout cannot be written to.
 pub fn print_schema<R: Row + 'static>(tool: &str) -> Result<()> {
+    print_schema_with::<R>(tool, |_| ())
+}
+
+/// The same of a tool whose records have fields that only this run knows: `add` adds them to the properties.
+///
+/// # Errors
+/// When stdout cannot be written to.
+pub fn print_schema_with<R: Row + 'static>(
+    tool: &str,
+    add: impl FnOnce(&mut serde_json::Map<String, serde_json::Value>),
+) -> Result<()> {
     let mut schema = schema_for!(Record<'static, R>);
     let of = if R::EVENT { ":event" } else { "" };
     schema.insert("$id".to_string(), format!("urn:ebpf-filters:{tool}{of}:{VERSION}").into());
@@ -294,6 +305,7 @@ pub fn print_schema<R: Row + 'static>(tool: &str) -> Result<()> {
     if let Some(fields) = schema.get_mut("properties").and_then(serde_json::Value::as_object_mut) {
         // An event has no length.
         fields.retain(|name, _| !(R::EVENT && (name == "interval_s" || name.starts_with("bpf_"))));
+        add(fields);
     }
     let text = serde_json::to_string_pretty(&schema).map_err(|error| Failure::failed(error.to_string()))?;
     writeln!(io::stdout(), "{text}").map_err(Failure::stdout)

@@ -128,6 +128,8 @@ fn significant(value: f64) -> String {
         size if size >= 99.95 || size == 0.0 => format!("{value:.0}"),
         size if size >= 9.995 => format!("{value:.1}"),
         size if size >= 0.9995 => format!("{value:.2}"),
+        // Seconds may be as small; no digit would be left.
+        size if size < 0.0005 => format!("{value:.1e}"),
         _ => format!("{value:.3}"),
     }
 }
@@ -241,8 +243,8 @@ mod tests {
     #[test]
     fn numbers_have_three_digits_and_names_no_control_characters() {
         assert_eq!(
-            [1234.5, 99.96, 12.345, 1.2345, 0.0016, 0.0].map(significant),
-            ["1234", "100", "12.3", "1.23", "0.002", "0"]
+            [1234.5, 99.96, 12.345, 1.2345, 0.0016, 0.000256, 0.0].map(significant),
+            ["1234", "100", "12.3", "1.23", "0.002", "2.6e-4", "0"]
         );
         assert_eq!(show("comm", &"a\u{1b}[2J\u{202e}".into()), "a\\x1b[2J\\u{202e}");
     }

@@ -2,11 +2,11 @@
 
 pub mod ancestry;
 pub mod apps;
-pub(crate) mod cgroup_mounts;
+pub mod cgroup_mounts;
 pub mod cgroups;
 pub mod filter;
 pub mod glob;
-pub(crate) mod new_cgroups;
+pub mod new_cgroups;
 mod processes;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};

@@ -25,18 +25,19 @@ pub struct Holdings {
 }
 
 impl Holdings {
-    /// Those of a loaded object.
+    /// Those of loaded objects.
     ///
     /// # Errors
     /// When there are no descriptors left.
-    pub(super) fn of(object: &Object) -> Result<Self> {
+    pub fn of<'a>(objects: impl IntoIterator<Item = &'a Object> + Clone) -> Result<Self> {
         let unkept =
             |error: libbpf_rs::Error| Failure::failed(format!("cannot keep a descriptor: {error:#}"));
         // libbpf has a descriptor for the others, too, but no map behind it.
-        let maps: Vec<_> = object.maps().filter(|map| map.autocreate()).collect();
+        let maps = objects.clone().into_iter().flat_map(Object::maps);
+        let maps: Vec<_> = maps.filter(|map| map.autocreate()).collect();
         let hashes = maps.iter().filter(|map| matches!(map.map_type(), MapType::Hash | MapType::LruHash));
         let hashes = hashes.map(MapHandle::try_from).collect::<libbpf_rs::Result<_>>().map_err(unkept)?;
-        let programs = object.progs_mut().filter(|program| program.autoload());
+        let programs = objects.into_iter().flat_map(Object::progs_mut).filter(|program| program.autoload());
         let programs: Vec<_> = programs.map(|program| program.as_fd().as_raw_fd()).collect();
         let all = maps.iter().map(|map| map.as_fd().as_raw_fd()).chain(programs);
         let accounts = all.map(|fd| File::open(format!("/proc/self/fdinfo/{fd}"))).collect::<io::Result<_>>();

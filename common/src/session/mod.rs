@@ -4,9 +4,9 @@
 mod attach_target;
 pub mod capabilities;
 mod check;
-mod descriptors;
-mod footprint;
-mod libbpf_log;
+pub mod descriptors;
+pub mod footprint;
+pub mod libbpf_log;
 mod open;
 mod planned;
 pub mod prog_stats;
@@ -172,8 +172,8 @@ where
     }
     let probes = plan.programs().filter(|program| program.kind == Kind::Kprobe);
     let probes = probes.filter_map(|program| links.get(&program.name));
-    let prog_stats = ProgStats::new(skel.object(), probes, statistics)?;
-    let holdings = common.overhead.then(|| Holdings::of(skel.object())).transpose()?;
+    let prog_stats = ProgStats::new([skel.object()], probes, statistics)?;
+    let holdings = common.overhead.then(|| Holdings::of([skel.object()])).transpose()?;
     last();
     // Capabilities belong to a thread: they are dropped before there is a second one, which waits
     // for signals.

@@ -44,15 +44,19 @@ pub struct ProgStats {
 }
 
 impl ProgStats {
-    /// Keeps descriptors of an object's loaded programs and of the links of its probes;
+    /// Keeps descriptors of the loaded programs of objects and of the links of their probes;
     /// `statistics` is held while the kernel must keep them.
-    pub(crate) fn new<'a>(
-        object: &Object,
+    ///
+    /// # Errors
+    /// When there are no more descriptors.
+    pub fn new<'a>(
+        objects: impl IntoIterator<Item = &'a Object>,
         links: impl Iterator<Item = &'a Link>,
         statistics: Option<OwnedFd>,
     ) -> Result<Self> {
         let unkept = |error| Failure::failed(format!("cannot keep a descriptor: {error}"));
-        let loaded = object.progs_mut().filter(|program| program.autoload());
+        let programs = objects.into_iter().flat_map(Object::progs_mut);
+        let loaded = programs.filter(|program| program.autoload());
         let programs = loaded.map(|program| program.as_fd().try_clone_to_owned());
         let programs = programs.collect::<std::io::Result<_>>().map_err(unkept)?;
         let links = links.map(|link| link.as_fd().try_clone_to_owned());
@@ -61,7 +65,7 @@ impl ProgStats {
     }
 
     /// Whether the statistics are readable with the remaining capabilities.
-    pub(crate) fn works(&self) -> bool {
+    pub fn works(&self) -> bool {
         run_stats(&self.programs).is_some()
     }
 

@@ -69,7 +69,7 @@ pub fn kind(field: &Field) -> String {
         Kind::Percentile(_) => "percentile",
         Kind::Ratio(..) => "ratio",
         Kind::Difference(_) => "difference",
-        Kind::Buckets => "histogram",
+        Kind::Buckets | Kind::Bounds => "histogram",
     };
     match unit(field.unit) {
         "" => kind.to_owned(),
