@@ -1,5 +1,6 @@
 //! Sums the intervals of the records for `--serve` and `--otlp`.
 
+mod described;
 pub mod exponential;
 mod names;
 pub mod own;
@@ -58,6 +59,7 @@ impl Metrics {
         if find(fields, "interval_s").is_none() {
             return;
         }
+        self.take_described(owner, since, host, fields);
         let declared = Declared::of(fields);
         let keys =
             fields.iter().filter(|(name, value)| *value != Value::Null && is_key(declared, name, value));
@@ -69,12 +71,15 @@ impl Metrics {
         let system = Place::new(owner, since, &[("host", host)], std::iter::empty());
         let idle = fields.iter().any(|(name, value)| *value == Value::Null && is_key(declared, name, value));
         let means = fields.iter().filter_map(|(name, _)| match declared.field(name)? {
-            (Field { kind: FieldKind::Mean(of), .. }, before) => Some(format!("{before}{of}")),
+            (Field { kind: FieldKind::Mean(of), unit: FieldUnit::Microseconds, .. }, before) => {
+                Some(format!("{before}{of}"))
+            }
             _ => None,
         });
         // The count of a mean is exported with it.
         let counts: Vec<String> = means.collect();
-        for (name, value) in fields {
+        let is_described = described::is_described(fields);
+        for (name, value) in fields.iter().filter(|(name, _)| !(is_described && described::is_value(name))) {
             let (Value::Plain(raw), false) = (value, is_key(declared, name, value)) else { continue };
             let Some((field, before)) = declared.field(name) else {
                 declared.undeclared(name, "metrics", "it is left out");
@@ -83,6 +88,8 @@ impl Metrics {
             let of_system = declared.is_of_system(name);
             let place = if of_system { &system } else { &keyed };
             match &field.kind {
+                // Of another unit it is no latency.
+                FieldKind::Mean(_) if field.unit != FieldUnit::Microseconds => {}
                 FieldKind::Mean(of) => self.latency(tool, name, &format!("{before}{of}"), &keyed, fields),
                 FieldKind::Counter if counts.iter().any(|count| count == name) => {}
                 FieldKind::Counter if idle && !of_system => {}

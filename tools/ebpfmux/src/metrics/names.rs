@@ -58,6 +58,12 @@ fn names(name: &str, kind: Kind) -> Vec<String> {
     match kind {
         Kind::Counter => with(name, &["", "_total", "_created"]),
         Kind::Gauge => with(name, &[""]),
+        // In OpenMetrics the family of NAME_total is NAME.
+        Kind::Named => {
+            let family = name.strip_suffix("_total").unwrap_or(name);
+            [with(name, &[""]), with(family, &["", "_created"])].concat()
+        }
+        Kind::Bounded => with(name, &["", "_bucket", "_sum", "_count", "_created"]),
         Kind::Histogram | Kind::Summary => {
             let ends = ["", "_bucket", "_sum", "_count", "_created"];
             [with(name, &ends), with(&unbucketed(name), &ends)].concat()

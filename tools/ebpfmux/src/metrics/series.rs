@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::record::bounds::Bounded;
 use crate::record::buckets::Buckets;
 use crate::record::timestamp::Nanos;
 
@@ -34,6 +35,10 @@ pub enum Kind {
     Histogram,
     /// A histogram without buckets: count and sum.
     Summary,
+    /// A sum whose name is complete: `_total` is not added to it.
+    Named,
+    /// Counts by size, with bounds of its own.
+    Bounded,
 }
 
 /// The unit of a metric.
@@ -99,10 +104,21 @@ pub enum Total {
 pub struct Histogram {
     /// Counts by upper bound, in nanoseconds; empty if the tool prints no buckets.
     pub buckets: Buckets,
-    /// The sum, in seconds.
+    /// Counts by upper bounds of its own, in any unit; empty otherwise.
+    pub bounded: Bounded,
+    /// The sum, in seconds, or in the unit of the bounds.
     pub sum: f64,
     /// The total count.
     pub count: u128,
+}
+
+/// The bounds of its own, each with the cumulative count.
+pub fn cumulated(histogram: &Histogram) -> impl Iterator<Item = (f64, u64)> {
+    let mut sum: u64 = 0;
+    histogram.bounded.iter().map(move |(upper, count)| {
+        sum = sum.saturating_add(count);
+        (upper, sum)
+    })
 }
 
 /// The fixed bounds in seconds, each with the cumulative count.

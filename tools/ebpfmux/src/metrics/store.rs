@@ -36,6 +36,8 @@ pub struct Metrics {
     pub left_out: LeftOut,
     /// What of it was reported.
     reported: [bool; 3],
+    /// Whether it was reported that a histogram has no buckets.
+    pub(super) unbucketed: bool,
 }
 
 /// A family with its names.
@@ -75,7 +77,13 @@ impl Metrics {
             bounds,
             left_out: LeftOut::default(),
             reported: [false; 3],
+            unbucketed: false,
         }
+    }
+
+    /// Whether not to report what is left out.
+    pub(super) fn quiet(&self) -> bool {
+        self.bounds.quiet
     }
 
     /// The families with their names.

@@ -107,7 +107,7 @@ fn metric(items: &[Item<'_>]) -> Metric {
     let Item { name, family, .. } = items[0];
     let numbers = || items.iter().map(number).collect();
     let data = match family.kind {
-        Kind::Counter => {
+        Kind::Counter | Kind::Named => {
             Data::Sum(Sum { data_points: numbers(), aggregation_temporality: CUMULATIVE, is_monotonic: true })
         }
         Kind::Gauge => Data::Gauge(Gauge { data_points: numbers() }),
@@ -117,6 +117,10 @@ fn metric(items: &[Item<'_>]) -> Metric {
         }),
         Kind::Summary => Data::Histogram(PlainHistogram {
             data_points: items.iter().filter_map(plain_point).collect(),
+            aggregation_temporality: CUMULATIVE,
+        }),
+        Kind::Bounded => Data::Histogram(PlainHistogram {
+            data_points: items.iter().filter_map(bounded_point).collect(),
             aggregation_temporality: CUMULATIVE,
         }),
     };
@@ -182,6 +186,19 @@ fn plain_point(item: &Item<'_>) -> Option<HistogramDataPoint> {
         bucket_counts: vec![count],
         sum: Some(histogram.sum),
         ..HistogramDataPoint::default()
+    })
+}
+
+/// With bounds of its own: one count for each, and one for what is above the last.
+fn bounded_point(item: &Item<'_>) -> Option<HistogramDataPoint> {
+    let bounded = &histogram(item)?.bounded;
+    let point = plain_point(item)?;
+    let counts = bounded.iter().map(|(_, count)| count);
+    let above = point.count.saturating_sub(counts.clone().fold(0, u64::saturating_add));
+    Some(HistogramDataPoint {
+        bucket_counts: counts.chain([above]).collect(),
+        explicit_bounds: bounded.iter().map(|(upper, _)| upper).collect(),
+        ..point
     })
 }
 

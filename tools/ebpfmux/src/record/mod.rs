@@ -1,5 +1,6 @@
 //! A record parsed into its fields, for when the raw line is not sufficient.
 
+pub mod bounds;
 pub mod buckets;
 pub mod declared;
 pub mod keys;

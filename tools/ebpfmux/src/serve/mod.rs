@@ -2,6 +2,7 @@
 //! is not delayed.
 
 mod access;
+mod gofloat;
 mod host;
 mod listen;
 pub mod negotiate;

@@ -8,7 +8,7 @@ use prost::Message;
 
 use crate::metrics::exponential::{SCALE, exponential};
 use crate::metrics::own::Own;
-use crate::metrics::series::{self, Family, Kind, Series, Total, classic};
+use crate::metrics::series::{self, Family, Kind, Series, Total, classic, cumulated};
 use crate::metrics::{Metrics, Named};
 
 /// The zero threshold: less than any other value.
@@ -124,8 +124,9 @@ pub fn protobuf(metrics: &Metrics, own: &[Own]) -> Vec<u8> {
 fn message(name: &str, family: &Family) -> MetricFamily {
     let (kind, total) = match family.kind {
         Kind::Counter => (MetricType::Counter, "_total"),
+        Kind::Named => (MetricType::Counter, ""),
         Kind::Gauge => (MetricType::Gauge, ""),
-        Kind::Histogram => (MetricType::Histogram, ""),
+        Kind::Histogram | Kind::Bounded => (MetricType::Histogram, ""),
         Kind::Summary => (MetricType::Summary, ""),
     };
     MetricFamily {
@@ -144,6 +145,16 @@ fn metric(series: &Series, kind: Kind) -> Metric {
     let value = match &series.total {
         Total::Whole(sum) => *sum as f64,
         Total::Real(value) => *value,
+        Total::Histogram(of) if kind == Kind::Bounded => {
+            let bucket = cumulated(of);
+            let bucket = bucket
+                .map(|(upper_bound, cumulative_count)| Bucket { cumulative_count, upper_bound })
+                .collect();
+            let sample_count = u64::try_from(of.count).unwrap_or(u64::MAX);
+            // Bounds of its own, and so no native histogram.
+            let classic = Histogram { sample_count, sample_sum: of.sum, bucket, ..Histogram::default() };
+            return Metric { histogram: Some(classic), ..metric };
+        }
         Total::Histogram(of) if kind == Kind::Histogram => {
             return Metric { histogram: Some(histogram(of)), ..metric };
         }

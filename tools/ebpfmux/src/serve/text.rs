@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
+use super::gofloat;
 use crate::metrics::own::Own;
-use crate::metrics::series::{Family, Histogram, Kind, Total, Unit, classic};
+use crate::metrics::series::{Family, Histogram, Kind, Total, Unit, classic, cumulated};
 use crate::metrics::{Metrics, Named};
 
 /// Renders as OpenMetrics, or as the older text format.
@@ -45,6 +46,7 @@ fn write_family(name: &str, family: &Family, open: bool, text: &mut String) -> s
         Kind::Gauge => "gauge",
         Kind::Histogram => "histogram",
         Kind::Summary => "summary",
+        Kind::Named | Kind::Bounded => return write_described(name, family, open, text),
     };
     write_head(name, kind, &family.help, family.unit, open, text)?;
     let total = if family.kind == Kind::Counter { "_total" } else { "" };
@@ -53,6 +55,37 @@ fn write_family(name: &str, family: &Family, open: bool, text: &mut String) -> s
             Total::Whole(sum) => writeln!(text, "{name}{total}{} {sum}", braced(labels))?,
             Total::Real(value) => writeln!(text, "{name}{total}{} {value}", braced(labels))?,
             Total::Histogram(histogram) => write_histogram(histogram, name, labels, family.kind, text)?,
+        }
+    }
+    Ok(())
+}
+
+/// A family that records describe: its name is complete, and its numbers are those of ebpf_exporter.
+fn write_described(name: &str, family: &Family, open: bool, text: &mut String) -> std::fmt::Result {
+    let (head, kind) = match (family.kind, open) {
+        (Kind::Bounded, _) => (name, "histogram"),
+        (_, false) => (name, "counter"),
+        // OpenMetrics has no counters without this ending.
+        (_, true) => match name.strip_suffix("_total") {
+            Some(family) => (family, "counter"),
+            None => (name, "unknown"),
+        },
+    };
+    writeln!(text, "# HELP {head} {}\n# TYPE {head} {kind}", family.help)?;
+    for (labels, series) in &family.series {
+        match &series.total {
+            Total::Whole(sum) => writeln!(text, "{name}{} {}", braced(labels), gofloat::text(*sum as f64))?,
+            Total::Real(value) => writeln!(text, "{name}{} {}", braced(labels), gofloat::text(*value))?,
+            Total::Histogram(histogram) => {
+                let count = gofloat::text(histogram.count as f64);
+                for (upper, sum) in cumulated(histogram) {
+                    let (upper, sum) = (gofloat::text(upper), gofloat::text(sum as f64));
+                    writeln!(text, "{name}_bucket{{{labels},le=\"{upper}\"}} {sum}")?;
+                }
+                writeln!(text, "{name}_bucket{{{labels},le=\"+Inf\"}} {count}")?;
+                let sum = gofloat::text(histogram.sum);
+                writeln!(text, "{name}_sum{{{labels}}} {sum}\n{name}_count{{{labels}}} {count}")?;
+            }
         }
     }
     Ok(())
@@ -181,6 +214,46 @@ mod tests {
             assert!(text.contains(&format!("ebpf_ebpfmux_{expected}")), "{expected}\n{text}");
         }
         assert!(!text.contains("count_total"), "{text}");
+    }
+
+    /// What ebpf_exporter serves for the same maps, with the host beside its labels.
+    #[test]
+    fn metrics_of_configs_have_their_own_names_labels_and_bounds() {
+        let bio = r#"{"ts":"x","host":"h","tool":"mapstat","interval_s":1.0,"config":"biolatency","metric":"bio_latency_seconds","type":"histogram","device":"vda","operation":"read","count":3,"sum":0.001824,"mean":0.000608,"p50":1e-6,"p90":2e-6,"p99":2e-6,"p999":2e-6,"buckets":[[1e-06,2],[2e-06,0],[1.6e-05,1],[1.048576,0]],"lost":0}"#;
+        let timers = r#"{"ts":"x","host":"h","tool":"mapstat","interval_s":1.0,"config":"timers","metric":"timer_starts_total","type":"counter","function":"a\"b","label_config":"c","value":643704,"lost":2}"#;
+        let level = r#"{"ts":"x","host":"h","tool":"mapstat","interval_s":1.0,"config":"jit","metric":"pages","type":"gauge","level":7,"lost":0}"#;
+        let idle = r#"{"ts":"x","host":"h","tool":"mapstat","interval_s":1.0,"config":null,"metric":null,"type":null,"value":0,"lost":1}"#;
+        let lines = [bio, timers, level, idle, bio, timers, &level.replace("7", "5")];
+        let expected = "\
+# HELP ebpf_exporter_bio_latency_seconds bio_latency_seconds of the config biolatency.
+# TYPE ebpf_exporter_bio_latency_seconds histogram
+ebpf_exporter_bio_latency_seconds_bucket{host=\"h\",device=\"vda\",operation=\"read\",le=\"1e-06\"} 4
+ebpf_exporter_bio_latency_seconds_bucket{host=\"h\",device=\"vda\",operation=\"read\",le=\"2e-06\"} 4
+ebpf_exporter_bio_latency_seconds_bucket{host=\"h\",device=\"vda\",operation=\"read\",le=\"1.6e-05\"} 6
+ebpf_exporter_bio_latency_seconds_bucket{host=\"h\",device=\"vda\",operation=\"read\",le=\"1.048576\"} 6
+ebpf_exporter_bio_latency_seconds_bucket{host=\"h\",device=\"vda\",operation=\"read\",le=\"+Inf\"} 6
+ebpf_exporter_bio_latency_seconds_sum{host=\"h\",device=\"vda\",operation=\"read\"} 0.003648
+ebpf_exporter_bio_latency_seconds_count{host=\"h\",device=\"vda\",operation=\"read\"} 6
+# HELP ebpf_exporter_pages pages of the config jit.
+# TYPE ebpf_exporter_pages gauge
+ebpf_exporter_pages{host=\"h\"} 5
+# HELP ebpf_exporter_timer_starts_total timer_starts_total of the config timers.
+# TYPE ebpf_exporter_timer_starts_total counter
+ebpf_exporter_timer_starts_total{host=\"h\",config=\"c\",function=\"a\\\"b\"} 1.287408e+06
+";
+        let served = text(&lines, 100, false);
+        let start = served.find("# HELP ebpf_exporter_").expect("they are served");
+        assert!(served[start..].starts_with(expected), "{served}");
+        // What is of the tool, and not of the configs, has its own names.
+        assert!(served.contains("ebpf_mapstat_lost_total{host=\"h\"} 5\n"), "{served}");
+        assert!(!served.contains("ebpf_mapstat_value") && !served.contains("duration"), "{served}");
+        let open = text(&[timers, &timers.replace("timer_starts_total", "timers")], 100, true);
+        for expected in [
+            "# TYPE ebpf_exporter_timer_starts counter\nebpf_exporter_timer_starts_total{",
+            "# TYPE ebpf_exporter_timers unknown\nebpf_exporter_timers{",
+        ] {
+            assert!(open.contains(expected), "{expected}\n{open}");
+        }
     }
 
     #[test]

@@ -4,7 +4,11 @@ use record::fields::Kind;
 use record::histogram::{Hist, round3};
 
 use crate::record::Value;
+use crate::record::bounds::Bounded;
 use crate::record::buckets::Buckets;
+
+/// Means below are not rounded.
+const SMALL: f64 = 0.1;
 
 /// The aggregate of a field so far.
 #[derive(Clone, Debug)]
@@ -21,6 +25,8 @@ pub enum Aggregate {
     Single(Option<Value<'static>>),
     /// Counts by the upper bound of their bucket, in nanoseconds.
     Buckets(Buckets),
+    /// Counts by upper bounds in any unit.
+    Bounded(Bounded),
     /// A value passed on unchanged.
     Other(Value<'static>),
 }
@@ -42,6 +48,7 @@ impl Aggregate {
             (Some(Kind::Buckets), Value::Nested(raw)) => {
                 Buckets::parse(raw).map_or_else(other, Self::Buckets)
             }
+            (Some(Kind::Bounds), Value::Nested(raw)) => Bounded::parse(raw).map_or_else(other, Self::Bounded),
             (Some(Kind::Counter | Kind::Step), Value::Plain(raw)) => match (value.whole(), raw.parse()) {
                 (Some(whole), _) => Self::Whole(whole),
                 (_, Ok(real)) => Self::Real(real),
@@ -83,6 +90,10 @@ impl Aggregate {
                 a.extend(&b);
                 Self::Buckets(a)
             }
+            (Self::Bounded(mut a), Self::Bounded(b)) => {
+                a.extend(&b);
+                Self::Bounded(a)
+            }
             (Self::Other(a), Self::Other(b)) => Self::Other(one_of(kind, a, b, beside)),
             (_, other) => other,
         };
@@ -94,6 +105,7 @@ impl Aggregate {
             Self::Other(value) | Self::Single(Some(value)) => value.text().len(),
             // A bound, a count, and their share of a tree.
             Self::Buckets(buckets) => buckets.bounds() * 32,
+            Self::Bounded(buckets) => buckets.bounds() * 32,
             _ => 0,
         }
     }
@@ -105,13 +117,27 @@ impl Aggregate {
             Self::Whole(sum) => Value::Plain(sum.to_string().into()),
             Self::Real(sum) => Value::number(*sum),
             Self::Mean(_, many) if *many == 0.0 => Value::Null,
+            // Of seconds, three digits after the point may be none.
+            Self::Mean(sum, many) if (sum / many).abs() < SMALL => Value::number(sum / many),
             Self::Mean(sum, many) => Value::number(round3(sum / many)),
             Self::Buckets(buckets) => {
                 let all: Vec<_> =
                     buckets.iter().map(|(upper, count)| (upper as f64 / 1_000.0, count)).collect();
                 Value::Nested(serde_json::to_string(&all).unwrap_or_default().into())
             }
+            Self::Bounded(buckets) => {
+                let all: Vec<_> = buckets.iter().collect();
+                Value::Nested(serde_json::to_string(&all).unwrap_or_default().into())
+            }
             Self::Other(value) | Self::Single(Some(value)) => value.clone(),
+        }
+    }
+
+    /// The bound that this share of all values does not exceed, if these are buckets with bounds of their own.
+    pub fn bound(&self, share: f64) -> Option<Option<f64>> {
+        match self {
+            Self::Bounded(buckets) => Some(buckets.quantile(share)),
+            _ => None,
         }
     }
 

@@ -295,3 +295,35 @@ fn what_has_no_window_is_refused() {
         assert!(output.err.contains(names), "{arguments}: {}", output.err);
     }
 }
+
+/// Of mapstat: bounds in any unit, which stay as they are, and percentiles that are bounds.
+#[test]
+fn histograms_with_bounds_of_their_own_add_up() {
+    let streams = Streams::default();
+    let one = |at: f64, counts: [u64; 3], sum: f64| {
+        let all: u64 = counts.iter().sum();
+        let mean = sum / all as f64;
+        let fields = format!(
+            r#""config":"c","metric":"m","type":"histogram","device":"vda","count":{all},"sum":{sum},"mean":{mean},"p50":9,"p90":9,"p99":9,"p999":9,"buckets":[[1e-06,{}],[2e-06,{}],[0.5,{}]]"#,
+            counts[0], counts[1], counts[2]
+        );
+        record(at, "h", "mapstat", &fields)
+    };
+    let counter = |at: f64, value: i64| {
+        let fields = format!(r#""config":"c","metric":"n","type":"counter","function":"f","value":{value}"#);
+        record(at, "h", "mapstat", &fields)
+    };
+    let lines =
+        [one(1.0, [60, 0, 0], 0.00003), counter(1.0, 7), one(2.0, [0, 39, 1], 0.00007), counter(2.0, -2)];
+    streams.write("a", lines.concat());
+    let records = parse(&streams.good("ebpfmux a --window 10"));
+    let of = |metric: &str| records.iter().find(|record| record["metric"] == metric).expect("a record");
+    let histogram = of("m");
+    assert_eq!(histogram["buckets"], json!([[1e-06, 60], [2e-06, 39], [0.5, 1]]));
+    let names = ["count", "mean", "p50", "p90", "p99", "p999"];
+    assert_eq!(
+        names.map(|name| histogram[name].clone()),
+        [json!(100), json!(1e-06), json!(1e-06), json!(2e-06), json!(2e-06), json!(0.5)]
+    );
+    assert_eq!((&of("n")["value"], records.len()), (&json!(5), 2));
+}

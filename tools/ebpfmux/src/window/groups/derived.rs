@@ -66,7 +66,11 @@ impl Group {
 
     /// A quantile from the buckets, limited to the exact extremes.
     fn percentile(&self, named: &FieldValues, percentile: &Percentile) -> Option<f64> {
-        let buckets: Hist = self.sum(&named.beside(&percentile.of))?.sum.hist()?;
+        let of = &self.sum(&named.beside(&percentile.of))?.sum;
+        if let Some(bound) = of.bound(percentile.quantile) {
+            return bound;
+        }
+        let buckets: Hist = of.hist()?;
         let [value] = buckets.quantiles([percentile.quantile]);
         let number = |name: &String| self.sum(&named.beside(name))?.sum.value().text().parse::<f64>().ok();
         let within = percentile.within.as_ref().and_then(|[min, max]| number(min).zip(number(max)));
