@@ -5,13 +5,25 @@
 use std::path::Path;
 use std::{env, fs};
 
-/// The one that asks the kernel for nothing.
-const READER: &str = "ebpfmux";
+/// The one that asks the kernel for nothing, and the one whose programs are its users'.
+const WITHOUT_PROGRAMS: [&str; 2] = ["ebpfmux", "mapstat"];
+
+/// What the tests give mapstat.
+const OBJECTS: [&str; 5] = [
+    "bpf/mapstat_kinds.bpf.c",
+    "bpf/mapstat_probes.bpf.c",
+    "contrib/mapstat/calls.bpf.c",
+    "contrib/mapstat/runqlat.bpf.c",
+    "contrib/mapstat/softnet.bpf.c",
+];
 
 fn main() {
     bpf_build::skeleton("empty");
     bpf_build::skeleton_as("spin", "spin");
-    list_tools(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    OBJECTS.iter().for_each(|source| bpf_build::object(&root.join(source)));
+    println!("cargo:rerun-if-changed={}", root.join("contrib/mapstat/mapstat.bpf.h").display());
+    list_tools(&root.join("tools"));
 }
 
 /// Writes `tools.rs`: a constant with the names of the folders of `tools/`, so that a new tool is tested like all others.
@@ -20,10 +32,12 @@ fn list_tools(folder: &Path) {
     let folders = fs::read_dir(folder).into_iter().flatten().flatten();
     let folders = folders.filter(|found| found.path().join("Cargo.toml").exists());
     let mut names: Vec<String> = folders.filter_map(|found| found.file_name().into_string().ok()).collect();
-    names.retain(|name| name != READER);
+    names.retain(|name| !WITHOUT_PROGRAMS.contains(&name.as_str()));
     names.sort_unstable();
-    let code =
-        format!("/// The tools that measure.\npub const TOOLS: [&str; {}] = {names:?};\n", names.len());
+    let code = format!(
+        "/// The tools that measure by programs of their own.\npub const TOOLS: [&str; {}] = {names:?};\n",
+        names.len()
+    );
     let out = env::var_os("OUT_DIR").unwrap_or_default();
     if let Err(error) = fs::write(Path::new(&out).join("tools.rs"), code) {
         eprintln!("error: tools.rs: {error}");

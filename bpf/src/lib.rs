@@ -36,12 +36,39 @@ pub fn skeleton_as(name: &str, module: &str) {
     }
 }
 
+/// Compiles a BPF program that is no tool's, to `$OUT_DIR/NAME.bpf.o` for a source of `…/NAME.bpf.c`, or ends the build with
+/// one clear error.
+pub fn object(source: &Path) {
+    let compiled = || {
+        let name = source.file_stem().context("no file")?;
+        let object = out()?.join(name).with_extension("bpf.o");
+        println!("cargo:rerun-if-changed={}", source.display());
+        println!("cargo:rerun-if-env-changed=CLANG");
+        SkeletonBuilder::new()
+            .source(source)
+            .obj(object)
+            .clang(clang()?)
+            .clang_args(CLANG_ARGS)
+            .build()
+            .map(|_| ())
+            .context("clang")
+    };
+    if let Err(error) = compiled() {
+        eprintln!("error: {}: {error:#}", source.display());
+        exit(1);
+    }
+}
+
+/// Where a build script writes to.
+fn out() -> Result<PathBuf> {
+    Ok(PathBuf::from(env::var_os("OUT_DIR").context("OUT_DIR is not set: call this from a build script")?))
+}
+
 fn build(name: &str, module: &str) -> Result<()> {
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
     let source = home.join(format!("{name}.bpf.c"));
     let include = home.join("include");
-    let out =
-        PathBuf::from(env::var_os("OUT_DIR").context("OUT_DIR is not set: call this from a build script")?);
+    let out = out()?;
     println!("cargo:rerun-if-changed={}", source.display());
     println!("cargo:rerun-if-env-changed=CLANG");
     let skeleton = out.join(format!("{name}.skel.rs"));

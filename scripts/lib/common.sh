@@ -52,11 +52,12 @@ binaries_for() { echo "${CARGO_TARGET_DIR:-$root/target}/$(target_of "$1")/relea
 # target_of ARCHITECTURE: rustc's name of arm64, or else of this machine's.
 target_of() { if [[ $1 == arm64 ]]; then echo aarch64-unknown-linux-gnu; else rustc -vV | sed -n 's/^host: //p'; fi; }
 
-# tools: the names of the tools that attach to the kernel: all but the one that only reads their streams.
+# tools: the names of the tools that attach programs of their own to the kernel: all but the one that only reads their
+# streams, and the one whose programs are its users'.
 tools() {
     local folder
     for folder in "$root"/tools/*/; do
         folder=$(basename "$folder")
-        if [[ $folder != ebpfmux && -x $(binaries)/$folder ]]; then echo "$folder"; fi
+        if [[ $folder != ebpfmux && $folder != mapstat && -x $(binaries)/$folder ]]; then echo "$folder"; fi
     done
 }

@@ -124,7 +124,7 @@ rungs_here() {
 }
 
 # The newest formatter's taste changes from version to version: the one that setup chose is asked.
-clang_format() { "clang-format-$(installed_llvm)" --dry-run -Werror bpf/*.bpf.c bpf/*/*.h; }
+clang_format() { "clang-format-$(installed_llvm)" --dry-run -Werror bpf/*.bpf.c bpf/*/*.h contrib/mapstat/*.[ch]; }
 
 shell_lint() {
     local scripts

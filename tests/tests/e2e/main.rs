@@ -28,6 +28,7 @@ mod irqlat_nested;
 mod leaks;
 mod lockdown;
 mod manuals;
+mod mapstat;
 mod mountsnoop;
 mod namespaces;
 mod oomwatch;

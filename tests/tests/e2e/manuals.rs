@@ -9,7 +9,7 @@ use tests::programs::{TOOLS, has_option, options, shell};
 
 /// All tools, including ebpfmux.
 fn all() -> impl Iterator<Item = &'static str> {
-    TOOLS.into_iter().chain(["ebpfmux"])
+    TOOLS.into_iter().chain(["ebpfmux", "mapstat"])
 }
 
 fn good(line: &str) -> String {
@@ -47,7 +47,7 @@ fn the_schemas_in_the_tree_are_the_tools_own() {
 /// The file of each schema, and the command that prints it.
 fn schemas() -> Vec<(String, String)> {
     let mut schemas = Vec::new();
-    for tool in TOOLS {
+    for tool in TOOLS.into_iter().chain(["mapstat"]) {
         let events = has_option(tool, "--events");
         let of = |options: &str| good(&format!("$BIN/{tool} {options} --schema"));
         // Without --events and an interval, some tools print events, some intervals.
