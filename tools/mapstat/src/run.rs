@@ -175,7 +175,7 @@ pub fn run(args: &Args, configs: Vec<(Config, PathBuf)>) -> Result<()> {
         if rows.is_empty() {
             rows.push(shape.idle());
         }
-        writer.interval(&tick, &rows, lost, prog_stats.since_last(), holdings.as_ref().map(Holdings::now))?;
+        writer.interval(&tick, rows, lost, prog_stats.since_last(), holdings.as_ref().map(Holdings::now))?;
         first = false;
     }
 }
