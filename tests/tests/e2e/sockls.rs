@@ -338,7 +338,7 @@ fn intervals_add_up() {
     }
     let _machine = lock::machine();
     let (workload, _, _) = held(&WORK);
-    let pid = workload.pid();
+    let (id, pid) = (u64::from(workload.id()), workload.pid());
     let tool = Tool::start("sockls", &["-q", "-p", &pid, "0.2"]);
     tool.until_records(2 * (UDP + LISTENERS + 2 * PAIRS) as usize);
     // Nothing moves; and then all end, of which no look may tell twice.
@@ -357,7 +357,7 @@ fn intervals_add_up() {
         .map(|field| records.iter().filter_map(|record| record[*field].as_u64()).sum::<u64>())
         .sum();
     assert_eq!(moved, 0, "nothing moved");
-    assert!(closed.iter().all(|record| record["pid"].to_string() == pid && record["comm"] == "workload"));
+    assert!(closed.iter().all(|record| record["pid"] == id && record["comm"] == "workload"));
 }
 
 /// How many processes hold them: a process may not be allowed to hold all.

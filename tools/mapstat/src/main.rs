@@ -109,7 +109,8 @@ Bounds:
   power of two in the next bucket: build them again.
   lost: samples that found no room in a buffer, programs that the kernel skipped, and
   what was counted for keys that the labels do not fit, or for buckets that the config
-  does not have. What a program drops at a full map is counted nowhere.
+  does not have. What a program drops at a full map is counted nowhere. Of a perf event
+  array the kernel tells what found no room with that processor's next sample.
   Programs attach once, at the start: to no module, device or processor that comes
   later. A program whose target is not in this kernel is left out, with a note; then
   the others may count less than their author meant. --strict makes it an error.
