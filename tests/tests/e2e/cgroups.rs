@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 use tests::cgroup::{self, Cgroup};
 use tests::comparison::Comparison;
-use tests::programs::TOOLS;
+use tests::programs::{TOOLS, has_option};
 use tests::records::{sum, with};
 use tests::refusal::{refuses, run};
 use tests::tool::Tool;
@@ -129,7 +129,7 @@ fn without_cgroup_v2() {
     let apart = |line: &str| {
         format!("unshare --mount bash -c 'mount -t tmpfs none /sys/fs/cgroup && exec '\"{line}\"")
     };
-    for tool in TOOLS.into_iter().filter(|tool| *tool != "irqlat") {
+    for tool in TOOLS.into_iter().filter(|tool| has_option(tool, "--by")) {
         let parts = ["--by cgroup: no cgroup v2 file system is mounted"];
         refuses(&apart(&format!("$BIN/{tool} --by cgroup 0.1 1")), 3, &parts);
     }
