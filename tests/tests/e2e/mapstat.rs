@@ -12,6 +12,7 @@ use rustix::process::Signal;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 use serde_json::Value;
 use tests::cgroup::Cgroup;
+use tests::comparison::Comparison;
 use tests::programs::{self, built};
 use tests::refusal::refuses;
 use tests::tool::{Ended, Tool};
@@ -281,8 +282,15 @@ fn what_stays_is_counted_once_whatever_comes_and_goes() {
     });
     let records = tool.interrupt().records;
     let counted = by(&records, "kinds_coming", "key");
-    let wrong: Vec<_> = counted.iter().filter(|(_, count)| **count != TIMES as i64).collect();
-    assert!(counted.len() == STAY as usize && wrong.is_empty(), "{} keys, {wrong:?}", counted.len());
+    assert_eq!(counted.len(), STAY as usize, "{counted:?}");
+    let doubled: Vec<_> = counted.iter().filter(|(_, count)| **count > TIMES as i64).collect();
+    assert!(doubled.is_empty(), "{doubled:?}");
+    // Where a program can be preempted, the kernel skips it for the other thread meanwhile, and counts that.
+    let mut comparison = Comparison::of("mapstat", &["0.01"]);
+    if kernel::preempts_programs() {
+        comparison = comparison.lost(records::sum(&records, "lost"));
+    }
+    comparison.field("kinds_coming", counted.values().sum::<i64>() as u64, STAY * TIMES).equal();
 }
 
 /// How many packets the loopback device has received.

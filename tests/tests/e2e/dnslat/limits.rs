@@ -43,6 +43,8 @@ fn only_what_was_asked_for_is_reported() {
         (&["--events", "--rcode", "timeout,3"], [57 + 14 + 69 + 18, 69 + 18, 57 + 14, 69 + 18]),
         (&["--events", "--rcode", "0", "--name", "late-*", "--min-us", "500000"], LATE),
     ];
+    // What a filter decides depends on no kernel: guests try one of each sort.
+    let cases: Vec<_> = cases.into_iter().step_by(if kernel::of_guest().is_some() { 3 } else { 1 }).collect();
     let cgroup = Cgroup::new();
     let options = |case: &[&'static str]| -> Vec<&'static str> {
         let interval: &[&str] = if case.contains(&"--events") { &[] } else { &["0.5"] };
