@@ -2,6 +2,7 @@
 //! need it.
 
 pub mod bpf;
+pub mod dns;
 pub mod endpoints;
 pub mod fuzz;
 pub mod hooks;

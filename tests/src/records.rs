@@ -15,6 +15,16 @@ pub fn sum<'a>(records: impl IntoIterator<Item = &'a Value>, field: &str) -> u64
     records.into_iter().map(|record| count(record, field)).sum()
 }
 
+/// A field that holds a count, or null where there is no such thing: 0.
+pub fn count_if_any(record: &Value, field: &str) -> u64 {
+    if record[field].is_null() { 0 } else { count(record, field) }
+}
+
+/// The sum of such a field over records.
+pub fn sum_if_any<'a>(records: impl IntoIterator<Item = &'a Value>, field: &str) -> u64 {
+    records.into_iter().map(|record| count_if_any(record, field)).sum()
+}
+
 /// The sums over records of each field with whole numbers, without those that are 0.
 pub fn sums(records: &[Value]) -> BTreeMap<&str, u64> {
     let mut sums = BTreeMap::new();

@@ -65,11 +65,8 @@ impl Ticks {
     /// Sleeps to the end of the interval. If the process is asked to end, or the duration is over,
     /// the current interval is cut short and still reported; after it there is none.
     pub fn next(&mut self, stop: &Stop) -> Option<Tick> {
-        // A reader that closes the pipe is noticed while waiting, not only at the next write.
-        let stdout = std::io::stdout();
         let due = self.due()?;
-        let woken = stop.wait(Some(due), &[(stdout.as_fd(), PollFlags::empty())]);
-        self.woken(woken, due)
+        self.woken(stop.until(due), due)
     }
 
     /// The same for one that has something to do meanwhile: `sleep` returns when this moment has come, or why it did not

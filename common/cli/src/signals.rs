@@ -1,6 +1,7 @@
 //! SIGINT, SIGTERM and SIGHUP end a tool in order: the current interval is printed, then it exits with 0. A second one
 //! kills it at once. A signal that was ignored when the tool started (`nohup`, a background job of a script) stays ignored.
 
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -63,6 +64,12 @@ impl Stop {
     /// Whether the process was asked to end.
     pub fn requested(&self) -> bool {
         self.wait(Some(Instant::now()), &[]) == Woken::Stop
+    }
+
+    /// Sleeps until the deadline, until asked to end, or until the reader of stdout has closed the pipe: that is noticed
+    /// while waiting, not only at the next write.
+    pub fn until(&self, deadline: Instant) -> Woken {
+        self.wait(Some(deadline), &[(io::stdout().as_fd(), PollFlags::empty())])
     }
 
     /// Sleeps until the deadline, until one of `fds` is readable or in error, or until asked to

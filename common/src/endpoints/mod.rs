@@ -5,6 +5,8 @@ mod network;
 mod ports;
 mod services;
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use cli::exit::{Failure, Result};
 
 use crate::bpf::layouts::{self, endpoint_filter};
@@ -33,6 +35,14 @@ pub struct EndpointFilter {
     /// Only IPv4 or IPv6: 4 or 6
     #[arg(long, value_name = "VERSION", value_parser = clap::value_parser!(u8).range(4..=6))]
     pub family: Option<u8>,
+}
+
+/// An address as the BPF programs tell it, in the form of IPv6, which may be a mapped IPv4 address: its words in network byte
+/// order.
+pub fn address(words: [u32; 4]) -> IpAddr {
+    let mut octets = [0; 16];
+    octets.chunks_exact_mut(4).zip(words).for_each(|(four, word)| four.copy_from_slice(&word.to_ne_bytes()));
+    Ipv6Addr::from(octets).to_canonical()
 }
 
 /// A value of an option, and whether it has a `!` in front.

@@ -3,6 +3,7 @@
 
 use caps::{CapSet, Capability, CapsHashSet};
 use cli::exit::{Failure, Result};
+use cli::stderr::note;
 
 use super::diagnosis::{Step, diagnose};
 use super::restrictions::{self, Restrictions};
@@ -41,9 +42,16 @@ pub fn check_bpf() -> Result<()> {
 /// CAP_BPF is kept if `works` fails without it: kernels before 6.5 refuse even to read a map to the
 /// unprivileged when `kernel.unprivileged_bpf_disabled` is set.
 ///
-/// A failure to drop capabilities does not stop the measurement: it is returned to the caller, who
-/// may report it.
-pub fn drop_all(works: impl Fn() -> bool) -> std::result::Result<(), caps::errors::CapsError> {
+/// A failure to drop capabilities does not stop the measurement: a note tells of it, unless `quiet`.
+pub fn drop_all(works: impl Fn() -> bool, quiet: bool) {
+    if let Err(error) = clear(works)
+        && !quiet
+    {
+        note(&format!("could not drop capabilities: {error}"));
+    }
+}
+
+fn clear(works: impl Fn() -> bool) -> std::result::Result<(), caps::errors::CapsError> {
     let keep_bpf = CapsHashSet::from([Capability::CAP_BPF]);
     let had_bpf = caps::has_cap(None, CapSet::Permitted, Capability::CAP_BPF)?;
     // No kernel refuses this. Otherwise root could regain them by running a program; no tool does.

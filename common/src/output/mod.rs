@@ -39,14 +39,19 @@ pub trait Row: Serialize + JsonSchema {
     /// interval are aligned, too.
     const WIDTHS: &'static [(&'static str, usize)] = &[];
 
+    /// The distribution of the one time that the record is about, if it is about one.
+    fn distribution(&self) -> Option<&Distribution> {
+        None
+    }
+
     /// A small picture of the distribution beside each line: counts per factor of four from 1 µs up.
     fn sketch(&self) -> Option<Vec<u64>> {
-        None
+        self.distribution().and_then(Distribution::sketch)
     }
 
     /// The distributions to draw below the line, each with a title: `(upper bound in µs, count)`.
     fn drawn(&self) -> Vec<(&'static str, &[(f64, u64)])> {
-        Vec::new()
+        self.distribution().map(Distribution::drawn).unwrap_or_default()
     }
 }
 

@@ -177,11 +177,7 @@ where
     last();
     // Capabilities belong to a thread: they are dropped before there is a second one, which waits
     // for signals.
-    if let Err(error) = privilege::drop_all(|| prog_stats.works())
-        && !common.quiet
-    {
-        note(&format!("could not drop capabilities: {error}"));
-    }
+    privilege::drop_all(|| prog_stats.works(), common.quiet);
     prog_stats.since_last();
     check::tell_attached(&plan);
     Ok(Session { skel, plan, stop: Stop::on_signals()?, prog_stats, holdings, selftest_counted, links })

@@ -28,17 +28,9 @@ impl<S: Skel<'static>> Session<S> {
         &self,
         tool: &'static str,
         common: &Common,
-        mut collect: impl FnMut(bool) -> Result<(Vec<R>, u64)>,
+        collect: impl FnMut(bool) -> Result<(Vec<R>, u64)>,
     ) -> Result<()> {
-        let mut writer = Writer::new(tool, common, &self.stop);
-        let mut ticks = Ticks::new(common.interval, common.count, common.duration);
-        while let Some(tick) = ticks.next(&self.stop) {
-            // Before the maps of owners are emptied.
-            let footprint = self.footprint();
-            let (rows, lost) = collect(ticks.is_over())?;
-            writer.interval(&tick, rows, lost, self.prog_stats.since_last(), footprint)?;
-        }
-        Ok(())
+        self.intervals_while(tool, common, |due| Ok(self.stop.until(due)), collect)
     }
 
     /// The same for a tool that has something to do during intervals: `sleep` as for `Ticks::next_after`.
@@ -50,13 +42,14 @@ impl<S: Skel<'static>> Session<S> {
         tool: &'static str,
         common: &Common,
         mut sleep: impl FnMut(Instant) -> Result<Woken>,
-        mut collect: impl FnMut() -> Result<(Vec<R>, u64)>,
+        mut collect: impl FnMut(bool) -> Result<(Vec<R>, u64)>,
     ) -> Result<()> {
         let mut writer = Writer::new(tool, common, &self.stop);
         let mut ticks = Ticks::new(common.interval, common.count, common.duration);
         while let Some(tick) = ticks.next_after(&mut sleep)? {
+            // Before the maps of owners are emptied.
             let footprint = self.footprint();
-            let (rows, lost) = collect()?;
+            let (rows, lost) = collect(ticks.is_over())?;
             writer.interval(&tick, rows, lost, self.prog_stats.since_last(), footprint)?;
         }
         Ok(())

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tests::cgroup::Cgroup;
 use tests::comparison::Comparison;
 use tests::kernel::{self, Allows};
-use tests::records::{count, sum};
+use tests::records::{count_if_any, sum, sum_if_any};
 use tests::tool::{Ended, Tool};
 use tests::workload::Workload;
 use tests::{can_run, lock};
@@ -70,19 +70,11 @@ const A_MESSAGE: u64 = 6;
 /// The server waits so long.
 const WAIT_US: f64 = 2_000.0;
 
-fn value(record: &Value, field: &str) -> u64 {
-    if record[field].is_null() { 0 } else { count(record, field) }
-}
-
-fn total<'a>(records: impl IntoIterator<Item = &'a Value>, field: &str) -> u64 {
-    records.into_iter().map(|record| value(record, field)).sum()
-}
-
 /// That the workload's numbers are those of `KNOWN`.
 fn are_as_expected(known: &[Value]) {
     for (part, field, expected) in KNOWN {
         let lines = known.iter().filter(|line| line["part"] == part);
-        assert_eq!(total(lines, field), expected, "{part}: {field}");
+        assert_eq!(sum_if_any(lines, field), expected, "{part}: {field}");
     }
 }
 
@@ -92,10 +84,10 @@ fn of_event(event: &Value, field: &str) -> u64 {
     let rcode = event["rcode"].as_str();
     match field {
         "queries" => 1,
-        "retries" => value(event, "retry"),
+        "retries" => count_if_any(event, "retry"),
         "answers" => is(rcode.is_some()),
         "timeouts" => is(rcode.is_none()),
-        "truncated" => value(event, "truncated"),
+        "truncated" => count_if_any(event, "truncated"),
         "other_errors" => {
             is(rcode.is_some_and(|rcode| !["NOERROR", "NXDOMAIN", "SERVFAIL", "REFUSED"].contains(&rcode)))
         }
@@ -124,9 +116,9 @@ fn compare(options: &[&str], ended: &Ended, known: &[Value], keys: &[&str]) {
         let lines: Vec<_> = known.iter().filter(|other| same(other, line)).collect();
         let field = |field: &str| match events {
             true => own.iter().map(|event| of_event(event, field)).sum(),
-            false => total(own.iter().copied(), field),
+            false => sum_if_any(own.iter().copied(), field),
         };
-        let expected = |field: &str| total(lines.iter().copied(), field);
+        let expected = |field: &str| sum_if_any(lines.iter().copied(), field);
         let many = line["server_addr"] == GROUP;
         // Of a query to many, each answer is an event.
         let fields = FIELDS.into_iter().filter(|field| !(many && events && *field == "queries"));
@@ -147,8 +139,11 @@ fn compare(options: &[&str], ended: &Ended, known: &[Value], keys: &[&str]) {
         assert!(least.as_f64().is_none_or(|us| us >= WAIT_US), "{record}");
         let half = &record["p50_us"];
         assert!(half.as_f64().is_none_or(|us| us >= WAIT_US), "{record}");
-        let idle =
-            !events && value(record, "queries") + value(record, "answers") + value(record, "timeouts") == 0;
+        let idle = !events
+            && count_if_any(record, "queries")
+                + count_if_any(record, "answers")
+                + count_if_any(record, "timeouts")
+                == 0;
         assert!(idle || seen.iter().any(|line| same(record, line)), "dnslat {options:?}: {record}");
     }
 }
@@ -163,7 +158,7 @@ fn kinds() -> Vec<&'static str> {
 fn until_over(tool: &Tool, timeouts: u64) {
     tool.until("time-outs", |records| {
         let events = records.iter().filter(|record| record["name"].is_string() && record["rcode"].is_null());
-        let counted: u64 = records.iter().map(|record| value(record, "timeouts")).sum();
+        let counted: u64 = records.iter().map(|record| count_if_any(record, "timeouts")).sum();
         // A lost answer is one, too.
         events.count() as u64 + counted + sum(records, "lost") >= timeouts
     });
@@ -196,7 +191,7 @@ fn known_queries_are_counted_exactly_by_the_best_rungs_and_by_all_others() {
     let tools = Tool::start_all("dnslat", &with_common);
     let known = Workload::run(&["dns", "--parts", PARTS, "--cgroup", cgroup.path()]);
     are_as_expected(&known);
-    let timeouts = total(known.iter().filter(|line| line["transport"] == "udp"), "timeouts");
+    let timeouts = sum_if_any(known.iter().filter(|line| line["transport"] == "udp"), "timeouts");
     for (options, tool) in all.iter().zip(tools) {
         until_over(&tool, timeouts);
         let ended = tool.interrupt();
@@ -211,7 +206,7 @@ fn known_queries_are_counted_exactly_by_the_best_rungs_and_by_all_others() {
             _ => None,
         };
         if let Some((field, name)) = owner {
-            let active = ended.records.iter().filter(|record| value(record, "queries") > 0);
+            let active = ended.records.iter().filter(|record| count_if_any(record, "queries") > 0);
             active.for_each(|record| assert_eq!(record[field], name, "{record}"));
         }
     }

@@ -9,7 +9,7 @@ use tests::cgroup::Cgroup;
 use tests::comparison::Comparison;
 use tests::kernel::{self, Allows};
 use tests::observed::observed;
-use tests::records::{count, sum, with};
+use tests::records::{count, count_if_any, sum, sum_if_any, with};
 use tests::tool::{Ended, Tool};
 use tests::workload::Workload;
 use tests::{can_run, lock};
@@ -76,15 +76,6 @@ const OF_PACKETS: &[&str] = &[
     "udp/udp_fail_queue_rcv_skb",
 ];
 
-/// A field, which is null where a protocol has no such thing.
-fn value(record: &Value, field: &str) -> u64 {
-    if record[field].is_null() { 0 } else { count(record, field) }
-}
-
-fn total<'a>(records: impl IntoIterator<Item = &'a Value>, field: &str) -> u64 {
-    records.into_iter().map(|record| value(record, field)).sum()
-}
-
 /// What the workload printed.
 struct Known {
     /// The lines of calls.
@@ -105,7 +96,7 @@ impl Known {
     /// That its numbers are those of `KNOWN`.
     fn is_as_expected(&self) {
         for (part, field, expected) in KNOWN {
-            assert_eq!(total(with(&self.calls, "part", part), field), expected, "{part}: {field}");
+            assert_eq!(sum_if_any(with(&self.calls, "part", part), field), expected, "{part}: {field}");
         }
     }
 
@@ -113,12 +104,12 @@ impl Known {
     fn expected(line: &Value, field: &str, hooks: &BTreeMap<String, String>) -> u64 {
         let spliced = match field {
             _ if !hooks.contains_key("splices") => 0,
-            "receives" => value(line, "spliced"),
-            "rx_bytes" => value(line, "spliced_bytes"),
+            "receives" => count_if_any(line, "spliced"),
+            "rx_bytes" => count_if_any(line, "spliced_bytes"),
             _ => 0,
         };
         let drops6_unseen = field == "drops" && line["family"] == 6 && kernel::release() < (6, 6);
-        if drops6_unseen { 0 } else { value(line, field) + spliced }
+        if drops6_unseen { 0 } else { count_if_any(line, field) + spliced }
     }
 
     /// The kernel's counter, of all parts.
@@ -135,16 +126,16 @@ fn compare_parts(options: &[&str], ended: &Ended, known: &Known) {
     for line in &known.calls {
         let own: Vec<_> =
             records.iter().filter(|record| keys.iter().all(|key| record[*key] == line[*key])).collect();
-        let reported = FIELDS.map(|field| total(own.iter().copied(), field));
+        let reported = FIELDS.map(|field| sum_if_any(own.iter().copied(), field));
         let expected = FIELDS.map(|field| Known::expected(line, field, &hooks));
         let part = format!("{} {} {}", line["part"], line["proto"], line["family"]);
         let comparison = Comparison::of("inetstat", options).part(part).fields(&FIELDS, &reported, &expected);
-        let resets = total(own.iter().copied(), "resets_sent");
-        let comparison = comparison.at_least("resets_sent", resets, value(line, "resets_sent"));
+        let resets = sum_if_any(own.iter().copied(), "resets_sent");
+        let comparison = comparison.at_least("resets_sent", resets, count_if_any(line, "resets_sent"));
         comparison.lost(lost).each_of(A_CALL).equal();
     }
     // And nothing else.
-    for record in records.iter().filter(|record| FIELDS.iter().any(|field| value(record, field) > 0)) {
+    for record in records.iter().filter(|record| FIELDS.iter().any(|field| count_if_any(record, field) > 0)) {
         let found = known.calls.iter().any(|line| keys.iter().all(|key| record[*key] == line[*key]));
         assert!(found, "inetstat {options:?} on {}: {record}", kernel::name());
     }
@@ -157,15 +148,15 @@ fn compare_sums(options: &[&str], ended: &Ended, known: &Known) {
     let comparison = |part: &str| Comparison::of("inetstat", options).part(part).lost(lost).each_of(A_CALL);
     for proto in ["tcp", "udp", "mptcp", "udplite"] {
         let (own, lines) = (with(records, "proto", proto), with(&known.calls, "proto", proto));
-        let reported = FIELDS.map(|field| total(own.iter().copied(), field));
+        let reported = FIELDS.map(|field| sum_if_any(own.iter().copied(), field));
         let expected =
             FIELDS.map(|field| lines.iter().map(|line| Known::expected(line, field, &hooks)).sum());
         comparison(proto).fields(&FIELDS, &reported, &expected).equal();
     }
-    let tcp = |field| total(with(records, "proto", "tcp"), field);
-    let all = |field| total(records, field);
+    let tcp = |field| sum_if_any(with(records, "proto", "tcp"), field);
+    let all = |field| sum_if_any(records, field);
     // Those that answer an attempt to connect to where no process listens are not of a socket.
-    let of_none = total(with(&known.calls, "part", "refused"), "connect_errors");
+    let of_none = sum_if_any(with(&known.calls, "part", "refused"), "connect_errors");
     comparison("ledgers")
         .field("resets_sent as OutRsts", tcp("resets_sent") + of_none, known.ledger("TcpOutRsts"))
         .field("connects as ActiveOpens", tcp("connects"), known.ledger("TcpActiveOpens"))
@@ -180,7 +171,7 @@ fn datagrams_are_those_of_the_ledger(known: &Known) {
         [("udp4", ""), ("udp6", "6"), ("udp_connected", ""), ("udp_truncated", ""), ("udp_drop", "")]
     {
         let (ledger, lines) = (&known.ledgers[part], with(&known.calls, "part", part));
-        let all = |field| total(lines.iter().copied(), field);
+        let all = |field| sum_if_any(lines.iter().copied(), field);
         assert_eq!(count(ledger, &format!("Udp{six}OutDatagrams")), all("sends"), "{part}");
         assert_eq!(count(ledger, &format!("Udp{six}InDatagrams")), all("receives"), "{part}");
         assert_eq!(count(ledger, &format!("Udp{six}RcvbufErrors")), all("drops"), "{part}");
@@ -287,13 +278,13 @@ fn segments_sent_again_are_those_of_the_ledger() {
     for (options, tool) in options.iter().zip(tools) {
         let records = tool.interrupt().records;
         let tcp = with(&records, "proto", "tcp");
-        let again = total(tcp.iter().copied(), "retransmits");
+        let again = sum_if_any(tcp.iter().copied(), "retransmits");
         let comparison = Comparison::of("inetstat", options).part("loss").lost(sum(&records, "lost"));
         // A packet may be many segments.
         let expected = known.ledger("TcpRetransSegs");
         comparison.field("retransmits", again, expected).each_of(64).equal();
         assert!(expected > 0, "nothing was lost");
-        assert!(total(tcp, "retransmit_bytes") > 0, "{records:?}");
+        assert!(sum_if_any(tcp, "retransmit_bytes") > 0, "{records:?}");
     }
 }
 
@@ -302,7 +293,7 @@ const PORT: &str = "7531";
 
 /// The bytes that TCP sent and received, and UDP.
 fn bytes(records: &[Value]) -> [u64; 4] {
-    let of = |proto, field| total(with(records, "proto", proto), field);
+    let of = |proto, field| sum_if_any(with(records, "proto", proto), field);
     [of("tcp", "tx_bytes"), of("tcp", "rx_bytes"), of("udp", "tx_bytes"), of("udp", "rx_bytes")]
 }
 
@@ -365,8 +356,8 @@ fn sockets_beyond_the_room_are_lost_and_their_calls_are_not() {
     // Of calls, only those are missing that the kernel skipped programs for.
     let skipped = if kernel::preempts_programs() { lost } else { 0 };
     let fields = ["sends", "tx_bytes", "receives", "rx_bytes", "accepts", "connects"];
-    let reported = fields.map(|field| total(&records, field));
-    let expected = fields.map(|field| total(&known.calls, field));
+    let reported = fields.map(|field| sum_if_any(&records, field));
+    let expected = fields.map(|field| sum_if_any(&known.calls, field));
     let comparison = Comparison::of("inetstat", &options).fields(&fields, &reported, &expected);
     comparison.lost(skipped).each_of(A_CALL).equal();
     assert!(lost > 0, "{records:?}");

@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-/// The longest name on the wire: RFC 1035, 2.3.4.
-const MAX_BYTES: usize = 255;
-/// The two bits that begin a length, of which both are set in the place of another name: RFC 1035, 4.1.4.
-const KIND: u8 = 0xc0;
+use common::dns::labels;
 
 /// A name as RFC 4343 (2.1) has it: what is no printable character is `\DDD`, a dot within a label `\.`. So it has
 /// neither spaces nor what ends a line or moves a terminal. Without a dot at its end; the root is `.`.
@@ -27,40 +24,18 @@ impl fmt::Display for Name {
 
 /// The name at this place of a message, and the place after it; none if it is cut, or is no name.
 pub fn read(bytes: &[u8], at: usize) -> Option<(Name, usize)> {
-    let (mut at, mut after, mut length) = (at, None, 0);
+    let (labels, after) = labels(bytes, at)?;
     let mut text = String::new();
-    loop {
-        let size = *bytes.get(at)?;
-        match size & KIND {
-            0 if size == 0 => break,
-            0 => {
-                let label = bytes.get(at + 1..at + 1 + usize::from(size))?;
-                length += 1 + label.len();
-                if length >= MAX_BYTES {
-                    return None;
-                }
-                if !text.is_empty() {
-                    text.push('.');
-                }
-                label.iter().for_each(|byte| push(&mut text, *byte));
-                at += 1 + label.len();
-            }
-            KIND => {
-                let place = usize::from(size & !KIND) << 8 | usize::from(*bytes.get(at + 1)?);
-                after.get_or_insert(at + 2);
-                // Each leads towards the begin, so that there is an end.
-                if place >= at {
-                    return None;
-                }
-                at = place;
-            }
-            _ => return None,
+    for label in labels {
+        if !text.is_empty() {
+            text.push('.');
         }
+        label.iter().for_each(|byte| push(&mut text, *byte));
     }
     if text.is_empty() {
         text.push('.');
     }
-    Some((Name(text.into()), after.unwrap_or(at + 1)))
+    Some((Name(text.into()), after))
 }
 
 fn push(text: &mut String, byte: u8) {

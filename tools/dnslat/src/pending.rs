@@ -70,10 +70,16 @@ pub struct Query {
 }
 
 impl Query {
-    /// From a message.
-    pub fn new(ns: u64, path: Path, asker: Asker, packet: (u64, u32), message: &Message) -> Self {
+    /// From a message, and what it asks.
+    pub fn new(
+        ns: u64,
+        path: Path,
+        asker: Asker,
+        packet: (u64, u32),
+        message: &Message,
+        question: Option<Question>,
+    ) -> Self {
         let asked = message.question.as_ref().map(|(name, qtype)| (name.to_string(), *qtype));
-        let question = message.asked();
         Self { ns, path, asker, id: message.id, asked, is_retry: false, question, packet, answered: false }
     }
 }
@@ -321,7 +327,7 @@ mod tests {
 
         fn asks(&mut self, ns: u64, path: Path, packet: (u64, u32), message: &Message) {
             let asker = Asker { pid: 7, comm: "dig".to_string(), who: named_owner::default() };
-            let query = Query::new(ns, path, asker, packet, message);
+            let query = Query::new(ns, path, asker, packet, message, message.asked());
             self.pending.ask(query, &mut saw(&mut self.seen));
         }
 

@@ -1,10 +1,10 @@
 //! From the bytes of the ring buffer to queries and what becomes of them.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
 
 use common::bpf::bytes::{chars, text};
 use common::bpf::plain::{Plain, cast};
+use common::endpoints::address;
 
 use crate::message::{HEADER, Message};
 use crate::names_filter::NamesFilter;
@@ -134,18 +134,15 @@ impl Reader {
         }
         if !asks {
             self.pending.answer(ns, path, &message, sink);
-        } else if self.filter.passes(message.asked().as_ref()) {
+            return;
+        }
+        let question = message.asked();
+        if self.filter.passes(question.as_ref()) {
             let asker = Asker { pid: raw.pid, comm: text(chars(&raw.comm)), who: raw.who };
-            self.pending.ask(Query::new(ns, path, asker, (raw.object, raw.ifindex), &message), sink);
+            let packet = (raw.object, raw.ifindex);
+            self.pending.ask(Query::new(ns, path, asker, packet, &message, question), sink);
         }
     }
-}
-
-/// An address in the form of IPv6, which may be a mapped IPv4 address, from its words in network byte order.
-fn address(words: [u32; 4]) -> IpAddr {
-    let mut octets = [0; 16];
-    octets.chunks_exact_mut(4).zip(words).for_each(|(four, word)| four.copy_from_slice(&word.to_ne_bytes()));
-    Ipv6Addr::from(octets).to_canonical()
 }
 
 #[cfg(test)]

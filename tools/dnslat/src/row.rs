@@ -126,12 +126,8 @@ impl Row for Queries {
     ];
     const WIDTHS: &'static [(&'static str, usize)] = &[("server_addr", 15)];
 
-    fn sketch(&self) -> Option<Vec<u64>> {
-        self.distribution.sketch()
-    }
-
-    fn drawn(&self) -> Vec<(&'static str, &[(f64, u64)])> {
-        self.distribution.drawn()
+    fn distribution(&self) -> Option<&Distribution> {
+        Some(&self.distribution)
     }
 }
 

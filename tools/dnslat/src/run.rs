@@ -1,7 +1,6 @@
 //! The two ways to run: what each server was asked per interval, or a record for each query.
 
 use std::cell::{Cell, RefCell};
-use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use cli::clock::monotonic_ns;
@@ -14,9 +13,9 @@ use common::measure::owner_names::OwnerNames;
 use common::measure::under_way;
 use common::session::Session;
 use libbpf_rs::skel::{OpenSkel, Skel};
-use rustix::event::PollFlags;
 
 use crate::names_filter::NamesFilter;
+use crate::pending::{Outcome, Query};
 use crate::reader::Reader;
 use crate::row::{Event, Queries};
 use crate::skel::types::{counter as Counter, counters, endpoint_filter};
@@ -79,16 +78,14 @@ pub fn intervals(session: &Session<DnslatSkel<'static>>, args: &Args) -> Result<
         Ok::<_, Failure>(())
     };
     // Nothing hurries: without being woken for each message, which costs the asker more than all else here.
-    let stdout = std::io::stdout();
     let sleep = |due: Instant| loop {
         look()?;
-        let pause = Instant::now() + LOOK;
-        let woken = session.stop.wait(Some(due.min(pause)), &[(stdout.as_fd(), PollFlags::empty())]);
+        let woken = session.stop.until(due.min(Instant::now() + LOOK));
         if woken != Woken::Deadline || Instant::now() >= due {
             return Ok(woken);
         }
     };
-    session.intervals_while(TOOL, &args.common, sleep, || {
+    session.intervals_while(TOOL, &args.common, sleep, |_| {
         look()?;
         let (reader, totals) = &mut *state.borrow_mut();
         let (deltas, servers) = totals.take(&mut names, &args.owner);
@@ -105,20 +102,21 @@ struct Events<'a> {
 
 impl Decode<Event> for Events<'_> {
     fn record(&mut self, bytes: &[u8], add: &mut dyn FnMut(u64, Event)) {
-        self.reader.record(bytes, &mut |query, outcome| {
-            if let Some((ns, event)) = Event::of(query, &outcome) {
-                add(ns, event);
-            }
-        });
+        self.reader.record(bytes, &mut passing(add));
         self.lost.set(self.lost.get() + self.reader.lost());
     }
 
     fn passed(&mut self, ns: u64, add: &mut dyn FnMut(u64, Event)) {
-        self.reader.passed(ns, &mut |query, outcome| {
-            if let Some((ns, event)) = Event::of(query, &outcome) {
-                add(ns, event);
-            }
-        });
+        self.reader.passed(ns, &mut passing(add));
+    }
+}
+
+/// Passes on what becomes of queries as events.
+fn passing(add: &mut dyn FnMut(u64, Event)) -> impl FnMut(&Query, Outcome<'_>) {
+    |query, outcome| {
+        if let Some((ns, event)) = Event::of(query, &outcome) {
+            add(ns, event);
+        }
     }
 }
 

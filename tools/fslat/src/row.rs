@@ -67,12 +67,8 @@ impl Row for Ops {
         &["fs", "op", Owner::COLUMN, "count", "mean_us", "p50_us", "p99_us", "max_us", "errors"];
     const WIDTHS: &'static [(&'static str, usize)] = &[("fs", LONGEST_FS), ("op", LONGEST_FS)];
 
-    fn sketch(&self) -> Option<Vec<u64>> {
-        self.distribution.sketch()
-    }
-
-    fn drawn(&self) -> Vec<(&'static str, &[(f64, u64)])> {
-        self.distribution.drawn()
+    fn distribution(&self) -> Option<&Distribution> {
+        Some(&self.distribution)
     }
 }
 

@@ -35,7 +35,7 @@ use crate::target::Targets;
 use crate::{Args, TOOL, check};
 
 /// How many label sets of a metric are printed without `--top`: what is more has a mistake in its labels.
-const SERIES_AT_MOST: usize = 1 << 20;
+const SERIES_AT_MOST: u32 = 1 << 20;
 
 /// Refuses configs whose records could not be told apart.
 pub fn check_names(configs: &[Config]) -> Result<()> {
@@ -75,7 +75,7 @@ struct Source<'a> {
 }
 
 enum From<'a> {
-    Map(Map<'a>, Kind),
+    Map(&'a Map<'a>, Kind),
     Samples(Samples<'a>),
 }
 
@@ -144,11 +144,7 @@ pub fn run(args: &Args, configs: Vec<(Config, PathBuf)>) -> Result<()> {
         prog_stats.works()
             && first.is_none_or(|(map, kind, metric)| maps::read(map, kind, metric, |_, _| ()).is_ok())
     };
-    if let Err(error) = privilege::drop_all(works)
-        && !common.quiet
-    {
-        note(&format!("could not drop capabilities: {error}"));
-    }
+    privilege::drop_all(works, common.quiet);
     prog_stats.since_last();
     let stop = Stop::on_signals()?;
     let mut writer = Writer::new(TOOL, common, &stop);
@@ -261,9 +257,7 @@ fn sources_of<'a>(loaded: &'a Loaded, maps: &'a [Map<'a>]) -> Result<Vec<Source<
     let metrics = loaded.config.metrics.iter().zip(&loaded.kinds).zip(maps);
     let source = |((metric, kind), map): ((&'a Metric, &Option<Kind>), &'a Map<'a>)| {
         let (from, keys) = match kind {
-            Some(kind) => {
-                (From::Map(common::bpf::globals::map(&loaded.object, &metric.name)?, *kind), kind.keys)
-            }
+            Some(kind) => (From::Map(map, *kind), kind.keys),
             None => (From::Samples(Samples::of(map, decode::size(&metric.labels))?), Keys::Coming),
         };
         let (told, told_full) = (Cell::new(false), Cell::new(false));
@@ -312,10 +306,10 @@ impl<'a> Source<'a> {
             ));
         }
         let From::Map(map, Kind { keys: Keys::Coming, drops: false, .. }) = &self.from else { return };
-        let processors =
-            if self.metric.labels.last().is_some_and(|last| last.is_processor) { usize::MAX } else { 1 };
-        if processors == 1 && self.state.keys() >= map.max_entries() as usize && !self.told_full.replace(true)
-        {
+        // With one for the processor, a key of the map is several here.
+        let by_processor = self.metric.labels.last().is_some_and(|last| last.is_processor);
+        let is_full = !by_processor && self.state.keys() >= map.max_entries() as usize;
+        if is_full && !self.told_full.replace(true) {
             note(&format!(
                 "{}: map {} is full ({} keys): its programs may drop what is new",
                 self.config,
@@ -328,22 +322,15 @@ impl<'a> Source<'a> {
     /// The records of an interval.
     fn rows(&self, interval: Interval, shape: &Shape, top: Option<u32>) -> Vec<Series> {
         let mut all: Vec<(Labels, Values)> = interval.values.into_iter().collect();
-        if let Some(top) =
-            top.map(|top| top as usize).or((all.len() > SERIES_AT_MOST).then_some(SERIES_AT_MOST))
-        {
-            let top = u32::try_from(top).ok();
-            top::keep_largest(
-                &mut all,
-                top,
-                |(_, values)| values.size(),
-                |others| {
-                    let mut others = others.into_iter();
-                    let (labels, mut sum) =
-                        others.next().unwrap_or_else(|| (Rc::new([]), Values::Counted(0)));
-                    others.for_each(|(_, values)| sum.add(&values));
-                    (labels.iter().map(|_| OTHER.to_owned()).collect(), sum)
-                },
-            );
+        // In the order of their labels if all are printed.
+        if let Some(top) = top.or((all.len() > SERIES_AT_MOST as usize).then_some(SERIES_AT_MOST)) {
+            let together = |others: Vec<(Labels, Values)>| {
+                let mut others = others.into_iter();
+                let (labels, mut sum) = others.next().unwrap_or_else(|| (Rc::new([]), Values::Counted(0)));
+                others.for_each(|(_, values)| sum.add(&values));
+                (labels.iter().map(|_| OTHER.to_owned()).collect(), sum)
+            };
+            top::keep_largest(&mut all, Some(top), |(_, values)| values.size(), together);
         }
         all.iter().map(|(labels, values)| shape.series(self.config, self.metric, labels, values)).collect()
     }

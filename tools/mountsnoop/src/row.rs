@@ -90,12 +90,8 @@ impl Row for Calls {
         &["call", Owner::COLUMN, "count", "mean_us", "p99_us", "max_us", "errors", "attached", "detached"];
     const WIDTHS: &'static [(&'static str, usize)] = &[("call", LONGEST)];
 
-    fn sketch(&self) -> Option<Vec<u64>> {
-        self.distribution.sketch()
-    }
-
-    fn drawn(&self) -> Vec<(&'static str, &[(f64, u64)])> {
-        self.distribution.drawn()
+    fn distribution(&self) -> Option<&Distribution> {
+        Some(&self.distribution)
     }
 }
 

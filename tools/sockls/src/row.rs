@@ -6,7 +6,7 @@ use common::output::{Row, or_null};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::socket::{ALL_STATES, DIRECTIONS, PROTOS};
+use crate::socket::{DIRECTIONS, PROTOS, STATES};
 use crate::space::SPACES;
 
 /// A field that records with `--sum` may not have.
@@ -51,7 +51,7 @@ pub struct Keys {
     /// The state, as in tcp(7); `unconnected` of others than TCP without a peer; `closed` of one that ended in the
     /// interval.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kind" = "key", "enum" = or_null(ALL_STATES)))]
+    #[schemars(extend("x-kind" = "key", "enum" = or_null(STATES)))]
     pub state: Field<&'static str>,
     /// TCP: listen; local (to an address of loopback, or to its own); in (it was accepted) or out. Null if it is not known.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,8 +1,9 @@
 //! What a socket is, from what the BPF programs tell of it.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use common::bpf::plain::Plain;
+use common::endpoints::address;
 
 pub use crate::skel::types::socket_row;
 
@@ -15,25 +16,12 @@ const PASSES: u32 = 2;
 
 /// include/net/tcp_states.h.
 const LISTEN: u16 = 10;
-const SYN_RECV: [u16; 2] = [3, 12];
+const SYN_RECV: u16 = 3;
 const TIME_WAIT: u16 = 6;
-const STATES: [&str; 12] = [
-    "established",
-    "syn_sent",
-    "syn_recv",
-    "fin_wait1",
-    "fin_wait2",
-    "time_wait",
-    "close",
-    "close_wait",
-    "last_ack",
-    "listen",
-    "closing",
-    "syn_recv",
-];
+const NEW_SYN_RECV: u16 = 12;
 
-/// All that a record can have as its state.
-pub const ALL_STATES: [&str; 13] = [
+/// All that a record can have as its state: those of TCP by their numbers, from 1 on, and two of our own.
+pub const STATES: [&str; 13] = [
     "established",
     "syn_sent",
     "syn_recv",
@@ -126,7 +114,9 @@ impl socket_row {
         if self.has_ended() {
             return "closed";
         }
-        let state = STATES.get(usize::from(self.state).wrapping_sub(1)).copied().unwrap_or("close");
+        let number = if self.state == NEW_SYN_RECV { SYN_RECV } else { self.state };
+        let of_tcp = &STATES[..usize::from(NEW_SYN_RECV) - 1];
+        let state = of_tcp.get(usize::from(number).wrapping_sub(1)).copied().unwrap_or("close");
         if state == "close" && !self.is_tcp() { "unconnected" } else { state }
     }
 
@@ -158,7 +148,7 @@ impl socket_row {
     fn is_incoming(&self) -> Option<bool> {
         match self.state {
             LISTEN => Some(true),
-            state if SYN_RECV.contains(&state) => Some(true),
+            SYN_RECV | NEW_SYN_RECV => Some(true),
             TIME_WAIT if self.is_remnant() => None,
             _ => Some(self.backlog_max > 0),
         }
@@ -193,13 +183,6 @@ impl socket_row {
         };
         ports.into_iter().filter(|port| *port != 0)
     }
-}
-
-/// An address in the form of IPv6, which may be a mapped IPv4 address, from its words in network byte order.
-fn address(words: [u32; 4]) -> IpAddr {
-    let mut octets = [0; 16];
-    octets.chunks_exact_mut(4).zip(words).for_each(|(four, word)| four.copy_from_slice(&word.to_ne_bytes()));
-    Ipv6Addr::from(octets).to_canonical()
 }
 
 /// Of tests.

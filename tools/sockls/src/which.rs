@@ -6,7 +6,7 @@ use std::path::Path;
 use cli::exit::{Failure, Result};
 use common::owner::glob;
 
-use crate::socket::{ALL_STATES, PROTOS, socket_row};
+use crate::socket::{PROTOS, STATES, socket_row};
 
 /// Where `ip netns add` puts network namespaces.
 const NAMED: &str = "/run/netns";
@@ -21,7 +21,7 @@ pub struct Which {
 
     /// Only sockets in this state: a state of tcp(7) such as established, close_wait or listen; unconnected; or, with
     /// INTERVAL, closed; repeatable, or a list
-    #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = ALL_STATES, hide_possible_values = true)]
+    #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = STATES, hide_possible_values = true)]
     pub state: Vec<String>,
 
     /// Only sockets that wait for connections: as --state listen

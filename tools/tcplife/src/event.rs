@@ -1,9 +1,8 @@
 //! From the bytes of an event in the ring buffer to its record.
 
-use std::net::{IpAddr, Ipv6Addr};
-
 use common::bpf::bytes::{chars, text};
 use common::bpf::plain::{Plain, cast};
+use common::endpoints::address;
 
 use crate::row::{Connection, DIRECTIONS};
 use crate::skel::types;
@@ -37,15 +36,10 @@ pub fn decode(bytes: &[u8]) -> Option<(u64, Connection)> {
     Some((raw.ts_ns, connection))
 }
 
-/// An address in the form of IPv6, which may be a mapped IPv4 address, from its words in network byte order.
-fn address(words: [u32; 4]) -> IpAddr {
-    let mut octets = [0; 16];
-    octets.chunks_exact_mut(4).zip(words).for_each(|(four, word)| four.copy_from_slice(&word.to_ne_bytes()));
-    Ipv6Addr::from(octets).to_canonical()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use common::bpf::plain::bytes_of;
 
     use super::*;

@@ -52,19 +52,10 @@ pub fn run(args: &Args) {
     for name in args.text("parts").expect("--parts PART,…").split(',') {
         let part = parts::PARTS.iter().find(|(known, _)| *known == name).map(|(_, part)| *part);
         let part = part.unwrap_or_else(|| panic!("--parts {name}: unknown"));
-        let work = || {
+        sys::part(name, args.has("here"), || {
             part();
             tally::print(name);
-        };
-        if args.has("here") {
-            work();
-        } else {
-            let child = sys::child_that(|| {
-                work();
-                sys::exit(0);
-            });
-            assert_eq!(sys::wait(child), 0, "{name}");
-        }
+        });
     }
     args.hold();
     if let Some(server) = answers {

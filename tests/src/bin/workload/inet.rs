@@ -68,19 +68,10 @@ pub fn run(args: &Args) {
         let part = part.or((name == UDPLITE).then_some(udp::lite as fn()));
         let part = part.unwrap_or_else(|| panic!("--parts {name}: unknown"));
         let before = Ledger::now();
-        let work = || {
+        sys::part(name, args.has("here"), || {
             part();
             tally::print(name);
-        };
-        if args.has("here") {
-            work();
-        } else {
-            let child = sys::child_that(|| {
-                work();
-                sys::exit(0);
-            });
-            assert_eq!(sys::wait(child), 0, "{name}");
-        }
+        });
         Ledger::now().print_since(&before, name);
     }
     Ledger::now().print_since(&before, "all");

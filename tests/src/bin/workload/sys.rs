@@ -59,6 +59,18 @@ pub fn child_that(work: impl FnOnce()) -> i32 {
     pid as i32
 }
 
+/// Does a part of a workload, here or in a child of its own.
+pub fn part(name: &str, here: bool, work: impl FnOnce()) {
+    if here {
+        return work();
+    }
+    let child = child_that(|| {
+        work();
+        exit(0);
+    });
+    assert_eq!(wait(child), 0, "{name}");
+}
+
 /// clone(2) without a new stack.
 pub fn clone(flags: u64) -> Result {
     // SAFETY: without CLONE_VM the child has its own copy of everything; the caller is single-threaded.

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
+use common::dns::labels;
+
 /// The port of name servers.
 const PORT: u16 = 53;
 /// How long a server is waited for, and how often all are asked.
@@ -12,8 +14,6 @@ const TRIES: usize = 2;
 const SERVERS: usize = 3;
 /// The type of a record that names an address.
 const PTR: u16 = 12;
-/// The longest name.
-const LONGEST: usize = 255;
 
 /// The servers in the text of a resolv.conf(5); the machine's own if it names none.
 pub fn servers(text: &str) -> Vec<SocketAddr> {
@@ -104,31 +104,10 @@ pub fn answered(answer: &[u8], id: u16) -> Option<Option<String>> {
 }
 
 /// The name at a place, and the place after it.
-fn read_name(answer: &[u8], mut at: usize) -> Option<(String, usize)> {
-    let (mut name, mut after) = (String::new(), None);
-    loop {
-        match *answer.get(at)? {
-            0 => return Some((name, after.unwrap_or(at + 1))),
-            // A pointer to another place, which must be before.
-            high @ 0xc0.. => {
-                let to = usize::from(high & 0x3f) << 8 | usize::from(*answer.get(at + 1)?);
-                after = after.or(Some(at + 2));
-                at = (to < at).then_some(to)?;
-            }
-            length @ 1..=63 => {
-                let label = answer.get(at + 1..at + 1 + usize::from(length))?;
-                if !name.is_empty() {
-                    name.push('.');
-                }
-                name.push_str(&String::from_utf8_lossy(label));
-                at += 1 + usize::from(length);
-            }
-            _ => return None,
-        }
-        if name.len() > LONGEST {
-            return None;
-        }
-    }
+fn read_name(answer: &[u8], at: usize) -> Option<(String, usize)> {
+    let (labels, after) = labels(answer, at)?;
+    let texts: Vec<_> = labels.into_iter().map(String::from_utf8_lossy).collect();
+    Some((texts.join("."), after))
 }
 
 #[cfg(test)]
