@@ -2,11 +2,13 @@
 //! need it.
 
 pub mod bpf;
+mod complete;
 pub mod dns;
 pub mod endpoints;
 pub mod fuzz;
 pub mod hooks;
 pub mod kernel;
+mod live;
 pub mod measure;
 pub mod options;
 pub mod output;

@@ -7,9 +7,17 @@ use rustix::time::{ClockId, clock_gettime};
 /// Six decimals, always: fixed width, so that times sort as text.
 static PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
 
+/// The same with nine.
+static NANOSECONDS: DateTimePrinter = DateTimePrinter::new().precision(Some(9));
+
 /// RFC 3339 in UTC with microseconds: `2026-11-21T06:26:35.123456Z`.
 pub fn rfc3339(at: Timestamp) -> String {
     PRINTER.timestamp_to_string(&at)
+}
+
+/// The same with nanoseconds: `2026-11-21T06:26:35.123456789Z`.
+pub fn rfc3339_ns(at: Timestamp) -> String {
+    NANOSECONDS.timestamp_to_string(&at)
 }
 
 /// How often the clocks are read for one comparison.
@@ -86,6 +94,8 @@ mod tests {
         ] {
             assert_eq!(rfc3339(Timestamp::from_nanosecond(ns).unwrap()), text);
         }
+        let at = Timestamp::from_nanosecond(1_700_000_000_000_000_900).unwrap();
+        assert_eq!(rfc3339_ns(at), "2023-11-14T22:13:20.000000900Z");
     }
 
     fn clock(wall: i64, boottime: u64) -> WallClock {

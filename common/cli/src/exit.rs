@@ -34,6 +34,11 @@ impl Exit {
         (Self::NotPermitted, "Not permitted; the message names the capability or the setting."),
         (Self::CheckFailed, "An --assert of ebpfmux does not hold."),
     ];
+
+    /// The one that a process ended with; `None` if its status is none of these.
+    pub fn of_status(status: i32) -> Option<Self> {
+        Self::ALL.iter().map(|(exit, _)| *exit).find(|exit| i32::from(*exit as u8) == status)
+    }
 }
 
 /// Why a tool ends early: one line for a person, and the exit status for a script.
@@ -125,5 +130,9 @@ mod tests {
         let all = [Exit::Done, Exit::Failed, Exit::Usage, Exit::Unsupported, Exit::NotPermitted];
         assert_eq!(all.map(|exit| exit as u8), [0, 1, 2, 3, 4]);
         assert_eq!(Exit::CheckFailed as u8, 5);
+        assert_eq!(
+            [4, 5, 6, -1].map(Exit::of_status),
+            [Some(Exit::NotPermitted), Some(Exit::CheckFailed), None, None]
+        );
     }
 }

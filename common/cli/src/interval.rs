@@ -119,16 +119,33 @@ impl Ticks {
         self.left = self.left.map(|left| left - 1);
         // Intervals that passed while the machine slept or the reader stalled become one long
         // interval.
-        while self.next <= now {
-            self.next += self.period;
-        }
+        self.next = next_after(self.next, self.period, now);
         Some(tick)
     }
+}
+
+/// The first moment of the grid with this period on which `moment` is that is `moment` or later, and later than `now`.
+fn next_after(moment: Instant, period: Duration, now: Instant) -> Instant {
+    let Some(behind) = now.checked_duration_since(moment) else { return moment };
+    let into = behind.as_nanos() % period.as_nanos().max(1);
+    now + period.saturating_sub(Duration::from_nanos(u64::try_from(into).unwrap_or(u64::MAX)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_has_passed_is_passed_over_at_once() {
+        let start = Instant::now();
+        let [day, ns] = [Duration::from_secs(86_400), Duration::from_nanos(1)];
+        assert_eq!(next_after(start + day, day, start), start + day);
+        assert_eq!(next_after(start, day, start), start + day);
+        assert_eq!(next_after(start, day, start + 7 * day + ns), start + 8 * day);
+        // One by one it would take minutes.
+        assert_eq!(next_after(start, ns, start + 7 * day), start + 7 * day + ns);
+        assert_eq!(next_after(start, 7 * ns, start + 50 * ns), start + 56 * ns);
+    }
 
     #[test]
     fn intervals_keep_to_the_grid_and_end() {

@@ -104,6 +104,13 @@ pub fn release(signal: c_int) -> bool {
     true
 }
 
+/// Ignores one from now on; returns whether it was heeded before.
+pub fn ignore(signal: c_int) -> bool {
+    let heeded = !is_ignored(signal);
+    dispose(signal, SIG_IGN);
+    heeded
+}
+
 /// Whether this process ignores a signal, as it may have been told to by the one that started it.
 fn is_ignored(signal: c_int) -> bool {
     // SAFETY: all zero is a valid sigaction.

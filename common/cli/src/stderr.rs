@@ -2,12 +2,31 @@
 //! the work. A lint keeps everything else from printing there.
 
 use std::io::Write;
+use std::sync::OnceLock;
 
+use crate::notes::Note;
 use crate::text::visible;
 
-/// One line, `note: MESSAGE`: something that the user should know, and that is no failure.
+/// The program's name, for notes.
+static PROGRAM: OnceLock<String> = OnceLock::new();
+
+/// Says the program's name, which notes bear from then on. Only the first one counts.
+pub fn name(program: &str) {
+    PROGRAM.get_or_init(|| program.to_owned());
+}
+
+/// One line, `PROGRAM: note: MESSAGE`: something that the user should know, and that is no failure.
 pub fn note(message: &str) {
-    line("note", message);
+    line(&prefix("note"), message);
+}
+
+/// The short sentence of a note, with the number by which `--explain` tells the rest: `PROGRAM: note N12: …`.
+pub fn numbered_note(note: &Note) {
+    line(&prefix(&format!("note N{}", note.number)), note.short);
+}
+
+fn prefix(what: &str) -> String {
+    PROGRAM.get().map_or_else(|| what.to_owned(), |program| format!("{program}: {what}"))
 }
 
 /// One line, `PREFIX: MESSAGE`.

@@ -24,6 +24,8 @@ pub enum Kind {
     Key,
     /// Text that describes one event.
     Text,
+    /// Text that only explains, on the first record of what it explains: no key.
+    Note,
     /// A number that describes one event.
     Value,
     /// Events or amounts: they add.
@@ -100,6 +102,33 @@ pub struct Field {
     pub text: bool,
     /// Its meaning, for a person, on one line.
     pub description: String,
+    /// How a table shows it.
+    pub column: Column,
+}
+
+/// How a table shows a field.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Column {
+    /// How much it matters: where a line has no room for all, the highest are left out first. `None`: only tables of all
+    /// columns have it.
+    pub rank: Option<u8>,
+    /// The text may be of any length: where it is cut. Such columns are the last of a line.
+    pub cut: Option<Cut>,
+    /// The cells of its longest usual value, if that is known: so the first lines are aligned with the later ones.
+    pub width: Option<u8>,
+    /// Whether any value but 0 means that something went wrong.
+    pub alarm: bool,
+}
+
+/// Where a text is cut that has no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// The end says most: a cgroup.
+    Start,
+    /// Both ends say more than the middle: a path, arguments.
+    Middle,
+    /// The beginning says most.
+    End,
 }
 
 impl Field {
@@ -136,8 +165,10 @@ impl Schema {
             };
             let words = property["description"].as_str().unwrap_or_default().split_whitespace();
             let description = words.collect::<Vec<_>>().join(" ");
-            let text = matches!(kind, Kind::Time | Kind::Text) || is_text(&property["type"]);
-            fields.insert(name.clone(), Field { kind, unit, text, description });
+            let text = matches!(kind, Kind::Time | Kind::Text | Kind::Note) || is_text(&property["type"]);
+            let column = column(property)
+                .ok_or_else(|| format!("`{name}`: a bad x-rank, x-cut, x-width or x-alarm"))?;
+            fields.insert(name.clone(), Field { kind, unit, text, description, column });
         }
         Ok((tool.to_owned(), Self { fields }))
     }
@@ -145,6 +176,11 @@ impl Schema {
     /// The declaration of a field.
     pub fn field(&self, name: &str) -> Option<&Field> {
         self.fields.get(name)
+    }
+
+    /// All declarations, in the order of a record.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &Field)> {
+        self.fields.iter().map(|(name, field)| (name.as_str(), field))
     }
 
     /// Whether it is for intervals, not for events, which have no length.
@@ -173,6 +209,7 @@ fn kind(word: &Value, property: &Value) -> Option<Kind> {
         "step" => Kind::Step,
         "key" => Kind::Key,
         "text" => Kind::Text,
+        "note" => Kind::Note,
         "value" => Kind::Value,
         "counter" => Kind::Counter,
         "gauge" => Kind::Gauge,
@@ -206,6 +243,23 @@ fn unit(word: &Value) -> Option<Unit> {
     })
 }
 
+/// `None` if one of its words means nothing.
+fn column(property: &Value) -> Option<Column> {
+    let number = |key: &str| match property.get(key) {
+        None => Some(None),
+        Some(number) => Some(Some(u8::try_from(number.as_u64()?).ok()?)),
+    };
+    let cut = match property.get("x-cut").map(Value::as_str) {
+        None => None,
+        Some(Some("start")) => Some(Cut::Start),
+        Some(Some("middle")) => Some(Cut::Middle),
+        Some(Some("end")) => Some(Cut::End),
+        Some(_) => return None,
+    };
+    let alarm = property.get("x-alarm").map_or(Some(false), Value::as_bool)?;
+    Some(Column { rank: number("x-rank")?, cut, width: number("x-width")?, alarm })
+}
+
 /// Whether this is the name of one of the tools.
 pub fn is_tool(name: &str) -> bool {
     tools().any(|tool| tool == name)
@@ -224,6 +278,13 @@ pub fn documents(tool: &str) -> Vec<(bool, IndexMap<String, Field>)> {
         parsed.map(|(_, schema)| (!schema.is_of_intervals(), schema.fields)).collect();
     documents.sort_by_key(|(events, _)| *events);
     documents
+}
+
+/// The fields of the records of these tools, form by form; what cannot be read is left out.
+pub fn fields_of(wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = (String, Field)> {
+    let of = move |file: &str| file.split('.').next().is_some_and(&wanted);
+    let texts = TOOLS.iter().filter(move |(file, _)| of(file)).map(|(_, text)| text);
+    texts.filter_map(|text| Schema::parse(text).ok()).flat_map(|(_, schema)| schema.fields)
 }
 
 /// The declarations of the fields of all known records.

@@ -119,12 +119,7 @@ impl Hist {
     /// Counts per factor of four from 1 µs up, for a small picture; the ends include what lies
     /// beyond.
     pub fn coarse(&self, columns: usize) -> Vec<u64> {
-        let mut coarse = vec![0; columns];
-        for (bucket, count) in self.buckets.iter().enumerate() {
-            let octave = (bounds_ns(bucket).0.max(1) / 1_000).checked_ilog2().unwrap_or(0) as usize;
-            coarse[(octave / 2).min(columns - 1)] += count;
-        }
-        coarse
+        coarse(self.buckets.iter().enumerate().map(|(bucket, count)| (bucket, *count)), columns)
     }
 
     /// The statistics in a record.
@@ -203,6 +198,18 @@ pub fn micros(ns: u64) -> f64 {
 /// Rounded to three decimals, the resolution of the kernel's clock in microseconds.
 pub fn round3(value: f64) -> f64 {
     (value * 1_000.0).round() / 1_000.0
+}
+
+/// Counts per factor of four from 1 µs up, of the counts of buckets; the ends include what lies beyond.
+pub fn coarse(buckets: impl Iterator<Item = (usize, u64)>, columns: usize) -> Vec<u64> {
+    let mut coarse = vec![0_u64; columns];
+    for (bucket, count) in buckets {
+        let octave = (bounds_ns(bucket).0.max(1) / 1_000).checked_ilog2().unwrap_or(0) as usize;
+        if let Some(sum) = coarse.get_mut((octave / 2).min(columns.saturating_sub(1))) {
+            *sum = sum.saturating_add(count);
+        }
+    }
+    coarse
 }
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ pub trait Words {
     const VERB: &'static str;
     /// Ends the text of the smallest value.
     const NONE: &'static str;
+    /// Which fields a table shows, by their names without the prefix, and how much each matters: the lowest first.
+    const RANKS: &'static [(&'static str, u8)];
 }
 
 /// The statistics of one histogram; without any value unless they are made of a summary.
@@ -44,6 +46,8 @@ impl Words for Took {
     const OPTIONAL: bool = false;
     const VERB: &'static str = "took";
     const NONE: &'static str = "; null where there was none";
+    const RANKS: &'static [(&'static str, u8)] =
+        &[("count", 2), ("p99_us", 2), ("p50_us", 3), ("max_us", 3), ("mean_us", 5)];
 }
 
 impl<W> Default for Statistics<W> {
@@ -121,10 +125,15 @@ impl<W: Words> JsonSchema for Statistics<W> {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let count = named::<W>("count");
         let whole = if W::OPTIONAL { json!(["integer", "null"]) } else { json!("integer") };
-        let counter = json!({
-            "description": W::COUNT, "type": whole, "format": "uint64", "minimum": 0, "x-kind": "counter",
-        });
-        let mut properties = Map::from_iter([(count.to_string(), counter)]);
+        let mut counter = Map::from_iter([
+            ("description".to_owned(), json!(W::COUNT)),
+            ("type".to_owned(), whole),
+            ("format".to_owned(), json!("uint64")),
+            ("minimum".to_owned(), json!(0)),
+            ("x-kind".to_owned(), json!("counter")),
+        ]);
+        rank::<W>("count", &mut counter);
+        let mut properties = Map::from_iter([(count.to_string(), Value::Object(counter))]);
         properties
             .extend(FIELDS.iter().map(|field| (named::<W>(field.name).into_owned(), declared::<W>(field))));
         let required = if W::OPTIONAL { Vec::new() } else { vec![count] };
@@ -160,7 +169,15 @@ fn declared<W: Words>(field: &Field) -> Value {
         }
         Kind::Minimum | Kind::Maximum => {}
     }
+    rank::<W>(field.name, &mut declared);
     Value::Object(declared)
+}
+
+/// Says how much a field matters in a table.
+fn rank<W: Words>(name: &str, declared: &mut Map<String, Value>) {
+    if let Some((_, rank)) = W::RANKS.iter().find(|(known, _)| *known == name) {
+        declared.insert("x-rank".to_owned(), json!(rank));
+    }
 }
 
 #[cfg(test)]
@@ -175,6 +192,7 @@ mod tests {
         const OPTIONAL: bool = true;
         const VERB: &'static str = "waited";
         const NONE: &'static str = "";
+        const RANKS: &'static [(&'static str, u8)] = &[("p99_us", 3)];
     }
 
     fn json(of: &impl Serialize) -> String {

@@ -11,8 +11,8 @@ use super::plain::{Plain, same_bytes};
 include!(concat!(env!("OUT_DIR"), "/layouts.rs"));
 
 pub(crate) use layouts::types::{
-    by, cidr, endpoint_filter, filter, hist, named_owner, names, new_cgroup, owner, path_end, port_range,
-    stats,
+    by, cidr, comm_rule, endpoint_filter, filter, hist, named_owner, names, new_cgroup, owner, path_end,
+    port_range, stats, user_rule,
 };
 
 // SAFETY: generated from the C struct: integers, and arrays and structs of them.

@@ -8,6 +8,7 @@ mod services;
 use std::net::{IpAddr, Ipv6Addr};
 
 use cli::exit::{Failure, Result};
+use cli::usage;
 
 use crate::bpf::layouts::{self, endpoint_filter};
 use crate::bpf::plain::{Plain, same_bytes};
@@ -80,9 +81,7 @@ impl EndpointFilter {
             let most = MAX_PORT_RANGES;
             return Err(Failure::usage(format!("--port can be given {most} ports and ranges at most")));
         }
-        if self.cidr.len() > MAX_CIDRS {
-            return Err(Failure::usage(format!("--cidr can be given {MAX_CIDRS} times at most")));
-        }
+        usage::at_most(MAX_CIDRS, &self.cidr, "--cidr")?;
         if self.family == Some(5) {
             return Err(Failure::usage("--family 5: must be 4 or 6"));
         }

@@ -8,6 +8,7 @@ use std::fmt;
 
 use caps::Capability;
 use clap::ValueEnum;
+use cli::notes::Note;
 
 /// Something that a tool needs to see.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +54,7 @@ pub struct Rung {
     /// Names of programs of the tool's object; their kind and target come from their own section.
     pub programs: &'static [&'static str],
     /// What this rung cannot see, for `--check` and a line on stderr; none if it sees everything.
-    pub limitation: Option<&'static str>,
+    pub limitation: Option<&'static Note>,
     /// How it differs from a rung on the same targets, for `--check`; empty if the targets differ.
     pub variant: &'static str,
 }
@@ -65,12 +66,12 @@ impl Rung {
     }
 
     /// The same, but with a limitation.
-    pub const fn limitation(self, limitation: &'static str) -> Self {
+    pub const fn limitation(self, limitation: &'static Note) -> Self {
         Self { limitation: Some(limitation), ..self }
     }
 
     /// The same, but with a limitation on x86, whose kernels have functions of their own for calls of 32-bit programs.
-    pub const fn limitation_on_x86(self, limitation: &'static str) -> Self {
+    pub const fn limitation_on_x86(self, limitation: &'static Note) -> Self {
         if cfg!(target_arch = "x86_64") { self.limitation(limitation) } else { self }
     }
 

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use cli::notes::Note;
+
 use super::{Attach, Hook, Kernel, Kind, NOT_ASKED_FOR, Program, Refusal, Rung};
 
 /// What was decided for a hook.
@@ -15,7 +17,7 @@ pub struct Planned {
     /// The rung chosen, in short.
     pub rung: Option<String>,
     /// What the rung chosen cannot see.
-    pub limitation: Option<&'static str>,
+    pub limitation: Option<&'static Note>,
     /// The rungs rejected, each with the reason.
     pub rejected: Vec<(String, Refusal)>,
     /// Whether the tool is useful without this hook.
@@ -175,6 +177,8 @@ pub fn describe(programs: &[Program], variant: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use cli::notes;
+
     use super::*;
 
     /// A made-up kernel: it refuses these targets.
@@ -197,7 +201,7 @@ mod tests {
             &[
                 Rung::new(&["read_f", "readv_f"]),
                 Rung::new(&["read_k"]),
-                Rung::new(&["read_t"]).limitation("no reads by the kernel"),
+                Rung::new(&["read_t"]).limitation(&notes::SYSCALLS),
             ],
         ),
         Hook::new("extra", &[Rung::new(&["extra"])]).optional(),
@@ -248,7 +252,7 @@ mod tests {
     #[test]
     fn a_degraded_rung_tells_its_limitation() {
         let plan = planned(&["vfs_read", "vfs_read_k"], Attach::Auto);
-        assert_eq!(plan.hooks[0].limitation, Some("no reads by the kernel"));
+        assert_eq!(plan.hooks[0].limitation, Some(&notes::SYSCALLS));
     }
 
     #[test]

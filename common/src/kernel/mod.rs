@@ -3,8 +3,7 @@
 pub mod btf;
 pub mod diagnosis;
 pub(crate) mod fentry;
-pub(crate) mod mounts;
-pub(crate) mod offline;
+pub mod offline;
 pub mod pid_namespace;
 pub mod privilege;
 pub mod restrictions;

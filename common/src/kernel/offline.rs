@@ -42,8 +42,9 @@ impl Offline {
         })
     }
 
-    /// A module's symbol is followed by a tab and the module's name.
-    fn has_symbol(&self, name: &str) -> bool {
+    /// Whether the kernel or a module of it has this symbol.
+    pub fn has_symbol(&self, name: &str) -> bool {
+        // A module's symbol is followed by a tab and the module's name.
         ["\n", "\t"].into_iter().any(|end| {
             memchr::memmem::find(self.symbols.as_bytes(), format!("\n{name}{end}").as_bytes()).is_some()
         })

@@ -5,12 +5,12 @@ use std::mem::MaybeUninit;
 use std::path::Path;
 
 use cli::exit::{Failure, Result};
+use cli::mounts;
 use libbpf_rs::ErrorKind;
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 use rustix::fs::statfs;
 
 use super::diagnosis::{Step, diagnose};
-use super::mounts;
 use super::restrictions::Restrictions;
 use crate::bpf::plain::Plain;
 use crate::bpf::walk::Walk;

@@ -1,13 +1,11 @@
 //! The system's restrictions: read where it exposes them, otherwise probed by calls without effect.
 
-use std::fs::{self, File};
-use std::io::Read;
-use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::fs;
+use std::os::fd::{FromRawFd, OwnedFd};
 
 use caps::{CapSet, Capability};
-use rustix::fs::{Mode, OFlags, openat};
+use cli::security::Security;
 use rustix::io::Errno;
-use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The initial user namespace (`PROC_USER_INIT_INO` of `linux/proc_ns.h`).
@@ -45,9 +43,8 @@ impl Restrictions {
         let admin = caps::has_cap(None, CapSet::Effective, Capability::CAP_SYS_ADMIN).unwrap_or(false);
         let security = Security::open(admin);
         let bpf = bpf();
-        let lockdown = security.read("lockdown").as_deref().and_then(chosen);
         Self {
-            lockdown: lockdown.or_else(locked_down_at_boot),
+            lockdown: security.lockdown(),
             seccomp: fs::read_to_string("/proc/self/status").is_ok_and(|status| filtered(&status)),
             user_namespace: fs::read_link("/proc/self/ns/user")
                 .is_ok_and(|namespace| namespace.as_os_str() != FIRST_USER_NAMESPACE),
@@ -56,57 +53,14 @@ impl Restrictions {
             memlock: if bpf.is_none() { memlock() } else { None },
             paranoid: paranoid(),
             admin,
-            modules: security.read("lsm").map(|list| names(&list)).unwrap_or_default(),
+            modules: security.modules(),
         }
     }
-}
-
-/// Where security modules expose their state.
-struct Security(Option<OwnedFd>);
-
-impl Security {
-    /// The mounted file system, else a private one that is attached nowhere and is removed with its
-    /// descriptor.
-    fn open(may_mount: bool) -> Self {
-        let mounted = File::open("/sys/kernel/security").ok().map(OwnedFd::from);
-        let has_lsm = |root: &OwnedFd| open(root, "lsm").is_ok();
-        let own = || {
-            let new = fsopen("securityfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
-            fsconfig_create(&new)?;
-            fsmount(&new, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::MOUNT_ATTR_RDONLY)
-        };
-        Self(mounted.filter(has_lsm).or_else(|| may_mount.then(own)?.ok()))
-    }
-
-    fn read(&self, name: &str) -> Option<String> {
-        let mut text = String::new();
-        File::from(open(self.0.as_ref()?, name).ok()?).read_to_string(&mut text).ok()?;
-        Some(text)
-    }
-}
-
-fn open(root: &OwnedFd, name: &str) -> rustix::io::Result<OwnedFd> {
-    openat(root.as_fd(), name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-}
-
-/// The word in brackets, by which the kernel marks the value in force.
-fn chosen(text: &str) -> Option<String> {
-    Some(text.split_once('[')?.1.split_once(']')?.0.to_string())
-}
-
-/// Lockdown as set on the kernel command line, for callers that may not see its present state.
-fn locked_down_at_boot() -> Option<String> {
-    let words = fs::read_to_string("/proc/cmdline").ok()?;
-    Some(words.split_whitespace().find_map(|word| word.strip_prefix("lockdown="))?.to_string())
 }
 
 /// Whether a process's status shows a seccomp filter (`SECCOMP_MODE_FILTER`).
 fn filtered(status: &str) -> bool {
     status.lines().any(|line| line.strip_prefix("Seccomp:").is_some_and(|mode| mode.trim() == "2"))
-}
-
-fn names(list: &str) -> Vec<String> {
-    list.trim().split(',').filter(|name| !name.is_empty()).map(String::from).collect()
 }
 
 /// The error with which bpf(2) is refused, if it is: called for a map and for a program of an
@@ -217,12 +171,8 @@ mod tests {
 
     #[test]
     fn what_the_kernel_writes_is_read() {
-        assert_eq!(chosen("none [integrity] confidentiality\n").as_deref(), Some("integrity"));
-        assert_eq!(chosen("odd"), None);
         assert!(filtered("Name:\tx\nSeccomp:\t2\nSeccomp_filters:\t1\n"));
         assert!(!filtered("Seccomp:\t0\nSeccomp_filters:\t2\n"));
-        assert_eq!(names("lockdown,capability\n"), ["lockdown", "capability"]);
-        assert!(names("\n").is_empty());
     }
 
     #[test]

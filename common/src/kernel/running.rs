@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 
 use caps::Capability;
 use cli::exit::{self, Exit, Failure};
+use cli::kernel_files::{TRACEFS, is_tracefs};
 use cli::shortage;
-use rustix::fs::{Access, AtFlags, CWD, accessat, statfs};
+use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
@@ -24,10 +25,6 @@ use crate::hooks::{Kernel, Kind, Program, Refusal};
 const SYMBOLS: &str = "/proc/kallsyms";
 /// Exists if functions can be probed.
 const KPROBE_PMU: &str = "/sys/bus/event_source/devices/kprobe";
-/// Where tracefs is mounted, in order; the last is its place on older systems.
-const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
-/// Its type in statfs(2) (`linux/magic.h`).
-const TRACEFS_MAGIC: u64 = 0x7472_6163;
 
 /// Whether anything in the running kernel's types, fields included, has this name: false without BTF.
 pub fn kernel_names(name: &str) -> bool {
@@ -179,7 +176,7 @@ impl Running {
         let place = Path::new(TRACEFS[0]);
         let options = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
         // If it is mounted but empty, mounting it again does not help.
-        let is_there = statfs(place).is_ok_and(|found| found.f_type as u64 == TRACEFS_MAGIC);
+        let is_there = is_tracefs(place);
         if !is_there {
             mount("tracefs", place, "tracefs", options, None).map_err(|errno| unmountable(place, errno))?;
         }

@@ -1,8 +1,6 @@
 //! Events from the ring buffer: in the order of time, in batches, with all losses counted.
 
 use std::cell::{Cell, RefCell};
-use std::cmp::Ordering;
-use std::collections::BinaryHeap;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{self, AtomicU32};
 use std::time::{Duration, Instant};
@@ -13,6 +11,7 @@ use cli::signals::{Stop, Woken};
 use libbpf_rs::{AsRawLibbpf, Object, OpenObject, RingBuffer, RingBufferBuilder};
 use rustix::event::PollFlags;
 
+use super::held::Held;
 use crate::bpf::globals::{map, shared_u32};
 use crate::options::Common;
 use crate::output::{Row, Writer};
@@ -23,9 +22,9 @@ pub const RING_BYTES: u32 = 1 << 20;
 /// the order is settled.
 pub const SETTLED: Duration = Duration::from_millis(5);
 /// A wake-up just as the reader falls asleep may be missed: it checks again after this time.
-const BACKSTOP: Duration = Duration::from_millis(100);
+pub const BACKSTOP: Duration = Duration::from_millis(100);
 /// How often losses are checked while events arrive.
-const LOSS_CHECK: Duration = Duration::from_secs(1);
+pub const LOSS_CHECK: Duration = Duration::from_secs(1);
 
 /// The source of a tool's events.
 pub struct Source<'a> {
@@ -155,49 +154,15 @@ pub fn write<E: Row>(
     look();
     match lost.get() {
         0 => Ok(()),
-        // No later record reports these.
-        lost => Err(Failure::failed(format!(
-            "{lost} events were lost since the last record: the reader was too slow, or the kernel skipped a program"
-        ))),
+        lost => Err(lost_at_the_end(lost)),
     }
 }
 
-/// An event and its time by the kernel's monotonic clock.
-struct PendingEvent<E> {
-    ns: u64,
-    place: u64,
-    event: E,
-}
-
-impl<E> PartialEq for PendingEvent<E> {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-impl<E> Eq for PendingEvent<E> {}
-impl<E> PartialOrd for PendingEvent<E> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl<E> Ord for PendingEvent<E> {
-    /// The earliest is the greatest, because it leaves the heap first.
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.ns, other.place).cmp(&(self.ns, self.place))
-    }
-}
-
-/// Events that are not passed on yet.
-struct Held<E> {
-    place: u64,
-    events: BinaryHeap<PendingEvent<E>>,
-}
-
-impl<E> Held<E> {
-    fn add(&mut self, ns: u64, event: E) {
-        self.place += 1;
-        self.events.push(PendingEvent { ns, place: self.place, event });
-    }
+/// The failure of a tool that has lost events which no later record reports.
+pub fn lost_at_the_end(lost: u64) -> Failure {
+    Failure::failed(format!(
+        "{lost} events were lost since the last record: the reader was too slow, or the kernel skipped a program"
+    ))
 }
 
 /// Reads a ring buffer until asked to end, passing on each event in the order of time.
@@ -215,7 +180,7 @@ fn read<E>(
     mut flush: impl FnMut() -> Result<()>,
 ) -> Result<()> {
     let end = duration.and_then(|duration| Instant::now().checked_add(duration));
-    let state = RefCell::new((decode, Held { place: 0, events: BinaryHeap::new() }));
+    let state = RefCell::new((decode, Held::default()));
     let ring = Ring::of(object, |record: &[u8]| {
         let (decode, held) = &mut *state.borrow_mut();
         decode.record(record, &mut |ns, event| held.add(ns, event));
@@ -228,15 +193,14 @@ fn read<E>(
         let (decode, held) = &mut *state.borrow_mut();
         decode.passed(passed, &mut |ns, event| held.add(ns, event));
         let settled = if over { u64::MAX } else { passed };
-        while held.events.peek().is_some_and(|first| first.ns <= settled) {
-            let Some(first) = held.events.pop() else { break };
-            emit(first.ns, first.event)?;
+        while let Some((ns, event)) = held.pop(settled) {
+            emit(ns, event)?;
         }
         flush()?;
         if over {
             return Ok(());
         }
-        let waits = !held.events.is_empty();
+        let waits = !held.is_empty();
         let pause = if waits { SETTLED } else { BACKSTOP };
         let now = Instant::now();
         let deadline = end.map_or(now + pause, |end| end.min(now + pause));

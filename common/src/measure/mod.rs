@@ -6,6 +6,7 @@ pub mod counters;
 pub mod events;
 pub mod gauges;
 pub mod halves;
+pub mod held;
 pub mod latency;
 pub mod owner_names;
 pub mod per_key;

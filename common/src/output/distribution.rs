@@ -3,13 +3,11 @@
 use record::histogram::Hist;
 use schemars::JsonSchema;
 use serde::Serialize;
-
-/// Columns of the small picture: factors of four from 1 µs to 4 s and more.
-const SKETCH: usize = 12;
+use table::picture::BARS;
 
 /// The small picture of a distribution, for [`Row::sketch`](super::Row::sketch).
 pub fn sketch(hist: &Hist) -> Vec<u64> {
-    hist.coarse(SKETCH)
+    hist.coarse(BARS)
 }
 
 /// The last fields of a record about how long something took.

@@ -24,20 +24,12 @@ use crate::options::{Common, Output};
 
 /// A tool's record for one key in one interval, or for one event: the fields between the header and
 /// `lost`.
-pub trait Row: Serialize + JsonSchema {
-    /// The fields of the table, in this order, by their names in the record; `Owner::COLUMN` for
-    /// all of an owner's.
-    const TABLE: &'static [&'static str];
-
+pub trait Row: Serialize + JsonSchema + 'static {
     /// Whether a record is for one event, not for an interval.
     const EVENT: bool = false;
 
-    /// A text of any length, shown at the end of a table's line.
-    const TAIL: Option<&'static str> = None;
-
-    /// The minimum widths of text columns, if the texts are known: so the lines of the first
-    /// interval are aligned, too.
-    const WIDTHS: &'static [(&'static str, usize)] = &[];
+    /// What a table shows first of this form of a record, beside its keys, if its user chose these: for sums.
+    const FIRST: &'static [&'static str] = &[];
 
     /// The distribution of the one time that the record is about, if it is about one.
     fn distribution(&self) -> Option<&Distribution> {
@@ -64,7 +56,7 @@ pub fn or_null<const N: usize>(names: [&'static str; N]) -> Vec<Option<&'static 
 #[derive(Serialize, JsonSchema)]
 struct Record<'a, R> {
     /// RFC 3339 in UTC with microseconds: the end of the interval, or the event's own time in the kernel.
-    #[schemars(extend("x-kind" = "time", "format" = "date-time"))]
+    #[schemars(extend("x-kind" = "time", "x-rank" = 0, "format" = "date-time"))]
     ts: &'a str,
     /// The host's name.
     #[schemars(extend("x-kind" = "key"))]
@@ -85,28 +77,28 @@ struct Record<'a, R> {
     row: &'a R,
     /// With --overhead: nanoseconds that the tool's programs ran in the interval. On its first record.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kind" = "counter", "x-unit" = "nanoseconds"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 3, "x-unit" = "nanoseconds"))]
     bpf_ns: Option<u64>,
     /// With --overhead: how often the tool's programs ran in the interval. On its first record.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 3))]
     bpf_runs: Option<u64>,
     /// With --overhead: kernel memory of the tool's programs and maps at the end of the interval, as the kernel accounts for
     /// it in /proc/PID/fdinfo. On its first record; null on the others, and without /proc.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kind" = "gauge", "x-unit" = "bytes"))]
+    #[schemars(extend("x-kind" = "gauge", "x-rank" = 3, "x-unit" = "bytes"))]
     bpf_bytes: Option<Option<u64>>,
     /// With --overhead: how many BPF maps the tool has. On the interval's first record; null on the others.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kind" = "gauge"))]
+    #[schemars(extend("x-kind" = "gauge", "x-rank" = 5))]
     bpf_maps: Option<Option<u64>>,
     /// With --overhead: entries in the tool's hash maps at the end of the interval, before those of owners are emptied: with
     /// --by the owners, and what is under way. On the interval's first record; null on the others.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kind" = "gauge"))]
+    #[schemars(extend("x-kind" = "gauge", "x-rank" = 5))]
     bpf_keys: Option<Option<u64>>,
     /// Events or updates that could not be recorded since the last record. 0 in health.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 1, "x-alarm" = true))]
     lost: u64,
 }
 
@@ -130,7 +122,8 @@ pub struct Writer {
 enum Format {
     Json,
     Csv(csv::Csv),
-    Table(table::Table),
+    /// Its lines are laid out when they are flushed.
+    Table(Box<table::Table>),
 }
 
 impl Writer {
@@ -141,7 +134,8 @@ impl Writer {
         let format = match common.output.unwrap_or(default) {
             Output::Json => Format::Json,
             Output::Csv => Format::Csv(csv::Csv::default()),
-            Output::Table => Format::Table(table::Table::default()),
+            Output::Table => Format::Table(Box::new(table::Table::new(tool, common.table, false))),
+            Output::Wide => Format::Table(Box::new(table::Table::new(tool, common.table, true))),
         };
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let mut stdout = stdout::Output::stdout();
@@ -261,6 +255,9 @@ impl Writer {
     /// # Errors
     /// As for `interval`.
     pub fn flush(&mut self) -> Result<()> {
+        if let Format::Table(table) = &mut self.format {
+            self.stdout.push(table.flush().as_bytes())?;
+        }
         self.stdout.finish()
     }
 }
@@ -286,22 +283,8 @@ impl Format {
 /// one is added.
 const VERSION: u32 = 1;
 
-/// Prints the JSON Schema of a tool's record, in which each field has its kind (`x-kind`) and unit (`x-unit`).
-///
-/// # Errors
-/// When stdout cannot be written to.
-pub fn print_schema<R: Row + 'static>(tool: &str) -> Result<()> {
-    print_schema_with::<R>(tool, |_| ())
-}
-
-/// The same of a tool whose records have fields that only this run knows: `add` adds them to the properties.
-///
-/// # Errors
-/// When stdout cannot be written to.
-pub fn print_schema_with<R: Row + 'static>(
-    tool: &str,
-    add: impl FnOnce(&mut serde_json::Map<String, serde_json::Value>),
-) -> Result<()> {
+/// The JSON Schema of a tool's record.
+fn schema<R: Row>(tool: &str) -> schemars::Schema {
     let mut schema = schema_for!(Record<'static, R>);
     let of = if R::EVENT { ":event" } else { "" };
     schema.insert("$id".to_string(), format!("urn:ebpf-filters:{tool}{of}:{VERSION}").into());
@@ -310,6 +293,28 @@ pub fn print_schema_with<R: Row + 'static>(
     if let Some(fields) = schema.get_mut("properties").and_then(serde_json::Value::as_object_mut) {
         // An event has no length.
         fields.retain(|name, _| !(R::EVENT && (name == "interval_s" || name.starts_with("bpf_"))));
+    }
+    schema
+}
+
+/// Prints the JSON Schema of a tool's record, in which each field has its kind (`x-kind`) and unit (`x-unit`).
+///
+/// # Errors
+/// When stdout cannot be written to.
+pub fn print_schema<R: Row>(tool: &str) -> Result<()> {
+    print_schema_with::<R>(tool, |_| ())
+}
+
+/// The same of a tool whose records have fields that only this run knows: `add` adds them to the properties.
+///
+/// # Errors
+/// When stdout cannot be written to.
+pub fn print_schema_with<R: Row>(
+    tool: &str,
+    add: impl FnOnce(&mut serde_json::Map<String, serde_json::Value>),
+) -> Result<()> {
+    let mut schema = schema::<R>(tool);
+    if let Some(fields) = schema.get_mut("properties").and_then(serde_json::Value::as_object_mut) {
         add(fields);
     }
     let text = serde_json::to_string_pretty(&schema).map_err(|error| Failure::failed(error.to_string()))?;
@@ -320,10 +325,7 @@ pub fn print_schema_with<R: Row + 'static>(
 ///
 /// # Errors
 /// When stdout cannot be written to.
-pub fn print_schema_of<Event: Row + 'static, Interval: Row + 'static>(
-    tool: &str,
-    events: bool,
-) -> Result<()> {
+pub fn print_schema_of<Event: Row, Interval: Row>(tool: &str, events: bool) -> Result<()> {
     if events { print_schema::<Event>(tool) } else { print_schema::<Interval>(tool) }
 }
 

@@ -11,7 +11,7 @@ use super::glob;
 /// The group of processes that are in no group of the file.
 pub const NO_GROUP: &str = "other";
 /// The longest command name that the kernel keeps, without the NUL of `TASK_COMM_LEN`.
-const COMM_MAX: usize = 15;
+pub(crate) const COMM_MAX: usize = 15;
 /// The largest accepted file. Netdata's own has less than 20 KiB.
 const MAX_BYTES: u64 = 1 << 20;
 /// Processes that start others of all kinds: their children do not inherit their group. Netdata's

@@ -1,32 +1,13 @@
 //! Where cgroups are mounted, and processes whose cgroups are not those of v2.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use cli::exit::Failure;
+use cli::kernel_files::{cgroup2_mount, whole_first};
+use cli::mounts;
 
-use crate::kernel::mounts::{self, Mount};
 use crate::kernel::pid_namespace::proc_is_mounted;
-
-/// `CGROUP2_SUPER_MAGIC` of `linux/magic.h`.
-const CGROUP2_MAGIC: rustix::fs::FsWord = 0x6367_7270;
-/// The usual mount points of v2: alone, and with v1. For systems without /proc.
-const USUAL: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
-
-/// Whether a path is a directory of cgroup v2.
-pub fn is_cgroup2(path: &Path) -> bool {
-    path.is_dir() && rustix::fs::statfs(path).is_ok_and(|stat| stat.f_type == CGROUP2_MAGIC)
-}
-
-/// Where cgroup v2 is mounted: with v1 it is not at `/sys/fs/cgroup`. Of several mounts one that
-/// shows the whole hierarchy; `None` if something else was mounted over it.
-pub fn cgroup2_mount() -> Option<PathBuf> {
-    let mounts = match mounts::list() {
-        Ok(list) => cgroup2_mounts(&list),
-        Err(_) => USUAL.map(PathBuf::from).to_vec(),
-    };
-    mounts.into_iter().find(|path| is_cgroup2(path))
-}
 
 /// Where the hierarchy is mounted in which memory is charged, and its number, by which the kernel knows it: 0 for v2.
 pub fn memory_mount() -> Option<(PathBuf, i32)> {
@@ -46,20 +27,6 @@ fn memory_hierarchy(cgroups: &str) -> i32 {
 /// From a list of mounts, those of v1 with the memory controller, those of the whole hierarchy first.
 fn memory_mounts(list: &str) -> Vec<PathBuf> {
     whole_first(list, |mount| mount.kind == "cgroup" && mount.options.split(',').any(|one| one == "memory"))
-}
-
-/// From a list of mounts, those of v2, those of the whole hierarchy first.
-fn cgroup2_mounts(list: &str) -> Vec<PathBuf> {
-    whole_first(list, |mount| mount.kind == "cgroup2")
-}
-
-fn whole_first(list: &str, wanted: impl Fn(&Mount<'_>) -> bool) -> Vec<PathBuf> {
-    let mut found: Vec<(bool, PathBuf)> = mounts::each(list)
-        .filter(wanted)
-        .map(|mount| (mount.root != "/", PathBuf::from(mount.path.replace("\\040", " "))))
-        .collect();
-    found.sort_by_key(|(in_part, _)| *in_part);
-    found.into_iter().map(|(_, path)| path).collect()
 }
 
 /// The failure of an option for which cgroup v2 must be mounted.
@@ -99,16 +66,6 @@ fn only_in_v1(cgroups: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_whole_hierarchy_is_preferred_beside_v1_too() {
-        let mounts = "30 1 0:26 / /sys/fs/cgroup rw shared:9 - tmpfs tmpfs rw\n\
-                      31 30 0:27 /docker/x /run/a\\040box rw - cgroup2 cgroup2 rw\n\
-                      32 30 0:27 / /sys/fs/cgroup/unified rw shared:10 - cgroup2 cgroup2 rw\n\
-                      33 30 0:28 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=systemd\n";
-        let expected = ["/sys/fs/cgroup/unified", "/run/a box"].map(PathBuf::from);
-        assert_eq!(cgroup2_mounts(mounts), expected);
-    }
 
     #[test]
     fn memory_is_charged_in_v1_or_in_v2() {

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::By;
-use super::cgroup_mounts::{cgroup2_mount, memory_mount};
+use cli::kernel_files::cgroup2_mount;
+
+use super::cgroup_mounts::memory_mount;
 use super::new_cgroups::NewCgroup;
 
 /// The name of cgroup id 0, which no task was seen in.
@@ -58,14 +60,35 @@ impl Cgroups {
     /// An interval has ended, in which these cgroups were created.
     pub fn next(&mut self, created: impl Iterator<Item = NewCgroup>) {
         self.walked = false;
-        for NewCgroup { id, parent, name } in created {
-            match self.paths.get(&parent).map(String::as_str) {
-                Some("/") => self.add(id, format!("/{name}")),
-                Some(above) if above.starts_with('/') => self.add(id, format!("{above}/{name}")),
-                // Outside of the part of the hierarchy that is mounted here.
-                _ => {}
-            }
+        created.for_each(|one| drop(self.created(one)));
+    }
+
+    /// Adds a cgroup that was created. Returns its path; `None` outside of the part of the hierarchy that is mounted here.
+    pub fn created(&mut self, NewCgroup { id, parent, name }: NewCgroup) -> Option<String> {
+        let path = match self.paths.get(&parent)?.as_str() {
+            "/" => format!("/{name}"),
+            above if above.starts_with('/') => format!("{above}/{name}"),
+            _ => return None,
+        };
+        self.add(id, path.clone());
+        Some(path)
+    }
+
+    /// The ids and paths of all that are known, those that were removed not long ago among them.
+    pub fn known(&self) -> impl Iterator<Item = (u64, &str)> {
+        self.paths.iter().map(|(id, path)| (*id, path.as_str())).filter(|(_, path)| path.starts_with('/'))
+    }
+
+    /// The ids and paths of those that exist now, by a walk; `None` if the last one is too recent.
+    pub fn existing(&mut self) -> Option<HashMap<u64, String>> {
+        self.walked = false;
+        let known = std::mem::take(&mut self.paths);
+        let found = self.walk().then(|| self.paths.clone());
+        for (id, path) in known {
+            self.paths.entry(id).or_insert(path);
         }
+        self.size = self.paths.values().map(|path| size(path)).sum();
+        found
     }
 
     /// The path as `/proc/PID/cgroup` has it; the id if the path is unknown.
@@ -210,6 +233,26 @@ mod tests {
         assert!(walks > 0 && walks <= (2 * bytes / KEPT) as u64 + 1, "{walks} walks");
         assert_eq!(cgroups.path(id(&folder.path().join("stays"))), "/stays");
         assert!(cgroups.path((1 << 60) + 1).starts_with("(gone"));
+    }
+
+    #[test]
+    fn those_that_exist_are_told_from_those_that_have_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (stays, goes) = (folder.path().join("stays"), folder.path().join("goes"));
+        [&stays, &goes].into_iter().for_each(|path| fs::create_dir(path).unwrap());
+        let mut cgroups = of(folder.path());
+        let gone = id(&goes);
+        fs::remove_dir(&goes).unwrap();
+        cgroups.next_walk = Instant::now();
+        let existing = cgroups.existing().unwrap();
+        assert_eq!(existing.get(&id(&stays)).map(String::as_str), Some("/stays"));
+        assert!(existing.len() == 2 && !existing.contains_key(&gone));
+        assert_eq!((cgroups.known().count(), cgroups.path(gone).as_str()), (3, "/goes"));
+        assert_eq!(cgroups.size, cgroups.known().map(|(_, path)| size(path)).sum::<usize>());
+        cgroups.next_walk = Instant::now() + std::time::Duration::from_secs(3600);
+        assert!(cgroups.existing().is_none() && cgroups.known().count() == 3);
+        assert_eq!(cgroups.created(created(7 << 60, id(&stays), "box")).as_deref(), Some("/stays/box"));
+        assert_eq!(cgroups.created(created(8 << 60, u64::MAX, "box")), None);
     }
 
     #[test]

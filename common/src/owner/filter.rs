@@ -1,4 +1,4 @@
-//! `--pid` and `--cgroup`: what the user named, checked, and passed to the BPF programs.
+//! `--pid`, `--cgroup`, `--comm` and `--user`: what the user named, checked, and passed to the BPF programs.
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -6,16 +6,22 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use cli::exit::{Failure, Result};
+use cli::kernel_files::{cgroup2_mount, is_cgroup2};
+use cli::usage;
 
-use super::cgroup_mounts::{cgroup2_mount, is_cgroup2, no_cgroup2};
+use super::cgroup_mounts::no_cgroup2;
+use super::comm;
 use super::processes;
-use crate::bpf::layouts;
+use super::users::User;
+use crate::bpf::layouts::{self, comm_rule, user_rule};
 use crate::bpf::plain::{bytes_of, length};
 use crate::kernel::pid_namespace::ProcIds;
 use crate::options::Common;
 
 /// How many the BPF programs compare.
 const MAX_PIDS: usize = length(|of: &layouts::filter| &of.pid);
+const MAX_COMMS: usize = length(|of: &layouts::filter| &of.comm);
+const MAX_USERS: usize = length(|of: &layouts::filter| &of.user);
 
 /// Which tasks to observe.
 #[derive(Default)]
@@ -24,12 +30,20 @@ pub struct Filter {
     /// Whether these are ids of a PID namespace other than the kernel's.
     in_namespace: bool,
     cgroup: Option<(u64, OwnedFd)>,
+    /// What is excluded stands first: the first that a task matches decides.
+    comms: Vec<comm_rule>,
+    users: Vec<user_rule>,
 }
 
 impl Filter {
-    /// The tasks that the options name.
-    pub fn of(common: &Common) -> Result<Self> {
-        Self::new(&common.pid, common.cgroup.as_deref())
+    /// The tasks that the options name; whatever their names if the tool itself decides by these.
+    ///
+    /// # Errors
+    /// Status 2 for what is not there or too much, and as for `processes::check`.
+    pub fn of(common: &Common, without_comm: bool) -> Result<Self> {
+        let comms = if without_comm { &[][..] } else { &common.comm };
+        let (comms, users) = (comm_rules(comms)?, user_rules(&common.user)?);
+        Ok(Self { comms, users, ..Self::new(&common.pid, common.cgroup.as_deref())? })
     }
 
     /// Checks that the processes and the cgroup exist, so that a typing error is not a silent zero.
@@ -42,7 +56,8 @@ impl Filter {
         let ids = if pids.is_empty() { ProcIds::Kernel } else { ProcIds::now() };
         pids.iter().try_for_each(|pid| processes::check(*pid, ids))?;
         let in_namespace = ids != ProcIds::Kernel;
-        Ok(Self { pids: pids.to_vec(), in_namespace, cgroup: cgroup.map(open_cgroup).transpose()? })
+        let cgroup = cgroup.map(open_cgroup).transpose()?;
+        Ok(Self { pids: pids.to_vec(), in_namespace, cgroup, ..Self::default() })
     }
 
     /// Replaces ids of a PID namespace by the kernel's, which BPF programs compare and records
@@ -64,7 +79,7 @@ impl Filter {
 
     /// Whether only some tasks pass.
     pub fn is_set(&self) -> bool {
-        !self.pids.is_empty() || self.cgroup.is_some()
+        !self.pids.is_empty() || self.cgroup.is_some() || !self.comms.is_empty() || !self.users.is_empty()
     }
 
     /// The bytes of the BPF programs' constant `filter`.
@@ -72,9 +87,15 @@ impl Filter {
         let mut raw = layouts::filter {
             cgroup_id: self.cgroup.as_ref().map_or(0, |(id, _)| *id),
             pids: self.pids.len() as u32,
+            comms: self.comms.len() as u32,
+            users: self.users.len() as u32,
+            other_comms: u32::from(self.comms.iter().all(|rule| rule.excluded != 0)),
+            other_users: u32::from(self.users.iter().all(|rule| rule.excluded != 0)),
             ..Default::default()
         };
         raw.pid[..self.pids.len()].copy_from_slice(&self.pids);
+        raw.comm[..self.comms.len()].copy_from_slice(&self.comms);
+        raw.user[..self.users.len()].copy_from_slice(&self.users);
         bytes_of(&raw).to_vec()
     }
 
@@ -82,6 +103,21 @@ impl Filter {
     pub(crate) fn cgroup_fd(&self) -> Option<i32> {
         self.cgroup.as_ref().map(|(_, fd)| fd.as_raw_fd())
     }
+}
+
+fn comm_rules(comms: &[String]) -> Result<Vec<comm_rule>> {
+    usage::at_most(MAX_COMMS, comms, "--comm")?;
+    let mut rules = comms.iter().map(|text| comm::rule(text)).collect::<Result<Vec<_>>>()?;
+    rules.sort_by_key(|rule| rule.excluded == 0);
+    Ok(rules)
+}
+
+fn user_rules(users: &[User]) -> Result<Vec<user_rule>> {
+    usage::at_most(MAX_USERS, users, "--user")?;
+    let rule = |user: &User| user_rule { uid: user.uid, excluded: u32::from(user.excluded) };
+    let mut rules: Vec<_> = users.iter().map(rule).collect();
+    rules.sort_by_key(|rule| rule.excluded == 0);
+    Ok(rules)
 }
 
 /// Opens a cgroup v2 directory, named by its path or by its path below the mount point.
@@ -113,8 +149,35 @@ mod tests {
     fn the_bytes_are_those_of_the_c_struct() {
         let filter = Filter { pids: vec![7, 9], ..Filter::default() };
         let bytes = filter.to_bytes();
-        assert_eq!(bytes.len(), 8 + 4 + 4 * MAX_PIDS + 4);
-        assert_eq!(bytes[8..20], [2, 0, 0, 0, 7, 0, 0, 0, 9, 0, 0, 0]);
+        let pids = 8 + 40 * MAX_COMMS + 8 * MAX_USERS;
+        let counts = pids + 4 * MAX_PIDS;
+        assert_eq!(bytes.len(), counts + 6 * 4);
+        assert_eq!(bytes[pids..pids + 8], [7, 0, 0, 0, 9, 0, 0, 0]);
+        assert_eq!(bytes[counts..counts + 4], [2, 0, 0, 0]);
+    }
+
+    #[test]
+    fn what_is_left_out_stands_first_and_alone_passes_all_others() {
+        let filter = |comms: &[&str], users: &[&str]| {
+            let comms: Vec<_> = comms.iter().map(ToString::to_string).collect();
+            let users: Vec<_> = users.iter().map(|user| User::parse(user).unwrap()).collect();
+            let (comms, users) = (comm_rules(&comms)?, user_rules(&users)?);
+            let filter = Filter { comms, users, ..Filter::default() };
+            let excluded = (
+                filter.comms.iter().map(|rule| rule.excluded).collect::<Vec<_>>(),
+                filter.users.iter().map(|rule| (rule.uid, rule.excluded)).collect::<Vec<_>>(),
+            );
+            let (raw, _) = crate::bpf::plain::copy::<layouts::filter>(&filter.to_bytes()).unwrap();
+            Ok::<_, Failure>((excluded, raw.other_comms, raw.other_users, filter.is_set()))
+        };
+        let (excluded, comms, users, is_set) = filter(&["a", "!b", "c"], &["7", "!8"]).unwrap();
+        assert_eq!(excluded, (vec![1, 0, 0], vec![(8, 1), (7, 0)]));
+        assert_eq!((comms, users, is_set), (0, 0, true));
+        let (_, comms, users, is_set) = filter(&["!b"], &[]).unwrap();
+        assert_eq!((comms, users, is_set), (1, 1, true));
+        assert!(!filter(&[], &[]).unwrap().3);
+        assert!(filter(&["a"; MAX_COMMS + 1], &[]).unwrap_err().message.contains("--comm can be given 16"));
+        assert!(filter(&[], &["1"; MAX_USERS + 1]).unwrap_err().message.contains("--user can be given 32"));
     }
 
     #[test]

@@ -4,14 +4,17 @@ pub mod ancestry;
 pub mod apps;
 pub mod cgroup_mounts;
 pub mod cgroups;
+pub mod comm;
 pub mod filter;
 pub mod glob;
 pub mod new_cgroups;
 mod processes;
+pub mod users;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ValueEnum};
 use cli::exit::{Failure, Result};
+use cli::kernel_files::cgroup2_mount;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -119,9 +122,7 @@ impl Options {
     /// A usage error for `--apps` without `--by app`; status 3 for `--by cgroup` without cgroup v2.
     pub fn check(&self) -> Result<()> {
         match self.by {
-            By::Cgroup if cgroup_mounts::cgroup2_mount().is_none() => {
-                Err(cgroup_mounts::no_cgroup2("--by cgroup"))
-            }
+            By::Cgroup if cgroup2_mount().is_none() => Err(cgroup_mounts::no_cgroup2("--by cgroup")),
             By::Owner if cgroup_mounts::memory_mount().is_none() => {
                 Err(Failure::unsupported("--by owner: no hierarchy of memory cgroups is mounted"))
             }
@@ -155,46 +156,38 @@ pub struct Owner {
     /// With --by process or thread: the process; null in the record of an interval in which nothing happened, and in
     /// that of the others with --top.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 7))]
     pub pid: Option<Option<u32>>,
     /// With --by thread: the thread; equal to pid for a process's first thread. Null as above.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 7))]
     pub tid: Option<Option<u32>>,
     /// With --by process, thread or comm: the command's name, at most 15 bytes; a process's is that of its first thread,
     /// a process's and thread's as it was when first seen in the interval. `(other)` with --top: all others. Null where
     /// nothing happened.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 15))]
     pub comm: Option<Option<String>>,
     /// With --by parent: the process whose children did it. Null as pid is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 7))]
     pub ppid: Option<Option<u32>>,
     /// With --by parent: its command's name. `(other)` and null as comm is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 15))]
     pub parent: Option<Option<String>>,
     /// With --by cgroup: the path below the mount point of cgroup v2, as `/proc/PID/cgroup` has it. `(other)` and null
     /// as comm is. With --by owner: the same of the memory cgroup, which may be one of v1.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-cut" = "start"))]
     pub cgroup: Option<Option<String>>,
     /// With --by app: the group; `other` of processes that are in none. `(other)` and null as comm is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1))]
     pub app: Option<Option<String>>,
 }
 
 impl Owner {
-    /// Stands for all columns of an owner in those of a table.
-    pub const COLUMN: &'static str = "owner";
-    /// These columns; a record has some of them.
-    pub const COLUMNS: [&'static str; 7] = ["pid", "tid", "comm", "ppid", "parent", "cgroup", "app"];
-    /// The minimum widths of those whose longest text is known.
-    pub const WIDTHS: [(&'static str, usize); 5] =
-        [("pid", 7), ("comm", 15), ("tid", 7), ("ppid", 7), ("parent", 15)];
-
     /// How many bytes the BPF programs describe one by: a `struct named_owner`.
     pub const RAW_BYTES: usize = size_of::<named_owner>();
 

@@ -120,7 +120,8 @@ pub fn attach(loaded: &ProgramMut<'_>, program: &Program) -> Result<Link, Error>
     if is_typed(program) { loaded.attach_trace() } else { loaded.attach() }
 }
 
-fn is_typed(program: &Program) -> bool {
+/// Whether a program attaches to what has a number among the types.
+pub fn is_typed(program: &Program) -> bool {
     matches!(program.kind, Kind::Btf | Kind::Fentry | Kind::Iter)
 }
 

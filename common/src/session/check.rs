@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use cli::attached;
 use cli::exit::{Failure, Result};
+use cli::notes::Note;
 use cli::stderr::{self, note};
 use serde::Serialize;
 
@@ -19,9 +20,13 @@ const NEEDS: &str = "capabilities";
 struct Row<'a> {
     hook: &'a str,
     rung: Option<String>,
+    /// The kinds of its programs.
+    kind: Option<String>,
     /// How many programs it has.
     programs: usize,
     optional: bool,
+    /// Why it has no rung, where that is a lack, as the note says with which a tool begins.
+    skipped: Option<String>,
     /// What the rung cannot see. Users know it by this name.
     #[serde(rename = "bound")]
     limitation: Option<&'a str>,
@@ -42,9 +47,11 @@ impl<'a> From<&'a Planned> for Row<'a> {
         Self {
             hook: hook.hook,
             rung: hook.rung.clone(),
+            kind: Some(hook.kinds()).filter(|kinds| !kinds.is_empty()),
             programs: hook.chosen.len(),
             optional: hook.optional,
-            limitation: hook.limitation,
+            skipped: skipped(hook).map(|(_, reason)| reason.to_owned()),
+            limitation: hook.limitation.map(|note| note.long),
             rejected: rejected.collect(),
         }
     }
@@ -134,21 +141,26 @@ fn write_needs(
 
 /// Prints once what the rungs chosen cannot see, and which optional hooks are missing.
 pub fn warn_of_limitations(plan: &Plan) {
-    let mut limitations: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut limitations: BTreeMap<u16, &Note> = BTreeMap::new();
     for hook in &plan.hooks {
         if let Some(limitation) = hook.limitation {
-            limitations.entry(limitation).or_default().push(hook.hook);
+            limitations.insert(limitation.number, limitation);
         }
-        // The reason of the best rung: the rungs after it are fallbacks, mostly for other kernels.
-        let first = hook.rejected.iter().find(|(_, refusal)| refusal.was_tried());
-        let lacks = hook.chosen.is_empty() && !hook.absent_is_fine;
-        if let (true, Some((rung, refusal))) = (lacks, first) {
-            note(&format!("skips optional hook {}: {rung}: {}", hook.hook, refusal.reason));
+        if let Some((rung, reason)) = skipped(hook) {
+            note(&format!("skips optional hook {}: {rung}: {reason}", hook.hook));
         }
     }
-    for (limitation, hooks) in limitations {
-        note(&format!("{}: {limitation} (--check shows why)", hooks.join(", ")));
+    for limitation in limitations.into_values() {
+        stderr::numbered_note(limitation);
     }
+}
+
+/// Which rung of a hook without one was tried, and why it was rejected; none if the absence of all means nothing.
+fn skipped(hook: &Planned) -> Option<(&str, &str)> {
+    // The reason of the best rung: the rungs after it are fallbacks, mostly for other kernels.
+    let first = hook.rejected.iter().find(|(_, refusal)| refusal.was_tried());
+    let lacks = hook.chosen.is_empty() && !hook.absent_is_fine;
+    first.filter(|_| lacks).map(|(rung, refusal)| (rung.as_str(), refusal.reason.as_str()))
 }
 
 /// The failure of a tool without a hook that it needs. The reason is that of the last rung that was
@@ -178,7 +190,7 @@ mod tests {
             hook: "reads",
             rung: (!chosen.is_empty()).then(|| describe(&chosen, "")),
             chosen,
-            limitation: Some("no io_uring"),
+            limitation: Some(&cli::notes::SYSCALLS),
             rejected: vec![("fentry:vfs_read".to_string(), refusal)],
             optional: false,
             absent_is_fine: false,
@@ -193,7 +205,7 @@ mod tests {
         write(&mut text, &plan, None).unwrap();
         assert_eq!(
             String::from_utf8(text).unwrap(),
-            "reads         kprobe:vfs_read\n                bound: no io_uring\n                \
+            "reads         kprobe:vfs_read\n                bound: only calls of 64-bit programs\n                \
              rejected fentry:vfs_read: not in this kernel\n"
         );
         let need = |capability: &str, missing| NeededCapability {
@@ -219,7 +231,7 @@ mod tests {
         write(&mut text, &plan, Some(Output::Json)).unwrap();
         assert_eq!(
             String::from_utf8(text).unwrap(),
-            "{\"hook\":\"reads\",\"rung\":null,\"programs\":0,\"optional\":false,\"bound\":\"no io_uring\",\
+            "{\"hook\":\"reads\",\"rung\":null,\"kind\":null,\"programs\":0,\"optional\":false,\"skipped\":\"not in this kernel\",\"bound\":\"only calls of 64-bit programs\",\
              \"passed\":[{\"rung\":\"fentry:vfs_read\",\"reason\":\"not in this kernel\"}]}\n"
         );
     }

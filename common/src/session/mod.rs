@@ -11,6 +11,7 @@ mod open;
 mod planned;
 pub mod prog_stats;
 mod records;
+pub mod stranger;
 pub mod target_btf;
 mod tool;
 
@@ -104,7 +105,7 @@ where
         owner.check()?;
     }
     stdout::reopen();
-    let mut filter = Filter::of(common)?;
+    let mut filter = Filter::of(common, tool.decides_by_comm)?;
     let caller = common.check.then(CallerCapabilities::current);
     privilege::check().inspect_err(|_| {
         // All that is known without trying.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use cli::exit::{Failure, Result};
+use cli::notes::{self, Note};
 use libbpf_rs::OpenObject;
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
 
@@ -21,7 +22,7 @@ const NEW_CGROUPS: Hook = Hook::new("cgroups", &[Rung::new(&[PROGRAM])]).optiona
 
 /// What iterators over tasks, and over their files, do not visit: they begin at the PID namespace of their reader
 /// (kernel/bpf/task_iter.c).
-const OWN_NAMESPACE: &str = "only the processes of this PID namespace";
+const OWN_NAMESPACE: &Note = &notes::OWN_NAMESPACE;
 
 /// Adds the limitation that iterators have in a PID namespace.
 pub fn limit_walks(plan: &mut Plan, in_namespace: impl FnOnce() -> bool) {

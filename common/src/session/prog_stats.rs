@@ -108,7 +108,8 @@ pub fn run_stats<F: AsFd>(programs: &[F]) -> Option<RunStats> {
     Some(cost)
 }
 
-fn info(program: BorrowedFd<'_>) -> Option<libbpf_sys::bpf_prog_info> {
+/// What the kernel tells of a program; `None` if this process may not know.
+pub fn info(program: BorrowedFd<'_>) -> Option<libbpf_sys::bpf_prog_info> {
     let mut info = libbpf_sys::bpf_prog_info::default();
     let mut len = size_of_val(&info) as u32;
     // SAFETY: `info` is zeroed, as the kernel wants it, and `len` is its size.

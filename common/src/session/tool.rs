@@ -21,13 +21,23 @@ pub struct Tool<'a, B, O, S> {
     /// Does a little of the work of each hook, and names the hooks that did not see it: functions
     /// can be attached to and never be called, because the compiler inlined them.
     pub selftest: Option<Selftest<S>>,
+    /// Whether the tool itself decides by `--comm`, after its BPF programs.
+    pub decides_by_comm: bool,
 }
 
 impl<B, O, S> Tool<'_, B, O, S> {
     /// A tool that needs all its hooks in every run, has nothing to set up, no owners and no self-test: what is so
     /// otherwise is said beside (`Tool { owner: …, ..Tool::new(…) }`).
     pub fn new(builder: fn() -> B, hooks: &'static [Hook]) -> Self {
-        Self { builder, configure: &|_| Ok(()), hooks, wanted: &|_| true, owner: None, selftest: None }
+        Self {
+            builder,
+            configure: &|_| Ok(()),
+            hooks,
+            wanted: &|_| true,
+            owner: None,
+            selftest: None,
+            decides_by_comm: false,
+        }
     }
 }
 

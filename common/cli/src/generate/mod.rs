@@ -9,8 +9,8 @@ mod sections;
 use std::io::{self, Write};
 
 use clap::{Command, ValueEnum};
-use clap_complete::{Shell, generate};
 
+use crate::complete;
 use crate::exit::{Failure, Result};
 
 /// What can be generated: the values of the hidden option `--generate`, for packagers of the tools.
@@ -34,19 +34,16 @@ pub enum Form {
 ///
 /// # Errors
 /// When stdout cannot be written to.
-pub fn print(mut command: Command, form: Form) -> Result<()> {
-    let name = command.get_name().to_string();
-    let mut text = Vec::new();
+pub fn print(command: Command, form: Form) -> Result<()> {
     let shell = match form {
         Form::Man => return out(man::page(command).map_err(Failure::stdout)?.as_bytes()),
         Form::Options => return out(options::lines(command).as_bytes()),
         Form::Markdown => return out(markdown::page(command).as_bytes()),
-        Form::Bash => Shell::Bash,
-        Form::Zsh => Shell::Zsh,
-        Form::Fish => Shell::Fish,
+        Form::Bash => "bash",
+        Form::Zsh => "zsh",
+        Form::Fish => "fish",
     };
-    generate(shell, &mut command, name, &mut text);
-    out(&text)
+    out(complete::script(&command, shell).map_err(Failure::stdout)?.as_bytes())
 }
 
 fn out(text: &[u8]) -> Result<()> {

@@ -59,7 +59,7 @@ pub fn kind(field: &Field) -> String {
         Kind::Interval => "length of the interval",
         Kind::Step => "step of the clock",
         Kind::Key => "key",
-        Kind::Text => "text",
+        Kind::Text | Kind::Note => "text",
         Kind::Value => "value",
         Kind::Counter => "counter",
         Kind::Gauge => "gauge",

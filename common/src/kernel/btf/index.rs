@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::layout::{TYPE, Tables, kind};
+use super::relocations::are_alike;
 
 /// The separator between a type's name and its flavor (`bpf_core_is_flavor_sep` of libbpf).
 const FLAVOR: &[u8] = b"___";
@@ -92,6 +93,12 @@ impl Index {
     fn first(&self, name: &str, kind: u32) -> Option<u32> {
         let named = self.found.get(name.as_bytes())?.iter().find(|named| named.whole && named.kind == kind);
         named.map(|named| named.id)
+    }
+
+    /// Whether libbpf finds a type for one of this name, which may have a flavor, and kind.
+    pub fn has(&self, name: &[u8], kind: u32) -> bool {
+        let named = self.found.get(essential(name)).into_iter().flatten();
+        named.into_iter().any(|named| are_alike(named.kind, kind))
     }
 
     /// The numbers of all types with this name or a flavor of it; not of functions and variables.

@@ -5,6 +5,7 @@
 mod index;
 mod layout;
 mod modules;
+pub mod relocations;
 mod subset;
 pub mod target;
 
@@ -19,7 +20,7 @@ use memmap2::{Mmap, MmapOptions};
 
 pub use index::{Index, essential};
 use layout::Tables;
-pub use modules::{Modules, descriptor};
+pub use modules::{Modules, any_module_has, descriptor};
 
 /// Where the kernel and its modules expose their types.
 pub const FOLDER: &str = "/sys/kernel/btf";

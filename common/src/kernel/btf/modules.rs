@@ -53,6 +53,13 @@ impl Modules {
     }
 }
 
+/// Whether the types of any loaded module have this name.
+pub fn any_module_has(name: &str) -> bool {
+    let files = fs::read_dir(FOLDER).into_iter().flatten().flatten();
+    let mut modules = files.filter(|file| file.file_name() != KERNEL);
+    modules.any(|file| Types::open(&file.path()).is_ok_and(|types| types.has_name(name)))
+}
+
 /// How many numbers, and how much of the table of names, the kernel's own types take.
 #[derive(Clone, Copy)]
 struct Base {
