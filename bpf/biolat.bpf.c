@@ -74,7 +74,7 @@ struct ended {
 	u64 bytes;
 	u64 device_ns;
 	u64 queue_ns;
-	bool failed;
+	s32 status; /* 0: well; an error's number, negative, or from 5.16 on a blk_status_t */
 };
 
 static __always_inline void record(enum inflight_store store, struct stats *stats,
@@ -83,7 +83,7 @@ static __always_inline void record(enum inflight_store store, struct stats *stat
 	if (!stats)
 		return;
 	__sync_fetch_and_add(&stats->bytes, ended->bytes);
-	if (ended->failed)
+	if (ended->status)
 		__sync_fetch_and_add(&stats->errors, 1);
 	add_time(store, &stats->device, ended->device_ns);
 	if (ended->queue_ns != NO_QUEUE)
@@ -98,10 +98,22 @@ static __always_inline bool put(enum inflight_store store, void *what, u64 ts_ns
 	return false;
 }
 
-/* The same for what the running task makes. */
-static __always_inline void put_own(enum inflight_store store, void *what, u64 ts_ns, u64 info)
+/* Counts a request or bio under a disk and operation, or sends it. Its flags are the kernel's. */
+static __always_inline void report(enum inflight_store store, u32 slot, u32 op, u64 what,
+				   struct ended *ended, u32 flags)
 {
-	if (by != BY_SYSTEM && !issuer_put(inflight_key(what))) {
+	if (!send_events)
+		record(store, stats_of(slot, op, what), ended);
+	else
+		send_event(slot * MAX_OPS + op, what, ended->device_ns, ended->queue_ns,
+			   ended->status, flags);
+}
+
+/* The same for what the running task makes; of a bio with its sector. */
+static __always_inline void put_own(enum inflight_store store, void *what, u64 ts_ns, u64 info,
+				    u64 sector)
+{
+	if (keeps_issuers() && !issuer_put(inflight_key(what), sector)) {
 		count(LOST, 1);
 		return;
 	}
@@ -113,7 +125,7 @@ static __always_inline void put_own(enum inflight_store store, void *what, u64 t
  * that issues them: a flush, or a request of a queue that keeps no statistics. */
 static __always_inline bool counts_kernel_requests(void)
 {
-	return by != BY_SYSTEM && !filter_is_set();
+	return keeps_issuers() && !filter_is_set();
 }
 
 static __always_inline struct request *request_of(u64 *ctx)
@@ -121,11 +133,17 @@ static __always_inline struct request *request_of(u64 *ctx)
 	return argument(ctx, request_is_second_argument());
 }
 
+/* Whether its disk is asked for, or may be: that which it is at a path of. */
+static __always_inline bool may_count(struct request *rq)
+{
+	return !disk_filter.disks || is_asked_for(request_disk(rq)) || is_at_path(rq->cmd_flags);
+}
+
 static __always_inline int issue(enum inflight_store store, u64 *ctx)
 {
 	struct request *rq = request_of(ctx);
 
-	if (!is_driver_command(rq))
+	if (!is_driver_command(rq) && may_count(rq))
 		put(store, rq, bpf_ktime_get_ns(), request_info(store, rq));
 	return 0;
 }
@@ -143,7 +161,7 @@ int on_issue_hash(u64 *ctx)
 }
 
 /*
- * With --pid or --cgroup a request is entered when a task makes it, because the kernel may issue it
+ * With a filter of tasks a request is entered when a task makes it, because the kernel may issue it
  * later from a kernel thread. A request that was not entered is ignored afterwards.
  */
 SEC("tp_btf/block_io_start")
@@ -151,8 +169,8 @@ int BPF_PROG(on_start_filtered, struct request *rq)
 {
 	struct inflight *entry;
 
-	if (filter_current()) {
-		put_own(TABLE, rq, 0, 0);
+	if (may_count(rq) && filter_current()) {
+		put_own(TABLE, rq, 0, 0, 0);
 		return 0;
 	}
 	/* Left by an earlier use of this request, which was merged away. */
@@ -171,8 +189,8 @@ int on_issue_filtered(u64 *ctx)
 	if (entry) {
 		entry->info = request_info(TABLE, rq);
 		entry->ts_ns = bpf_ktime_get_ns();
-	} else if (counts_kernel_requests() && !is_driver_command(rq)) {
-		put_own(TABLE, rq, bpf_ktime_get_ns(), 0);
+	} else if (counts_kernel_requests() && !is_driver_command(rq) && may_count(rq)) {
+		put_own(TABLE, rq, bpf_ktime_get_ns(), 0, 0);
 	}
 	return 0;
 }
@@ -187,11 +205,11 @@ static __always_inline int issue_by_bio(enum inflight_store store, u64 *ctx)
 	u64 key = bio_key(store, rq);
 
 	if (!key) {
-		if (counts_kernel_requests() && !is_driver_command(rq))
-			put_own(store, rq, bpf_ktime_get_ns(), 0);
+		if (counts_kernel_requests() && !is_driver_command(rq) && may_count(rq))
+			put_own(store, rq, bpf_ktime_get_ns(), 0, 0);
 		return 0;
 	}
-	if (by != BY_SYSTEM && !issuer_move(key, inflight_key(rq)))
+	if (keeps_issuers() && !issuer_move(key, inflight_key(rq)))
 		count(LOST, 1);
 	else
 		put(store, rq, bpf_ktime_get_ns(), request_info(store, rq));
@@ -253,12 +271,12 @@ static __always_inline int slot_of_request(enum inflight_store store, struct req
 	return which ? (int)info - 1 : slot_of(store, request_disk(rq));
 }
 
-static __always_inline int complete(enum inflight_store store, struct request *rq, bool failed,
+static __always_inline int complete(enum inflight_store store, struct request *rq, int status,
 				    u32 bytes)
 {
 	struct inflight *entry = inflight_find(store, rq);
 	u64 issued, info, made, what = inflight_key(rq);
-	struct ended ended = {.bytes = bytes, .failed = failed, .queue_ns = NO_QUEUE};
+	struct ended ended = {.bytes = bytes, .status = status, .queue_ns = NO_QUEUE};
 	struct stats *stats;
 	bool partly;
 	u32 op;
@@ -285,15 +303,19 @@ static __always_inline int complete(enum inflight_store store, struct request *r
 	made = rq->start_time_ns;
 	if (made && op != FLUSH)
 		ended.queue_ns = issued > made ? issued - made : 0;
+	if (send_events)
+		part_ends(what, rq->__sector, bytes);
 	for (int i = 0; i < DISKS_OF_REQUEST; i++) {
 		int slot = slot_of_request(store, rq, info, i);
 
 		if (slot < 0)
 			continue;
-		stats = stats_of(slot, op, what);
-		if (!partly)
-			record(store, stats, &ended);
-		else if (stats)
+		if (!partly) {
+			report(store, slot, op, what, &ended, rq->cmd_flags);
+			continue;
+		}
+		stats = send_events ? NULL : stats_of(slot, op, what);
+		if (stats)
 			__sync_fetch_and_add(&stats->bytes, bytes);
 	}
 forget:
@@ -328,7 +350,7 @@ static __always_inline void count_flush(enum inflight_store store, struct bio *b
 	struct stats *stats;
 	u32 key;
 
-	if (slot < 0)
+	if (slot < 0 || send_events)
 		return;
 	key = (slot & (MAX_DISKS - 1)) * MAX_OPS + op;
 	stats = by == BY_SYSTEM ? total_of(key) : owned_by_current(key);
@@ -352,7 +374,7 @@ static __always_inline int queue_bio(enum inflight_store store, u64 *ctx, bool m
 	bool timed = marks || is_bio_based(bio_disk(bio));
 	int slot;
 
-	if ((!timed && !preflush && !fua) || !filter_current())
+	if ((!timed && !preflush && !fua) || !is_asked_for(bio_disk(bio)) || !filter_current())
 		return 0;
 	if (!bytes && preflush)
 		op = FLUSH;
@@ -361,12 +383,13 @@ static __always_inline int queue_bio(enum inflight_store store, u64 *ctx, bool m
 	if (!timed)
 		return 0;
 	if (marks && !is_bio_based(bio_disk(bio))) {
-		put_own(store, bio, 0, 0);
+		put_own(store, bio, 0, 0, 0);
 		return 0;
 	}
 	slot = slot_of(store, bio_disk(bio));
 	if (slot >= 0)
-		put_own(store, bio, bpf_ktime_get_ns(), bio_info(slot, bytes, op));
+		put_own(store, bio, bpf_ktime_get_ns(), bio_info(slot, bytes, op),
+			bio->bi_iter.bi_sector);
 	return 0;
 }
 
@@ -413,9 +436,11 @@ static __always_inline int complete_bio(enum inflight_store store, struct bio *b
 	/* Only a mark, or at a path: the completion of its requests is counted. */
 	if (issued && (!is_at_path(bio->bi_opf) || is_bio_based(bio_disk(bio)))) {
 		ended.bytes = (u32)(info >> REQ_OP_BITS);
-		ended.failed = bio->bi_status;
+		ended.status = bio->bi_status;
 		ended.device_ns = bpf_ktime_get_ns() - issued;
-		record(store, stats_of(slot_in(info), info & REQ_OP_MASK, what), &ended);
+		if (send_events)
+			bio_ends(what, ended.bytes);
+		report(store, slot_in(info), info & REQ_OP_MASK, what, &ended, bio->bi_opf);
 	}
 	issuer_forget(what);
 	return 0;

@@ -3,36 +3,11 @@
  * For the tests of mapstat: a map of each type that it reads, filled by calls of prctl(2) with a
  * number that no program uses otherwise. prctl(MARK, number, value) counts in all of them.
  */
-#include "../contrib/mapstat/mapstat.bpf.h"
+#include "mapstat/prctl.h"
 
 #define MARK 0x6d617073
 /* The same with another number: a key comes, or goes. */
 #define COME_AND_GO 0x6d617074
-
-#if defined(__TARGET_ARCH_arm64)
-#define PRCTL 167
-#else
-#define PRCTL 157
-#endif
-
-#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-
-#if defined(__TARGET_ARCH_arm64)
-struct user_pt_regs {
-	u64 regs[31];
-};
-#define ARGUMENT(registers, at) (((struct user_pt_regs *)(registers))->regs[at])
-#else
-struct pt_regs {
-	unsigned long di;
-	unsigned long si;
-	unsigned long dx;
-};
-#define ARGUMENT(registers, at)                                                                    \
-	((at) == 0 ? (registers)->di : (at) == 1 ? (registers)->si : (registers)->dx)
-#endif
-
-#pragma clang attribute pop
 
 struct three {
 	u32 number;

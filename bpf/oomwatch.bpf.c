@@ -220,9 +220,9 @@ int BPF_PROG(on_mark)
 	bpf_map_delete_elem(&signalled, &tid);
 	if (victim_passed_as_pid() ? (int)ctx[0] != BPF_CORE_READ(task, pid) : ctx[0] != (u64)task)
 		return 0;
-	if (filter.pids && !filter_pid(BPF_CORE_READ(task, tgid)))
-		return 0;
-	if (filter_task_cgroup(task))
+	/* Its name is that of its first thread; the rest is the same for all. */
+	if (filter_task_cgroup(task) &&
+	    (!filter_asks_who() || filter_who(BPF_CORE_READ(task, group_leader), false)))
 		send(&victim);
 	return 0;
 }

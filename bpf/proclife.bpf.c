@@ -219,6 +219,15 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	return 0;
 }
 
+/* Who waits for a process is asked for by --pid, --comm and --user, where the process is by
+ * --cgroup. */
+static __always_inline bool filter_child(struct task_struct *task, bool typed)
+{
+	if (filter_asks_who() && !filter_who(parent_of(task, typed), typed))
+		return false;
+	return filter_task_cgroup(task);
+}
+
 /*
  * Attributed to the ended process itself. Its ids are read in two ways: to a kprobe the task is
  * only a number, and the helper that reads it is not available on a kernel that is locked down.
@@ -233,9 +242,7 @@ static __always_inline int reaped(struct task_struct *task, bool typed)
 	 * lost its own id. */
 	if (pid != tgid)
 		return 0;
-	if (filter.pids && !filter_pid(BPF_CORE_READ(task, real_parent, tgid)))
-		return 0;
-	if (!filter_task_cgroup(task))
+	if (!filter_child(task, typed))
 		return 0;
 	bank = owned_counters_of(task, typed);
 	if (bank)
@@ -374,9 +381,7 @@ int count_zombies(struct bpf_iter__task *ctx)
 	if (!task || task->exit_state != EXIT_ZOMBIE || task->pid != task->tgid ||
 	    task->signal->nr_threads > 1)
 		return 0;
-	if (filter.pids && !filter_pid(task->real_parent->tgid))
-		return 0;
-	if (!filter_task_cgroup(task))
+	if (!filter_child(task, true))
 		return 0;
 	if (by == BY_SYSTEM)
 		__sync_fetch_and_add(&zombies, 1);

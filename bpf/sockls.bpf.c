@@ -49,7 +49,7 @@ static __always_inline int list_file(struct bpf_iter__task_file *ctx, struct tas
 	struct socket_row row = {};
 
 	describe(&row, sk, tp, typed);
-	if (!ends_pass(&row))
+	if (!socket_passes(&row))
 		return 0;
 	row.opened_ns = opened(sk);
 	row.pid = task->tgid;
@@ -61,27 +61,27 @@ static __always_inline int list_file(struct bpf_iter__task_file *ctx, struct tas
 	return 0;
 }
 
-SEC("iter/task_file")
-int list_files(struct bpf_iter__task_file *ctx)
+/* What is read of a socket may be followed: it has a cookie, too. */
+static __always_inline int follow_file(struct bpf_iter__task_file *ctx, struct task_struct *task,
+				       struct file *file)
 {
-	struct task_struct *task = ctx->task;
-	struct file *file = ctx->file;
+	struct socket *socket = bpf_sock_from_file(file);
+	struct sock *sk;
+
+	if (!socket || !filter_task_cgroup(task))
+		return 0;
+	sk = socket->sk;
+	if (!sk)
+		return 0;
+	return list_file(ctx, task, file, sk, bpf_skc_to_tcp_sock(sk), true);
+}
+
+static __always_inline int read_file(struct bpf_iter__task_file *ctx, struct task_struct *task,
+				     struct file *file)
+{
 	struct socket *socket;
 	struct sock *sk;
 
-	if (!task || !file)
-		return 0;
-	if (filter.pids && !filter_pid(task->tgid))
-		return 0;
-	if (socket_is_typed()) {
-		socket = bpf_sock_from_file(file);
-		if (!socket || !filter_task_cgroup(task))
-			return 0;
-		sk = socket->sk;
-		if (!sk)
-			return 0;
-		return list_file(ctx, task, file, sk, bpf_skc_to_tcp_sock(sk), true);
-	}
 	if (file->f_inode->i_sb->s_magic != SOCKFS_MAGIC || !filter_task_cgroup(task))
 		return 0;
 	socket = file->private_data;
@@ -91,6 +91,32 @@ int list_files(struct bpf_iter__task_file *ctx)
 	if (BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP)
 		return list_file(ctx, task, file, sk, (void *)sk, false);
 	return list_file(ctx, task, file, sk, NULL, false);
+}
+
+static __always_inline int list(struct bpf_iter__task_file *ctx, bool follow)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+
+	if (!task || !file)
+		return 0;
+	if (filter.pids && !filter_pid(task->tgid))
+		return 0;
+	return follow ? follow_file(ctx, task, file) : read_file(ctx, task, file);
+}
+
+SEC("iter/task_file")
+int list_files(struct bpf_iter__task_file *ctx)
+{
+	return list(ctx, socket_is_typed());
+}
+
+/* For kernels that let a file's socket be followed, but no helper take it: 6.18.44 trusts no
+ * pointer that comes of one without a reference. */
+SEC("iter/task_file")
+int list_files_by_reading(struct bpf_iter__task_file *ctx)
+{
+	return list(ctx, false);
 }
 
 /* Also those in TIME_WAIT and SYN_RECV, which are no struct sock. */
@@ -115,7 +141,7 @@ int list_tcp(struct bpf_iter__tcp *ctx)
 		row.protocol = IPPROTO_TCP;
 		row.uid = ctx->uid;
 	}
-	if (ends_pass(&row))
+	if (socket_passes(&row))
 		bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
 	return 0;
 }

@@ -9,6 +9,16 @@
 /* Slots that are probed for one disk: with a table that is half full, one or two suffice. */
 #define DISK_PROBES 8
 
+#define MAX_ASKED_DISKS 16
+
+/* --disk. Constant: a filter that is not set costs nothing. */
+struct disk_filter {
+	u64 key[MAX_ASKED_DISKS];
+	u64 disks; /* how many of them are set; 0: any disk */
+};
+
+const volatile struct disk_filter disk_filter = {};
+
 /* Slots for disks, a power of two, less one. */
 const volatile u32 disk_mask = 0;
 
@@ -85,14 +95,36 @@ __noinline int disk_slot_by_map(u64 key)
 	return -1;
 }
 
-/* The slot of a disk; negative, counted as lost, if there is none. */
+/* Never 0, which means a free slot. Hidden disks have numbers, too. */
+static __always_inline u64 key_of_disk(struct gendisk *disk)
+{
+	return 1ULL << 63 | (u64)disk->major << 20 | disk->first_minor;
+}
+
+static __always_inline bool is_asked_for(struct gendisk *disk)
+{
+	u64 key;
+
+	if (!disk_filter.disks)
+		return true;
+	key = key_of_disk(disk);
+	for (u32 i = 0; i < MAX_ASKED_DISKS && i < disk_filter.disks; i++)
+		if (disk_filter.key[i] == key)
+			return true;
+	return false;
+}
+
+/* The slot of a disk; negative if it is not asked for, or, counted as lost, if there is none. */
 static __always_inline int slot_of(enum inflight_store store, struct gendisk *disk)
 {
-	/* Never 0, which means a free slot. Hidden disks have numbers, too. */
-	u64 key = 1ULL << 63 | (u64)disk->major << 20 | disk->first_minor;
-	int slot = store == HASH ? disk_slot_by_map(key) : disk_slot(key);
-	u32 index = slot;
+	u64 key = key_of_disk(disk);
+	u32 index;
+	int slot;
 
+	if (!is_asked_for(disk))
+		return -1;
+	slot = store == HASH ? disk_slot_by_map(key) : disk_slot(key);
+	index = slot;
 	if (slot < 0) {
 		count(LOST, 1);
 		return -1;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /*
- * With --by: the issuers of requests in flight, by their keys in inflight.h. The task that runs
- * when a request completes is unrelated to it.
+ * With --by and --events: the issuers of requests in flight, by their keys in inflight.h. The task
+ * that runs when a request completes is unrelated to it.
  */
 #ifndef EF_BIOLAT_ISSUERS_H
 #define EF_BIOLAT_ISSUERS_H
 
+#include "events.h"
 #include "inflight.h"
 #include "owner.h"
 
@@ -17,11 +18,26 @@ struct {
 	__type(value, struct named_owner);
 } issuers SEC(".maps");
 
-/* The running task is the issuer; false if there is no room. */
-static __always_inline bool issuer_put(u64 what)
+/* What follows is of one of the two maps. Without this the compiler may choose between their
+ * addresses in code that runs for both, and the kernel refuses that of a map that was not created.
+ */
+#define ALONE() asm volatile("")
+
+/* Whether it matters who makes a request. */
+static __always_inline bool keeps_issuers(void)
+{
+	return by != BY_SYSTEM || send_events;
+}
+
+/* The running task is the issuer, of a bio from this sector on; false if there is no room. */
+static __always_inline bool issuer_put(u64 what, u64 sector)
 {
 	struct named_owner issuer = {};
 
+	if (send_events) {
+		ALONE();
+		return maker_put(what, sector);
+	}
 	named_owner_of_current(&issuer);
 	return !bpf_map_update_elem(&issuers, &what, &issuer, BPF_ANY);
 }
@@ -29,15 +45,25 @@ static __always_inline bool issuer_put(u64 what)
 /* A request is made of a bio: it takes over the bio's issuer. */
 static __always_inline bool issuer_move(u64 bio, u64 request)
 {
-	struct named_owner *issuer = bpf_map_lookup_elem(&issuers, &bio);
+	struct named_owner *issuer;
 
+	if (send_events) {
+		ALONE();
+		return maker_move(bio, request);
+	}
+	issuer = bpf_map_lookup_elem(&issuers, &bio);
 	return issuer && !bpf_map_update_elem(&issuers, &request, issuer, BPF_ANY);
 }
 
 static __always_inline void issuer_forget(u64 what)
 {
-	if (by != BY_SYSTEM)
+	if (send_events) {
+		ALONE();
+		bpf_map_delete_elem(&makers, &what);
+	} else if (by != BY_SYSTEM) {
+		ALONE();
 		bpf_map_delete_elem(&issuers, &what);
+	}
 }
 
 /* The record of the issuer under the key of disk and operation. NULL, counted as lost, if there is

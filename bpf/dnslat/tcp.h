@@ -46,6 +46,68 @@ static __always_inline bool asks_by_tcp(struct sock *sk, struct tuple *tuple, bo
 	return addresses_pass(tuple);
 }
 
+/* struct sockaddr_in and struct sockaddr_in6. */
+struct address {
+	u16 family;
+	__be16 port;
+	__be32 ipv4; /* of IPv6, the flow */
+	u32 ipv6[4];
+};
+
+/* Whether the kernel opens connections so, in the socket's network namespace. */
+static __always_inline bool fast_open_is_enabled(struct sock *sk)
+{
+	struct net *net;
+	u8 enabled = 0;
+
+	if (!bpf_core_field_exists(sk->__sk_common.skc_net.net))
+		return true;
+	net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
+	/* An int in old kernels (5.10), of which this is the lowest byte. */
+	bpf_core_read(&enabled, sizeof(enabled), &net->ipv4.sysctl_tcp_fastopen);
+	return enabled & TFO_CLIENT_ENABLE;
+}
+
+/* A send that opens its connection (TCP Fast Open) names the other end, and its own end is not
+ * known yet. One that waits returns when its data is sent. One that does not wait says that it took
+ * none unless the kernel has a server's cookie, and the data comes again when the connection is
+ * there. */
+static __always_inline bool opens_by_tcp(struct sock *sk, struct msghdr *msg, struct tuple *tuple,
+					 bool typed)
+{
+	struct address name = {};
+	u32 flags;
+
+	if (field_of(typed, sk, sk_protocol) != IPPROTO_TCP ||
+	    field_of(typed, sk, __sk_common.skc_state) != TCP_CLOSE)
+		return false;
+	flags = BPF_CORE_READ(msg, msg_flags);
+	if (!(flags & MSG_FASTOPEN) || flags & MSG_DONTWAIT || !fast_open_is_enabled(sk))
+		return false;
+	bpf_probe_read_kernel(&name, sizeof(name), BPF_CORE_READ(msg, msg_name));
+	tuple->remote_port = bpf_ntohs(name.port);
+	if (name.family == AF_INET)
+		map_ipv4(tuple->remote, name.ipv4);
+	else if (name.family == AF_INET6)
+		__builtin_memcpy(tuple->remote, name.ipv6, sizeof(name.ipv6));
+	else
+		return false;
+	return port_is_asked_for(tuple->remote_port) && addresses_pass(tuple);
+}
+
+/* Whether a send will be accepted, as far as the socket tells: a connection that does not exist yet
+ * or no more takes nothing, but from a call that waits for it. */
+static __always_inline bool takes_data(struct sock *sk, struct msghdr *msg, bool typed)
+{
+	u8 state = field_of(typed, sk, __sk_common.skc_state);
+
+	if (field_of(typed, sk, sk_err) || field_of(typed, sk, sk_shutdown) & SEND_SHUTDOWN)
+		return false;
+	if (state == TCP_SYN_SENT)
+		return !(BPF_CORE_READ(msg, msg_flags) & MSG_DONTWAIT);
+	return state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT;
+}
+
 /* Passes on so many bytes of a call, part by part; what is beyond the parts that are known, without
  * its bytes. */
 static __always_inline void pass_on_parts(struct message *message, struct part *part, u64 size)
@@ -67,25 +129,15 @@ static __always_inline void pass_on_parts(struct message *message, struct part *
 	pass_on(message, NULL, true);
 }
 
-/* Whether a send will be accepted, as far as the socket tells: a connection that does not exist yet
- * or no more takes nothing, but for one whose SYN is to carry data. */
-static __always_inline bool takes_data(struct sock *sk, struct msghdr *msg, bool typed)
-{
-	u8 state = field_of(typed, sk, __sk_common.skc_state);
-
-	if (field_of(typed, sk, sk_err) || field_of(typed, sk, sk_shutdown) & SEND_SHUTDOWN)
-		return false;
-	return state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT ||
-	       BPF_CORE_READ(msg, msg_flags) & MSG_FASTOPEN;
-}
-
 static __always_inline int tcp_sends(struct sock *sk, struct msghdr *msg, u64 size, bool typed)
 {
 	struct message message = {.way = TCP_QUERY, .object = (u64)sk};
 	struct part part[MAX_PARTS] = {};
 
-	if (!asks_by_tcp(sk, &message.tuple, typed) || !filter_current() ||
-	    !takes_data(sk, msg, typed))
+	if (asks_by_tcp(sk, &message.tuple, typed) ? !takes_data(sk, msg, typed)
+						   : !opens_by_tcp(sk, msg, &message.tuple, typed))
+		return 0;
+	if (!filter_current())
 		return 0;
 	message.netns = netns_of(&sk->__sk_common, typed);
 	message.ts_ns = bpf_ktime_get_ns();

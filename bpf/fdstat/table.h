@@ -107,9 +107,7 @@ int count_fds(struct bpf_iter__task *ctx)
 	/* The threads of a process share a table, unless one has unshared its own. */
 	if (!files || (task->pid != task->tgid && files == task->group_leader->files))
 		return 0;
-	if (filter.pids && !filter_pid(task->tgid))
-		return 0;
-	if (!filter_task_cgroup(task))
+	if (!filter_task(task, true))
 		return 0;
 	table.open = open_in(files);
 	if (!table.open)

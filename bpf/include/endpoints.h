@@ -18,8 +18,11 @@
 #define AF_INET6 10
 #define MSG_PEEK 0x2
 #define MSG_TRUNC 0x20
+#define MSG_DONTWAIT 0x40
 #define MSG_ERRQUEUE 0x2000
 #define MSG_FASTOPEN 0x20000000
+/* include/net/tcp.h: of the sysctl tcp_fastopen. */
+#define TFO_CLIENT_ENABLE 1
 
 /* A field of a struct: read directly if its pointer may be followed (`typed`). */
 #define field_of(typed, from, field) ((typed) ? (from)->field : BPF_CORE_READ(from, field))

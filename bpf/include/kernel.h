@@ -306,6 +306,7 @@ struct iov_iter {
 };
 
 struct msghdr {
+	void *msg_name; /* of a send, a copy in the kernel */
 	struct iov_iter msg_iter;
 	unsigned int msg_flags;
 };
@@ -456,8 +457,13 @@ struct in6_addr {
 };
 
 /* A network namespace. */
+struct netns_ipv4 {
+	u8 sysctl_tcp_fastopen;
+};
+
 struct net {
 	struct ns_common ns;
+	struct netns_ipv4 ipv4;
 };
 
 /* include/net/net_namespace.h: without CONFIG_NET_NS it has no field. */
@@ -625,6 +631,7 @@ struct request {
 	struct request_queue *q;
 	unsigned int cmd_flags;
 	unsigned int __data_len;
+	u64 __sector;
 	u64 start_time_ns;
 	struct bio *bio;
 };
@@ -639,12 +646,16 @@ struct bio_vec {
 };
 
 struct bvec_iter {
+	u64 bi_sector;
 	unsigned int bi_size;
 };
 
 enum req_flag_bits {
+	__REQ_SYNC,
+	__REQ_META,
 	__REQ_FUA,
 	__REQ_PREFLUSH,
+	__REQ_RAHEAD,
 	__REQ_SWAP,
 	__REQ_DRV,
 };

@@ -7,20 +7,10 @@
 #ifndef EF_NEW_CGROUPS_H
 #define EF_NEW_CGROUPS_H
 
-#include "kernel.h"
-#include "renames.h"
+#include "new_cgroup.h"
 
 /* A power of two. */
 #define NEW_CGROUPS 4096
-/* NAME_MAX of include/uapi/linux/limits.h, and a NUL. */
-#define CGROUP_NAME_LEN 256
-
-struct new_cgroup {
-	u64 id;
-	u64 parent;
-	char name[CGROUP_NAME_LEN];
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -38,7 +28,6 @@ u64 cgroups_created = 0;
 SEC("tp_btf/cgroup_mkdir")
 int BPF_PROG(cgroup_created, struct cgroup *cgroup)
 {
-	struct kernfs_node *node = cgroup->kn;
 	u32 place = cgroups_created & (NEW_CGROUPS - 1);
 	struct new_cgroup *entry;
 
@@ -48,9 +37,7 @@ int BPF_PROG(cgroup_created, struct cgroup *cgroup)
 	entry = bpf_map_lookup_elem(&new_cgroups, &place);
 	if (!entry)
 		return 0;
-	entry->id = node->id;
-	entry->parent = BPF_CORE_READ(kernfs_parent(node), id);
-	bpf_probe_read_kernel_str(entry->name, sizeof(entry->name), BPF_CORE_READ(node, name));
+	describe_cgroup(entry, cgroup->kn);
 	cgroups_created++;
 	return 0;
 }

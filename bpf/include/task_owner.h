@@ -4,6 +4,7 @@
 #define EF_TASK_OWNER_H
 
 #include "new_cgroups.h"
+#include "task.h"
 
 /* By whom the totals are kept. User space groups processes into apps. */
 /* BY_OWNER: by the memory cgroup that memory is charged to, whichever task runs. */
@@ -26,43 +27,6 @@ struct names {
 	u32 pid;
 	u32 unused;
 };
-
-enum bpf_func_id___owner {
-	BPF_FUNC_get_current_task_btf___owner = 158,
-};
-
-/* Whether the pointer to the running task can be dereferenced directly (5.11): a kernel that is
- * locked down allows no other read. */
-static __always_inline bool task_is_typed(void)
-{
-	return bpf_core_enum_value_exists(enum bpf_func_id___owner,
-					  BPF_FUNC_get_current_task_btf___owner);
-}
-
-static __always_inline struct task_struct *parent_of(struct task_struct *task, bool typed)
-{
-	return typed ? task->real_parent : BPF_CORE_READ(task, real_parent);
-}
-
-static __always_inline u32 process_of(struct task_struct *task, bool typed)
-{
-	return typed ? task->tgid : BPF_CORE_READ(task, tgid);
-}
-
-static __always_inline void thread_name(char *name, struct task_struct *task, bool typed)
-{
-	if (typed)
-		for (int i = 0; i < TASK_COMM_LEN; i++)
-			name[i] = task->comm[i];
-	else
-		bpf_core_read(name, TASK_COMM_LEN, &task->comm);
-}
-
-/* The name of a process: that of its first thread. */
-static __always_inline void process_name(char *name, struct task_struct *task, bool typed)
-{
-	thread_name(name, typed ? task->group_leader : BPF_CORE_READ(task, group_leader), typed);
-}
 
 /* Whether the names are not part of the key. */
 static __always_inline bool has_names(void)

@@ -8,7 +8,7 @@
 
 #include "owner.h"
 
-/* Whether that is needed: with --by, --pid or --cgroup. */
+/* Whether that is needed: with --by or a filter of tasks. */
 const volatile bool remember_users = false;
 
 /* Of TCP sockets, by their address; removed when the kernel destroys the socket. */

@@ -141,9 +141,12 @@ static __always_inline void describe(struct socket_row *row, struct sock *sk, st
 	row->tx_queue_bytes = field_of(typed, sk, sk_wmem_alloc.refs.counter) - 1;
 }
 
-/* Whether the socket passes the filter on its ends. One that has none does not. */
-static __always_inline bool ends_pass(struct socket_row *row)
+/* Whether the socket passes the filters on who made it and on its ends. One that has no ends does
+ * not pass the latter. */
+static __always_inline bool socket_passes(struct socket_row *row)
 {
+	if (filter.users && !filter_user(row->uid))
+		return false;
 	if (!endpoint_filter_is_set())
 		return true;
 	if (!is_ip(row))

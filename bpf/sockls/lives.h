@@ -54,7 +54,7 @@ static __always_inline void life_is_current(struct life *life)
 	struct task_struct *task = (void *)bpf_get_current_task();
 
 	life->pid = bpf_get_current_pid_tgid() >> 32;
-	life->passes = filter_current();
+	life->passes = filter_current_process();
 	life->cgroup = bpf_get_current_cgroup_id();
 	BPF_CORE_READ_INTO(&life->comm, task, group_leader, comm);
 }
@@ -184,7 +184,7 @@ int BPF_PROG(on_end, struct sock *sk)
 	local_port_of(&row->ends, tp);
 	if (!row->ends.remote_port && life.done.ends.remote_port)
 		as_when_done(row, &life.done);
-	if (!ends_pass(row)) {
+	if (!socket_passes(row)) {
 		bpf_ringbuf_discard(row, BPF_RB_NO_WAKEUP);
 		return 0;
 	}

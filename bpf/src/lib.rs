@@ -59,6 +59,14 @@ pub fn object(source: &Path) {
     }
 }
 
+/// Gives the crate the version of clang that compiles programs, as an environment variable of its compilation.
+pub fn tell_clang(variable: &str) {
+    println!("cargo:rerun-if-env-changed=CLANG");
+    let version = clang().ok().and_then(|clang| Command::new(clang).arg("-dumpversion").output().ok());
+    let version = version.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    println!("cargo:rustc-env={variable}={}", version.unwrap_or_default());
+}
+
 /// Where a build script writes to.
 fn out() -> Result<PathBuf> {
     Ok(PathBuf::from(env::var_os("OUT_DIR").context("OUT_DIR is not set: call this from a build script")?))

@@ -17,7 +17,7 @@ const MIN_SLOTS: usize = 32;
 /// Slots for each existing disk: in an emptier table a slot is found sooner.
 const SLOTS_PER_DISK: usize = 2;
 /// A disk's name.
-type Name = [i8; length(|of: &types::bss| &of.disk_name[0])];
+pub type Name = [i8; length(|of: &types::bss| &of.disk_name[0])];
 
 /// The number of slots for this number of disks: a power of two.
 pub fn slot_count(disks: usize) -> u32 {

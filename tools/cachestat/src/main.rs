@@ -5,6 +5,7 @@ mod row;
 mod selftest;
 mod unread;
 
+use cli::notes::{self, Note};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -23,15 +24,13 @@ include!(concat!(env!("OUT_DIR"), "/skel.rs"));
 const TOOL: &str = "cachestat";
 
 /// What the tracepoint of reads cannot see.
-const BATCHES: &str = "a read that ends early counts as requested; a read by splice or io_uring that follows another \
-     to the same last page, from closer to it, is counted as a part of that read";
+const BATCHES: &Note = &notes::READ_BATCHES;
 
 /// What the tracepoints of faults cannot see.
-const WINDOWS: &str = "the pages around a fault that the kernel looks through count as mapped, present or not, and no more where \
-     it maps all of a large folio; what a task's next read of the same file fetches may count as the fault's";
+const WINDOWS: &Note = &notes::FAULT_WINDOWS;
 
 /// The limitation of watching only the begin of a read.
-const BEGINS: &str = "a read that ends early counts as requested";
+const BEGINS: &Note = &notes::READ_BEGINS;
 
 const HOOKS: &[Hook] = &[
     Hook::new("fetched", &[Rung::new(&["fetched_b"])]),
@@ -86,7 +85,8 @@ pages may be fetched that are read in the next; sums are right.
 Bounds:
   Regular files that a file system keeps in the page cache; not tmpfs and
   hugetlbfs, raw block devices, direct I/O, DAX, a file system's own blocks.
-  --pid and --cgroup are about the running task: what it reads, fetches, dirties.
+  --pid, --cgroup, --comm and --user are about the running task: what it reads,
+  fetches, dirties.
   What the kernel's khugepaged fetches to make a mapped file's pages a huge one
   (Linux 7.x, suitably aligned mappings) are misses of khugepaged.
   reads: a page counts once for each call that touches it. faults: the pages that

@@ -20,38 +20,38 @@ pub struct Accesses {
     #[serde(flatten)]
     pub owner: Owner,
     /// Pages given to tasks: reads + faults.
-    #[schemars(extend("x-kind" = "counter", "x-unit" = "pages"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 2, "x-unit" = "pages"))]
     pub accesses: u64,
     /// Accesses that needed no fetch: max(0, reads - read_misses) + max(0, faults - fault_misses), less the first use of
     /// pages that were fetched in an earlier interval.
-    #[schemars(extend("x-kind" = "counter", "x-unit" = "pages"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 3, "x-unit" = "pages"))]
     pub hits: u64,
     /// Pages fetched for reads and faults, or ahead of them: read_misses + fault_misses.
-    #[schemars(extend("x-kind" = "counter", "x-unit" = "pages"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 2, "x-unit" = "pages"))]
     pub misses: u64,
     /// hits / accesses. Null where there was no access.
-    #[schemars(extend("x-kind" = "ratio", "x-part" = [["hits"]], "x-whole" = "accesses"))]
+    #[schemars(extend("x-kind" = "ratio", "x-rank" = 2, "x-part" = [["hits"]], "x-whole" = "accesses"))]
     pub hit_ratio: Option<f64>,
     /// Pages read: a page counts once for each call that touches it.
-    #[schemars(extend("x-kind" = "counter", "x-unit" = "pages"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 3, "x-unit" = "pages"))]
     pub reads: u64,
     /// Pages fetched for reads, or ahead of them.
-    #[schemars(extend("x-kind" = "counter", "x-unit" = "pages"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 3, "x-unit" = "pages"))]
     pub read_misses: u64,
     /// Pages of mapped files that page faults made accessible to a task.
-    #[schemars(extend("x-kind" = "counter", "x-unit" = "pages"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 4, "x-unit" = "pages"))]
     pub faults: u64,
     /// Pages fetched for page faults, or ahead of them.
-    #[schemars(extend("x-kind" = "counter", "x-unit" = "pages"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 4, "x-unit" = "pages"))]
     pub fault_misses: u64,
     /// Of the misses: those that no read or fault had asked for when they were fetched.
-    #[schemars(extend("x-kind" = "counter", "x-unit" = "pages"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 4, "x-unit" = "pages"))]
     pub readahead: u64,
     /// Pages that writes added to the cache; they are no misses.
-    #[schemars(extend("x-kind" = "counter", "x-unit" = "pages"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 4, "x-unit" = "pages"))]
     pub write_adds: u64,
     /// Pages that became dirty, by writes or through mappings.
-    #[schemars(extend("x-kind" = "counter", "x-unit" = "pages"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 3, "x-unit" = "pages"))]
     pub dirtied: u64,
 }
 
@@ -86,19 +86,4 @@ pub fn hit_ratio(hits: u64, accesses: u64) -> Option<f64> {
     (accesses > 0).then(|| hits as f64 / accesses as f64)
 }
 
-impl Row for Accesses {
-    const TABLE: &'static [&'static str] = &[
-        Owner::COLUMN,
-        "accesses",
-        "hits",
-        "misses",
-        "hit_ratio",
-        "reads",
-        "read_misses",
-        "faults",
-        "fault_misses",
-        "readahead",
-        "write_adds",
-        "dirtied",
-    ];
-}
+impl Row for Accesses {}

@@ -3,6 +3,7 @@
 mod row;
 mod selftest;
 
+use cli::notes::{self, Note};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -19,8 +20,7 @@ include!(concat!(env!("OUT_DIR"), "/skel.rs"));
 const TOOL: &str = "dcstat";
 
 /// The limitation of the entry of `d_alloc_parallel`.
-const ENTRIES: &str =
-    "tasks that look up the same new name at once count a miss each, though one of them asks the file system";
+const ENTRIES: &Note = &notes::DENTRIES;
 
 const HOOKS: &[Hook] = &[
     Hook::new("walks", &[Rung::new(&["walk_f"]), Rung::new(&["walk_k"])]),

@@ -1,29 +1,25 @@
 //! Where dnslat attaches.
 
+use cli::notes::{self, Note};
 use common::hooks::{Hook, Rung};
 
 /// On kernels that are built without IPv6, or with it as a module that is not loaded.
-const WITHOUT_IPV6: &str = "no queries over IPv6, whose functions this kernel does not have";
+const WITHOUT_IPV6: &Note = &notes::DNS_WITHOUT_IPV6;
 
 /// What a device's queue shows.
-const QUEUED: &str = "addresses as the network has them, after NAT; a query that waits for its neighbour's hardware \
-     address is attributed to the task that is running when it is sent";
+const QUEUED: &Note = &notes::DNS_QUEUED;
 
 /// What a device's receipts show.
-const ARRIVED: &str = "answers when they arrive, not when they are read; addresses as the network has them, before NAT; \
-     not what a driver has left in other pages than a packet's first";
+const ARRIVED: &Note = &notes::DNS_ARRIVED;
 
 /// What a probe of the function that frees a datagram does not see.
-const PAGES: &str =
-    "not what a driver has left in other pages than a packet's first: lost counts these answers";
+const PAGES: &Note = &notes::DNS_PAGES;
 
 /// The same over IPv6, on kernels as above.
-const PAGES_OF_IPV6: &str =
-    "no data of answers over IPv6 that a driver has left in other pages than a packet's first";
+const PAGES_OF_IPV6: &Note = &notes::DNS_PAGES_OF_IPV6;
 
 /// The limitation of return probes: see vfsstat.
-const PROBED: &str = "of concurrent receives only max(10, 2 x CPUs) are seen, on old kernels (5.10) one per CPU; \
-     lost counts the others from Linux 6.7 on";
+const PROBED: &Note = &notes::PROBED;
 
 /// The functions that all datagrams of sockets pass once, in the task that sends or reads them; then devices. None of the
 /// functions is called from its own file alone, so no compiler inlines all its calls.

@@ -9,6 +9,7 @@ mod name;
 mod names_filter;
 mod numbers;
 mod pending;
+mod query;
 mod rcode;
 mod reader;
 mod row;
@@ -20,6 +21,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use clap::builder::ArgPredicate;
 use cli::exit::{Result, report};
 use common::endpoints::EndpointFilter;
 use common::{options, output, owner, session};
@@ -46,8 +48,8 @@ Examples:
   dnslat                         each server, every second
   dnslat --by process --top 5 10 which processes ask the most, every ten seconds
   dnslat --events                each query as it is answered: who, what, result, how long
-  dnslat --events --rcode NXDOMAIN,timeout
-  dnslat --events --min-us 100000 --name '*.example.com'
+  dnslat --rcode NXDOMAIN,timeout
+  dnslat --min-us 100000 --name '*.example.com'
   dnslat --events | jq -r '[.comm, .query_type, .name, .rcode, .duration_us] | @tsv'
   dnslat --buckets 10 1          ten seconds, distributions drawn
   dnslat --cidr '!127.0.0.0/8'   not those to a resolver on this machine
@@ -81,8 +83,8 @@ What is reported:
 Filters:
   --port is the server's port: 53 and 5353 if no other is asked for. --cidr is the
   server's address. What has a ! in front is left out, wherever it stands in the list;
-  a list of nothing else passes all others. -p and --cgroup match who asks. All of
-  them are applied in the kernel to queries; --name, --rcode and --min-us after it.
+  a list of nothing else passes all others. -p, --cgroup, --comm and --user match
+  who asks. All of them are applied in the kernel to queries; --name, --rcode and --min-us after it.
   --name: * is anything, case does not matter; names are written as in --events.
 
 Bounds:
@@ -95,6 +97,8 @@ Bounds:
   TCP: what programs pass to the kernel or take from it, put together from any number
   of calls; not by splice, nor a send of which the kernel takes a part only. Of
   connections that were open at the start, messages that begin with a call are seen.
+  A query that opens its connection (TCP Fast Open) is seen if the call waits for that;
+  one that does not wait is seen when it is sent again, not within the SYN.
   Where neither fentry nor kprobes are available, TCP is not seen, and tracepoints of
   devices show datagrams: at their arrival, and with addresses after NAT.
   Some drivers (virtio_net) leave all but the headers of a long packet in other pages.
@@ -146,25 +150,27 @@ struct Args {
     buckets: bool,
 
     /// One record per query when it is answered or its time is over, instead of counts per interval
-    #[arg(long, conflicts_with_all = ["interval", "count", "buckets", "by"])]
+    #[arg(long, conflicts_with_all = ["interval", "count", "buckets", "by"],
+          default_value_ifs([("min_us", ArgPredicate::IsPresent, "true"), ("rcode", ArgPredicate::IsPresent, "true")]))]
     events: bool,
 
-    /// With --events, only these response codes: names or numbers, timeout for no answer; repeatable, or a list
-    #[arg(long, value_name = "RCODE", value_delimiter = ',', requires = "events", value_parser = Rcode::parse)]
+    /// --events, but only these response codes: names or numbers, timeout for no answer; repeatable, or a list
+    #[arg(long, value_name = "RCODE", value_delimiter = ',', value_parser = Rcode::parse,
+          conflicts_with_all = ["interval", "count", "buckets", "by"])]
     rcode: Vec<Rcode>,
 
-    /// With --events, only queries that took at least so many microseconds
-    #[arg(long, value_name = "N", default_value_t = 0, requires = "events")]
+    /// --events, but only queries that took at least so many microseconds
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with_all = ["interval", "count", "buckets", "by"])]
     min_us: u32,
 }
 
 /// A length of time in seconds, 10 ms to an hour.
 fn timeout(text: &str) -> std::result::Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_string())?;
-    if !(0.01..=3600.0).contains(&seconds) {
+    let length = cli::duration::parse(text)?;
+    if !(0.01..=3600.0).contains(&length.as_secs_f64()) {
         return Err("must be from 0.01 seconds to an hour".to_string());
     }
-    Ok(Duration::from_secs_f64(seconds))
+    Ok(length)
 }
 
 /// Runs the program.

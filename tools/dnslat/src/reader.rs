@@ -8,7 +8,8 @@ use common::endpoints::address;
 
 use crate::message::{HEADER, Message};
 use crate::names_filter::NamesFilter;
-use crate::pending::{Asker, End, Outcome, Path, Pending, Query};
+use crate::pending::Pending;
+use crate::query::{Asker, End, Outcome, Path, Query};
 use crate::skel::types::{self, way as Way};
 use crate::stream::Stream;
 
@@ -61,7 +62,10 @@ impl Reader {
             tcp,
             local: End { addr: address(raw.tuple.local), port: raw.tuple.local_port },
             server: End { addr: address(raw.tuple.remote), port: raw.tuple.remote_port },
+            socket: 0,
         };
+        let opens = tcp && asks && path.local.port == 0;
+        let path = if opens { path.opened_by(raw.object) } else { path };
         match tcp {
             false => self.message(raw, raw.ts_ns, path, asks, (raw.len as usize, known), sink),
             true => self.part(raw, path, asks, known, sink),
@@ -133,7 +137,9 @@ impl Reader {
             return;
         }
         if !asks {
-            self.pending.answer(ns, path, &message, sink);
+            if !self.pending.answer(ns, path, &message, sink) && path.tcp {
+                self.pending.answer(ns, path.opened_by(raw.object), &message, sink);
+            }
             return;
         }
         let question = message.asked();
@@ -213,6 +219,29 @@ mod tests {
             record(Way::TCP_QUERY, 101, query.len() - 2, &query[2..]),
             record(Way::TCP_ANSWER, 120, 5, &answer[..5]),
             record(Way::TCP_ANSWER, 130, answer.len() - 5, &answer[5..]),
+        ]);
+        assert_eq!((seen, lost), (vec!["dig a 1 127.0.0.1:53".to_string(), "7 3 in 30".to_string()], 0));
+    }
+
+    #[test]
+    fn a_query_that_opens_its_connection_has_no_end_of_its_own_yet() {
+        let with_length = |message: &[u8]| [&(message.len() as u16).to_be_bytes()[..], message].concat();
+        let (query, answer) = (with_length(QUERY), with_length(ANSWER));
+        let of = |way: Way, ns: u64, bytes: &[u8], port: u16, socket: u64| {
+            let mut words = record(way, ns, bytes.len(), bytes);
+            let at = |offset: usize| offset / 8;
+            words[at(std::mem::offset_of!(types::message, object))] = socket;
+            let ports =
+                std::mem::offset_of!(types::message, tuple) + std::mem::offset_of!(types::tuple, local_port);
+            let (word, shift) = (at(ports), 8 * (ports % 8));
+            words[word] = words[word] & !(0xffff << shift) | u64::from(port) << shift;
+            words
+        };
+        let (seen, lost) = read(&[
+            of(Way::TCP_QUERY, 100, &query, 0, 5),
+            // Of another socket; and of this one.
+            of(Way::TCP_ANSWER, 110, &answer, 40_001, 6),
+            of(Way::TCP_ANSWER, 130, &answer, 40_000, 5),
         ]);
         assert_eq!((seen, lost), (vec!["dig a 1 127.0.0.1:53".to_string(), "7 3 in 30".to_string()], 0));
     }

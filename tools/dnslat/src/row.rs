@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::message::Message;
 use crate::numbers::{rcode_name, type_name};
-use crate::pending::{Outcome, Query};
+use crate::query::{Outcome, Query};
 use crate::totals::{Counts, Server};
 
 /// Addresses in a record, at most: as many as a datagram holds.
@@ -31,37 +31,37 @@ fn transport(tcp: bool) -> &'static str {
 pub struct Queries {
     /// The server's address; of multicast DNS the group's. Null in the record of an interval without any query or answer.
     #[schemars(with = "Option<String>")]
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 15))]
     pub server_addr: Option<IpAddr>,
     /// udp or tcp; null as server_addr is.
-    #[schemars(extend("x-kind" = "key", "enum" = or_null(TRANSPORTS)))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 2, "enum" = or_null(TRANSPORTS)))]
     pub transport: Option<&'static str>,
     /// The owner, with --by: who asks; null also if that is not known.
     #[serde(flatten)]
     pub owner: Owner,
     /// Queries that were sent.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 2))]
     pub queries: u64,
     /// Those of them for a name and type that the same process had asked for before, without an answer yet.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 4))]
     pub retries: u64,
     /// Answers to queries.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 3))]
     pub answers: u64,
     /// Queries to which no answer came in time.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 2, "x-alarm" = true))]
     pub timeouts: u64,
     /// Answers that there is no such name.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 3))]
     pub nxdomain: u64,
     /// Answers that the server failed.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 3, "x-alarm" = true))]
     pub servfail: u64,
     /// Answers that the server refuses.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-alarm" = true))]
     pub refused: u64,
     /// Answers with another response code than 0.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-alarm" = true))]
     pub other_errors: u64,
     /// Answers that were cut to fit a datagram.
     #[schemars(extend("x-kind" = "counter"))]
@@ -109,23 +109,6 @@ impl Queries {
 }
 
 impl Row for Queries {
-    const TABLE: &'static [&'static str] = &[
-        "server_addr",
-        "transport",
-        Owner::COLUMN,
-        "queries",
-        "retries",
-        "answers",
-        "timeouts",
-        "nxdomain",
-        "servfail",
-        "mean_us",
-        "p50_us",
-        "p99_us",
-        "max_us",
-    ];
-    const WIDTHS: &'static [(&'static str, usize)] = &[("server_addr", 15)];
-
     fn distribution(&self) -> Option<&Distribution> {
         Some(&self.distribution)
     }
@@ -135,42 +118,42 @@ impl Row for Queries {
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Event {
     /// The process that asks; null if it is not known.
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 7))]
     pub pid: Option<u32>,
     /// The thread's command name, at most 15 bytes. Null as pid is.
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 15))]
     pub comm: Option<String>,
     /// A, AAAA, …: the type of the records that were asked for; one without a name is TYPE and its number. Null as name
     /// is.
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 5))]
     pub query_type: Option<String>,
     /// The name as it was asked for, without a dot at the end; the root is a dot. What is no printable ASCII character
     /// is \DDD, its value in decimal; a dot within a label is \., a backslash \\. Null if the query has none.
-    #[schemars(extend("x-kind" = "text"))]
+    #[schemars(extend("x-kind" = "text", "x-rank" = 1, "x-cut" = "middle"))]
     pub name: Option<String>,
     /// NOERROR, NXDOMAIN, SERVFAIL, REFUSED, …: the response code; one without a name is RCODE and its number. Null
     /// without an answer.
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 2, "x-width" = 8))]
     pub rcode: Option<String>,
     /// How many records the answer has, as its header says. Null without one.
-    #[schemars(extend("x-kind" = "value"))]
+    #[schemars(extend("x-kind" = "value", "x-rank" = 4))]
     pub answers: Option<u16>,
     /// The addresses among them (A, AAAA), with commas between; … at the end if not all records are known. Null without
     /// an answer.
-    #[schemars(extend("x-kind" = "text"))]
+    #[schemars(extend("x-kind" = "text", "x-cut" = "end"))]
     pub addresses: Option<String>,
     /// From the query to its answer, in microseconds. Null without one.
-    #[schemars(extend("x-kind" = "value", "x-unit" = "microseconds"))]
+    #[schemars(extend("x-kind" = "value", "x-rank" = 2, "x-width" = 8, "x-unit" = "microseconds"))]
     pub duration_us: Option<f64>,
     /// The server's address; of multicast DNS the group's.
     #[schemars(with = "String")]
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 3, "x-width" = 15))]
     pub server_addr: IpAddr,
     /// The server's port.
     #[schemars(extend("x-kind" = "key"))]
     pub server_port: u16,
     /// udp or tcp.
-    #[schemars(extend("x-kind" = "key", "enum" = TRANSPORTS))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 5, "enum" = TRANSPORTS))]
     pub transport: &'static str,
     /// 4 or 6: the version of IP.
     #[schemars(extend("x-kind" = "key", "enum" = [4, 6]))]
@@ -231,15 +214,4 @@ fn addresses(answer: &Message) -> String {
 
 impl Row for Event {
     const EVENT: bool = true;
-    const TABLE: &'static [&'static str] =
-        &["pid", "comm", "server_addr", "transport", "query_type", "rcode", "answers", "duration_us"];
-    const TAIL: Option<&'static str> = Some("name");
-    const WIDTHS: &'static [(&'static str, usize)] = &[
-        Owner::WIDTHS[0],
-        Owner::WIDTHS[1],
-        ("server_addr", 15),
-        ("query_type", 5),
-        ("rcode", 8),
-        ("duration_us", 10),
-    ];
 }

@@ -15,7 +15,7 @@ use common::session::Session;
 use libbpf_rs::skel::{OpenSkel, Skel};
 
 use crate::names_filter::NamesFilter;
-use crate::pending::{Outcome, Query};
+use crate::query::{Outcome, Query};
 use crate::reader::Reader;
 use crate::row::{Event, Queries};
 use crate::skel::types::{counter as Counter, counters, endpoint_filter};

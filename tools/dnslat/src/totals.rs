@@ -12,7 +12,7 @@ use record::histogram::Hist;
 
 use crate::message::Message;
 use crate::numbers::{NXDOMAIN, REFUSED, SERVFAIL};
-use crate::pending::{Outcome, Query};
+use crate::query::{Outcome, Query};
 use crate::skel::types;
 
 // SAFETY: generated from the C struct: integers, and arrays of them.

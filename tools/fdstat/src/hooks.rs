@@ -1,26 +1,24 @@
 //! What fdstat attaches to.
 
+use cli::notes::{self, Note};
 use common::hooks::{Hook, Rung};
 
 /// What the system calls' own tracepoints cannot see. Opens by io_uring are a hook of their own.
-const SYSCALLS: &str = "only calls of 64-bit programs; those by io_uring only where functions can be watched";
+const SYSCALLS: &Note = &notes::OPEN_CALLS;
 /// The same of closes, without which the rest is not known.
-const CLOSE_CALLS: &str = "only calls of 64-bit programs, none by io_uring, and dropped is not known";
+const CLOSE_CALLS: &Note = &notes::CLOSE_CALLS;
 /// The limitation where io_uring's own function is inlined into another.
-const NOT_EBADF: &str = "no closes by io_uring of descriptors that are not open";
+const NOT_EBADF: &Note = &notes::CLOSES_NOT_OPEN;
 /// The limitation where io_uring's own function is not in the kernel.
-const NO_URING: &str = "closes by io_uring are in dropped";
+const NO_URING: &Note = &notes::CLOSES_BY_URING;
 
 /// The limitation of return probes: see vfsstat.
-const PROBED: &str = "of concurrent calls only max(10, 2 x CPUs) are seen, on old kernels (5.10) one per CPU; \
-     lost counts the others from Linux 6.7 on";
+const PROBED: &Note = &notes::PROBED;
 
 /// The same where io_uring's own function is inlined into another.
-const NOT_EBADF_PROBED: &str = "no closes by io_uring of descriptors that are not open; of concurrent calls only \
-     max(10, 2 x CPUs), on old kernels (5.10) one per CPU; lost counts the others from Linux 6.7 on";
+const NOT_EBADF_PROBED: &Note = &notes::CLOSES_NOT_OPEN_PROBED;
 /// The same without io_uring's own function.
-const NO_URING_PROBED: &str = "closes by io_uring are in dropped; of concurrent calls only max(10, 2 x CPUs) are seen, on \
-     old kernels (5.10) one per CPU; lost counts the others from Linux 6.7 on";
+const NO_URING_PROBED: &Note = &notes::CLOSES_BY_URING_PROBED;
 
 /// close(2) and what else gives descriptors up: together, because the flush of a file is a close if close(2) has taken
 /// its descriptor, and is dropped otherwise. `close_fd` is in all kernels and not called by close(2) from 6.6 on, which

@@ -25,29 +25,29 @@ pub struct DescriptorCounts {
     #[serde(flatten)]
     pub owner: Owner,
     /// Files opened, or tried to: open, openat, openat2, creat, open_by_handle_at, and requests of io_uring.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 2))]
     pub opens: u64,
     /// Opens that failed.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 3, "x-alarm" = true))]
     pub open_errors: u64,
     /// Descriptors of any kind that came to be: of files, sockets, pipes, copies by dup, and those received over a
     /// socket; not by dup2 and dup3, which replace one. Null where they cannot be seen.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 4))]
     pub created: Option<u64>,
     /// Calls of close, and requests of io_uring to close a descriptor; failed ones included.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 2))]
     pub closes: u64,
     /// Closes that failed: of descriptors that were not open (EBADF), and those that reported an error of earlier writes
     /// (EIO, ENOSPC, EDQUOT: NFS, FUSE). The latter have closed the descriptor.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 4, "x-alarm" = true))]
     pub close_errors: u64,
     /// Descriptors given up otherwise: by close_range, replaced by dup2 and dup3, at exec and exit. Null where they cannot
     /// be seen.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 4))]
     pub dropped: Option<u64>,
     /// Descriptors that are open at the end of the interval: a gauge, not a count of events. A table that several
     /// processes share counts once. Null where tasks cannot be walked.
-    #[schemars(extend("x-kind" = "gauge"))]
+    #[schemars(extend("x-kind" = "gauge", "x-rank" = 2))]
     pub fds: Option<u64>,
 }
 
@@ -86,26 +86,23 @@ impl DescriptorCounts {
     }
 }
 
-impl Row for DescriptorCounts {
-    const TABLE: &'static [&'static str] =
-        &[Owner::COLUMN, "opens", "open_errors", "created", "closes", "close_errors", "dropped", "fds"];
-}
+impl Row for DescriptorCounts {}
 
 /// One event (`--events`), at the time when the call returns.
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Event {
     /// What: open, open_error or close_error.
-    #[schemars(extend("x-kind" = "key", "enum" = ["open", "open_error", "close_error"]))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 11, "enum" = ["open", "open_error", "close_error"]))]
     pub event: &'static str,
     /// The process.
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 7))]
     pub pid: u32,
     /// The thread's command name, at most 15 bytes.
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 15))]
     pub comm: String,
     /// open, open_error: the path as the caller wrote it; a relative one with the directory before it. Null if there is
     /// none to read: of an open by handle, or at a bad address. close_error: the file; null if the descriptor was not open.
-    #[schemars(extend("x-kind" = "text"))]
+    #[schemars(extend("x-kind" = "text", "x-rank" = 1, "x-cut" = "middle"))]
     pub path: Option<String>,
     /// open, open_error: how it was to be opened, as in open(2): `O_WRONLY|O_CREAT`. Without O_LARGEFILE, which says
     /// nothing here.
@@ -113,21 +110,18 @@ pub struct Event {
     pub flags: Option<String>,
     /// open: the new descriptor; null if there is none, because io_uring keeps the file in a table of its own.
     /// close_error: the descriptor that was given.
-    #[schemars(extend("x-kind" = "value"))]
+    #[schemars(extend("x-kind" = "value", "x-rank" = 3))]
     pub fd: Option<i32>,
     /// open_error, close_error: the error's number (errno); null where it is not known.
-    #[schemars(extend("x-kind" = "value"))]
+    #[schemars(extend("x-kind" = "value", "x-rank" = 2, "x-alarm" = true))]
     pub errno: Option<u32>,
     /// From the call's entry to its exit, in microseconds; null for a close of a descriptor that was not open.
-    #[schemars(extend("x-kind" = "value", "x-unit" = "microseconds"))]
+    #[schemars(extend("x-kind" = "value", "x-rank" = 2, "x-unit" = "microseconds"))]
     pub duration_us: Option<f64>,
 }
 
 impl Row for Event {
     const EVENT: bool = true;
-    const TABLE: &'static [&'static str] = &["event", "pid", "comm", "fd", "errno", "duration_us"];
-    const TAIL: Option<&'static str> = Some("path");
-    const WIDTHS: &'static [(&'static str, usize)] = &[("event", 11), ("comm", 15)];
 }
 
 #[cfg(test)]

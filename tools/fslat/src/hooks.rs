@@ -1,25 +1,22 @@
 //! The hooks of fslat, per file system and operation.
 
+use cli::notes::{self, Note};
 use common::hooks::{Hook, Rung};
 
 /// What the system calls' own tracepoints cannot see.
-const SYSCALLS: &str = "system calls of 64-bit programs only, none by io_uring, mmap, the kernel or an overlay above; \
-     their times are those of the whole call";
+const SYSCALLS: &Note = &notes::FS_SYSCALLS;
 
 /// The same for opens.
-const OPENED: &str = "system calls of 64-bit programs that opened a file, none that failed, by io_uring, the kernel or \
-     an overlay above; their times are those of the whole call, path look-up included";
+const OPENED: &Note = &notes::FS_OPENED;
 
 /// What probes of returns cannot see: see syncsnoop.
-const PROBED: &str = "of concurrent calls only max(10, 2 x CPUs) are seen, on old kernels (5.10) one per CPU; \
-     lost counts the others from Linux 6.7 on";
+const PROBED: &Note = &notes::PROBED;
 
 /// The limitation if the module of NFSv4 was not loaded at the start.
-const V3: &str = "files of NFSv3 only: the module nfsv4 is not loaded";
+const V3: &Note = &notes::FS_NFS3;
 
 /// The same with return probes.
-const V3_PROBED: &str = "files of NFSv3 only: the module nfsv4 is not loaded; and of concurrent calls only \
-     max(10, 2 x CPUs)";
+const V3_PROBED: &Note = &notes::FS_NFS3_PROBED;
 
 const READS: &[&str] = &[
     "read_t",

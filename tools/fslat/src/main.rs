@@ -9,7 +9,7 @@ mod run;
 use std::process::ExitCode;
 
 use clap::Parser;
-use clap::builder::PossibleValuesParser;
+use clap::builder::{ArgPredicate, PossibleValuesParser};
 use cli::exit::{Result, report};
 use common::measure::latency::Room;
 use common::{options, output, owner, session};
@@ -25,7 +25,7 @@ Examples:
   fslat                          each file system and operation, every second
   fslat --fs ext4,xfs --op sync  what fsync costs on disks
   fslat --by process --top 3     which processes make the most calls
-  fslat --events --min-us 10000 | jq -r '[.comm, .op, .path, .duration_us] | @tsv'
+  fslat --min-us 10000 | jq -r '[.comm, .op, .path, .duration_us] | @tsv'
   fslat --buckets 10 1           ten seconds, distributions drawn
   fslat --cgroup system.slice/postgresql.service 5
   fslat --check                  which hooks are used for each file system here
@@ -50,8 +50,8 @@ Bounds:
   it, with that attempt's time: of a buffered read the wait for its pages is mostly
   before. With RWF_NOWAIT, those of io_uring and libaio that end in EAGAIN do not
   count. A direct request that found no room in the disk's queue counts again.
-  Before Linux 5.12 what io_uring's own threads do belongs to no process: --by,
-  --pid and --cgroup do not attribute it.
+  Before Linux 5.12 what io_uring's own threads do belongs to no process: --by
+  and filters of tasks do not attribute it.
   open: of files, not directories, and after the look-up found the file: an open of
   a missing file never reaches the file system's open. For nfs (NFSv4) the look-up
   is a part of it. sync: fsync and fdatasync, of files and directories (for nfs only
@@ -104,11 +104,12 @@ struct Args {
     buckets: bool,
 
     /// One record per operation, instead of latencies per interval
-    #[arg(long, conflicts_with_all = ["interval", "count", "buckets", "by"])]
+    #[arg(long, conflicts_with_all = ["interval", "count", "buckets", "by"],
+          default_value_if("min_us", ArgPredicate::IsPresent, "true"))]
     events: bool,
 
-    /// With --events, only operations that took at least so many microseconds
-    #[arg(long, value_name = "N", default_value_t = 0, requires = "events")]
+    /// --events, but only operations that took at least so many microseconds
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with_all = ["interval", "count", "buckets", "by"])]
     min_us: u32,
 }
 

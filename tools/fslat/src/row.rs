@@ -11,18 +11,14 @@ use serde::Serialize;
 
 pub use crate::skel::names::{FS as FILE_SYSTEMS, OP as OPS};
 
-/// The lengths of the longest names.
-const LONGEST_FS: usize = 7;
-const LONGEST_COMM: usize = 15;
-
 /// How often an operation was asked of a file system in an interval, and how long it took: those that ended in it.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Ops {
     /// ext4, xfs, btrfs, nfs, overlay, tmpfs or zfs; null in the record of an interval without any operation.
-    #[schemars(extend("x-kind" = "key", "enum" = or_null(FILE_SYSTEMS)))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 7, "enum" = or_null(FILE_SYSTEMS)))]
     pub fs: Option<&'static str>,
     /// read, write, open, sync (fsync and fdatasync), and of nfs getattr; null as fs is.
-    #[schemars(extend("x-kind" = "key", "enum" = or_null(OPS)))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 7, "enum" = or_null(OPS)))]
     pub op: Option<&'static str>,
     /// The owner of the operations, with --by.
     #[serde(flatten)]
@@ -31,7 +27,7 @@ pub struct Ops {
     #[serde(flatten)]
     pub duration: Latency,
     /// Operations that failed. They count in the latencies too.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 3, "x-alarm" = true))]
     pub errors: u64,
     #[serde(flatten)]
     pub distribution: Distribution,
@@ -63,10 +59,6 @@ impl Ops {
 }
 
 impl Row for Ops {
-    const TABLE: &'static [&'static str] =
-        &["fs", "op", Owner::COLUMN, "count", "mean_us", "p50_us", "p99_us", "max_us", "errors"];
-    const WIDTHS: &'static [(&'static str, usize)] = &[("fs", LONGEST_FS), ("op", LONGEST_FS)];
-
     fn distribution(&self) -> Option<&Distribution> {
         Some(&self.distribution)
     }
@@ -76,45 +68,40 @@ impl Row for Ops {
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Event {
     /// The process.
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 7))]
     pub pid: u32,
     /// The thread; equal to pid for a process's first thread.
     #[schemars(extend("x-kind" = "key"))]
     pub tid: u32,
     /// The thread's command name, at most 15 bytes.
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 15))]
     pub comm: String,
     /// ext4, xfs, btrfs, nfs, overlay, tmpfs or zfs.
-    #[schemars(extend("x-kind" = "key", "enum" = FILE_SYSTEMS))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 2, "x-width" = 7, "enum" = FILE_SYSTEMS))]
     pub fs: &'static str,
     /// read, write, open, sync or getattr.
-    #[schemars(extend("x-kind" = "key", "enum" = OPS))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 7, "enum" = OPS))]
     pub op: &'static str,
     /// The file; null if its descriptor was closed during the call.
-    #[schemars(extend("x-kind" = "text"))]
+    #[schemars(extend("x-kind" = "text", "x-rank" = 1, "x-cut" = "middle"))]
     pub path: Option<String>,
     /// Bytes read or written; null of other operations, and of those that failed or have only begun.
-    #[schemars(extend("x-kind" = "value", "x-unit" = "bytes"))]
+    #[schemars(extend("x-kind" = "value", "x-rank" = 2, "x-unit" = "bytes"))]
     pub bytes: Option<u64>,
     /// Where in the file, in bytes; null of other operations, and of those that have only begun.
-    #[schemars(extend("x-kind" = "value", "x-unit" = "bytes"))]
+    #[schemars(extend("x-kind" = "value", "x-rank" = 4, "x-unit" = "bytes"))]
     pub offset: Option<u64>,
     /// From the entry to the return, in microseconds.
-    #[schemars(extend("x-kind" = "value", "x-unit" = "microseconds"))]
+    #[schemars(extend("x-kind" = "value", "x-rank" = 1, "x-unit" = "microseconds"))]
     pub duration_us: f64,
     /// What it returned: a count of bytes, 0, of a system call that opens the descriptor, or the negative number of the
     /// error; -529 (EIOCBQUEUED) of an asynchronous request, which has only begun.
-    #[schemars(extend("x-kind" = "value"))]
+    #[schemars(extend("x-kind" = "value", "x-rank" = 3))]
     pub ret: i64,
 }
 
 impl Row for Event {
     const EVENT: bool = true;
-    const TABLE: &'static [&'static str] =
-        &["pid", "comm", "fs", "op", "bytes", "offset", "duration_us", "ret"];
-    const TAIL: Option<&'static str> = Some("path");
-    const WIDTHS: &'static [(&'static str, usize)] =
-        &[("comm", LONGEST_COMM), ("fs", LONGEST_FS), ("op", LONGEST_FS)];
 }
 
 #[cfg(test)]

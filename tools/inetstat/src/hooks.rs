@@ -1,5 +1,6 @@
 //! Where inetstat attaches. It is useful with any of its hooks: fields whose hook is missing are null.
 
+use cli::notes::{self, Note};
 use common::hooks::{Hook, Rung};
 
 /// The names of hooks that fields of the record depend on.
@@ -15,14 +16,13 @@ pub const DROPS: &str = "drops";
 pub const ENDS: &str = "ends of sockets";
 
 /// What the system calls' own tracepoints cannot see.
-const SYSCALLS: &str = "no accepts by io_uring and by 32-bit programs";
+const SYSCALLS: &Note = &notes::ACCEPT_CALLS;
 
 /// On kernels before 6.3 that are built without IPv6, or with it as a module that is not loaded.
-const WITHOUT_IPV6: &str = "no IPv6 sockets, whose functions this kernel does not have";
+const WITHOUT_IPV6: &Note = &notes::INET_WITHOUT_IPV6;
 
 /// The limitation of return probes: see vfsstat.
-const PROBED: &str = "of concurrent calls only max(10, 2 x CPUs) are seen, on old kernels (5.10) one per CPU; \
-     lost counts the others from Linux 6.7 on";
+const PROBED: &Note = &notes::PROBED;
 
 /// Tracepoints see all sends and receives from 6.3 on (kernel commit 6e6eda44b939, "sock: add tracepoint for send recv
 /// length"). The functions that they replace are passed once by each call, whatever the protocol. What packets bring

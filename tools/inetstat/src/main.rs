@@ -71,8 +71,8 @@ Whose it is:
   Calls belong to the task that makes them. What happens while any task may be
   running (connect_errors, resets, retransmits, drops) belongs to the task that last
   connected, listened, accepted, sent or received on that socket; to none, or with
-  --by app to the group other, if that was before the start. With -p or --cgroup only
-  sockets that such a task has used since the start are known.
+  --by app to the group other, if that was before the start. With -p, --cgroup,
+  --comm or --user only sockets that such a task has used since the start are known.
 
 Bounds:
   --top ranks by sends and receives together.
@@ -109,7 +109,7 @@ struct Args {
     #[arg(long, value_name = "FIELD", value_enum, hide_possible_values = true)]
     split: Option<Split>,
 
-    /// With --by, -p or --cgroup, how many sockets' users are remembered; lost counts those beyond
+    /// With --by or a filter of tasks (-p, …), how many sockets' users are remembered; lost counts those beyond
     #[arg(long, value_name = "N", default_value_t = 65536, value_parser = clap::value_parser!(u32).range(1..=1 << 22))]
     max_sockets: u32,
 }

@@ -23,45 +23,45 @@ pub type Figures = [u64; FIGURES];
 #[derive(Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Sockets {
     /// tcp, udp, mptcp or udplite; null in the record of an interval without any.
-    #[schemars(extend("x-kind" = "key", "enum" = or_null(PROTOS)))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 7, "enum" = or_null(PROTOS)))]
     pub proto: Option<&'static str>,
     /// With --split family: 4 or 6, the version of IP that the packets have; of a socket that is not connected, its own.
     /// Null as proto is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kind" = "key", "enum" = [Some(4), Some(6), None::<u8>]))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "enum" = [Some(4), Some(6), None::<u8>]))]
     pub family: Option<Option<u8>>,
     /// The owner, with --by; null also if no process is known.
     #[serde(flatten)]
     pub owner: Owner,
     /// Calls that sent, or failed to.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 3))]
     pub sends: Option<u64>,
     /// Those that failed.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 4, "x-alarm" = true))]
     pub send_errors: Option<u64>,
     /// Bytes of data that the others took.
-    #[schemars(extend("x-kind" = "counter", "x-unit" = "bytes"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 2, "x-unit" = "bytes"))]
     pub tx_bytes: Option<u64>,
     /// Calls that received, or failed to; no peeks.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 3))]
     pub receives: Option<u64>,
     /// Those that failed.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 4, "x-alarm" = true))]
     pub receive_errors: Option<u64>,
     /// Bytes of data that the others returned.
-    #[schemars(extend("x-kind" = "counter", "x-unit" = "bytes"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 2, "x-unit" = "bytes"))]
     pub rx_bytes: Option<u64>,
     /// Calls, of either direction, that would have had to wait; they are not in the counts above.
     #[schemars(extend("x-kind" = "counter"))]
     pub would_block: Option<u64>,
     /// Connections that programs accepted.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 3))]
     pub accepts: Option<u64>,
     /// Attempts to connect, when they begin.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 3))]
     pub connects: Option<u64>,
     /// Attempts to connect that failed: refused, timed out, or given up.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 3, "x-alarm" = true))]
     pub connect_errors: Option<u64>,
     /// Resets that sockets sent.
     #[schemars(extend("x-kind" = "counter"))]
@@ -70,13 +70,13 @@ pub struct Sockets {
     #[schemars(extend("x-kind" = "counter"))]
     pub resets_received: Option<u64>,
     /// Segments that were sent again.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 3, "x-alarm" = true))]
     pub retransmits: Option<u64>,
     /// Bytes of data that these held.
     #[schemars(extend("x-kind" = "counter", "x-unit" = "bytes"))]
     pub retransmit_bytes: Option<u64>,
     /// Datagrams that were received and dropped, because the socket's buffer was full.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 4, "x-alarm" = true))]
     pub drops: Option<u64>,
 }
 
@@ -178,25 +178,7 @@ impl Has {
     }
 }
 
-impl Row for Sockets {
-    const TABLE: &'static [&'static str] = &[
-        "proto",
-        "family",
-        Owner::COLUMN,
-        "sends",
-        "send_errors",
-        "tx_bytes",
-        "receives",
-        "receive_errors",
-        "rx_bytes",
-        "accepts",
-        "connects",
-        "connect_errors",
-        "retransmits",
-        "drops",
-    ];
-    const WIDTHS: &'static [(&'static str, usize)] = &[("proto", 7), ("tx_bytes", 10), ("rx_bytes", 10)];
-}
+impl Row for Sockets {}
 
 #[cfg(test)]
 mod tests {

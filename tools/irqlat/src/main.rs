@@ -104,14 +104,15 @@ Bounds:
   A handler on a processor is tracked from its first interrupt on: 8192 at most, and
   (handlers at the start) x (processors) + 64; lost counts those beyond. Names are
   cut after 63 bytes.
-  --pid and --cgroup are refused: an interrupt belongs to no process.";
+  --pid, --cgroup, --comm and --user are refused: an interrupt belongs to no process.";
 
 /// Which interrupts take time? How long handlers of interrupt lines, soft interrupts and interrupts between processors run,
 /// and how long soft interrupts wait.
 #[derive(Parser)]
 #[command(
     name = TOOL, version, after_help = EXAMPLES,
-    mut_arg("pid", |arg| arg.hide(true)), mut_arg("cgroup", |arg| arg.hide(true))
+    mut_arg("pid", |arg| arg.hide(true)), mut_arg("cgroup", |arg| arg.hide(true)),
+    mut_arg("comm", |arg| arg.hide(true)), mut_arg("user", |arg| arg.hide(true))
 )]
 struct Args {
     #[command(flatten)]
@@ -137,7 +138,7 @@ fn run() -> Result<()> {
     }
     if args.common.filters() {
         return Err(Failure::usage(
-            "--pid and --cgroup: an interrupt belongs to no process, whichever it interrupts (see --help)",
+            "--pid, --cgroup, --comm and --user: an interrupt belongs to no process, whichever it interrupts (see --help)",
         ));
     }
     output::check_buckets(&args.common, args.buckets)?;

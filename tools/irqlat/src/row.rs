@@ -15,24 +15,24 @@ use serde::Serialize;
 pub struct Interrupts {
     /// hard: of a line; soft; vector: an interrupt that processors send themselves and each other. Null in the record of
     /// an interval without any.
-    #[schemars(extend("x-kind" = "key", "enum" = ["hard", "soft", "vector", null]))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 6, "enum" = ["hard", "soft", "vector", null]))]
     pub kind: Option<&'static str>,
     /// hard: the handler, as in /proc/interrupts; soft: as in /proc/softirqs; vector: its event, as in tracefs, or where
     /// it has none of its own (arm64, riscv) its line in /proc/interrupts, without the counts.
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 20))]
     pub name: Option<String>,
     /// The line's number in /proc/interrupts; null for soft interrupts and vectors.
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 3))]
     pub irq: Option<u32>,
     /// With --per-cpu: the processor. Null in the record of an interval without any interrupt.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1))]
     pub cpu: Option<Option<u32>>,
     /// How long a handler took, of the calls in which it had something to do.
     #[serde(flatten)]
     pub time: Latency,
     /// All time in the handler, also that of calls in `unhandled`, in microseconds: exact.
-    #[schemars(extend("x-kind" = "counter", "x-unit" = "microseconds"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 2, "x-unit" = "microseconds"))]
     pub total_us: f64,
     /// Calls of a line's handler that found that its device had not interrupted, which are not in `count`. With these,
     /// each handler of a line counts what /proc/interrupts counts of the line. Null for soft interrupts and vectors.
@@ -64,6 +64,7 @@ impl Words for Waited {
     const OPTIONAL: bool = true;
     const VERB: &'static str = "waited";
     const NONE: &'static str = "";
+    const RANKS: &'static [(&'static str, u8)] = &[("p99_us", 3)];
 }
 
 /// What kind of interrupt.
@@ -168,10 +169,6 @@ impl Interrupts {
 }
 
 impl Row for Interrupts {
-    const TABLE: &'static [&'static str] =
-        &["kind", "name", "irq", "cpu", "count", "total_us", "mean_us", "p99_us", "max_us", "wait_p99_us"];
-    const WIDTHS: &'static [(&'static str, usize)] = &[("kind", 6), ("name", 20), ("irq", 3)];
-
     fn sketch(&self) -> Option<Vec<u64>> {
         self.sketch.clone()
     }

@@ -1,25 +1,20 @@
 //! Where mountsnoop attaches.
 
+use cli::notes::{self, Note};
 use common::hooks::{Hook, Rung};
 
 /// The limitation of the calls' functions without those of 32-bit programs. Other architectures
 /// have one function for both.
-const NATIVE: &str = "no calls of 32-bit programs on x86";
+const NATIVE: &Note = &notes::NATIVE_X86;
 
 /// What the system calls' own tracepoints cannot see.
-const SYSCALLS: &str = "only calls of 64-bit programs";
+const SYSCALLS: &Note = &notes::SYSCALLS;
 
 /// The limitation of return probes: see vfsstat.
-const PROBED: &str = "of concurrent calls only max(10, 2 x CPUs) are seen, on old kernels (5.10) one per CPU; \
-     lost counts the others from Linux 6.7 on";
+const PROBED: &Note = &notes::PROBED;
 
 /// The same for calls with other functions for 32-bit programs.
-const NATIVE_PROBED: &str = if cfg!(target_arch = "x86_64") {
-    "no calls of 32-bit programs on x86, and of concurrent calls only max(10, 2 x CPUs), on old kernels (5.10) one per \
-     CPU; lost counts the others from Linux 6.7 on"
-} else {
-    PROBED
-};
+const NATIVE_PROBED: &Note = if cfg!(target_arch = "x86_64") { &notes::NATIVE_X86_PROBED } else { PROBED };
 
 /// First what sees all calls, last what sees those of 64-bit programs only. The functions are those of the system calls, not
 /// path_mount and path_umount, which are not reached where the target does not exist. No self-test is needed: the functions'

@@ -12,16 +12,13 @@ use serde::Serialize;
 pub use crate::skel::names::CALL as CALLS;
 use crate::skel::types::call as Call;
 
-/// The lengths of the longest call's name, and of the longest command's.
-const LONGEST: usize = 15;
-
 /// How often a call was made in an interval, how long it took, and what it changed: those that returned in it.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Calls {
     /// mount, bind, remount, move, propagation (all mount(2)), umount, fsopen, fsmount, open_tree, move_mount,
     /// mount_setattr, fsconfig or pivot_root; move also of a tree that move_mount(2) moves; ns_end: a namespace that ended
     /// with mounts in it, which is no call. Null in the record of an interval without any.
-    #[schemars(extend("x-kind" = "key", "enum" = or_null(CALLS)))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 13, "enum" = or_null(CALLS)))]
     pub call: Option<&'static str>,
     /// The owner of the calls, with --by.
     #[serde(flatten)]
@@ -30,13 +27,13 @@ pub struct Calls {
     #[serde(flatten)]
     pub duration: Latency,
     /// Calls that failed. They count in the latencies too.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 3, "x-alarm" = true))]
     pub errors: u64,
     /// Trees that became visible: by mount, bind and move_mount, one each that succeeded.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 4))]
     pub attached: u64,
     /// Trees that went: by umount, one each that succeeded; of ns_end, the mounts that the namespaces had.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 4))]
     pub detached: u64,
     #[serde(flatten)]
     pub distribution: Distribution,
@@ -86,10 +83,6 @@ impl Calls {
 }
 
 impl Row for Calls {
-    const TABLE: &'static [&'static str] =
-        &["call", Owner::COLUMN, "count", "mean_us", "p99_us", "max_us", "errors", "attached", "detached"];
-    const WIDTHS: &'static [(&'static str, usize)] = &[("call", LONGEST)];
-
     fn distribution(&self) -> Option<&Distribution> {
         Some(&self.distribution)
     }
@@ -101,29 +94,29 @@ impl Row for Calls {
 pub struct Event {
     /// mount, bind, remount, move, propagation (all mount(2)), umount, fsopen, fsmount, open_tree, move_mount,
     /// mount_setattr, fsconfig or pivot_root; move also of a tree that move_mount(2) moves; ns_end: a namespace ended.
-    #[schemars(extend("x-kind" = "key", "enum" = CALLS))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 13, "enum" = CALLS))]
     pub call: &'static str,
     /// The process.
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 2, "x-width" = 7))]
     pub pid: u32,
     /// The thread's command name, at most 15 bytes.
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 15))]
     pub comm: String,
     /// The number of the caller's mount namespace, or of the one that ended: that of /proc/PID/ns/mnt.
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 5))]
     pub mntns: u32,
     /// What is mounted or moved: a device, a path or any text; of pivot_root the new root; of fsconfig what was set as
     /// source before. Null if there is none.
-    #[schemars(extend("x-kind" = "text"))]
+    #[schemars(extend("x-kind" = "text", "x-rank" = 1, "x-cut" = "middle"))]
     pub source: Option<String>,
     /// Where; of pivot_root where the old root goes. Null if there is none.
-    #[schemars(extend("x-kind" = "text"))]
+    #[schemars(extend("x-kind" = "text", "x-rank" = 1, "x-cut" = "middle"))]
     pub target: Option<String>,
     /// The type of file system: of mount, fsopen, fsconfig and fsmount. Null if there is none.
-    #[schemars(extend("x-kind" = "text"))]
+    #[schemars(extend("x-kind" = "text", "x-rank" = 2, "x-width" = 7))]
     pub fs: Option<String>,
     /// The call's own flags by name, 0 if none is set. Null for calls that have none.
-    #[schemars(extend("x-kind" = "text"))]
+    #[schemars(extend("x-kind" = "text", "x-rank" = 3, "x-cut" = "end"))]
     pub flags: Option<String>,
     /// mount, remount: the options of the file system; fsmount: the attributes by name; fsconfig: the command. Null if
     /// there is none.
@@ -136,26 +129,21 @@ pub struct Event {
     #[schemars(extend("x-kind" = "counter"))]
     pub detached: u64,
     /// The mounts in the caller's namespace after the call. Null for ns_end.
-    #[schemars(extend("x-kind" = "gauge"))]
+    #[schemars(extend("x-kind" = "gauge", "x-rank" = 4))]
     pub mounts: Option<u32>,
     /// From the call's entry to its exit, in microseconds.
-    #[schemars(extend("x-kind" = "value", "x-unit" = "microseconds"))]
+    #[schemars(extend("x-kind" = "value", "x-rank" = 2, "x-unit" = "microseconds"))]
     pub duration_us: f64,
     /// What it returned: 0, or a descriptor. Null if it failed, and for ns_end.
     #[schemars(extend("x-kind" = "value"))]
     pub ret: Option<i64>,
     /// The error's number; null if it succeeded.
-    #[schemars(extend("x-kind" = "value"))]
+    #[schemars(extend("x-kind" = "value", "x-rank" = 2, "x-alarm" = true))]
     pub errno: Option<u32>,
 }
 
 impl Row for Event {
     const EVENT: bool = true;
-    const TABLE: &'static [&'static str] =
-        &["call", "pid", "comm", "mntns", "source", "target", "fs", "duration_us", "errno", "mounts"];
-    const TAIL: Option<&'static str> = Some("flags");
-    const WIDTHS: &'static [(&'static str, usize)] =
-        &[("call", 13), ("comm", LONGEST), ("source", 12), ("target", 16), ("fs", 7)];
 }
 
 #[cfg(test)]

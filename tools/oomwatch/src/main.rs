@@ -5,6 +5,7 @@ mod row;
 mod run;
 mod self_protect;
 
+use cli::notes::{self, Note};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -20,8 +21,7 @@ include!(concat!(env!("OUT_DIR"), "/skel.rs"));
 const TOOL: &str = "oomwatch";
 
 /// The limitation if the memory that was short must be deduced.
-const DEDUCED: &str =
-    "scope and memcg are deduced: the one of the trigger's memory cgroups that is at its limit";
+const DEDUCED: &Note = &notes::DEDUCED;
 
 /// Kills are watched in one way on every kernel with BTF. Their cause is passed to a function, or
 /// deduced.
@@ -56,7 +56,8 @@ Bounds:
   Kills by user space (systemd-oomd, earlyoom) are not seen. A kill requested by
   SysRq-f has the scope sysrq (where that is deduced: global); its trigger is a
   kworker.
-  -p, --cgroup and --by are about the victims.
+  -p, --cgroup, --comm, --user and --by are about the victims, by the name of their
+  first thread.
   The kernel's own message may have other sizes: it is printed later, and leaves out
   up to max(32, 2 x CPUs) pages of each kind.
   rss_*: exact to the page if the victim has one thread, or from Linux 6.2 on (and

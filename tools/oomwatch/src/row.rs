@@ -19,16 +19,16 @@ pub const SCOPES: [Option<&str>; 6] =
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Kill {
     /// The victim: the process.
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 7))]
     pub pid: u32,
     /// Its command name, at most 15 bytes: that of its first thread.
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 15))]
     pub comm: String,
     /// Its real user id, in the initial user namespace.
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 4))]
     pub uid: u32,
     /// Anonymous memory that it had in RAM, in bytes.
-    #[schemars(extend("x-kind" = "value", "x-unit" = "bytes"))]
+    #[schemars(extend("x-kind" = "value", "x-rank" = 2, "x-unit" = "bytes"))]
     pub rss_anon_bytes: u64,
     /// Pages of files that it had mapped, in bytes.
     #[schemars(extend("x-kind" = "value", "x-unit" = "bytes"))]
@@ -40,33 +40,33 @@ pub struct Kill {
     #[schemars(extend("x-kind" = "value", "x-unit" = "bytes"))]
     pub pgtables_bytes: u64,
     /// Its /proc/PID/oom_score_adj: -999 to 1000, the higher the sooner it is chosen.
-    #[schemars(extend("x-kind" = "value"))]
+    #[schemars(extend("x-kind" = "value", "x-rank" = 3))]
     pub oom_score_adj: i32,
     /// How long it had lived, in seconds.
     #[schemars(extend("x-kind" = "value", "x-unit" = "seconds"))]
     pub age_s: f64,
     /// Its cgroup v2, as /proc/PID/cgroup has it outside of cgroup namespaces.
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-cut" = "start"))]
     pub cgroup: String,
     /// Where memory was short: global (the machine), memcg (a memory cgroup's limit), cpuset or mempolicy (the memory
     /// nodes that the trigger may use); sysrq: nowhere, a person requested the kill (SysRq-f). Null where that could
     /// not be seen.
-    #[schemars(extend("x-kind" = "key", "enum" = ["global", "cpuset", "mempolicy", "memcg", "sysrq", null]))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 2, "x-width" = 9, "enum" = ["global", "cpuset", "mempolicy", "memcg", "sysrq", null]))]
     pub scope: Option<&'static str>,
     /// The memory cgroup whose limit was reached, from the root of its hierarchy. Null for other scopes.
     #[schemars(extend("x-kind" = "key"))]
     pub memcg: Option<String>,
     /// Its limit (memory.max; v1: memory.limit_in_bytes), in bytes. Null where there is none.
-    #[schemars(extend("x-kind" = "value", "x-unit" = "bytes"))]
+    #[schemars(extend("x-kind" = "value", "x-rank" = 2, "x-unit" = "bytes"))]
     pub limit_bytes: Option<u64>,
     /// What it used then, with all cgroups below it, in bytes.
-    #[schemars(extend("x-kind" = "value", "x-unit" = "bytes"))]
+    #[schemars(extend("x-kind" = "value", "x-rank" = 3, "x-unit" = "bytes"))]
     pub usage_bytes: Option<u64>,
     /// The process whose request for memory triggered the kill.
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 4))]
     pub trigger_pid: u32,
     /// The command name of the thread that made it.
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 3, "x-width" = 15))]
     pub trigger_comm: String,
     /// Its parent, only for --by.
     #[serde(skip)]
@@ -78,21 +78,6 @@ pub struct Kill {
 
 impl Row for Kill {
     const EVENT: bool = true;
-    const TABLE: &'static [&'static str] = &[
-        "pid",
-        "comm",
-        "uid",
-        "rss_anon_bytes",
-        "oom_score_adj",
-        "scope",
-        "limit_bytes",
-        "usage_bytes",
-        "trigger_pid",
-        "trigger_comm",
-    ];
-    const TAIL: Option<&'static str> = Some("cgroup");
-    const WIDTHS: &'static [(&'static str, usize)] =
-        &[("pid", 7), ("comm", 15), ("rss_anon_bytes", 11), ("scope", 9), ("trigger_comm", 15)];
 }
 
 /// How many processes were killed in an interval.
@@ -102,13 +87,11 @@ pub struct Kills {
     #[serde(flatten)]
     pub owner: Owner,
     /// Processes that the OOM killer killed.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 2, "x-alarm" = true))]
     pub kills: u64,
 }
 
-impl Row for Kills {
-    const TABLE: &'static [&'static str] = &[Owner::COLUMN, "kills"];
-}
+impl Row for Kills {}
 
 /// The kills of an interval, by owner.
 pub struct KillCounts {

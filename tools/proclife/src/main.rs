@@ -6,6 +6,7 @@ mod run;
 mod selftest;
 mod zombies;
 
+use cli::notes::{self, Note};
 use std::cell::Cell;
 use std::process::ExitCode;
 
@@ -22,11 +23,9 @@ include!(concat!(env!("OUT_DIR"), "/skel.rs"));
 const TOOL: &str = "proclife";
 
 /// The limitation of the function that creates a task.
-const REFUSED_EARLY: &str =
-    "no clone3 that is refused for its arguments, or by seccomp, before a task is made";
+const REFUSED_EARLY: &Note = &notes::CLONES_REFUSED_EARLY;
 /// A return probe follows only a limited number of waiting calls at once: see vfsstat.
-const PROBED: &str = "no clone3 that is refused for its arguments, or by seccomp, before a task is made; of concurrent vforks \
-     only max(10, 2 x CPUs), on old kernels (5.10) one per CPU; lost counts the others from Linux 6.7 on";
+const PROBED: &Note = &notes::CLONES_PROBED;
 
 /// Starts and ends are watched in one way on every kernel with BTF. The rest is watched by
 /// functions, or, if the kernel allows none to be watched, by hooks that come later or see less.
@@ -70,6 +69,7 @@ Examples:
   proclife --events | jq -r 'select(.event == \"exec_error\") | .comm'
   proclife --cgroup system.slice/nginx.service 5
   proclife -p 4321               what process 4321 starts, and the zombies it leaves
+  proclife --events --comm 'make,cc*' --user alice
 
 Bounds:
   A new thread is no fork: threads counts it.
@@ -79,8 +79,9 @@ Bounds:
   Where functions cannot be attached to (--check: the rung of reaped is
   sched_process_free), reaped comes one RCU grace period (some 10 ms) after the
   wait, and may fall in the next interval.
-  With --pid, forks and errors are those of the process, reaped and zombies those
-  of its children.
+  With --pid, --comm and --user, forks, errors, execs and exits are those of the tasks
+  that these name, reaped and zombies those of their children. An exec is of the new
+  name.
   With --by, forks and failures are attributed to the caller. Execs, exits, reaped
   processes and zombies are attributed to the process itself, an exec by its new
   name. --top ranks by forks, threads, execs, and exits of processes and threads.

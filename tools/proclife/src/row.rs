@@ -23,31 +23,31 @@ pub struct ProcessCounts {
     #[serde(flatten)]
     pub owner: Owner,
     /// Processes started: fork, vfork, clone and clone3 without CLONE_THREAD, and the kernel's own threads.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 2))]
     pub forks: u64,
     /// Threads started.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 4))]
     pub threads: u64,
     /// Programs executed: execve and execveat that succeeded.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 2))]
     pub execs: u64,
     /// Processes ended: their last thread exited.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 2))]
     pub exits: u64,
     /// Threads ended that were not the last of their process.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 4))]
     pub thread_exits: u64,
     /// Ended processes whose parent waited for them, or that no process was to wait for.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 4))]
     pub reaped: u64,
     /// Calls to fork, vfork, clone and clone3 that failed. Null where they cannot be seen.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 3, "x-alarm" = true))]
     pub fork_errors: Option<u64>,
     /// Calls to execve and execveat that failed. Null where they cannot be seen.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 3, "x-alarm" = true))]
     pub exec_errors: Option<u64>,
     /// Ended processes that are not reaped at the end of the interval: a gauge, not a count of events.
-    #[schemars(extend("x-kind" = "gauge"))]
+    #[schemars(extend("x-kind" = "gauge", "x-rank" = 3))]
     pub zombies: u64,
 }
 
@@ -85,64 +85,48 @@ impl ProcessCounts {
     }
 }
 
-impl Row for ProcessCounts {
-    const TABLE: &'static [&'static str] = &[
-        Owner::COLUMN,
-        "forks",
-        "threads",
-        "execs",
-        "exits",
-        "thread_exits",
-        "reaped",
-        "fork_errors",
-        "exec_errors",
-        "zombies",
-    ];
-}
+impl Row for ProcessCounts {}
 
 /// One event (`--events`).
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Event {
     /// What: fork, exec, exit, fork_error, exec_error; with --threads also thread and thread_exit.
-    #[schemars(extend("x-kind" = "key", "enum" = ["fork", "thread", "exec", "exit", "thread_exit", "fork_error", "exec_error"]))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 11, "enum" = ["fork", "thread", "exec", "exit", "thread_exit", "fork_error", "exec_error"]))]
     pub event: &'static str,
     /// The process: the new one for fork.
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 7))]
     pub pid: u32,
     /// The thread; equal to pid for a process's first thread.
     #[schemars(extend("x-kind" = "key"))]
     pub tid: u32,
     /// The parent process; for fork the process that forked.
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 2, "x-width" = 7))]
     pub ppid: u32,
     /// The command name, at most 15 bytes: the new one for exec.
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 15))]
     pub comm: String,
     /// exec: the program's file, as it was named.
     #[schemars(extend("x-kind" = "text"))]
     pub path: Option<String>,
     /// exec: the arguments, quoted for a shell where needed; ends with `…` where they are longer than 4096 bytes.
-    #[schemars(extend("x-kind" = "text"))]
+    #[schemars(extend("x-kind" = "text", "x-rank" = 1, "x-cut" = "middle"))]
     pub argv: Option<String>,
     /// exit: the code given to exit(2); null if a signal ended it.
-    #[schemars(extend("x-kind" = "value"))]
+    #[schemars(extend("x-kind" = "value", "x-rank" = 2, "x-alarm" = true))]
     pub exit_code: Option<u8>,
     /// exit: the signal that ended it.
-    #[schemars(extend("x-kind" = "value"))]
+    #[schemars(extend("x-kind" = "value", "x-rank" = 3, "x-alarm" = true))]
     pub signal: Option<u8>,
     /// exit: how long it had lived, in seconds.
-    #[schemars(extend("x-kind" = "value", "x-unit" = "seconds"))]
+    #[schemars(extend("x-kind" = "value", "x-rank" = 3, "x-unit" = "seconds"))]
     pub age_s: Option<f64>,
     /// fork_error, exec_error: the error's number (errno).
-    #[schemars(extend("x-kind" = "value"))]
+    #[schemars(extend("x-kind" = "value", "x-rank" = 2, "x-alarm" = true))]
     pub errno: Option<u32>,
 }
 
 impl Row for Event {
     const EVENT: bool = true;
-    const TABLE: &'static [&'static str] =
-        &["event", "pid", "ppid", "comm", "exit_code", "signal", "errno", "age_s"];
-    const TAIL: Option<&'static str> = Some("argv");
 }
 
 #[cfg(test)]

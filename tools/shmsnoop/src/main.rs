@@ -5,6 +5,7 @@ mod row;
 mod run;
 mod segments;
 
+use cli::notes::{self, Note};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -19,18 +20,16 @@ include!(concat!(env!("OUT_DIR"), "/skel.rs"));
 const TOOL: &str = "shmsnoop";
 
 /// What the system calls' own tracepoints cannot see.
-const SYSCALLS: &str = "only calls of 64-bit programs";
+const SYSCALLS: &Note = &notes::SYSCALLS;
 
 /// The limitation of the functions of shmctl without that of 32-bit programs.
-const NATIVE: &str = "no calls of 32-bit programs";
+const NATIVE: &Note = &notes::NATIVE;
 
 /// The limitation of return probes: see vfsstat.
-const PROBED: &str = "of concurrent calls only max(10, 2 x CPUs) are seen, on old kernels (5.10) one per CPU; \
-     lost counts the others from Linux 6.7 on";
+const PROBED: &Note = &notes::PROBED;
 
 /// The same, of the functions of shmctl.
-const NATIVE_PROBED: &str = "no calls of 32-bit programs, and of concurrent calls only max(10, 2 x CPUs), on old kernels \
-     (5.10) one per CPU; lost counts the others from Linux 6.7 on";
+const NATIVE_PROBED: &Note = &notes::NATIVE_PROBED;
 
 /// First the functions that every way into the kernel ends in, then the tracepoints of system calls. No self-test is needed:
 /// measured on all kernels, each is called for each call, and newseg, shm_destroy and shm_close for each segment.

@@ -15,8 +15,6 @@ use crate::skel::types::{counter as Counter, counters};
 pub const COUNTERS: usize = words::<counters>();
 /// The place of the counter of losses.
 pub const LOST: usize = Counter::LOST.0 as usize;
-/// The length of the longest command's name.
-const LONGEST: usize = 15;
 
 /// The calls of an interval, and the segments that came and went in it. Each count of calls includes the failed ones, which
 /// its `_errors` counts.
@@ -26,51 +24,51 @@ pub struct Counts {
     #[serde(flatten)]
     pub owner: Owner,
     /// Calls of shmget: segments created or looked up.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 2))]
     pub gets: u64,
     /// Those that failed.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-alarm" = true))]
     pub get_errors: u64,
     /// Calls of shmat.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 2))]
     pub attaches: u64,
     /// Those that failed.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-alarm" = true))]
     pub attach_errors: u64,
     /// Calls of shmdt.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 2))]
     pub detaches: u64,
     /// Those that failed.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-alarm" = true))]
     pub detach_errors: u64,
     /// Calls of shmctl.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 3))]
     pub controls: u64,
     /// Those that failed.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-alarm" = true))]
     pub control_errors: u64,
     /// Segments created. Null if the hook does not see it.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 3))]
     pub created: Option<u64>,
     /// Their sizes, as asked for, in bytes. Null as above.
-    #[schemars(extend("x-kind" = "counter", "x-unit" = "bytes"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 3, "x-unit" = "bytes"))]
     pub created_bytes: Option<u64>,
     /// Segments destroyed: removed, and with no attachment left. Null if the hook does not see it.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 3))]
     pub destroyed: Option<u64>,
     /// Their sizes, as they were asked for, in bytes. Null as above.
     #[schemars(extend("x-kind" = "counter", "x-unit" = "bytes"))]
     pub destroyed_bytes: Option<u64>,
     /// Attachments that ended without a call, when their process exited or executed another program. Null if the hook does
     /// not see it.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 4))]
     pub exit_detaches: Option<u64>,
     /// Segments that exist in the tool's IPC namespace at the end of the interval. Null with --by, and where
     /// /proc/sysvipc/shm cannot be read.
-    #[schemars(extend("x-kind" = "gauge"))]
+    #[schemars(extend("x-kind" = "gauge", "x-rank" = 2))]
     pub segments: Option<u64>,
     /// Their sizes, as asked for, in bytes. Null as above.
-    #[schemars(extend("x-kind" = "gauge", "x-unit" = "bytes"))]
+    #[schemars(extend("x-kind" = "gauge", "x-rank" = 2, "x-unit" = "bytes"))]
     pub segment_bytes: Option<u64>,
 }
 
@@ -122,72 +120,53 @@ impl Counts {
     }
 }
 
-impl Row for Counts {
-    const TABLE: &'static [&'static str] = &[
-        Owner::COLUMN,
-        "gets",
-        "attaches",
-        "detaches",
-        "controls",
-        "created",
-        "created_bytes",
-        "destroyed",
-        "exit_detaches",
-        "segments",
-        "segment_bytes",
-    ];
-}
+impl Row for Counts {}
 
 /// One call, at the time of its return (`--events`).
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Event {
     /// get, attach, detach or control: shmget, shmat, shmdt, shmctl.
-    #[schemars(extend("x-kind" = "key", "enum" = CALLS))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 7, "enum" = CALLS))]
     pub call: &'static str,
     /// The process.
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 7))]
     pub pid: u32,
     /// The thread's command name, at most 15 bytes.
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 15))]
     pub comm: String,
     /// get: the key, in hexadecimal, as ipcs shows it; 0x00000000 is IPC_PRIVATE. Null for others.
-    #[schemars(extend("x-kind" = "text"))]
+    #[schemars(extend("x-kind" = "text", "x-rank" = 2, "x-width" = 10))]
     pub key: Option<String>,
     /// The segment: of get, what it returned, and null if it failed; of attach and control, what they were given. Null for
     /// detach.
-    #[schemars(extend("x-kind" = "value"))]
+    #[schemars(extend("x-kind" = "value", "x-rank" = 2))]
     pub shmid: Option<i32>,
     /// get: the size asked for, in bytes. Null for others.
-    #[schemars(extend("x-kind" = "value", "x-unit" = "bytes"))]
+    #[schemars(extend("x-kind" = "value", "x-rank" = 2, "x-unit" = "bytes"))]
     pub size_bytes: Option<u64>,
     /// The address, in hexadecimal: of attach, where the segment is attached; if it failed, and of detach, what was given.
     /// Null for others.
-    #[schemars(extend("x-kind" = "text"))]
+    #[schemars(extend("x-kind" = "text", "x-rank" = 4, "x-width" = 14))]
     pub addr: Option<String>,
     /// get, attach: the flags by name, for get with the permissions in octal: IPC_CREAT|0600. Null for others.
-    #[schemars(extend("x-kind" = "text"))]
+    #[schemars(extend("x-kind" = "text", "x-rank" = 3, "x-cut" = "end"))]
     pub flags: Option<String>,
     /// control: the command by name, or its number if it has none. Null for others.
-    #[schemars(extend("x-kind" = "text"))]
+    #[schemars(extend("x-kind" = "text", "x-rank" = 3, "x-width" = 8))]
     pub cmd: Option<String>,
     /// From the call's entry to its exit, in microseconds.
-    #[schemars(extend("x-kind" = "value", "x-unit" = "microseconds"))]
+    #[schemars(extend("x-kind" = "value", "x-rank" = 3, "x-unit" = "microseconds"))]
     pub duration_us: f64,
     /// What it returned, of attach the address as a number. Null if it failed.
     #[schemars(extend("x-kind" = "value"))]
     pub ret: Option<i64>,
     /// The error's number; null if it succeeded.
-    #[schemars(extend("x-kind" = "value"))]
+    #[schemars(extend("x-kind" = "value", "x-rank" = 2, "x-alarm" = true))]
     pub errno: Option<u32>,
 }
 
 impl Row for Event {
     const EVENT: bool = true;
-    const TABLE: &'static [&'static str] =
-        &["call", "pid", "comm", "key", "shmid", "size_bytes", "addr", "cmd", "duration_us", "errno"];
-    const TAIL: Option<&'static str> = Some("flags");
-    const WIDTHS: &'static [(&'static str, usize)] =
-        &[("call", 7), ("comm", LONGEST), ("key", 10), ("addr", 14), ("cmd", 8)];
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use common::bpf::bytes::{chars, text};
 use common::endpoints::Services;
 use common::owner::By;
 use common::owner::cgroups::Cgroups;
+use common::owner::users::Users;
 
 use crate::Args;
 use crate::follow::{Moved, Told};
@@ -15,7 +16,7 @@ use crate::resolve::Resolver;
 use crate::row::{Keys, Socket};
 use crate::socket::socket_row;
 use crate::space::space;
-use crate::users::Users;
+use crate::which::passes;
 
 /// What names things.
 pub struct Names {
@@ -101,7 +102,7 @@ impl Names {
     /// The record of a socket, unless it is not asked for.
     pub fn record(&mut self, told: &Told, args: &Args) -> Option<Socket> {
         let Told { row, holders, moved } = told;
-        if !args.which.shows(row, comm(row).as_deref()) {
+        if !args.which.shows(row) || !passes(&args.common.comm, comm(row).as_deref()) {
             return None;
         }
         let keys = self.keys(row);
@@ -138,7 +139,8 @@ fn measured(row: &socket_row, holders: u32, moved: Moved, keys: Keys) -> Socket 
         retransmits: count(moved.retransmits),
         lost_segments: count(moved.lost_segments),
         srtt_us: us(row.srtt_us),
-        rttvar_us: Some(us(row.rttvar_us).filter(|_| live)),
+        // It may be 0, and is what a connection begins with until a time was measured.
+        rttvar_us: Some(us(row.srtt_us).map(|_| row.rttvar_us).filter(|_| live)),
         rcv_rtt_us: us(row.rcv_rtt_us),
         min_rtt_us: us(row.min_rtt_us),
         cwnd: Some(of_tcp(row.cwnd).filter(|_| live)),

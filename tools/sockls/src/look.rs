@@ -7,6 +7,7 @@ use common::bpf::walk::Walk;
 use libbpf_rs::Link;
 
 use crate::socket::socket_row;
+use crate::{FOLLOWED, READ};
 
 /// The walks, as far as they are available here.
 #[derive(Clone, Copy)]
@@ -18,7 +19,7 @@ pub struct Walks<'a> {
 impl<'a> Walks<'a> {
     /// Those of a session.
     pub fn of(links: &'a BTreeMap<String, Link>) -> Result<Self> {
-        let files = Walk::of(links, "list_files");
+        let files = Walk::of(links, FOLLOWED).or_else(|| Walk::of(links, READ));
         let files = files.ok_or_else(|| Failure::failed("the walk over files is not attached"))?;
         Ok(Self { files, tcp: Walk::of(links, "list_tcp") })
     }

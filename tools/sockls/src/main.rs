@@ -10,7 +10,6 @@ mod run;
 mod socket;
 mod space;
 mod sum;
-mod users;
 mod which;
 
 use std::process::ExitCode;
@@ -33,8 +32,15 @@ const TCP: &str = "tcp";
 /// The hook of the begins and ends of connections.
 const ENDS: &str = "ends";
 
+/// The walks over files: by pointers to sockets that the kernel trusts, or by reading memory.
+const FOLLOWED: &str = "list_files";
+const READ: &str = "list_files_by_reading";
+
 const HOOKS: &[Hook] = &[
-    Hook::new("sockets", &[Rung::new(&["list_files"])]),
+    Hook::new(
+        "sockets",
+        &[Rung::new(&[FOLLOWED]), Rung::new(&[READ]).variant("read, as no pointer to a socket is trusted")],
+    ),
     Hook::new(TCP, &[Rung::new(&["list_tcp"])]).optional(),
     Hook::new(ENDS, &[Rung::new(&["on_state", "on_end"])]),
 ];
@@ -76,8 +82,9 @@ Which sockets:
   --port, --cidr and --family as in tcplife: an exclusion counts wherever it stands in
   a list; a list of nothing else passes all others. A socket without another end has
   the remote port 0 and the address 0.0.0.0 or ::. Sockets that are not of IP pass none
-  of these. They, -p and --cgroup are applied in the kernel. With -p or --cgroup,
-  sockets without a process are left out, and holders counts those processes alone.
+  of these. They, -p, --cgroup and --user are applied in the kernel. With -p or
+  --cgroup, sockets without a process are left out, and holders counts those processes
+  alone. --user is about who made the socket, as the field user has it.
 
 Bounds:
   A socket has one record, for the process with the lowest id that holds it. A thread
@@ -97,6 +104,8 @@ Bounds:
   bytes_received of ss count.
   direction is in for connections that were accepted from a listener with a backlog;
   with none, 0, they read as out. Of time_wait it is null.
+  cookie is null before Linux 5.12, and where --check says that sockets are read, if
+  nobody has asked the kernel for that socket's cookie before (ss -e does).
   A look is no instant: sockets that come or go while it lasts may be missing in it.
   age_s, and the process of a connection that lived between two looks, are known of
   connections that began after the start, up to --max-open; lost counts those beyond.
@@ -112,9 +121,18 @@ Bounds:
   A hundred thousand sockets take less than 64 MiB with INTERVAL, 30 MiB without, and
   a look some 0.5 s.";
 
+/// Of a socket there are a process and a maker, which are not those of a task that does something.
+const COMM: &str = "Only sockets whose holder's name matches, * for any text; with ! in front, none of these; \
+    repeatable, or a list";
+const USER: &str = "Only sockets that this user made, by number or by name in /etc/passwd; with ! in front, none of \
+    these; repeatable, or a list";
+
 /// Which sockets are open, whose are they, with whom do they talk, and how much?
 #[derive(Parser)]
-#[command(name = TOOL, version, after_help = EXAMPLES)]
+#[command(
+    name = TOOL, version, after_help = EXAMPLES,
+    mut_arg("comm", |arg| arg.help(COMM)), mut_arg("user", |arg| arg.help(USER)),
+)]
 struct Args {
     #[command(flatten)]
     common: options::Common,
@@ -165,7 +183,7 @@ fn run() -> Result<()> {
     args.which.check(follows)?;
     let endpoints = args.endpoints.constant()?;
     // Those belong to none.
-    let ownerless = !args.common.filters();
+    let ownerless = !args.common.filters_processes();
     let tool = session::Tool {
         configure: &|open| run::configure(open, &args, &endpoints, follows),
         wanted: &|hook| match hook.name {
@@ -173,6 +191,7 @@ fn run() -> Result<()> {
             ENDS => follows,
             _ => true,
         },
+        decides_by_comm: true,
         ..session::Tool::new(skel::SocklsSkelBuilder::default, HOOKS)
     };
     let session = session::start(&tool, &args.common)?;

@@ -18,11 +18,11 @@ pub struct Keys {
     /// The process that holds it, of several the one with the lowest id; null if none does. Of a connection that ended
     /// between two looks: the process that opened it or, if that is not known, closed it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 7))]
     pub pid: Field<u32>,
     /// The process's name, at most 15 bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 15))]
     pub comm: Field<String>,
     /// Its descriptor there, of several the lowest. Not with --sum.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,62 +30,62 @@ pub struct Keys {
     pub fd: Field<u32>,
     /// The user who made the socket, by name or number.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 8))]
     pub user: Field<String>,
     /// The cgroup v2 of the process: its path below the mount point.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 9, "x-cut" = "start"))]
     pub cgroup: Field<String>,
     /// The network namespace: its inode number, as `/proc/PID/ns/net` has it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 9))]
     pub netns: Field<u32>,
     /// tcp, udp, mptcp, udplite, icmp, raw, unix, netlink, packet, vsock or other.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kind" = "key", "enum" = or_null(PROTOS)))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "enum" = or_null(PROTOS)))]
     pub proto: Field<&'static str>,
     /// 4 or 6, the version of IP that the packets have; null if it is no socket of IP.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kind" = "key", "enum" = [Some(4), Some(6), None::<u8>]))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 9, "enum" = [Some(4), Some(6), None::<u8>]))]
     pub family: Field<u8>,
     /// The state, as in tcp(7); `unconnected` of others than TCP without a peer; `closed` of one that ended in the
     /// interval.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kind" = "key", "enum" = or_null(STATES)))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 11, "enum" = or_null(STATES)))]
     pub state: Field<&'static str>,
     /// TCP: listen; local (to an address of loopback, or to its own); in (it was accepted) or out. Null if it is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kind" = "key", "enum" = or_null(DIRECTIONS)))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 3, "x-width" = 6, "enum" = or_null(DIRECTIONS)))]
     pub direction: Field<&'static str>,
     /// This end's address.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Field<String>", extend("x-kind" = "key"))]
+    #[schemars(with = "Field<String>", extend("x-kind" = "key", "x-rank" = 1, "x-width" = 15))]
     pub local_addr: Field<IpAddr>,
     /// This end's port; 0 if it has none yet.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 5))]
     pub local_port: Field<u16>,
     /// The other end's address; null if it has no other end.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Field<String>", extend("x-kind" = "key"))]
+    #[schemars(with = "Field<String>", extend("x-kind" = "key", "x-rank" = 1, "x-width" = 15))]
     pub remote_addr: Field<IpAddr>,
     /// The other end's port.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 5))]
     pub remote_port: Field<u16>,
     /// The name of the port at which the service is: of what listens or was accepted, its own; else the other end's. Null
     /// if no file has a name for it, and with --numeric.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 3))]
     pub service: Field<String>,
     /// With --resolve: the name of remote_addr; null if there is none, or it is not known yet.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 2))]
     pub remote_name: Field<String>,
     /// What kind of address remote_addr is: unspecified, loopback, private, shared (RFC 6598), link_local, multicast,
     /// broadcast or public.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kind" = "key", "enum" = or_null(SPACES)))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 9, "enum" = or_null(SPACES)))]
     pub remote_space: Field<&'static str>,
     /// The device that it is bound to; 0 for any. Not with --sum.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,26 +119,26 @@ pub struct Socket {
     #[schemars(extend("x-kind" = "maximum", "x-unit" = "seconds"))]
     pub age_s: Option<f64>,
     /// Bytes received and not read yet; of others than TCP, the memory that they take.
-    #[schemars(extend("x-kind" = "gauge", "x-unit" = "bytes"))]
+    #[schemars(extend("x-kind" = "gauge", "x-rank" = 4, "x-unit" = "bytes"))]
     pub rx_queue_bytes: u64,
     /// Bytes written and not acknowledged yet; of others than TCP, the memory of what was not sent yet.
-    #[schemars(extend("x-kind" = "gauge", "x-unit" = "bytes"))]
+    #[schemars(extend("x-kind" = "gauge", "x-rank" = 4, "x-unit" = "bytes"))]
     pub tx_queue_bytes: u64,
     /// TCP: bytes of data sent, each once; with INTERVAL since the last look, else in the life of the connection. Null of
     /// others.
-    #[schemars(extend("x-kind" = "counter", "x-unit" = "bytes"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 2, "x-unit" = "bytes"))]
     pub tx_bytes: Option<u64>,
     /// TCP: bytes of data received; as tx_bytes.
-    #[schemars(extend("x-kind" = "counter", "x-unit" = "bytes"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 2, "x-unit" = "bytes"))]
     pub rx_bytes: Option<u64>,
     /// TCP: segments sent again; as tx_bytes.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 5, "x-alarm" = true))]
     pub retransmits: Option<u64>,
     /// TCP: segments that were held for lost; as tx_bytes.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-alarm" = true))]
     pub lost_segments: Option<u64>,
     /// TCP: the smoothed round-trip time; null if none was measured. With --sum, the longest.
-    #[schemars(extend("x-kind" = "maximum", "x-unit" = "microseconds"))]
+    #[schemars(extend("x-kind" = "maximum", "x-rank" = 3, "x-unit" = "microseconds"))]
     pub srtt_us: Option<u32>,
     /// TCP: its mean deviation. Not with --sum.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -225,73 +225,13 @@ impl Keys {
     }
 }
 
-impl Row for Socket {
-    const TABLE: &'static [&'static str] = &[
-        "pid",
-        "comm",
-        "proto",
-        "state",
-        "direction",
-        "local_addr",
-        "local_port",
-        "remote_addr",
-        "remote_port",
-        "service",
-        "remote_name",
-        "rx_queue_bytes",
-        "tx_queue_bytes",
-        "rx_bytes",
-        "tx_bytes",
-        "srtt_us",
-    ];
-    const WIDTHS: &'static [(&'static str, usize)] = WIDTHS;
-}
+impl Row for Socket {}
 
-/// The minimum widths of columns.
-const WIDTHS: &[(&str, usize)] = &[
-    ("pid", 7),
-    ("comm", 15),
-    ("proto", 7),
-    ("state", 11),
-    ("direction", 6),
-    ("local_addr", 15),
-    ("local_port", 5),
-    ("remote_addr", 15),
-    ("remote_port", 5),
-    ("rx_bytes", 9),
-    ("tx_bytes", 9),
-];
-
-/// The same with `--sum`, for which a table has other columns: the keys that were asked for.
+/// The same with `--sum`, for which a table shows first the keys that were asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Sum(pub Socket);
 
 impl Row for Sum {
-    const TABLE: &'static [&'static str] = &[
-        "pid",
-        "comm",
-        "user",
-        "cgroup",
-        "netns",
-        "proto",
-        "family",
-        "state",
-        "direction",
-        "local_addr",
-        "local_port",
-        "remote_addr",
-        "remote_port",
-        "service",
-        "remote_name",
-        "remote_space",
-        "sockets",
-        "rx_queue_bytes",
-        "tx_queue_bytes",
-        "rx_bytes",
-        "tx_bytes",
-        "retransmits",
-        "srtt_us",
-    ];
-    const WIDTHS: &'static [(&'static str, usize)] = WIDTHS;
+    const FIRST: &'static [&'static str] = &["sockets"];
 }

@@ -75,7 +75,8 @@ pub fn intervals(session: &Session<SocklsSkel<'static>>, args: &Args) -> Result<
     let ends = Ended::of(&session.skel.maps.events)?;
     let walks = Walks::of(&session.links)?;
     let look = || walks.look(|row| args.which.keeps(row));
-    let passes = |row: &socket_row| args.which.keeps(row) && (!args.common.filters() || row.owner_passes());
+    let passes =
+        |row: &socket_row| args.which.keeps(row) && (!args.common.filters_processes() || row.owner_passes());
     let mut follow = Follow::default();
     let mut first = look()?;
     // What ended before is not of the first interval.

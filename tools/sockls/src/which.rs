@@ -33,10 +33,6 @@ pub struct Which {
     #[arg(long, value_name = "NETNS", value_parser = namespace)]
     pub netns: Option<u32>,
 
-    /// Only sockets whose holder's name matches, * for any text; with ! in front, none of these; repeatable, or a list
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    pub comm: Vec<String>,
-
     /// Only sockets whose remote_name matches, * for any text; with ! in front, none of these; repeatable, or a list
     #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "resolve")]
     pub host: Vec<String>,
@@ -63,10 +59,9 @@ impl Which {
     }
 
     /// Whether it passes as it is now.
-    pub fn shows(&self, row: &socket_row, comm: Option<&str>) -> bool {
+    pub fn shows(&self, row: &socket_row) -> bool {
         (!self.listen || row.listens())
             && (self.state.is_empty() || self.state.iter().any(|state| state == row.state()))
-            && passes(&self.comm, comm)
     }
 
     /// Whether a name of its other end passes.
@@ -77,7 +72,7 @@ impl Which {
 
 /// Whether a name passes a list. What is excluded is so wherever it stands in the list; a list of exclusions passes all
 /// others, and what has no name.
-fn passes(patterns: &[String], name: Option<&str>) -> bool {
+pub fn passes(patterns: &[String], name: Option<&str>) -> bool {
     let matches = |pattern: &str| name.is_some_and(|name| glob::matches(pattern, name));
     let (mut wanted, mut pass) = (false, false);
     for pattern in patterns {
@@ -125,13 +120,12 @@ mod tests {
     fn a_socket_passes_by_what_it_is_and_how_it_is() {
         let which = Which { proto: list(&["udp", "tcp"]), state: list(&["listen"]), ..Which::default() };
         let listener = tcp(1, 5, 10, 80, 0);
-        assert!(which.keeps(&listener) && which.shows(&listener, Some("sh")));
-        assert!(!which.shows(&listener.ended(), None) && !which.shows(&tcp(1, 5, 1, 80, 1), None));
+        assert!(which.keeps(&listener) && which.shows(&listener));
+        assert!(!which.shows(&listener.ended()) && !which.shows(&tcp(1, 5, 1, 80, 1)));
         assert!(!which.keeps(&socket_row { family: 1, ..listener }));
-        let which = Which { netns: Some(7), listen: true, comm: list(&["!sh"]), ..Which::default() };
+        let which = Which { netns: Some(7), listen: true, ..Which::default() };
         assert!(!which.keeps(&listener) && which.keeps(&socket_row { netns: 7, ..listener }));
-        assert!(which.shows(&listener, Some("ls")) && !which.shows(&listener, Some("sh")));
-        assert!(!which.shows(&listener.ended(), None));
+        assert!(which.shows(&listener) && !which.shows(&listener.ended()));
     }
 
     #[test]

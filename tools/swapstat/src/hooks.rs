@@ -1,5 +1,6 @@
 //! What swapstat attaches to.
 
+use cli::notes::{self, Note};
 use common::hooks::{Hook, Rung};
 
 /// The hook that times faults.
@@ -8,11 +9,10 @@ pub const FAULTS: &str = "faults";
 pub const ZSWAP: &str = "zswap";
 
 /// The limitation of return probes: see vfsstat.
-const PROBED: &str = "of concurrent faults only max(10, 2 x CPUs) are seen, on old kernels (5.10) one per CPU; \
-     lost counts the others from Linux 6.7 on";
+const PROBED: &Note = &notes::PROBED;
 
 /// The limitation of the entries of the functions that take pages.
-const TAKEN: &str = "a page that a disk in memory fails to take counts twice";
+const TAKEN: &Note = &notes::SWAP_TAKEN;
 
 /// The best rung first.
 pub const HOOKS: &[Hook] = &[

@@ -32,8 +32,8 @@ Bounds:
   in_pages and out_pages equal pswpin and pswpout of /proc/vmstat, page by page;
   pages read ahead are in_pages, too. A large folio is one request. Before Linux 6.5
   a direct read into memory that the kernel has locked at that moment counts, too.
-  The owner with --by process, thread, parent, comm, cgroup and app, and with --pid
-  and --cgroup, is the task that runs: of a page swapped in the one that asked for
+  The owner with --by process, thread, parent, comm, cgroup and app, and with
+  filters (--pid, --comm, …), is the task that runs: of a page swapped in the one that asked for
   it or for one beside it, of a page swapped out the one that needed memory: kswapd,
   or the task at the limit of its cgroup.
   --by owner: the memory cgroup that the page is charged to, whichever task runs;
@@ -48,8 +48,8 @@ Bounds:
   from Linux 6.7 on, lost counts the others.
   zswap_*_pages and zero_*_pages (pages of zeros, of which only that is kept) make no
   requests. For the system they are those of /proc/vmstat: null where it has none
-  (zswap before 5.19, zeros before 6.12). With --by, --pid or --cgroup zswap's are seen
-  by fentry (Linux 6.7 on), else null; zero_* are null.
+  (zswap before 5.19, zeros before 6.12). With --by or a filter zswap's are seen by
+  fentry (Linux 6.7 on), else null; zero_* are null.
   Swap files on network file systems (NFS, CIFS) make no requests of a disk: they
   are not seen. Before Linux 6.3, disks in memory (zram, brd) need fentry or kprobes.
   By kprobes, a page counts twice if such a disk fails to take it.

@@ -17,30 +17,30 @@ pub struct Swapped {
     #[serde(flatten)]
     pub owner: Owner,
     /// Pages read from swap, those read ahead included.
-    #[schemars(extend("x-kind" = "counter", "x-unit" = "pages"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 2, "x-unit" = "pages"))]
     pub in_pages: u64,
     /// The same in bytes.
     #[schemars(extend("x-kind" = "counter", "x-unit" = "bytes"))]
     pub in_bytes: u64,
     /// The reads that they make: one for a large folio.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 4))]
     pub in_requests: u64,
     /// Pages written to swap.
-    #[schemars(extend("x-kind" = "counter", "x-unit" = "pages"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 2, "x-unit" = "pages"))]
     pub out_pages: u64,
     /// The same in bytes.
     #[schemars(extend("x-kind" = "counter", "x-unit" = "bytes"))]
     pub out_bytes: u64,
     /// The writes that they make.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 4))]
     pub out_requests: u64,
     /// Pages that zswap had kept compressed in memory, and that are needed again. Null if not known.
-    #[schemars(extend("x-kind" = "counter", "x-unit" = "pages"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 5, "x-unit" = "pages"))]
     pub zswap_in_pages: Option<u64>,
     /// Pages that zswap keeps compressed in memory instead of having them written. Null if not known.
-    #[schemars(extend("x-kind" = "counter", "x-unit" = "pages"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 5, "x-unit" = "pages"))]
     pub zswap_out_pages: Option<u64>,
-    /// Pages of zeros that are needed again. Null if not known, as with --by, --pid and --cgroup.
+    /// Pages of zeros that are needed again. Null if not known, as with --by, --pid, --cgroup, --comm and --user.
     #[schemars(extend("x-kind" = "counter", "x-unit" = "pages"))]
     pub zero_in_pages: Option<u64>,
     /// Pages of zeros, of which swap keeps only that. Null as above.
@@ -68,6 +68,7 @@ impl Words for Faults {
     const OPTIONAL: bool = true;
     const VERB: &'static str = "waited";
     const NONE: &'static str = "; null where there was none";
+    const RANKS: &'static [(&'static str, u8)] = &[("count", 3), ("p99_us", 3), ("p50_us", 4), ("max_us", 4)];
 }
 
 /// What can be seen here.
@@ -152,20 +153,6 @@ impl Swapped {
 }
 
 impl Row for Swapped {
-    const TABLE: &'static [&'static str] = &[
-        Owner::COLUMN,
-        "in_pages",
-        "out_pages",
-        "in_requests",
-        "out_requests",
-        "zswap_in_pages",
-        "zswap_out_pages",
-        "fault_count",
-        "fault_p50_us",
-        "fault_p99_us",
-        "fault_max_us",
-    ];
-
     fn sketch(&self) -> Option<Vec<u64>> {
         self.sketch.clone()
     }

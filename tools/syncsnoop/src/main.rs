@@ -3,9 +3,11 @@
 mod event;
 mod row;
 
+use cli::notes::{self, Note};
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::builder::ArgPredicate;
 use cli::exit::{Result, report};
 use common::bpf::mmap::words;
 use common::hooks::{Hook, Rung};
@@ -22,35 +24,25 @@ const TOOL: &str = "syncsnoop";
 
 /// The limitation of the calls' functions without those of 32-bit programs. Other architectures
 /// have one function for both.
-const NATIVE: &str = "no calls of 32-bit programs on x86";
+const NATIVE: &Note = &notes::NATIVE_X86;
 
 /// The same of a call that has a function of its own for them everywhere, for its 64-bit arguments.
-const NATIVE_RANGES: &str = if cfg!(target_arch = "x86_64") { NATIVE } else { "no calls of 32-bit programs" };
+const NATIVE_RANGES: &Note = if cfg!(target_arch = "x86_64") { NATIVE } else { &notes::NATIVE };
 
 /// What the system calls' own tracepoints cannot see.
-const SYSCALLS: &str = "only calls of 64-bit programs";
+const SYSCALLS: &Note = &notes::SYSCALLS;
 
 /// The limitation of return probes: see vfsstat. These calls wait, and so use up the room. Kernels
 /// that are not preemptible had less of it until commit 3b7ddab8a19a ("kprobes: kretprobe events
 /// missing on 2-core KVM guest"), which is in 6.2 and was backported.
-const PROBED: &str = "of concurrent calls only max(10, 2 x CPUs) are seen, on old kernels (5.10) one per CPU; \
-     lost counts the others from Linux 6.7 on";
+const PROBED: &Note = &notes::PROBED;
 
 /// The same for calls with other functions for 32-bit programs.
-const NATIVE_PROBED: &str = if cfg!(target_arch = "x86_64") {
-    "no calls of 32-bit programs on x86, and of concurrent calls only max(10, 2 x CPUs), on old kernels (5.10) one per \
-     CPU; lost counts the others from Linux 6.7 on"
-} else {
-    PROBED
-};
+const NATIVE_PROBED: &Note = if cfg!(target_arch = "x86_64") { &notes::NATIVE_X86_PROBED } else { PROBED };
 
 /// The same for the call that has other functions for them everywhere.
-const NATIVE_RANGES_PROBED: &str = if cfg!(target_arch = "x86_64") {
-    NATIVE_PROBED
-} else {
-    "no calls of 32-bit programs, and of concurrent calls only max(10, 2 x CPUs), on old kernels (5.10) one per CPU; \
-     lost counts the others from Linux 6.7 on"
-};
+const NATIVE_RANGES_PROBED: &Note =
+    if cfg!(target_arch = "x86_64") { NATIVE_PROBED } else { &notes::NATIVE_PROBED };
 
 /// First what sees all calls, then what sees 64-bit programs only, and last the return probes,
 /// which have little room. No self-test is needed: the functions' addresses are in tables, so no
@@ -128,7 +120,7 @@ Examples:
   syncsnoop --by process 10      and which process makes them
   syncsnoop --by app --apps groups.conf   and which of these groups of processes
   syncsnoop --events             each call as it returns: process, file, duration
-  syncsnoop --events --min-us 10000 | jq -r '[.comm, .call, .path] | @tsv'
+  syncsnoop --min-us 10000 | jq -r '[.comm, .call, .path] | @tsv'
   syncsnoop --buckets 10 1       ten seconds, distributions drawn
   syncsnoop --cgroup system.slice/postgresql.service 5
 
@@ -171,11 +163,12 @@ struct Args {
     buckets: bool,
 
     /// One record per call, instead of latencies per interval
-    #[arg(long, conflicts_with_all = ["interval", "count", "buckets", "by"])]
+    #[arg(long, conflicts_with_all = ["interval", "count", "buckets", "by"],
+          default_value_if("min_us", ArgPredicate::IsPresent, "true"))]
     events: bool,
 
-    /// With --events, only calls that took at least so many microseconds
-    #[arg(long, value_name = "N", default_value_t = 0, requires = "events")]
+    /// --events, but only calls that took at least so many microseconds
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with_all = ["interval", "count", "buckets", "by"])]
     min_us: u32,
 }
 

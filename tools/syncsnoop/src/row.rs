@@ -11,14 +11,11 @@ use serde::Serialize;
 
 pub use crate::skel::names::CALL as CALLS;
 
-/// The lengths of the longest call's name, and of the longest command's.
-const LONGEST: usize = 15;
-
 /// How often a call was made in an interval, and how long it took: those that returned in it.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Calls {
     /// sync, syncfs, fsync, fdatasync, msync or sync_file_range; null in the record of an interval without any call.
-    #[schemars(extend("x-kind" = "key", "enum" = or_null(CALLS)))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 15, "enum" = or_null(CALLS)))]
     pub call: Option<&'static str>,
     /// The owner of the calls, with --by.
     #[serde(flatten)]
@@ -27,7 +24,7 @@ pub struct Calls {
     #[serde(flatten)]
     pub duration: Latency,
     /// Calls that failed. They count in the latencies too.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 3, "x-alarm" = true))]
     pub errors: u64,
     #[serde(flatten)]
     pub distribution: Distribution,
@@ -58,10 +55,6 @@ impl Calls {
 }
 
 impl Row for Calls {
-    const TABLE: &'static [&'static str] =
-        &["call", Owner::COLUMN, "count", "mean_us", "p50_us", "p99_us", "max_us", "errors"];
-    const WIDTHS: &'static [(&'static str, usize)] = &[("call", LONGEST)];
-
     fn distribution(&self) -> Option<&Distribution> {
         Some(&self.distribution)
     }
@@ -71,36 +64,33 @@ impl Row for Calls {
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Event {
     /// The process.
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 7))]
     pub pid: u32,
     /// The thread; equal to pid for a process's first thread.
     #[schemars(extend("x-kind" = "key"))]
     pub tid: u32,
     /// The thread's command name, at most 15 bytes.
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 15))]
     pub comm: String,
     /// sync, syncfs, fsync, fdatasync, msync or sync_file_range.
-    #[schemars(extend("x-kind" = "key", "enum" = CALLS))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 15, "enum" = CALLS))]
     pub call: &'static str,
     /// The descriptor that it was given; null for sync and msync, which take none.
-    #[schemars(extend("x-kind" = "value"))]
+    #[schemars(extend("x-kind" = "value", "x-rank" = 3))]
     pub fd: Option<i32>,
     /// The file behind the descriptor; null if there is none, or if it was closed during the call.
-    #[schemars(extend("x-kind" = "text"))]
+    #[schemars(extend("x-kind" = "text", "x-rank" = 1, "x-cut" = "middle"))]
     pub path: Option<String>,
     /// From the call's entry to its exit, in microseconds.
-    #[schemars(extend("x-kind" = "value", "x-unit" = "microseconds"))]
+    #[schemars(extend("x-kind" = "value", "x-rank" = 1, "x-unit" = "microseconds"))]
     pub duration_us: f64,
     /// What it returned: 0, or the negative number of the error.
-    #[schemars(extend("x-kind" = "value"))]
+    #[schemars(extend("x-kind" = "value", "x-rank" = 2))]
     pub ret: i64,
 }
 
 impl Row for Event {
     const EVENT: bool = true;
-    const TABLE: &'static [&'static str] = &["pid", "comm", "call", "fd", "duration_us", "ret"];
-    const TAIL: Option<&'static str> = Some("path");
-    const WIDTHS: &'static [(&'static str, usize)] = &[("comm", LONGEST), ("call", LONGEST)];
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod event;
 mod row;
 mod run;
 
+use cli::notes::{self, Note};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -19,8 +20,7 @@ include!(concat!(env!("OUT_DIR"), "/skel.rs"));
 const TOOL: &str = "tcplife";
 
 /// What the system calls' own tracepoints cannot see.
-const SYSCALLS: &str =
-    "accepts by io_uring and by 32-bit programs are not seen: attributed to the process that closes them";
+const SYSCALLS: &Note = &notes::ACCEPTERS;
 
 /// State changes are watched in one way on every kernel with BTF. A kprobe on the function's entry
 /// misses nothing, so it comes before the tracepoints of system calls, which see fewer calls and
@@ -75,14 +75,14 @@ What is reported:
 Filters:
   --port matches either end, --cidr the remote address. What has a ! in front is left
   out, wherever it stands in the list; a list of nothing else passes all others.
-  -p and --cgroup match the process that connected or accepted; connections of no
-  process are then left out. All of them are applied in the kernel.
+  -p, --cgroup, --comm and --user match the task that connected or accepted, as it was
+  then; connections of no process are left out. All of them are applied in the kernel.
 
 Bounds:
   Open before the start: age_s is null. The connection is attributed to the process
   that accepts it or closes it (close, shutdown, exit), to none if a reset comes
   first. Its direction is in if it has its listener's backlog limit, so of
-  listen(fd, 0) it reads as out, and tx_bytes one too few. With -p or --cgroup, a
+  listen(fd, 0) it reads as out, and tx_bytes one too few. With -p and the like, a
   connection that another task opened and one of these closes looks like that, too.
   Where neither fentry nor kprobes are available, accepts are seen by the system
   calls accept and accept4: not those by io_uring and 32-bit programs. These are

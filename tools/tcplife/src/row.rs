@@ -21,77 +21,55 @@ pub const LOST: usize = Counter::LOST.0 as usize;
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Connection {
     /// The process that connected or accepted; null if none is known.
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 7))]
     pub pid: Option<u32>,
     /// The thread's command name, at most 15 bytes. Null as pid is.
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 15))]
     pub comm: Option<String>,
     /// 4 or 6: the version of IP that the packets have. An IPv6 socket with an IPv4 address (mapped) has 4.
     #[schemars(extend("x-kind" = "key", "enum" = [4, 6]))]
     pub family: u8,
     /// This end's address.
     #[schemars(with = "String")]
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 3, "x-width" = 15))]
     pub local_addr: IpAddr,
     /// This end's port.
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 3))]
     pub local_port: u16,
     /// The other end's address.
     #[schemars(with = "String")]
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 15))]
     pub remote_addr: IpAddr,
     /// The other end's port.
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1))]
     pub remote_port: u16,
     /// in: incoming, to a listening port; out: this end connected.
-    #[schemars(extend("x-kind" = "key", "enum" = DIRECTIONS))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 2, "enum" = DIRECTIONS))]
     pub direction: &'static str,
     /// The network namespace: its inode number, as `readlink /proc/PID/ns/net` shows it. 0 on a kernel that has none
     /// (without CONFIG_NET_NS).
     #[schemars(extend("x-kind" = "key"))]
     pub netns: u32,
     /// Bytes of data that the other end has acknowledged.
-    #[schemars(extend("x-kind" = "value", "x-unit" = "bytes"))]
+    #[schemars(extend("x-kind" = "value", "x-rank" = 2, "x-unit" = "bytes"))]
     pub tx_bytes: u64,
     /// Bytes of data received, without gaps, whether the program read them or not.
-    #[schemars(extend("x-kind" = "value", "x-unit" = "bytes"))]
+    #[schemars(extend("x-kind" = "value", "x-rank" = 2, "x-unit" = "bytes"))]
     pub rx_bytes: u64,
     /// Retransmitted segments.
-    #[schemars(extend("x-kind" = "value"))]
+    #[schemars(extend("x-kind" = "value", "x-rank" = 4, "x-alarm" = true))]
     pub retransmits: u32,
     /// The smoothed round-trip time as it was last, in microseconds; null where none was measured.
-    #[schemars(extend("x-kind" = "value", "x-unit" = "microseconds"))]
+    #[schemars(extend("x-kind" = "value", "x-rank" = 4, "x-unit" = "microseconds"))]
     pub srtt_us: Option<u32>,
     /// From the established state to the connection's end, in seconds; null if it was open before
     /// the start.
-    #[schemars(extend("x-kind" = "value", "x-unit" = "seconds"))]
+    #[schemars(extend("x-kind" = "value", "x-rank" = 2, "x-unit" = "seconds"))]
     pub age_s: Option<f64>,
 }
 
 impl Row for Connection {
     const EVENT: bool = true;
-    const TABLE: &'static [&'static str] = &[
-        "pid",
-        "comm",
-        "direction",
-        "local_addr",
-        "local_port",
-        "remote_addr",
-        "remote_port",
-        "tx_bytes",
-        "rx_bytes",
-        "retransmits",
-        "srtt_us",
-        "age_s",
-    ];
-    const WIDTHS: &'static [(&'static str, usize)] = &[
-        Owner::WIDTHS[0],
-        Owner::WIDTHS[1],
-        ("local_addr", 15),
-        ("remote_addr", 15),
-        ("tx_bytes", 10),
-        ("rx_bytes", 10),
-    ];
 }
 
 /// The connections of an interval.
@@ -101,25 +79,25 @@ pub struct Connections {
     #[serde(flatten)]
     pub owner: Owner,
     /// Accepted incoming connections; a connection that is never accepted counts when it ends.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 2))]
     pub accepted: u64,
     /// Connections that this machine opened: attempts to connect that succeeded.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 2))]
     pub connected: u64,
     /// Attempts to connect that failed: refused, timed out, or given up.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 2, "x-alarm" = true))]
     pub failed: u64,
     /// Connections that ended, either way.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 3))]
     pub closed: u64,
     /// Bytes of data that the other ends of those have acknowledged, in all of their lives.
-    #[schemars(extend("x-kind" = "counter", "x-unit" = "bytes"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 2, "x-unit" = "bytes"))]
     pub tx_bytes: u64,
     /// Bytes of data that those have received, in all of their lives.
-    #[schemars(extend("x-kind" = "counter", "x-unit" = "bytes"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 2, "x-unit" = "bytes"))]
     pub rx_bytes: u64,
     /// Segments that those retransmitted.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 3, "x-alarm" = true))]
     pub retransmits: u64,
 }
 
@@ -148,11 +126,7 @@ impl Connections {
     }
 }
 
-impl Row for Connections {
-    const TABLE: &'static [&'static str] =
-        &[Owner::COLUMN, "accepted", "connected", "failed", "closed", "tx_bytes", "rx_bytes", "retransmits"];
-    const WIDTHS: &'static [(&'static str, usize)] = &[("tx_bytes", 10), ("rx_bytes", 10)];
-}
+impl Row for Connections {}
 
 #[cfg(test)]
 mod tests {

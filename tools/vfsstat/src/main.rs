@@ -3,6 +3,7 @@
 mod row;
 mod selftest;
 
+use cli::notes::{self, Note};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -19,28 +20,21 @@ include!(concat!(env!("OUT_DIR"), "/skel.rs"));
 const TOOL: &str = "vfsstat";
 
 /// What the system calls' own tracepoints cannot see.
-const SYSCALLS: &str =
-    "only calls of 64-bit programs, none by io_uring; calls with a bad descriptor count, too";
+const SYSCALLS: &Note = &notes::SYSCALLS_TRIED;
 
 /// What the functions of single system calls cannot see if those of 32-bit programs are not there,
 /// too. Other architectures have one function for both.
-const NATIVE: &str = "no calls of 32-bit programs on x86";
+const NATIVE: &Note = &notes::NATIVE_X86;
 
 /// The limitation of return probes: the kernel keeps room for max(10, 2 × CPUs) concurrent calls of
 /// a function (`register_kretprobe` of kernel/kprobes.c), and a call that waits, for example on a
 /// pipe, holds its room until it returns. Kernels that are not preemptible had room for one per CPU
 /// until commit 3b7ddab8a19a ("kprobes: kretprobe events missing on 2-core KVM guest"), which is in
 /// 6.2 and was backported.
-const PROBED: &str = "of concurrent calls only max(10, 2 x CPUs) are seen, on old kernels (5.10) one per CPU; \
-     lost counts the others from Linux 6.7 on";
+const PROBED: &Note = &notes::PROBED;
 
 /// The same, of calls that have other functions for 32-bit programs on x86.
-const NATIVE_PROBED: &str = if cfg!(target_arch = "x86_64") {
-    "no calls of 32-bit programs on x86, and of concurrent calls only max(10, 2 x CPUs), on old kernels (5.10) one per \
-     CPU; lost counts the others from Linux 6.7 on"
-} else {
-    PROBED
-};
+const NATIVE_PROBED: &Note = if cfg!(target_arch = "x86_64") { &notes::NATIVE_X86_PROBED } else { PROBED };
 
 const HOOKS: &[Hook] = &[
     Hook::new(

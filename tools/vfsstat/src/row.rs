@@ -32,70 +32,70 @@ pub struct OperationCounts {
     #[serde(flatten)]
     pub owner: Owner,
     /// Calls of read, pread, readv, preadv and preadv2, on anything that has a descriptor.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 2))]
     pub reads: u64,
     /// Bytes that they returned.
-    #[schemars(extend("x-kind" = "counter", "x-unit" = "bytes"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 2, "x-unit" = "bytes"))]
     pub read_bytes: u64,
     /// Those that failed.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-alarm" = true))]
     pub read_errors: u64,
     /// Those with a vector: readv, preadv, preadv2.
     #[schemars(extend("x-kind" = "counter"))]
     pub readvs: u64,
     /// Calls of write, pwrite, writev, pwritev and pwritev2.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 2))]
     pub writes: u64,
     /// Bytes that they took.
-    #[schemars(extend("x-kind" = "counter", "x-unit" = "bytes"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 2, "x-unit" = "bytes"))]
     pub write_bytes: u64,
     /// Those that failed.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-alarm" = true))]
     pub write_errors: u64,
     /// Those with a vector: writev, pwritev, pwritev2.
     #[schemars(extend("x-kind" = "counter"))]
     pub writevs: u64,
     /// Calls of open, creat, openat and openat2.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 2))]
     pub opens: u64,
     /// Those that failed.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 3, "x-alarm" = true))]
     pub open_errors: u64,
     /// Opens that created a file, and failed opens with O_CREAT or O_TMPFILE if the hook sees them.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 4))]
     pub creates: u64,
     /// Opens with O_CREAT or O_TMPFILE that failed. Null if the hook does not see them.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-alarm" = true))]
     pub create_errors: Option<u64>,
     /// Calls of unlink, and of unlinkat for files.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 4))]
     pub unlinks: u64,
     /// Those that failed.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-alarm" = true))]
     pub unlink_errors: u64,
     /// Calls of mkdir and mkdirat.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 5))]
     pub mkdirs: u64,
     /// Those that failed.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-alarm" = true))]
     pub mkdir_errors: u64,
     /// Calls of rmdir, and of unlinkat for directories.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 5))]
     pub rmdirs: u64,
     /// Those that failed.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-alarm" = true))]
     pub rmdir_errors: u64,
     /// Calls of rename, renameat and renameat2.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 5))]
     pub renames: u64,
     /// Those that failed.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-alarm" = true))]
     pub rename_errors: u64,
     /// Calls of fsync and fdatasync.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 3))]
     pub fsyncs: u64,
     /// Those that failed.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-alarm" = true))]
     pub fsync_errors: u64,
     /// Writes that return only when their data is on the disk (O_SYNC, O_DSYNC, RWF_SYNC, RWF_DSYNC, a synchronous file
     /// or mount). Null if the hook does not see them.
@@ -151,23 +151,7 @@ impl OperationCounts {
     }
 }
 
-impl Row for OperationCounts {
-    const TABLE: &'static [&'static str] = &[
-        Owner::COLUMN,
-        "reads",
-        "read_bytes",
-        "writes",
-        "write_bytes",
-        "opens",
-        "open_errors",
-        "creates",
-        "unlinks",
-        "mkdirs",
-        "rmdirs",
-        "renames",
-        "fsyncs",
-    ];
-}
+impl Row for OperationCounts {}
 
 #[cfg(test)]
 mod tests {
