@@ -1,23 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR MIT) */
 /* How long do tasks wait for a processor, from when they may run until they do? */
-#include "mapstat.bpf.h"
+#include "sched.bpf.h"
 
 #define MAX_BUCKET 26
-
-#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-
-struct task_struct {
-	int pid;
-	unsigned int __state;
-	char comm[COMM_LEN];
-};
-
-/* Before Linux 5.14: kernel commit 2f064a59a11f ("sched: Change task_struct::state"). */
-struct task_struct___old {
-	long state;
-};
-
-#pragma clang attribute pop
 
 struct key {
 	char command[COMM_LEN];
@@ -50,13 +35,6 @@ int BPF_PROG(woken_new, struct task_struct *task)
 	return 0;
 }
 
-static __always_inline bool may_run(struct task_struct *task)
-{
-	if (bpf_core_field_exists(task->__state))
-		return !task->__state;
-	return !((struct task_struct___old *)task)->state;
-}
-
 SEC("tp_btf/sched_switch")
 int BPF_PROG(switched, bool preempted, struct task_struct *prev, struct task_struct *next)
 {
@@ -65,7 +43,7 @@ int BPF_PROG(switched, bool preempted, struct task_struct *prev, struct task_str
 	u64 *since;
 
 	/* Process 0 of each processor is what runs when nothing else does. */
-	if (prev->pid && (preempted || may_run(prev)))
+	if (prev->pid && (preempted || !state_of(prev)))
 		begins(prev);
 	since = pid ? bpf_map_lookup_elem(&waits_since, &pid) : 0;
 	if (!since)

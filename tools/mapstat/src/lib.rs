@@ -8,6 +8,7 @@ pub mod histogram;
 mod pci;
 pub mod re2;
 pub mod row;
+pub mod span;
 pub mod state;
 pub mod symbols;
 pub mod system;

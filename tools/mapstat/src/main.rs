@@ -1,13 +1,17 @@
 //! mapstat: what do your own BPF programs count?
 
+mod builtin;
 mod check;
+mod events;
 mod feed;
+mod id_map;
 mod maps;
 mod object;
+mod offline;
 mod run;
 mod samples;
 mod section;
-mod target;
+mod source;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,7 +22,8 @@ use common::hooks::Attach;
 use common::{options, output};
 use mapstat::config::{Config, object_beside};
 use mapstat::row::{self, Series};
-use mapstat::{config, decode, state, symbols, system};
+use mapstat::span::row::SpanRow;
+use mapstat::{config, decode, span, state, symbols, system};
 
 // The module `skel`, generated from the BPF C.
 include!(concat!(env!("OUT_DIR"), "/skel.rs"));
@@ -35,6 +40,8 @@ Examples:
   mapstat -c biolatency.yaml --buckets   all buckets of histograms
   mapstat -c timers.yaml --check         what attaches on this kernel, and why not
   mapstat -c timers.yaml --schema        these configs' fields, labels among them
+  mapstat -c exec-trace.yaml --events    a record for each span
+  ebpfmux --run 'mapstat -c exec-trace.yaml --events' --otlp http://localhost:4318
 
 Output:
   $ mapstat -c runqlat.yaml --top 2 -o table
@@ -60,7 +67,17 @@ Configs:
   values is in the bucket behind the last one.
   On a map with a value for each processor a last label cpu (size 2, uint) tells them
   apart; without it they are added up. That is so for histograms, too.
+  tracing.spans: ringbuf (the ring buffer whose records are spans), name, service, labels;
+  these are printed with --events. What labels of these names have is the span's own:
+    trace_id (16 bytes, hex)  span_id parent_span_id (8 bytes, hex; 0 is none)
+    span_monotonic_timestamp_ns (when it began, as of bpf_ktime_get_ns)
+    span_duration_ns  span_name (instead of name)
+  Others are attributes. Without a trace_id a span is a trace by itself, without a
+  span_id it gets one, without a timestamp it begins when it is read.
   kaddrs: symbols of which the variable kaddr_NAME gets the address.
+  cgroup_id_map: a map (name) in which programs find the cgroups whose full path one of
+  regexps matches, each with the value 1: by its id (type hash), or in the cgroup itself
+  (type cgrp_storage, from Linux 6.2 on).
   Sections: those of libbpf, and xdp/DEVICE, perf_event/type=T,config=C,frequency=F,
   and uprobe//proc/self/exe:post_attach_mark, which runs once when all is attached.
 
@@ -94,7 +111,8 @@ Your own in ten minutes:
   5. sudo mapstat -c opens.yaml --check; sudo mapstat -c opens.yaml --top 5
   contrib/mapstat has complete ones: runqlat (how long tasks wait for a processor),
   calls (system calls by command, name and error), softnet (packets that processors
-  dropped).
+  dropped), offcpu (how long tasks wait for anything else), synbacklog (what a SYN finds
+  in the queues of its port), timers (which timers the kernel starts).
 
 Bounds:
   value is what came in the interval. In the first interval all label sets are
@@ -102,6 +120,10 @@ Bounds:
   A key that goes and comes again counts from 0. What a program counted for a key
   that went before the interval's end is not seen. LRU maps drop keys before they are
   full: give them twice the room. A note says that a map is full.
+  --self adds the metrics that ebpf_exporter has of itself: enabled_configs,
+  ebpf_program_info, ebpf_program_attached, decoder_errors_total; and with --overhead, or
+  where kernel.bpf_stats_enabled is 1, ebpf_program_run_time_seconds and
+  ebpf_program_run_count_total.
   Maps are read while programs run: count and sum of an interval may differ by what
   came meanwhile. The next interval makes up for it.
   p50 to p999 are bounds of buckets, which the values do not exceed: with exp2 up to
@@ -114,21 +136,33 @@ Bounds:
   Programs attach once, at the start: to no module, device or processor that comes
   later. A program whose target is not in this kernel is left out, with a note; then
   the others may count less than their author meant. --strict makes it an error.
+  cgroups: one that came and went between two intervals has its path. Programs find a
+  new one in the map of cgroup_id_map when mapstat has been woken, some milliseconds
+  after it was made: what a cgroup does before is not counted by such programs.
   --check -o json prints an object per program: config, program, section, attached,
-  reason; per metric: config, metric, type, map, max_entries, key_bytes, labels; and
-  per config that cannot be used: config, refused.
+  reason; per metric: config, metric, type, map, max_entries, key_bytes, labels, and
+  buckets of a histogram; per kind of spans: config, span, service, map, bytes,
+  record_bytes, labels; per cgroup_id_map: config, cgroup_id_map, cgroups; and per
+  config that cannot be used: config, refused. With --kernel, which loads nothing,
+  attached is null where that kernel's files do not say; whether its structs have the
+  fields that programs read, and its verifier takes them, only that kernel can tell.
   All capabilities are dropped when all is attached (before Linux 6.5: all but
   CAP_BPF).
   A config has at most 1 MiB, a histogram 4096 buckets, a key 256 labels.
-  Not supported: cgroup_id_map, tracing (spans), and sections that ebpf_exporter does
-  not attach either (tc, cgroup, struct_ops).";
+  --events: ts is the end of a span, start its beginning. Spans are in the order of their
+  ends, but for those that reach their buffer more than 5 ms later. lost: records that
+  are no spans, and programs that the kernel skipped. What a program drops at a full
+  ring buffer is counted nowhere.
+  Not supported: sections that ebpf_exporter does not attach either (tc, cgroup,
+  struct_ops).";
 
 /// What do your own BPF programs count?
 #[derive(Parser)]
 #[command(
     name = TOOL, version, after_help = EXAMPLES,
     mut_arg("pid", |arg| arg.hide(true)), mut_arg("cgroup", |arg| arg.hide(true)),
-    mut_arg("attach", |arg| arg.hide(true)), mut_arg("kernel", |arg| arg.hide(true)),
+    mut_arg("comm", |arg| arg.hide(true)), mut_arg("user", |arg| arg.hide(true)),
+    mut_arg("attach", |arg| arg.hide(true)),
     mut_arg("check", |arg| arg.help("Attach, and print what became of each program and metric. Exit status: 0 all \
         programs, 3 one is missing, 4 not permitted").alias("config.check")),
     mut_arg("schema", |arg| arg.help("Print the JSON Schema of these configs' records and exit")),
@@ -165,6 +199,14 @@ struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     top: Option<u32>,
 
+    /// Add what ebpf_exporter tells of itself: configs, programs, what these cost (with --overhead), keys without a text
+    #[arg(long = "self")]
+    own: bool,
+
+    /// One record per span of the configs' `tracing: spans:`, instead of metrics per interval
+    #[arg(long, conflicts_with_all = ["interval", "count", "buckets", "top", "own", "all"])]
+    events: bool,
+
     /// Print label sets of which nothing came, too
     #[arg(long)]
     all: bool,
@@ -184,12 +226,12 @@ impl Args {
 
     fn check(&self) -> Result<()> {
         let common = &self.common;
-        if common.filters() || common.attach != Attach::Auto || common.kernel.is_some() {
+        if common.filters() || common.attach != Attach::Auto {
             return Err(Failure::usage(
-                "--pid, --cgroup, --attach and --kernel do not apply: configs decide what is counted (see --help)",
+                "--pid, --cgroup, --comm, --user and --attach do not apply: configs decide what is counted (see --help)",
             ));
         }
-        if self.buckets && common.output == Some(options::Output::Table) {
+        if self.buckets && matches!(common.output, Some(options::Output::Table | options::Output::Wide)) {
             return Err(Failure::usage("--buckets has no table: use -o json"));
         }
         output::check_buckets(common, self.buckets)
@@ -206,9 +248,15 @@ fn run() -> Result<()> {
     let files = args.files();
     let configs = files.iter().map(|path| Config::read(path)).collect::<Result<Vec<_>>>()?;
     run::check_names(&configs)?;
+    if args.common.schema && args.events {
+        return output::print_schema_with::<SpanRow>(TOOL, |properties| {
+            span::row::describe(properties, &configs.iter().collect::<Vec<_>>())
+        });
+    }
     if args.common.schema {
         return output::print_schema_with::<Series>(TOOL, |properties| {
-            row::describe(properties, &configs.iter().collect::<Vec<_>>())
+            let own = args.own.then(builtin::config);
+            row::describe(properties, &configs.iter().chain(&own).collect::<Vec<_>>())
         });
     }
     if configs.is_empty() {
@@ -218,5 +266,10 @@ fn run() -> Result<()> {
         return Err(Failure::usage("--object is of one config, and there are several"));
     }
     let objects = files.iter().map(|path| args.object.clone().unwrap_or_else(|| object_beside(path)));
-    run::run(&args, configs.into_iter().zip(objects.collect::<Vec<_>>()).collect())
+    let configs = configs.into_iter().zip(objects.collect::<Vec<_>>()).collect();
+    let configs = if args.common.check { configs } else { run::wanted(&args, configs)? };
+    match &args.common.kernel {
+        Some(folder) => offline::check(&args, configs, folder),
+        None => run::run(&args, configs),
+    }
 }

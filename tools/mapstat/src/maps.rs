@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io;
 
 use common::bpf::batch;
-use libbpf_rs::{Map, MapCore, MapFlags, MapType};
+use libbpf_rs::{Map, MapCore, MapFlags, MapType, OpenMap};
 
 use crate::config::{Form, Metric};
 use crate::decode;
@@ -38,26 +38,47 @@ fn kind(of: MapType) -> Option<Kind> {
     }
 }
 
+/// The type of a map, and its sizes.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    /// Its type.
+    pub of: MapType,
+    /// The bytes of a key.
+    pub key: u32,
+    /// The bytes of a value.
+    pub value: u32,
+    /// How many keys there may be.
+    pub entries: u32,
+}
+
+impl Sizes {
+    /// Those of a map of the kernel.
+    pub fn of(map: &impl MapCore) -> Self {
+        Self { of: map.map_type(), key: map.key_size(), value: map.value_size(), entries: map.max_entries() }
+    }
+
+    /// Those that an object declares.
+    pub fn declared(map: &OpenMap<'_>) -> Self {
+        Self { of: map.map_type(), key: map.key_size(), value: map.value_size(), entries: map.max_entries() }
+    }
+}
+
 /// What a map is to a metric, whose labels are told of processors.
 ///
 /// # Errors
 /// Why the metric cannot be read from it.
-pub fn bind(map: &impl MapCore, metric: &mut Metric) -> Result<Kind, String> {
-    let kind = kind(map.map_type())
-        .ok_or_else(|| format!("map {} is of a type without keys ({:?})", metric.name, map.map_type()))?;
-    if map.value_size() as usize != VALUE {
-        return Err(format!(
-            "values of map {} have {} bytes, and not 8 (u64)",
-            metric.name,
-            map.value_size()
-        ));
+pub fn bind(map: Sizes, metric: &mut Metric) -> Result<Kind, String> {
+    let kind = kind(map.of)
+        .ok_or_else(|| format!("map {} is of a type without keys ({:?})", metric.name, map.of))?;
+    if map.value as usize != VALUE {
+        return Err(format!("values of map {} have {} bytes, and not 8 (u64)", metric.name, map.value));
     }
     if let Some(last) = metric.labels.last_mut() {
         last.is_processor = kind.per_processor && last.name == CPU;
     }
-    let (key, labels) = (map.key_size() as usize, decode::size(&metric.labels));
+    let (key, labels) = (map.key as usize, decode::size(&metric.labels));
     match &metric.labels[..] {
-        [] if key != 4 || (kind.keys == Keys::Fixed && map.max_entries() != 1) => {
+        [] if key != 4 || (kind.keys == Keys::Fixed && map.entries != 1) => {
             return Err(format!("map {} has more than one key, and no label tells them apart", metric.name));
         }
         [] => {}
@@ -79,6 +100,17 @@ pub fn bind(map: &impl MapCore, metric: &mut Metric) -> Result<Kind, String> {
         return Err(format!("map {} has no label for the bucket", metric.name));
     }
     Ok(kind)
+}
+
+/// Whether spans can be read from a map.
+///
+/// # Errors
+/// Why they cannot.
+pub fn bind_ring(map: Sizes, ring: &str) -> Result<(), String> {
+    match map.of {
+        MapType::RingBuf => Ok(()),
+        other => Err(format!("map {ring} is no ring buffer ({other:?}), and spans need one")),
+    }
 }
 
 /// Passes on each key and its value, with the processor behind the key where a label is for it. A key that a program adds or

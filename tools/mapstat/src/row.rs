@@ -27,34 +27,38 @@ struct Fields {
     #[schemars(extend("x-kind" = "key"))]
     config: Option<String>,
     /// The metric's name, which is its map's.
-    #[schemars(extend("x-kind" = "key"))]
+    #[schemars(extend("x-kind" = "key", "x-rank" = 1, "x-width" = 24))]
     metric: Option<String>,
     /// What it is: counter, gauge or histogram. Null where nothing came in the interval.
     #[schemars(extend("x-kind" = "key", "enum" = ["counter", "gauge", "histogram", null]))]
     r#type: Option<String>,
-    /// Of a counter: how much came in the interval. Below 0 if the value of an array fell.
-    #[schemars(extend("x-kind" = "counter"))]
-    value: Option<i64>,
+    /// What the metric means, as its config says: on its first record alone.
+    #[schemars(extend("x-kind" = "note", "x-rank" = 30))]
+    help: Option<String>,
+    /// Of a counter: how much came in the interval, a whole number; of ebpf_program_run_time_seconds (--self) seconds. Below 0
+    /// if the value of an array fell.
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 2, "x-width" = 8))]
+    value: Option<f64>,
     /// Of a gauge: its level at the end of the interval.
-    #[schemars(extend("x-kind" = "gauge"))]
+    #[schemars(extend("x-kind" = "gauge", "x-rank" = 2))]
     level: Option<u64>,
     /// Of a histogram: how many values came in its buckets in the interval.
-    #[schemars(extend("x-kind" = "counter"))]
+    #[schemars(extend("x-kind" = "counter", "x-rank" = 9))]
     count: Option<u64>,
     /// Of a histogram: the sum of these values, in the unit of its bounds. Null if its map keeps no sum.
     #[schemars(extend("x-kind" = "counter"))]
     sum: Option<f64>,
     /// Of a histogram: the mean. Null where no value came, or the map keeps no sum.
-    #[schemars(extend("x-kind" = "mean", "x-of" = "count"))]
+    #[schemars(extend("x-kind" = "mean", "x-rank" = 9, "x-of" = "count"))]
     mean: Option<f64>,
     /// Half of the values are in buckets up to this bound, which they do not exceed: with exp2 at most twice the value.
-    #[schemars(extend("x-kind" = "percentile", "x-quantile" = 0.5, "x-of" = "buckets"))]
+    #[schemars(extend("x-kind" = "percentile", "x-rank" = 9, "x-quantile" = 0.5, "x-of" = "buckets"))]
     p50: Option<f64>,
     /// The same of 90 %.
     #[schemars(extend("x-kind" = "percentile", "x-quantile" = 0.9, "x-of" = "buckets"))]
     p90: Option<f64>,
     /// The same of 99 %.
-    #[schemars(extend("x-kind" = "percentile", "x-quantile" = 0.99, "x-of" = "buckets"))]
+    #[schemars(extend("x-kind" = "percentile", "x-rank" = 9, "x-quantile" = 0.99, "x-of" = "buckets"))]
     p99: Option<f64>,
     /// The same of 99.9 %.
     #[schemars(extend("x-kind" = "percentile", "x-quantile" = 0.999, "x-of" = "buckets"))]
@@ -91,11 +95,7 @@ impl JsonSchema for Series {
     }
 }
 
-impl Row for Series {
-    const TABLE: &'static [&'static str] = &["metric", "value", "level", "count", "mean", "p50", "p99"];
-    const TAIL: Option<&'static str> = Some("labels");
-    const WIDTHS: &'static [(&'static str, usize)] = &[("metric", 24), ("value", 8)];
-}
+impl Row for Series {}
 
 /// Which fields each record has.
 #[derive(Clone, Debug)]
@@ -132,12 +132,27 @@ impl Shape {
         }
     }
 
-    /// The record of a label set in an interval.
-    pub fn series(&self, config: &str, metric: &Metric, labels: &Labels, values: &Values) -> Series {
+    /// The record of a label set in an interval; with what the metric means if it is its first one.
+    pub fn series(
+        &self,
+        config: &str,
+        metric: &Metric,
+        labels: &Labels,
+        values: &Values,
+        is_first: bool,
+    ) -> Series {
         let mut fields = Map::new();
         fields.insert("config".to_owned(), config.into());
         fields.insert("metric".to_owned(), metric.name.as_str().into());
         fields.insert("type".to_owned(), metric.form.name().into());
+        let help = Some(metric.help.as_str()).filter(|help| is_first && !help.is_empty());
+        match self.columns {
+            Columns::Own => {
+                help.iter().for_each(|help| drop(fields.insert("help".to_owned(), (*help).into())))
+            }
+            Columns::All(_) => drop(fields.insert("help".to_owned(), help.into())),
+            Columns::Table => {}
+        }
         let named = label_fields(metric).zip(labels.iter());
         let named: Vec<(String, &String)> = named.collect();
         match &self.columns {
@@ -165,6 +180,7 @@ impl Shape {
             .iter()
             .for_each(|name| drop(fields.insert((*name).to_owned(), Value::Null)));
         if let Columns::All(all) = &self.columns {
+            fields.insert("help".to_owned(), Value::Null);
             all.iter().for_each(|name| drop(fields.insert(name.clone(), Value::Null)));
         }
         let mut series = Series { fields };
@@ -190,6 +206,7 @@ impl Shape {
         };
         match (values, &metric.form) {
             (Values::Counted(count), _) => put("value", whole(*count)),
+            (Values::Seconds(seconds), _) => put("value", json!(seconds)),
             (Values::Level(level), _) => put("level", u64::try_from(*level).unwrap_or(u64::MAX).into()),
             (Values::Sized(counts, sum), Form::Histogram(buckets)) => {
                 let count = values.size();
@@ -265,10 +282,10 @@ pub fn describe(properties: &mut Map<String, Value>, configs: &[&Config]) {
             metrics.iter().map(|metric| (metric.name.clone(), metric.help.as_str().into())).collect();
         metric.insert("x-help".to_owned(), help.into());
     }
-    // Labels stand after the type.
+    // Labels stand after the help.
     let mut ordered = Map::new();
     for (name, property) in std::mem::take(properties) {
-        let is_last = name == "type";
+        let is_last = name == "help";
         ordered.insert(name, property);
         if is_last {
             ordered.extend(std::mem::take(&mut added));

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 
+use common::session::stranger;
 use libbpf_rs::{Link, OpenProgramMut, ProgramAttachType, ProgramMut, ProgramType};
 
 /// Processors that are online, as `0-3,5`.
@@ -76,7 +77,7 @@ impl Section {
     /// Why it could not be.
     pub fn attach(&self, program: &ProgramMut<'_>) -> Result<Vec<Link>, libbpf_rs::Error> {
         match self {
-            Self::Other => Ok(vec![program.attach()?]),
+            Self::Other => Ok(vec![stranger::attach(program)?]),
             Self::Mark => Ok(vec![program.attach_uprobe(false, ALL, "/proc/self/exe", mark_offset()?)?]),
             Self::Xdp(device) => {
                 let index = interface(device)?;

@@ -1,20 +1,27 @@
 //! The kernel's symbols: names by addresses, and addresses by names.
 
+mod names;
+mod table;
+
+use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, BufReader, Seek};
+use std::ops::ControlFlow;
+
+use table::{Table, each};
 
 /// Where the kernel lists them.
 const PATH: &str = "/proc/kallsyms";
+/// How much of the list is in memory while it is read.
+const AT_ONCE: usize = 1 << 16;
 
 /// The symbols. The file is opened while the process may see addresses, and shows them to it later, too: the kernel asks
 /// who opened it.
 #[derive(Debug, Default)]
 pub struct Symbols {
     file: Option<File>,
-    /// The names, one after the other.
-    names: String,
-    /// Addresses in ascending order, each with the place and length of its name.
-    known: Vec<(u64, u32, u16)>,
+    /// Names by addresses, once they are asked for.
+    known: Table,
     /// Whether the file was read since the interval began.
     read: bool,
 }
@@ -31,9 +38,9 @@ impl Symbols {
     /// Those of a list.
     #[cfg(test)]
     pub fn of(list: &str) -> Self {
-        let mut symbols = Self::default();
-        symbols.parse(list);
-        symbols
+        let mut file = tempfile::tempfile().unwrap();
+        io::Write::write_all(&mut file, list.as_bytes()).unwrap();
+        Self { file: Some(file), ..Self::default() }
     }
 
     /// An interval has ended: modules may have come since.
@@ -42,83 +49,66 @@ impl Symbols {
     }
 
     /// The symbol at this address.
-    pub fn at(&mut self, address: u64) -> Option<&str> {
-        if self.exactly(address).is_none() {
+    pub fn at(&mut self, address: u64) -> Option<String> {
+        self.known.at(address).or_else(|| {
             self.refresh();
-        }
-        let at = self.exactly(address)?;
-        Some(self.name(at))
+            self.known.at(address)
+        })
     }
 
     /// The last symbol at or before this address.
-    pub fn before(&mut self, address: u64) -> Option<&str> {
-        if self.find(address).is_none() {
+    pub fn before(&mut self, address: u64) -> Option<String> {
+        self.known.before(address).or_else(|| {
             self.refresh();
-        }
-        let at = self.find(address)?;
-        Some(self.name(at))
+            self.known.before(address)
+        })
     }
 
-    /// The address of a symbol, the last one of those that have this name. `None` if there is none, 0 if the kernel hides
-    /// addresses from this process.
-    pub fn address(&mut self, name: &str) -> Option<u64> {
-        self.refresh();
-        let last = self.known.iter().enumerate().rev().find(|(at, _)| self.name(*at) == name);
-        last.map(|(_, (address, ..))| *address)
+    /// The addresses of these symbols, of several of one name the greatest; 0 if the kernel hides addresses from this
+    /// process, none if there is no such symbol.
+    pub fn addresses<'n>(&mut self, names: &'n [String]) -> HashMap<&'n str, Option<u64>> {
+        let mut found: HashMap<&str, _> = names.iter().map(|name| (name.as_str(), None)).collect();
+        self.list(|address, name| {
+            if let Some(known) = found.get_mut(name) {
+                *known = (*known).max(Some(address));
+            }
+            ControlFlow::Continue(())
+        });
+        found
     }
 
     /// Whether the kernel hides addresses from this process.
     pub fn are_hidden(&mut self) -> bool {
-        self.refresh();
-        self.known.iter().all(|(address, ..)| *address == 0)
-    }
-
-    fn name(&self, at: usize) -> &str {
-        let (_, place, length) = self.known[at];
-        &self.names[place as usize..place as usize + usize::from(length)]
-    }
-
-    fn exactly(&self, address: u64) -> Option<usize> {
-        self.find(address).filter(|at| self.known[*at].0 == address)
-    }
-
-    /// The place of the last symbol at or before this address; of several at one address the first listed.
-    fn find(&self, address: u64) -> Option<usize> {
-        let after = self.known.partition_point(|(known, ..)| *known <= address);
-        let last = self.known[..after].last()?.0;
-        Some(self.known[..after].partition_point(|(known, ..)| *known < last))
+        let mut hidden = true;
+        self.list(|address, _| {
+            hidden = address == 0;
+            if hidden { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        hidden
     }
 
     /// Reads the list, unless it was read in this interval.
     fn refresh(&mut self) {
-        let Some(file) = self.file.as_mut().filter(|_| !self.read) else { return };
-        let mut list = String::new();
-        if file.rewind().and_then(|()| file.read_to_string(&mut list)).is_ok() {
-            self.parse(&list);
+        if self.read {
+            return;
         }
-        self.read = true;
+        // What was known goes before the list is read again: both together would be twice as much.
+        let mut known = std::mem::take(&mut self.known);
+        known.clear();
+        self.list(|address, name| {
+            known.add(address, name);
+            ControlFlow::Continue(())
+        });
+        known.sort();
+        (self.known, self.read) = (known, true);
     }
 
-    fn parse(&mut self, list: &str) {
-        (self.names, self.known) = (String::new(), Vec::new());
-        for line in list.lines() {
-            // ADDRESS TYPE NAME, and of a module a tab and [MODULE].
-            let mut words = line.splitn(3, ' ');
-            let (Some(address), Some(_), Some(name)) = (words.next(), words.next(), words.next()) else {
-                continue;
-            };
-            let (Ok(address), Ok(place)) =
-                (u64::from_str_radix(address, 16), u32::try_from(self.names.len()))
-            else {
-                continue;
-            };
-            let Ok(length) = u16::try_from(name.len()) else { continue };
-            self.names.push_str(name);
-            self.known.push((address, place, length));
+    /// Passes on each symbol of the list, as far as it can be read.
+    fn list(&mut self, mut take: impl FnMut(u64, &str) -> ControlFlow<()>) {
+        let Some(file) = &mut self.file else { return };
+        if file.rewind().is_ok() {
+            each(BufReader::with_capacity(AT_ONCE, file), &mut take);
         }
-        self.known.sort_by_key(|(address, ..)| *address);
-        self.names.shrink_to_fit();
-        self.known.shrink_to_fit();
     }
 }
 
@@ -129,13 +119,26 @@ mod tests {
     #[test]
     fn symbols_are_found_by_address_and_by_name() {
         let mut symbols = Symbols::of("20 T twice\n10 T first\n10 t alias\n30 T twice\nodd\nxx T y\n");
-        assert_eq!(symbols.at(0x10), Some("first"));
-        assert_eq!(symbols.at(0x11), None);
-        assert_eq!(symbols.before(0x2f), Some("twice"));
-        assert_eq!(symbols.before(0xf), None);
-        assert_eq!((symbols.address("twice"), symbols.address("none")), (Some(0x30), None));
+        let found = [symbols.at(0x10), symbols.at(0x11), symbols.before(0x2f), symbols.before(0xf)];
+        assert_eq!(found.each_ref().map(Option::as_deref), [Some("first"), None, Some("twice"), None]);
+        let names = ["twice", "none", "alias"].map(str::to_owned);
+        assert_eq!(
+            symbols.addresses(&names),
+            HashMap::from([("twice", Some(0x30)), ("none", None), ("alias", Some(0x10))])
+        );
         assert!(
             !symbols.are_hidden() && Symbols::of("0 T a\n").are_hidden() && Symbols::default().are_hidden()
         );
+    }
+
+    #[test]
+    fn what_comes_is_seen_in_the_next_interval() {
+        let mut symbols = Symbols::of("10 T first\n");
+        assert_eq!((symbols.at(0x10).as_deref(), symbols.at(0x20)), (Some("first"), None));
+        io::Write::write_all(symbols.file.as_mut().unwrap(), b"20 t second\t[module]\n").unwrap();
+        assert_eq!(symbols.at(0x20), None);
+        symbols.next();
+        assert_eq!(symbols.at(0x20).as_deref(), Some("second\t[module]"));
+        assert_eq!(symbols.at(0x10).as_deref(), Some("first"));
     }
 }

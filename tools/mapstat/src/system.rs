@@ -1,8 +1,11 @@
 //! What decoders ask of the system: kernel symbols, cgroups, the PCI database. Each is read when it is first needed.
 
+use std::collections::HashMap;
+
+use cli::kernel_files::cgroup2_mount;
 use common::owner::By;
-use common::owner::cgroup_mounts::cgroup2_mount;
 use common::owner::cgroups::Cgroups;
+use common::owner::new_cgroups::NewCgroup;
 
 use crate::pci::{self, Names};
 use crate::symbols::Symbols;
@@ -44,6 +47,7 @@ impl System {
         self.symbols.next();
         if let Some(paths) = &mut self.cgroups {
             paths.known.drop_removed();
+            paths.next();
         }
     }
 }
@@ -62,17 +66,37 @@ impl Paths {
         Self { known: Cgroups::of(By::Cgroup), mount }
     }
 
-    /// The cgroups that were created in an interval, as `common` has them.
-    pub fn known(&mut self) -> &mut Cgroups {
-        &mut self.known
+    /// An interval has ended: what was not known may be looked for again.
+    pub fn next(&mut self) {
+        self.known.next(std::iter::empty());
+    }
+
+    /// Adds a cgroup that was created. Returns its path with that of the mount before it; `None` if it is not mounted here.
+    pub fn created(&mut self, cgroup: NewCgroup) -> Option<String> {
+        let path = self.known.created(cgroup)?;
+        Some(self.full(&path))
+    }
+
+    /// The ids and full paths of all that are known.
+    pub fn all(&self) -> Vec<(u64, String)> {
+        self.known.known().map(|(id, path)| (id, self.full(path))).collect()
+    }
+
+    /// The ids and full paths of those that exist now; `None` if it is too early for another walk.
+    pub fn existing(&mut self) -> Option<HashMap<u64, String>> {
+        let existing = self.known.existing()?;
+        Some(existing.into_iter().map(|(id, path)| (id, self.full(&path))).collect())
+    }
+
+    fn full(&self, path: &str) -> String {
+        if path == "/" { self.mount.clone() } else { format!("{}{path}", self.mount) }
     }
 
     /// The path of a cgroup with that of the mount before it, as programs open it.
     pub fn path(&mut self, id: u64) -> String {
         match self.known.path(id) {
             path if path.starts_with(GONE) => format!("unknown_cgroup_id:{id}"),
-            path if path == "/" => self.mount.clone(),
-            path => format!("{}{path}", self.mount),
+            path => self.full(&path),
         }
     }
 }

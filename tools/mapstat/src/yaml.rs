@@ -14,11 +14,14 @@ pub const BYTES_AT_MOST: usize = 1 << 20;
 const NODES_AT_MOST: usize = 100_000;
 const DEPTH_AT_MOST: usize = 32;
 
+/// Line and column, from 1; none for what no line says.
+pub type Place = Option<(u64, u64)>;
+
 /// Where a file is wrong, and how: on one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
-    /// Line and column, from 1; none for what no line says.
-    pub at: Option<(u64, u64)>,
+    /// Where.
+    pub at: Place,
     /// What is wrong.
     pub what: String,
 }
@@ -26,13 +29,18 @@ pub struct Mistake {
 impl Mistake {
     /// At a place of the file.
     pub fn at(place: &Location, what: impl Into<String>) -> Self {
-        Self { at: Some((place.line(), place.column())), what: what.into() }
+        Self { at: place_of(place), what: what.into() }
     }
 
     /// Of the file as a whole.
     pub fn whole(what: impl Into<String>) -> Self {
         Self { at: None, what: what.into() }
     }
+}
+
+/// Where something stands.
+pub fn place_of(place: &Location) -> Place {
+    Some((place.line(), place.column()))
 }
 
 /// A file.
@@ -49,9 +57,22 @@ pub struct File {
     #[serde(deserialize_with = "or_default")]
     pub kaddrs: Vec<Spanned<String>>,
     /// Cgroups that the programs want to know of.
-    pub cgroup_id_map: Option<Spanned<IgnoredAny>>,
+    pub cgroup_id_map: Option<CgroupIdMap>,
     /// Of version 1, which had the C in it.
     pub programs: Option<Spanned<IgnoredAny>>,
+}
+
+/// A map of the cgroups whose paths match.
+#[derive(Debug, Deserialize)]
+pub struct CgroupIdMap {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// `hash` or `cgrp_storage`.
+    #[serde(default, rename = "type")]
+    pub kind: Option<Spanned<String>>,
+    /// The expressions, one of which the path of a cgroup matches.
+    #[serde(default, deserialize_with = "or_default")]
+    pub regexps: Vec<Spanned<String>>,
 }
 
 /// The metrics of a file.
@@ -69,7 +90,23 @@ pub struct Metrics {
 #[serde(default)]
 pub struct Tracing {
     /// Spans, each from a ring buffer.
-    pub spans: Option<Vec<Spanned<IgnoredAny>>>,
+    pub spans: Option<Vec<Span>>,
+}
+
+/// A kind of spans.
+#[derive(Debug, Deserialize)]
+pub struct Span {
+    /// Its ring buffer.
+    pub ringbuf: Spanned<String>,
+    /// What a span is called whose program does not say it.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The service that it is of.
+    #[serde(default)]
+    pub service: Option<String>,
+    /// The parts of a record of the ring buffer.
+    #[serde(default, deserialize_with = "or_default")]
+    pub labels: Vec<Label>,
 }
 
 /// A counter.

@@ -17,7 +17,7 @@ pub fn syscall(number: u64) -> Result<Vec<u8>, Without> {
 pub fn ksym(bytes: &[u8], symbols: &mut Symbols) -> Result<Vec<u8>, Without> {
     let address = u64::from_ne_bytes(native(bytes)?);
     let found = symbols.at(address);
-    Ok(found.map_or_else(|| format!("unknown_addr:{address:#x}"), str::to_owned).into_bytes())
+    Ok(found.unwrap_or_else(|| format!("unknown_addr:{address:#x}")).into_bytes())
 }
 
 /// The symbols of the functions that addresses up to a 0 are in, one a line.
@@ -32,7 +32,7 @@ pub fn kstack(bytes: &[u8], symbols: &mut Symbols) -> Result<Vec<u8>, Without> {
     let addresses =
         all.iter().map(|address| u64::from_ne_bytes(*address)).take_while(|address| *address != 0);
     let frames: Vec<String> =
-        addresses.map(|address| symbols.before(address).unwrap_or("??").to_owned()).collect();
+        addresses.map(|address| symbols.before(address).unwrap_or_else(|| "??".to_owned())).collect();
     Ok(frames.join("\n").into_bytes())
 }
 

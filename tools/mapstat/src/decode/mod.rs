@@ -9,6 +9,7 @@ mod text;
 use std::collections::HashMap;
 
 use regex::Regex;
+use serde_saphyr::Spanned;
 
 use crate::re2;
 use crate::system::System;
@@ -120,14 +121,7 @@ impl Decoder {
             "regexp" if config.regexps.is_empty() => {
                 return Err(Mistake::at(&config.name.referenced, "decoder `regexp` has no `regexps`"));
             }
-            "regexp" => {
-                let compiled = config.regexps.iter().map(|one| {
-                    re2::compile(&one.value).map_err(|error| {
-                        Mistake::at(&one.referenced, format!("`{}`: {error}", cli::text::visible(&one.value)))
-                    })
-                });
-                Self::Regexp(compiled.collect::<Result<_, _>>()?)
-            }
+            "regexp" => Self::Regexp(expressions(&config.regexps)?),
             other => {
                 let known = NAMES.join(", ");
                 let other = cli::text::visible(other);
@@ -162,6 +156,19 @@ impl Decoder {
             Self::Pci(kind) => Ok(device::pci(text::number(&bytes)?, *kind, system.pci()).into_bytes()),
         }
     }
+}
+
+/// The expressions of a config.
+///
+/// # Errors
+/// When one is none.
+pub fn expressions(all: &[Spanned<String>]) -> Result<Vec<Regex>, Mistake> {
+    let compiled = all.iter().map(|one| {
+        re2::compile(&one.value).map_err(|error| {
+            Mistake::at(&one.referenced, format!("`{}`: {error}", cli::text::visible(&one.value)))
+        })
+    });
+    compiled.collect()
 }
 
 /// A part of a key.
