@@ -1,22 +1,26 @@
 //! The command line.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::TypedValueParser;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::parser::ValueSource;
-use clap::{ArgGroup, CommandFactory, Parser, ValueEnum};
-use cli::exit::{Failure, Result};
-use cli::{generate, inherited};
+use clap::{ArgGroup, Parser, ValueEnum};
+use clap_complete::ArgValueCompleter;
+use cli::generate;
 
+use crate::complete;
 use crate::config::Config;
 use crate::help::EXAMPLES;
+use crate::measure::options::Options;
+use crate::option_values::{length, namespace, seconds};
+use crate::sink::recording::options::Options as Around;
 
 /// Merges the streams of the tools (NDJSON or CSV) by time.
 #[derive(Parser)]
 #[command(name = "ebpfmux", version, after_long_help = EXAMPLES)]
 #[command(group = ArgGroup::new("totals").args(["serve", "otlp"]).multiple(true))]
+#[command(group = ArgGroup::new("combined").args(["window", "command"]).multiple(true))]
+#[command(group = ArgGroup::new("sent").args(["otlp", "otlp_traces"]).multiple(true))]
 pub struct Args {
     /// Files, FIFOs, or folders of --record; `-` is stdin, and so is no FILE without --run
     #[arg(value_name = "FILE")]
@@ -26,7 +30,7 @@ pub struct Args {
     ///
     /// Words are split as by a shell, but no shell is run. A name without a slash is searched beside ebpfmux, then in
     /// PATH.
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", add = ArgValueCompleter::new(complete::commands))]
     pub run: Vec<String>,
 
     /// Do what this file says, in TOML: each option is a key, and commands are tables [[run]]
@@ -51,8 +55,8 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", value_parser = length)]
     pub window: Option<Duration>,
 
-    /// With --window, keep records separate by these fields only: `--by disk` merges hosts and operations
-    #[arg(long, value_name = "FIELDS", requires = "window")]
+    /// With --window or a COMMAND, keep records separate by these fields only: `--by disk` merges hosts and operations
+    #[arg(long, value_name = "FIELDS", requires = "combined", add = ArgValueCompleter::new(complete::keys))]
     pub by: Option<String>,
 
     /// With --window, keep at most this many keys in a window, and 8 KiB for each; others are left out and counted
@@ -81,15 +85,27 @@ pub struct Args {
     pub generate: Option<generate::Form>,
 
     /// Pass on only records for which this expression is true
-    #[arg(long = "where", value_name = "EXPR")]
+    #[arg(long = "where", value_name = "EXPR", add = ArgValueCompleter::new(complete::expression))]
     pub keep: Option<String>,
 
+    /// Pass on only records of this time or later: 03:10 (the last one that has passed), 2026-11-30 03:10, -15m, or RFC 3339
+    ///
+    /// Times without a zone are of the reader's zone, or with --utc of UTC. Of a recording, what is earlier is not read.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub from: Option<String>,
+
+    /// Pass on only records of this time or earlier
+    ///
+    /// A file is not read further than a minute behind it.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub to: Option<String>,
+
     /// End with status 5 at the first record for which this expression is false (repeatable)
-    #[arg(long, value_name = "EXPR")]
+    #[arg(long, value_name = "EXPR", add = ArgValueCompleter::new(complete::expression))]
     pub assert: Vec<String>,
 
     /// Pass on only these fields, in this order, separated by commas
-    #[arg(long, value_name = "FIELDS")]
+    #[arg(long, value_name = "FIELDS", add = ArgValueCompleter::new(complete::fields))]
     pub select: Option<String>,
 
     /// Record the merged stream in this folder, compressed; `ebpfmux DIR` replays it
@@ -108,7 +124,10 @@ pub struct Args {
     #[arg(long, value_name = "FILES", requires = "record", value_parser = clap::value_parser!(u64).range(1..).map(|files| files as usize))]
     pub record_keep: Option<usize>,
 
-    /// Serve /metrics, /healthz and /tools by HTTP on this port of 127.0.0.1, or ADDRESS:PORT
+    #[command(flatten)]
+    pub around: Around,
+
+    /// Serve /metrics, /healthz and /tools by HTTP on this port of 127.0.0.1, or ADDRESS:PORT, or systemd's socket fd://N
     #[arg(long, value_name = "ADDR")]
     pub serve: Option<String>,
 
@@ -124,22 +143,49 @@ pub struct Args {
     #[arg(long, value_name = "BYTES", requires = "totals", default_value = "2048", value_parser = clap::value_parser!(u32).range(256..=1 << 20).map(|bytes| bytes as usize))]
     pub serve_label_bytes: usize,
 
+    /// With --serve, leave the label host out of all metrics, where all records are of one host
+    ///
+    /// Scrapers add their own label for it (instance), as they do for ebpf_exporter. Of several hosts, series that would
+    /// be one are left out but those of the first, and counted (ebpfmux_names_dropped_total).
+    #[arg(long, requires = "serve")]
+    pub no_host: bool,
+
+    /// With --serve or --otlp, begin the names of mapstat's metrics with this and _, as ebpf_exporter does by default
+    #[arg(long, value_name = "NAME", requires = "totals", default_value = "ebpf_exporter", value_parser = namespace)]
+    pub namespace: String,
+
+    /// With --serve or --otlp, forget series that no record has added to for this time; by default they stay
+    ///
+    /// What comes again after that counts from 0, as a series of its own to Prometheus. Choose at least ten intervals of
+    /// the tools and of the scraper.
+    #[arg(long, value_name = "SECONDS", requires = "totals", value_parser = length)]
+    pub series_idle: Option<Duration>,
+
     /// Send the totals that --serve has to this OpenTelemetry receiver: http:// or https://HOST:PORT[/PATH]
     ///
     /// The default path is /v1/metrics, that of a collector. Prometheus has /api/v1/otlp/v1/metrics.
     #[arg(long, value_name = "URL")]
     pub otlp: Option<String>,
 
+    /// Send the spans of mapstat --events to this OpenTelemetry receiver [default: that of --otlp]
+    ///
+    /// The default path is /v1/traces. Without this option spans go to the URL of --otlp, if that has no path, or to its
+    /// path with /v1/traces instead of /v1/metrics.
+    #[arg(long, value_name = "URL")]
+    pub otlp_traces: Option<String>,
+
     /// With --otlp, also send this header (repeatable); put secrets into OTEL_EXPORTER_OTLP_HEADERS
-    #[arg(long, value_name = "'NAME: VALUE'", requires = "otlp")]
+    #[arg(long, value_name = "'NAME: VALUE'", requires = "sent")]
     pub otlp_header: Vec<String>,
 
     /// With --otlp, send the totals at this interval, by the time of the records
-    #[arg(long, value_name = "SECONDS", requires = "otlp", default_value = "10", value_parser = length)]
+    #[arg(long, value_name = "SECONDS", requires = "sent", default_value = "10", value_parser = length)]
     pub otlp_interval: Duration,
 
     /// With --otlp, keep at most this for a receiver that does not answer; older data is dropped and counted
-    #[arg(long, value_name = "MIB", requires = "otlp", default_value = "16", value_parser = clap::value_parser!(u64).range(1..=1 << 20).map(|mib| mib as usize))]
+    ///
+    /// As much for spans again.
+    #[arg(long, value_name = "MIB", requires = "sent", default_value = "16", value_parser = clap::value_parser!(u64).range(1..=1 << 20).map(|mib| mib as usize))]
     pub otlp_buffer: usize,
 
     /// Put records in order that are late within their source by at most this time
@@ -150,13 +196,40 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
     pub wait: Duration,
 
+    /// Show the records on one screen instead of writing them: of --run, stdin or FIFOs as they come, of files and
+    /// recordings to be played; press ? for the keys
+    #[arg(long, conflicts_with_all = ["config", "join", "assert", "select", "output", "check"])]
+    pub live: bool,
+
+    /// This is the merge behind the screen of --live: where no command could run, its status is that of the command.
+    #[arg(long, hide = true)]
+    pub behind_screen: bool,
+
+    /// Tell what of this system the tools can use, and for each tool beside ebpfmux or in PATH whether it works, by what,
+    /// what it cannot see, which right is missing, and what to do
+    ///
+    /// Each tool is run with --check, for at most 60 s (-d SECONDS). -o json prints an object for the system and one for
+    /// each tool. Exit status: 0 all work, 4 a tool is not permitted, 3 this kernel lacks something that one needs, 1 one
+    /// did not tell. mapstat is not judged, as it needs a config.
+    #[arg(long, conflicts_with_all = ["files", "run", "config", "window", "join", "keep", "assert", "select", "record", "serve", "otlp", "otlp_traces"])]
+    pub check: bool,
+
     /// Stop after this time, as on SIGINT
     #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
     pub duration: Option<Duration>,
 
-    /// The output format
-    #[arg(short, long, value_name = "FORMAT", default_value = "json")]
-    pub output: Format,
+    /// json, csv, table, wide (a table of all columns), or none [default: table on a terminal, else json]
+    ///
+    /// none is for --record, --serve, --otlp and --assert where no shell could say > /dev/null: in a container, in a file of
+    /// --config.
+    #[arg(short, long, value_name = "SHAPE", value_enum, hide_possible_values = true)]
+    pub output: Option<Format>,
+
+    #[command(flatten)]
+    pub measure: Options,
+
+    #[command(flatten)]
+    pub table: table::Options,
 
     /// Parse every record in full, refuse repeated names, and end with status 1 at the first bad line
     #[arg(long)]
@@ -178,119 +251,10 @@ pub enum Format {
     Json,
     /// One header, then rows
     Csv,
-}
-
-impl Args {
-    /// Reads the process's command line. `None` if --help, --version or the like has been printed.
-    pub fn read() -> Result<Option<Self>> {
-        inherited::check_stdout()?;
-        let error = match Self::try_parse() {
-            Ok(Self { generate: Some(form), .. }) => {
-                return generate::print(Self::command(), form).map(|()| None);
-            }
-            Ok(Self { config: Some(file), validate, quiet, verbose, .. }) => {
-                let args = Self::of_file(&file, quiet, verbose)?.check()?;
-                return Ok(Some(Self { only_validate: validate, ..args }));
-            }
-            Ok(args) => return args.check().map(Some),
-            Err(error) => error,
-        };
-        if !error.use_stderr() {
-            return error.print().map(|()| None).map_err(Failure::stdout);
-        }
-        Err(Failure::usage(format!("{}; try --help", one_line(&error))))
-    }
-
-    /// What the file of --config says.
-    fn of_file(file: &Path, quiet: bool, verbose: bool) -> Result<Self> {
-        let mut command = Self::command();
-        let matches = command.get_matches_mut();
-        let given = |id: &&str| matches.value_source(id) == Some(ValueSource::CommandLine);
-        let argument = |id: &str| command.get_arguments().find(|argument| argument.get_id() == id);
-        let allowed = ["config", "validate", "quiet", "verbose"];
-        let others = matches.ids().map(clap::Id::as_str).filter(given).filter(|id| !allowed.contains(id));
-        if let Some(other) = others.filter_map(argument).next() {
-            let file = file.display();
-            return Err(Failure::usage(format!("{other} does not go with --config: write it into {file}")));
-        }
-        let config = Config::read(file)?;
-        let mut args = Self::of_config(&config)?;
-        (args.quiet, args.verbose) = (args.quiet || quiet, args.verbose || verbose);
-        args.configured = Some(config);
-        Ok(args)
-    }
-
-    fn of_config(config: &Config) -> Result<Self> {
-        let parsed = |without| Self::try_parse_from(["ebpfmux"].into_iter().chain(config.words(without)));
-        let error = match parsed(None) {
-            Ok(args) => return Ok(args),
-            Err(error) => error,
-        };
-        let text = one_line(&error);
-        // Of something missing, the key is to blame without which nothing would be.
-        if error.kind() == ErrorKind::MissingRequiredArgument {
-            let blamed = |key: &usize| {
-                parsed(Some(*key)).map_or_else(|error| one_line(&error), |_| String::new()) != text
-            };
-            return Err(config.failure((0..config.keys()).find(blamed), &text));
-        }
-        let option = match error.get(ContextKind::InvalidArg) {
-            Some(ContextValue::String(option)) => option.split([' ', '[', '=']).next(),
-            _ => None,
-        };
-        Err(config.failure(option.and_then(|option| config.key_of(option)), &text))
-    }
-
-    fn check(self) -> Result<Self> {
-        if self.files.iter().filter(|file| file.as_os_str() == "-").count() > 1 {
-            return Err(Failure::usage("stdin (-) is named twice; it can be read once"));
-        }
-        Ok(self)
-    }
-}
-
-/// A message of clap's in one line.
-fn one_line(error: &clap::Error) -> String {
-    let text = error.to_string();
-    // clap lists missing arguments on lines of their own.
-    let lines: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
-    lines.join(" ").trim_start_matches("error: ").to_owned()
-}
-
-fn seconds(text: &str) -> std::result::Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds")?;
-    match Duration::try_from_secs_f64(seconds) {
-        Ok(duration) if seconds <= 1e9 => Ok(duration),
-        _ => Err("not between 0 and 1000000000 seconds".to_owned()),
-    }
-}
-
-fn length(text: &str) -> std::result::Result<Duration, String> {
-    seconds(text).and_then(|length| match length >= Duration::from_millis(1) {
-        true => Ok(length),
-        false => Err("a window is at least 0.001 seconds long".to_owned()),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_sound() {
-        Args::command().debug_assert();
-        let args = Args::try_parse_from(["ebpfmux", "--join", "a", "-"]).unwrap();
-        assert_eq!((args.join, args.files.len()), (Some(Duration::from_secs(1)), 2));
-    }
-
-    #[test]
-    fn seconds_are_finite_and_not_negative() {
-        for bad in ["-1", "x", "inf", "NaN", "1e300"] {
-            assert!(seconds(bad).is_err(), "{bad}");
-        }
-        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
-        assert!(length("0").is_err());
-    }
+    /// For a terminal: the columns for which it has room, a block for each tool
+    Table,
+    /// The same with all columns
+    Wide,
+    /// Nothing is written
+    None,
 }

@@ -13,6 +13,8 @@ Examples:
   ebpfmux --window 60 --by disk,op web*.ndjson    one minute of all hosts together
   ebpfmux --run 'biolat 1' --record /var/log/biolat --record-keep 48 > /dev/null
                                                   the last two days on disk; ebpfmux /var/log/biolat shows them
+  ebpfmux --run 'biolat 1' --run 'syncsnoop 1' --record slow --trigger 'biolat.p99_us > 20000' > /dev/null
+                                                  only the minute before and after each slow second
   ebpfmux --run 'biolat --buckets 5' --serve 9435 > /dev/null
                                                   for Prometheus: http://127.0.0.1:9435/metrics
   ebpfmux --run 'biolat --buckets 1' --otlp http://127.0.0.1:4318 > /dev/null
@@ -23,6 +25,19 @@ Examples:
                                                   for CI: status 5 if a request was slow
   ebpfmux -o csv biolat.ndjson > biolat.csv       convert; CSV input is recognised by its header
   ebpfmux --config disks.toml > /dev/null         what a file says; kill -HUP has it read again
+  ebpfmux --live --run 'biolat --buckets 1' --run 'proclife 1'
+                                                  two tools on one screen; press ? for the keys
+  ebpfmux --live /var/log/biolat                  a recording: space plays it, g jumps to a time
+  ebpfmux /var/log/biolat --from 03:10 --to 03:15  what happened then
+  ebpfmux -- make test                            what this command cost, alone; its status is passed on
+  ebpfmux --run 'syncsnoop 1' --assert 'syncsnoop.count < 40' --summary junit --summary-file fsync.xml -- ./ingest
+                                                  for CI: status 5 if it synced too often, and a report
+  ebpfmux --check                                 which tools work here, by what, and what is missing
+  ebpfmux diff before/ after/                     what changed between two recordings: see ebpfmux diff --help
+  ebpfmux report /var/log/biolat > report.html    a page for a browser: see ebpfmux report --help
+
+Subcommands: diff and report, as the first word, have options and a manual of their own. A file of such a name is given as \
+./diff.
 
 File (--config): TOML. Every long option is a key (window = 60, by = [\"disk\", \"op\"], quiet = true); those of --serve, --record \
 and --otlp may stand in tables: [serve] listen, token, series, label-bytes; [record] folder, size, age, keep; [otlp] url, \
@@ -30,6 +45,21 @@ header, interval, buffer. `files` are the FILEs. Each [[run]] has `tool`, `inter
 `command`; and, if wanted, `name` and `lifetime`, seconds after which it is disabled (outside of [[run]]: for all). On SIGHUP \
 the file is read again: commands are started, stopped or restarted where their lines differ, all else runs on, and no record \
 is lost; for other keys a note says that they wait for the next start. A file that is wrong changes nothing.
+
+Command (-- COMMAND): it gets a cgroup of its own below that of ebpfmux, for which the tools count alone; they are attached \
+before it starts and stopped after its end. stdin, stdout, the terminal and Ctrl-C are its own; SIGTERM and SIGHUP are passed \
+on. Exit status: the command's, 128 and the signal's number if it was killed, 127 if it was not found, 126 if it cannot be \
+run, 5 if it ended with 0 and an --assert does not hold; 2, 3, 4 or 1 if a tool cannot be attached: then it is not run. \
+Processes that it leaves behind are counted until its end. What the kernel does later in its name (writing back what it \
+wrote, as biolat counts it) is not counted.
+
+Screen (--live): a tab for each tool, rows sorted by a column, their last intervals as a small picture, and for records with \
+buckets (--buckets) a heat map. Keys: q quit, ? help, Tab another tool, < and > sort by another column, r the other way round, \
+Up and Down select, Enter all fields, / filter, h heat map, z its single buckets, space pause or play, Left and Right an \
+interval back or on, Home and End the oldest and the newest, g jump to a time, + and - speed, x all digits, m what was said \
+on stderr. Files and recordings stand at their first interval until they are played. What is kept is bounded (32 tools, \
+32 MiB of numbers, 7200 intervals); the oldest is forgotten, and read again where it is in a file. NO_COLOR and TZ are heeded. \
+The merge is a process of its own, with the same options; at the end it is stopped as by SIGINT.
 
 Order: records go out by their `ts`, equal ones in the order of the sources. A record that goes back in time within \
 its source by at most --lateness is put in order; up to 256 KiB per source are buffered for that. Any other late record \
@@ -89,6 +119,14 @@ GET /tools lists the commands of --run; POST /tools/NAME/disable ends one, /tool
 for N seconds. A second command of a name is NAME-2, a third NAME-3. With --run, serving goes on when the commands have \
 ended. At most 32 clients are served at once; a new one takes the place of the idlest, once that has stood still for 50 ms.
 
+Services: --serve fd://N listens on the N-th socket, from 0, that systemd has opened for it (a .socket unit, LISTEN_FDS). \
+Where NOTIFY_SOCKET is set (Type=notify), systemd is told when all commands have been started and /metrics is served, and \
+that ebpfmux ends. Commands of --run get neither.
+
+Metrics of mapstat: a record that has `metric` and `type` (counter, gauge, histogram) describes its metric itself. The name \
+is --namespace, _, and the metric's own; labels are its other text fields; bounds, numbers and help texts are those that \
+ebpf_exporter has for the same config. Histograms need mapstat --buckets.
+
 Names in /metrics: characters other than letters, digits and _ become _. A label whose name is then empty, reserved \
 (le, quantile, __*) or that of another field is left out, and so are the values of a metric whose name another metric has, \
 and gauges without a label; ebpfmux_names_dropped_total counts them. If some hosts' tools print buckets and others do not, \
@@ -114,7 +152,10 @@ HTTP_PROXY.
 
 Expressions (--where, --assert) are in the Common Expression Language (CEL): < <= == != >= > && || ! + - * / ?: in, \
 'text', TEXT.contains/startsWith/endsWith/matches('...'), size(), double(), string(), has(), \
-buckets.exists(b, b[0] > 1000 && b[1] > 0). All numbers are doubles. They are evaluated on the records that go out: with \
+buckets.exists(b, b[0] > 1000 && b[1] > 0). All numbers are doubles. timestamp(\"2026-11-30T03:10:00Z\") is a point of time, \
+duration(\"5m\") a length (h m s ms us ns); where a field meets one, it is read as one, those in _us, _ms, _ns and _s as \
+lengths: ts > timestamp(\"...\"), timestamp(ts) - timestamp(\"...\") < duration(\"5m\"), p99_us > duration(\"5ms\"), \
+timestamp(ts).getHours(\"Europe/Berlin\") < 6. They are evaluated on the records that go out: with \
 --join, on the joined records. Names (also in --select): `FIELD` is a field that every record has. `TOOL.FIELD` is a \
 field of that tool's records: for other records the expression is unknown. `TOOL.KEY.FIELD` and `HOST.TOOL.KEY.FIELD`, \
 the names in joined records, also select the key and host; with odd characters TOOL[\"dm-0\"].FIELD. In a joined record \

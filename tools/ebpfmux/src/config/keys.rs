@@ -16,7 +16,19 @@ use crate::args::Args;
 /// The tables, and in each the key of the option that has its name.
 const TABLES: [(&str, &str); 3] = [("serve", "listen"), ("record", "folder"), ("otlp", "url")];
 /// Options that make no sense in a file.
-const ELSEWHERE: [&str; 6] = ["run", "config", "validate", "generate", "help", "version"];
+const ELSEWHERE: [&str; 11] = [
+    "run",
+    "config",
+    "validate",
+    "generate",
+    "help",
+    "version",
+    "check",
+    "live",
+    "command",
+    "summary",
+    "summary_file",
+];
 /// Keys that are no option.
 const FILES: &str = "files";
 const RUN: &str = "run";
@@ -54,7 +66,12 @@ pub fn read<'a>(table: &'a DeTable<'a>, place: &Place) -> Result<Read<'a>> {
             (RUN, _) => return Err(wrong("commands are tables: [[run]]".into())),
             (LIFETIME, value) => lifetime = Some(seconds(LIFETIME, value).map_err(wrong)?),
             (FILES, DeValue::Array(names)) => {
-                let names = names.iter().map(|name| text("a name in files", name.get_ref()));
+                // One that begins with a dash would be an option.
+                let path = |name: String| match name.starts_with('-') && name != "-" {
+                    true => format!("./{name}"),
+                    false => name,
+                };
+                let names = names.iter().map(|name| text("a name in files", name.get_ref()).map(path));
                 let words = names.collect::<std::result::Result<_, _>>().map_err(wrong)?;
                 said.push(Said { key: FILES.into(), option: String::new(), words, at });
             }

@@ -55,7 +55,7 @@ impl Config {
             said.flat_map(|said| &said.words).map(String::as_str)
         };
         // The names of files come last.
-        of(false).chain(["--"]).chain(of(true))
+        of(false).chain(of(true))
     }
 
     /// The number of keys.

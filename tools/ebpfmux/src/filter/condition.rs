@@ -58,6 +58,11 @@ impl Condition {
     ///
     /// Fails if a name is misspelt, or the values do not have the types that the expression needs.
     pub fn judge(&mut self, record: &Resolver<'_>, first: Outcome) -> Result<(Outcome, String)> {
+        self.decide(record, first, Outcome::False)
+    }
+
+    /// As [`Condition::judge`]; the values are those of the outcome `told`.
+    fn decide(&mut self, record: &Resolver<'_>, first: Outcome, told: Outcome) -> Result<(Outcome, String)> {
         self.judged += 1;
         let places: Vec<Place<'_>> =
             self.expression.names.iter().map(|name| record.place(&name.path)).collect();
@@ -91,7 +96,7 @@ impl Condition {
             if chosen.iter().any(|at| !record.same_host(*at, chosen[0])) {
                 continue;
             }
-            let outcome = self.evaluate(record, &places, &sets, &chosen)?;
+            let outcome = self.evaluate(record, &places, &sets, &chosen, told)?;
             if outcome.0 == first {
                 return Ok(outcome);
             }
@@ -109,6 +114,7 @@ impl Condition {
         places: &[Place<'_>],
         sets: &[&Vec<usize>],
         chosen: &[usize],
+        told: Outcome,
     ) -> Result<(Outcome, String)> {
         let field = |place: &Place<'_>| match place {
             Place::Field(at) => Some(*at),
@@ -147,11 +153,33 @@ impl Condition {
             let named = named.map(|at| format!("{} is {}", record.fields[at].0, record.fields[at].1.text()));
             named.collect::<Vec<_>>().join(", ")
         };
-        Ok((outcome, if outcome == Outcome::False { values() } else { String::new() }))
+        Ok((outcome, if outcome == told { values() } else { String::new() }))
     }
 
     fn refuse(&self, why: &str) -> Failure {
         Failure::usage(format!("{} '{}': {why}", self.option, self.expression.text))
+    }
+
+    /// Why an assertion does not hold for a record; `None` if it does, or nothing is known.
+    ///
+    /// # Errors
+    /// As [`Condition::judge`].
+    pub fn broken(&mut self, record: &Resolver<'_>) -> Result<Option<String>> {
+        let (Outcome::False, values) = self.judge(record, Outcome::False)? else { return Ok(None) };
+        let (option, text, what) = (self.option, self.text(), record.describe());
+        Ok(Some(format!("{option} '{text}' does not hold for {what}: {values}")))
+    }
+
+    /// Why a record meets the condition; `None` if it does not, or nothing is known.
+    ///
+    /// # Errors
+    /// As [`Condition::judge`].
+    pub fn met(&mut self, record: &Resolver<'_>) -> Result<Option<String>> {
+        let (Outcome::True, values) = self.decide(record, Outcome::True, Outcome::True)? else {
+            return Ok(None);
+        };
+        let (option, text, what) = (self.option, self.text(), record.describe());
+        Ok(Some(format!("{option} '{text}' holds for {what}: {values}")))
     }
 
     /// As the user wrote it.

@@ -5,6 +5,7 @@ pub mod expression;
 mod names;
 pub mod resolve;
 pub mod select;
+mod times;
 
 use cli::exit::{Failure, Result};
 use memchr::memmem;
@@ -81,12 +82,8 @@ impl Filter {
             return Ok(Verdict::Drop);
         }
         for rule in &mut self.asserts {
-            if let (Outcome::False, values) = rule.judge(&record, Outcome::False)? {
-                let what = record.describe();
-                return Ok(Verdict::Broken(format!(
-                    "--assert '{}' does not hold for {what}: {values}",
-                    rule.text()
-                )));
+            if let Some(why) = rule.broken(&record)? {
+                return Ok(Verdict::Broken(why));
             }
         }
         Ok(Verdict::Pass)

@@ -7,7 +7,7 @@ use ::record::fields::Schemas;
 use serde_json::value::RawValue;
 
 use crate::metrics::own::counter;
-use crate::metrics::{Bounds, Metrics};
+use crate::metrics::{Bounds, Metrics, Naming};
 use crate::note;
 use crate::record::timestamp::Nanos;
 use crate::record::{declared, from_json};
@@ -42,7 +42,7 @@ const VALUE: u8 = 0xfd;
 /// Whatever the records are, both texts are valid, with the same samples, and the protobuf can be rendered.
 pub fn metrics(bytes: &[u8]) -> Exposition {
     declare_odd();
-    let mut metrics = Metrics::new(Bounds { series: 50, label_bytes: 256, quiet: true });
+    let mut metrics = Metrics::new(Bounds { series: 50, label_bytes: 256, quiet: true }, Naming::default());
     for (number, line) in lines(bytes).iter().enumerate() {
         if let Ok(fields) = from_json(line) {
             metrics.take(1_700_000_000_000_000_000 + number as Nanos, &fields);

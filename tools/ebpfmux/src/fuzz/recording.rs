@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::exposition::declare_odd;
 use crate::record::recording::name;
+use crate::record::span::Span;
 use crate::sink::recorder::{Recorder, Rotation};
 use crate::source::Source;
 use crate::source::rules::Rules;
@@ -108,9 +109,10 @@ fn record(number: u64) -> String {
 
 /// The records of a file or folder, as lines, and whether something was reported.
 fn read(path: &Path) -> (Vec<Vec<u8>>, bool) {
-    let rules = Rules { strict: false, quiet: true, verbose: false, lateness: Duration::ZERO };
+    let rules =
+        Rules { strict: false, quiet: true, verbose: false, lateness: Duration::ZERO, span: Span::default() };
     // A folder without any file is reported when it is opened.
-    let Ok(mut source) = Source::open(path, rules) else { return (Vec::new(), true) };
+    let Ok(mut source) = Source::named(path, rules) else { return (Vec::new(), true) };
     let mut lines = Vec::new();
     loop {
         source.advance().expect("nothing is fatal unless --strict is given");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::exposition::{declare_odd, is_readable};
 use crate::join::Join;
-use crate::metrics::{Bounds, Metrics};
+use crate::metrics::{Bounds, Metrics, Naming};
 use crate::record::timestamp::Nanos;
 use crate::record::{self, Fields};
 use crate::serve::{self, negotiate};
@@ -127,7 +127,7 @@ impl Default for Made {
         Self {
             window,
             join: Join::new(length, 100, true),
-            metrics: Metrics::new(Bounds { series: 100, label_bytes: 256, quiet: true }),
+            metrics: Metrics::new(Bounds { series: 100, label_bytes: 256, quiet: true }, Naming::default()),
         }
     }
 }

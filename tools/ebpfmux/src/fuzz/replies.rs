@@ -12,7 +12,7 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
 };
 
-use crate::otlp::client::{LONGEST, Outcome, Poster};
+use crate::otlp::client::{LONGEST, Outcome, Poster, Target};
 
 /// What a receiver sends, whatever the request: after the first byte, which says how many bytes come at once, the status
 /// line, headers and body.
@@ -22,7 +22,8 @@ pub fn replies(bytes: &[u8]) {
     let (read, bytes) = bytes.split_first().unwrap_or((&0, &[]));
     let receiver = Receiver { reply: bytes.into(), read: 1 + usize::from(*read) };
     let agent = |config: &Config| Agent::with_parts(config.clone(), receiver, Nowhere);
-    let poster = Poster::by(agent, "http://127.0.0.1:1", &[]).expect("a URL");
+    let target = Target { option: "--otlp", url: "http://127.0.0.1:1", path: "/v1/metrics" };
+    let poster = Poster::by(agent, target, &[]).expect("a URL");
     let why = match poster.post(b"request", Duration::from_secs(10)) {
         Outcome::Taken(refused, why) => {
             assert!(refused <= i64::MAX as u64);

@@ -9,7 +9,8 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::runtime::Runtime;
 
 use super::exposition::declare_odd;
-use crate::metrics::{Bounds, Shared};
+use crate::metrics::{Bounds, Naming, Shared};
+use crate::otlp::exporters::Exporters;
 use crate::record::from_json;
 use crate::serve::{Access, Server, converse};
 use crate::supervisor::attached::Attached;
@@ -64,10 +65,10 @@ fn contains(bytes: &[u8], text: &str) -> bool {
 
 /// Of a record, and two tools: one runs, one has failed.
 fn control() -> Control {
-    let metrics = Shared::new(Bounds { series: 100, label_bytes: 256, quiet: true });
+    let metrics = Shared::new(Bounds { series: 100, label_bytes: 256, quiet: true }, Naming::default());
     let record = br#"{"ts":"2026-11-21T06:00:00.000000Z","host":"h","tool":"proclife","interval_s":1.0,"forks":3,"lost":0}"#;
     metrics.lock().take(0, &from_json(record).expect("a record"));
-    let control = Control::new(metrics, None).expect("an eventfd");
+    let control = Control::new(metrics, Exporters::default()).expect("an eventfd");
     let tool = |name: &str, state: State| ToolState {
         name: name.to_owned(),
         command: Some(format!("./{name} --password={SECRET}")),

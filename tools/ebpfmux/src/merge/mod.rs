@@ -10,6 +10,7 @@ use cli::exit::{Exit, Failure, Result};
 use cli::signals::Stop;
 
 use crate::config::reload::Reloads;
+use crate::measure::Measured;
 use crate::note::note;
 use crate::sink::Sink;
 use crate::source::Source;
@@ -41,12 +42,14 @@ pub struct Merge {
 }
 
 impl Merge {
-    /// Merges until all sources have ended or a stop is requested.
+    /// Merges until all sources have ended or a stop is requested; for a measured command, until that has ended.
     ///
     /// Fails if stdout does, if a command of `--run` or a read failed, or, when asked to be strict, at bad input.
-    pub fn run(mut self) -> Result<()> {
-        self.sink.heed(self.stop.clone(), self.deadline);
-        let mut run = Run::of(self);
+    pub fn run(mut self, measured: Option<&mut Measured>) -> Result<()> {
+        if measured.is_none() {
+            self.sink.heed(self.stop.clone(), self.deadline);
+        }
+        let mut run = Run::of(self, measured);
         let outcome = run.work();
         let Self { mut sources, mut children, mut sink, rules, .. } = run.merge;
         if outcome.is_err() {
@@ -59,10 +62,11 @@ impl Merge {
         sources.iter().for_each(|source| source.problems.report(rules.verbose));
         both(outcome, recorded)?;
         let bad = |source: &Source| source.failed || source.problems.is_of_no_records();
-        match children.failed > 0 || sources.iter().any(bad) {
-            // The details were reported when it happened.
-            true => Err(Failure::new(Exit::Failed, "")),
-            false => Ok(()),
+        // The details were reported when it happened.
+        match (children.failed > 0, sources.iter().any(bad)) {
+            (true, _) => Err(Failure::new(children.failure(), "")),
+            (false, true) => Err(Failure::new(Exit::Failed, "")),
+            (false, false) => Ok(()),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! A merge at work: reads the sources, passes on records in order, and sleeps when there is nothing to
 //! do.
 
+mod passing;
+
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
@@ -13,19 +15,16 @@ use rustix::event::PollFlags;
 use super::Merge;
 use super::tournament::Tree;
 use crate::config::reload::Reloads;
+use crate::measure::Measured;
 use crate::note::note;
 use crate::record::timestamp::Nanos;
-use crate::sink::Converted;
 use crate::source::Source;
-
-/// The number of runs of records passed on between two checks of signals and live sources.
-const RUNS: usize = 1024;
 
 /// How long live sources other than children are still read after a stop was requested.
 const LINGER: Duration = Duration::from_millis(500);
 
 /// A running merge.
-pub struct Run {
+pub struct Run<'m> {
     /// What is merged.
     pub merge: Merge,
     tree: Tree,
@@ -35,13 +34,15 @@ pub struct Run {
     /// When the record that is held back now is passed on in any case.
     due: Option<Instant>,
     line: Vec<u8>,
+    /// The command whose work is merged, if there is one.
+    measured: Option<&'m mut Measured>,
 }
 
-impl Run {
+impl<'m> Run<'m> {
     /// Before anything is read.
-    pub fn of(merge: Merge) -> Self {
+    pub fn of(merge: Merge, measured: Option<&'m mut Measured>) -> Self {
         let tree = Tree::new(merge.sources.len());
-        Self { merge, tree, last: Nanos::MIN, ending: None, due: None, line: Vec::new() }
+        Self { merge, tree, last: Nanos::MIN, ending: None, due: None, line: Vec::new(), measured }
     }
 
     /// Until all sources have ended, or a stop is requested.
@@ -125,7 +126,13 @@ impl Run {
     fn look_for_the_end(&mut self) -> Result<()> {
         let now = Instant::now();
         let Some(since) = self.ending else {
-            if self.merge.stop.requested() || self.merge.deadline.is_some_and(|deadline| deadline <= now) {
+            let over = match &mut self.measured {
+                Some(measured) => measured.step(&self.merge.children, &self.merge.stop)?,
+                None => {
+                    self.merge.stop.requested() || self.merge.deadline.is_some_and(|deadline| deadline <= now)
+                }
+            };
+            if over {
                 self.ending = Some(now);
                 self.merge.children.stop();
                 for at in 0..self.merge.sources.len() {
@@ -161,129 +168,35 @@ impl Run {
         self.merge.sink.closes().map(|at| at + self.merge.hold)
     }
 
-    /// Passes on records until none may be passed on, or for a limited number of runs; returns
-    /// whether there was one.
-    fn pass_on(&mut self) -> Result<bool> {
-        self.due = None;
-        // No source becomes live here, and with files only the limits need not be computed.
-        let live = self.merge.sources.iter().any(Source::is_live);
-        for runs in 0..RUNS {
-            let Some(at) = self.tree.first() else { return Ok(runs > 0) };
-            let Some(time) = self.merge.sources[at].time() else { return Ok(runs > 0) };
-            let sources = self.merge.sources.iter().take_while(|_| live);
-            let limit = sources.filter_map(Source::frontier).min().unwrap_or(Nanos::MAX);
-            if time > limit && self.held(at, time) {
-                return Ok(runs > 0);
-            }
-            self.send(at, time, limit)?;
-            // Commands are stopped before waiting for the reader any longer.
-            if self.merge.sink.asked() && self.ending.is_none() {
-                return Ok(true);
-            }
-            if self.merge.sources[at].was_live() && self.merge.sources[at].time().is_none() {
-                return Ok(true);
-            }
-        }
-        Ok(true)
-    }
-
-    /// Whether this head must wait for a live source that may still have an earlier record.
-    fn held(&mut self, at: usize, time: Nanos) -> bool {
-        let hold = self.merge.hold;
-        let source = &mut self.merge.sources[at];
-        let due = match source.arrival().filter(|_| !source.crowded()) {
-            Some(arrival) => arrival + hold,
-            // A file, or a source with full read-ahead: the deadline counts from the last input of
-            // the others.
-            None => {
-                let silent = self
-                    .merge
-                    .sources
-                    .iter()
-                    .filter(|other| other.frontier().is_some_and(|limit| limit < time));
-                silent.map(|other| other.active + hold).max().unwrap_or_else(Instant::now)
-            }
-        };
-        self.due = (due > Instant::now()).then_some(due);
-        self.due.is_some()
-    }
-
-    /// Passes on the head of a source and the records after it up to `limit`, as long as they are
-    /// the earliest.
-    fn send(&mut self, at: usize, mut time: Nanos, limit: Nanos) -> Result<()> {
-        let Self { merge: Merge { sources, sink, .. }, tree, last, line, .. } = self;
-        let source = &mut sources[at];
-        let raw = match source.raw {
-            Some(raw) => raw,
-            None => *source.raw.insert(sink.takes(source.format())?),
-        };
-        let Some(from) = source.position().filter(|_| raw) else {
-            let (number, time) = source.take_line(line);
-            in_order(source, time, last);
-            let converted = if raw {
-                sink.push(line)?;
-                Converted::Record
-            } else {
-                sink.convert(time, line, source.format())?
-            };
-            match converted {
-                Converted::Record => source.problems.records += 1,
-                Converted::Malformed(why) => source.problems.bad(number, &why)?,
-            }
-            return self.advance(at);
-        };
-        let (to, found) = loop {
-            in_order(source, time, last);
-            source.take();
-            source.problems.records += 1;
-            let to = source.position().unwrap_or(from);
-            let found = source.find();
-            let Some(next) = source.time() else { break (to, found) };
-            time = next;
-            tree.set(at, Some(time));
-            if time > limit || source.position() != Some(to) || tree.first() != Some(at) {
-                break (to, found);
-            }
-        };
-        sink.push(source.between(from, to))?;
-        if found? { Ok(()) } else { self.advance(at) }
-    }
-
     /// Sleeps until a source, a child, the clock or a signal is ready.
     fn rest(&mut self) -> Result<()> {
         self.merge.sink.flush()?;
         let lingering = self.ending.map(|since| since + LINGER).filter(|at| *at > Instant::now());
         let own_end = self.merge.deadline.filter(|_| self.ending.is_none());
-        let children = &self.merge.children;
-        let deadlines = [self.due, own_end, lingering, children.deadline(), self.window_closes()];
+        let sources = &self.merge.sources;
+        let restart = self.merge.children.deadline(|at| sources[at].drained());
+        let measured = self.measured.as_deref().filter(|_| self.ending.is_none());
+        let looks = measured.and_then(Measured::deadline);
+        let deadlines = [self.due, own_end, lingering, restart, self.window_closes(), looks];
         let deadline = deadlines.into_iter().flatten().min();
-        // Polling stdout without events still shows when its reader has exited.
-        let mut fds = vec![(self.merge.sink.out_fd(), PollFlags::empty())];
+        // Polling stdout without events still shows when its reader has exited. A measured command has it for itself.
+        let out = self.measured.is_none().then(|| self.merge.sink.out_fd());
+        let is_out = |woken: usize| out.is_some() && woken == 0;
+        let mut fds: Vec<_> = out.into_iter().map(|out| (out, PollFlags::empty())).collect();
+        fds.extend(measured.and_then(Measured::ended).map(|fd| (fd, PollFlags::IN)));
         fds.extend(self.readable().map(|(fd, _)| (fd, PollFlags::IN)));
         fds.extend(self.merge.control.iter().map(|control| (control.woken(), PollFlags::IN)));
         fds.extend(self.merge.reloads.iter().map(|reloads| (reloads.as_fd(), PollFlags::IN)));
         fds.extend(self.merge.children.ends().map(|fd| (fd, PollFlags::IN)));
-        let gone = match self.ending {
-            None => self.merge.stop.wait(deadline, &fds) == Woken::Ready(0),
-            // The stop stays readable and would end every wait at once.
-            Some(_) => {
+        // A stop stays readable and would end every wait at once.
+        let stopped = self.ending.is_some() || measured.is_some_and(Measured::heeds_no_more);
+        let gone = match stopped {
+            false => matches!(self.merge.stop.wait(deadline, &fds), Woken::Ready(at) if is_out(at)),
+            true => {
                 let timeout = deadline.map(|at| at.saturating_duration_since(Instant::now()));
-                poll::ready(&fds, timeout).first() == Some(&true)
+                poll::ready(&fds, timeout).first() == Some(&true) && is_out(0)
             }
         };
         if gone { Err(Failure::stdout(io::ErrorKind::BrokenPipe.into())) } else { Ok(()) }
     }
-}
-
-/// Counts a record that is late. Where its own source had a later one before, what is late from now on is measured by this
-/// one: the source's clock was set back, or the one before was ahead of its time.
-fn in_order(source: &mut Source, time: Nanos, last: &mut Nanos) {
-    let late = time < *last;
-    if late {
-        source.problems.late(last.saturating_sub(time));
-    }
-    if !late || time < source.previous {
-        *last = time;
-    }
-    source.previous = time;
 }

@@ -1,5 +1,5 @@
 //! Metrics that records describe themselves: those of mapstat, by the fields `metric` and `type`. They have the names, labels
-//! and bounds that ebpf_exporter gives them, and beside these only the host.
+//! and bounds that ebpf_exporter gives them, and beside these only the host, unless that is left out.
 
 use super::Metrics;
 use super::place::Place;
@@ -9,8 +9,6 @@ use crate::record::bounds::Bounded;
 use crate::record::timestamp::Nanos;
 use crate::record::{Fields, Value, find, number};
 
-/// Begins the names, as those of ebpf_exporter.
-const NAMESPACE: &str = "ebpf_exporter_";
 /// Stands before a label that is called as a field of all records.
 const LABEL: &str = "label_";
 /// Texts of a record that are no labels.
@@ -40,7 +38,13 @@ fn described<'a>(fields: &'a Fields<'_>) -> Option<(&'a str, &'a str)> {
 
 impl Metrics {
     /// Adds a record that describes its metric; nothing for any other.
-    pub(super) fn take_described(&mut self, owner: usize, since: Nanos, host: &str, fields: &Fields<'_>) {
+    pub(super) fn take_described(
+        &mut self,
+        owner: usize,
+        since: Nanos,
+        host: &[(&str, &str)],
+        fields: &Fields<'_>,
+    ) {
         let Some((metric, kind)) = described(fields) else { return };
         let labels = fields.iter().filter_map(|(name, value)| match value {
             Value::Text(text) if !NO_LABELS.contains(&name.as_ref()) => {
@@ -50,35 +54,57 @@ impl Metrics {
             _ => None,
         });
         let labels: Vec<_> = labels.collect();
-        let place = Place::new(owner, since, &[("host", host)], labels.into_iter());
+        let place = Place::new(owner, since, host, labels.into_iter());
         self.names_left_out(metric, place.left_out);
         if place.left_out > 0 && kind == "gauge" {
             return;
         }
-        let help = match find(fields, "config") {
-            Some(Value::Text(config)) => format!("{metric} of the config {config}."),
+        let said = find(fields, "help").and_then(|help| match help {
+            Value::Text(help) => Some(help),
+            _ => None,
+        });
+        let help = match (said, find(fields, "config")) {
+            (Some(help), _) => help.to_string(),
+            // Its first record, which says it, came before this program was started.
+            (None, Some(Value::Text(config))) => format!("{metric} of the config {config}."),
             _ => format!("{metric}."),
         };
-        let name = format!("{NAMESPACE}{metric}");
+        let name = format!("{}{metric}", self.naming.prefix);
+        if said.is_some() {
+            let kind = match kind {
+                "gauge" => Kind::Level,
+                "counter" => Kind::Named,
+                _ => Kind::Bounded,
+            };
+            self.explain(&name, kind, &help);
+        }
         let whole = |name: &str| find(fields, name).and_then(Value::whole);
         match kind {
             "gauge" => {
                 if let Some(level) = whole("level").and_then(|level| u128::try_from(level).ok()) {
                     let made = || Total::Whole(0);
-                    if let Some(known) = self.find(&name, Unit::None, Kind::Gauge, &help, &place, made) {
+                    if let Some(known) = self.find(&name, Unit::None, Kind::Level, &help, &place, made) {
                         *known = Total::Whole(level);
                     }
                 }
             }
             "counter" => {
-                let Some(more) = whole("value") else { return };
+                let real = find(fields, "value").and_then(|value| value.text().parse::<f64>().ok());
+                let Some(real) = real.filter(|real| real.is_finite()) else { return };
                 let made = || Total::Whole(0);
-                if let Some(Total::Whole(sum)) =
-                    self.find(&name, Unit::None, Kind::Named, &help, &place, made)
-                {
-                    // The value of an array may fall.
-                    let more = more.clamp(-(1 << 100), 1 << 100);
-                    *sum = sum.saturating_add_signed(more);
+                match (self.find(&name, Unit::None, Kind::Named, &help, &place, made), whole("value")) {
+                    (Some(Total::Whole(sum)), Some(more)) => {
+                        // The value of an array may fall.
+                        let more = more.clamp(-(1 << 100), 1 << 100);
+                        *sum = sum.saturating_add_signed(more);
+                    }
+                    (Some(Total::Real(sum)), _) => *sum = (*sum + real).max(0.0),
+                    (Some(total), None) => {
+                        if let Total::Whole(before) = *total {
+                            *total = Total::Real((before as f64 + real).max(0.0));
+                        }
+                    }
+                    _ => {}
                 }
             }
             _ => {

@@ -2,6 +2,7 @@
 
 mod described;
 pub mod exponential;
+mod idle;
 mod names;
 pub mod own;
 mod place;
@@ -9,6 +10,7 @@ pub mod series;
 mod store;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use record::fields::{Field, Kind as FieldKind, Unit as FieldUnit};
 
@@ -19,7 +21,7 @@ use crate::record::timestamp::Nanos;
 use crate::record::{Fields, Value, find, number};
 use place::Place;
 use series::{Kind, Total, Unit};
-pub use store::{Bounds, LeftOut, Metrics, Named};
+pub use store::{Bounds, LeftOut, Metrics, Named, Naming};
 
 /// The metrics, shared by several threads.
 #[derive(Clone)]
@@ -27,8 +29,13 @@ pub struct Shared(Arc<Mutex<Metrics>>);
 
 impl Shared {
     /// None yet, and never more than these bounds allow.
-    pub fn new(bounds: Bounds) -> Self {
-        Self(Arc::new(Mutex::new(Metrics::new(bounds))))
+    pub fn new(bounds: Bounds, naming: Naming) -> Self {
+        Self(Arc::new(Mutex::new(Metrics::new(bounds, naming))))
+    }
+
+    /// The same, for what sends them.
+    pub fn pending(&self) -> Arc<Mutex<Metrics>> {
+        Arc::clone(&self.0)
     }
 
     /// Locks them. A thread that panicked with the lock held left valid numbers.
@@ -42,11 +49,16 @@ impl Metrics {
     pub fn take(&mut self, time: Nanos, fields: &Fields<'_>) {
         let text = |name| find(fields, name).map_or("", Value::text);
         let (host, tool) = (text("host"), text("tool"));
+        self.tick(Instant::now());
         // Text that is not a number counts as 0, and large values are clamped.
         let length = (text("interval_s").parse().unwrap_or(0.0) * 1e9) as Nanos;
         let Some(owner) = self.owner(host, tool, time) else { return };
         let since = time.saturating_sub(length);
-        let own = Place::new(owner, since, &[("host", host), ("tool", tool)], std::iter::empty());
+        let labels = [("host", host), ("tool", tool)];
+        // Where the series of several hosts would be one, those of all but the first are left out.
+        let skipped = usize::from(!self.naming.host);
+        let of_host = &labels[skipped..1];
+        let own = Place::new(owner, since, &labels[skipped..], std::iter::empty());
         self.whole("ebpfmux.records", Unit::None, "Records received.", &own, 1);
         let help = "The time of the last record, in seconds since 1970.";
         self.gauge(
@@ -59,16 +71,16 @@ impl Metrics {
         if find(fields, "interval_s").is_none() {
             return;
         }
-        self.take_described(owner, since, host, fields);
+        self.take_described(owner, since, of_host, fields);
         let declared = Declared::of(fields);
         let keys =
             fields.iter().filter(|(name, value)| *value != Value::Null && is_key(declared, name, value));
         let keys: Vec<_> = keys.map(|(name, value)| (name.as_ref(), value.key())).collect();
         let keys = keys.iter().map(|(name, value)| (*name, value.as_ref()));
-        let keyed = Place::new(owner, since, &[("host", host)], keys);
+        let keyed = Place::new(owner, since, of_host, keys);
         self.names_left_out(tool, keyed.left_out);
         // These are on the first record of an interval, independent of its keys.
-        let system = Place::new(owner, since, &[("host", host)], std::iter::empty());
+        let system = Place::new(owner, since, of_host, std::iter::empty());
         let idle = fields.iter().any(|(name, value)| *value == Value::Null && is_key(declared, name, value));
         let means = fields.iter().filter_map(|(name, _)| match declared.field(name)? {
             (Field { kind: FieldKind::Mean(of), unit: FieldUnit::Microseconds, .. }, before) => {

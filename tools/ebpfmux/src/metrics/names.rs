@@ -57,7 +57,7 @@ fn names(name: &str, kind: Kind) -> Vec<String> {
     let with = |name: &str, ends: &[&str]| ends.iter().map(|end| format!("{name}{end}")).collect::<Vec<_>>();
     match kind {
         Kind::Counter => with(name, &["", "_total", "_created"]),
-        Kind::Gauge => with(name, &[""]),
+        Kind::Gauge | Kind::Level => with(name, &[""]),
         // In OpenMetrics the family of NAME_total is NAME.
         Kind::Named => {
             let family = name.strip_suffix("_total").unwrap_or(name);

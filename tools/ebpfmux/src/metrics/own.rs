@@ -36,8 +36,9 @@ fn family(
     help: &str,
     values: impl IntoIterator<Item = (Labels, Total)>,
 ) -> Own {
-    let series =
-        |(labels, total): (Labels, Total)| (text(&labels), Series { labels, owner: 0, since: 0, total });
+    let series = |(labels, total): (Labels, Total)| {
+        (text(&labels), Series { labels, owner: 0, since: 0, touched: None, total })
+    };
     let series: BTreeMap<String, Series> = values.into_iter().map(series).collect();
     (name, Family { name: name.to_owned(), unit: Unit::None, kind, help: help.to_owned(), series })
 }

@@ -1,6 +1,7 @@
 //! Sums of records: metric, labels and value.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use crate::record::bounds::Bounded;
 use crate::record::buckets::Buckets;
@@ -39,6 +40,8 @@ pub enum Kind {
     Named,
     /// Counts by size, with bounds of its own.
     Bounded,
+    /// A current value whose name is complete, too.
+    Level,
 }
 
 /// The unit of a metric.
@@ -73,6 +76,8 @@ pub struct Series {
     pub owner: usize,
     /// The beginning of its first interval.
     pub since: Nanos,
+    /// When a record last added to it; none for those that are no sums of records.
+    pub touched: Option<Instant>,
     /// Its value.
     pub total: Total,
 }

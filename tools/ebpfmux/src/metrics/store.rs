@@ -2,12 +2,16 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
 
 use super::names::{Claims, plain, unbucketed};
 use super::place::Place;
 use super::series::{Family, Kind, Owner, Series, Total, Unit};
 use crate::note::note;
 use crate::record::timestamp::Nanos;
+
+/// How much of the description of a metric is kept, in characters.
+const HELP_AT_MOST: usize = 1024;
 
 /// What the metrics may hold.
 #[derive(Clone, Copy)]
@@ -20,18 +24,39 @@ pub struct Bounds {
     pub quiet: bool,
 }
 
+/// How metrics are named, and how long they stay.
+#[derive(Clone, Debug)]
+pub struct Naming {
+    /// Whether each has the label `host`.
+    pub host: bool,
+    /// What the names of metrics begin with that records describe, with the `_` behind it.
+    pub prefix: String,
+    /// How long a series stays that no record has added to; for good by default.
+    pub idle: Option<Duration>,
+}
+
+impl Default for Naming {
+    fn default() -> Self {
+        Self { host: true, prefix: "ebpf_exporter_".to_owned(), idle: None }
+    }
+}
+
 /// The counters of all records so far. They only grow.
 pub struct Metrics {
     /// The families, by their names in Prometheus, and whether they are of latencies without
     /// buckets. Each has at least one series.
-    families: BTreeMap<(String, bool), Family>,
+    pub(super) families: BTreeMap<(String, bool), Family>,
     /// The hosts' tools that the records are from.
     pub owners: Vec<Owner>,
     /// The indexes of the owners, by host and tool.
     index: HashMap<String, HashMap<String, usize>>,
-    claims: Claims,
-    series: usize,
+    pub(super) claims: Claims,
+    pub(super) series: usize,
     bounds: Bounds,
+    pub(super) naming: Naming,
+    /// When a record came last, and when idle series are looked for next.
+    pub(super) now: Instant,
+    pub(super) next_look: Instant,
     /// What was left out.
     pub left_out: LeftOut,
     /// What of it was reported.
@@ -67,7 +92,8 @@ pub struct LeftOut {
 
 impl Metrics {
     /// None yet, and never more than these bounds allow.
-    pub fn new(bounds: Bounds) -> Self {
+    pub fn new(bounds: Bounds, naming: Naming) -> Self {
+        let now = Instant::now();
         Self {
             families: BTreeMap::new(),
             owners: Vec::new(),
@@ -75,6 +101,9 @@ impl Metrics {
             claims: Claims::default(),
             series: 0,
             bounds,
+            naming,
+            now,
+            next_look: now,
             left_out: LeftOut::default(),
             reported: [false; 3],
             unbucketed: false,
@@ -164,14 +193,23 @@ impl Metrics {
                 name: metric.to_owned(),
                 unit,
                 kind,
-                // Names in it may come from untrusted input.
-                help: help.replace(|c: char| c.is_control() || c == '\\' || c == '"', "_"),
+                help: valid_help(kind, help),
                 series: BTreeMap::new(),
             });
             let (labels, owner, since) = (place.labels.clone(), place.owner, place.since);
-            family.series.insert(place.text.clone(), Series { labels, owner, since, total: made() });
+            let new = Series { labels, owner, since, touched: Some(self.now), total: made() };
+            family.series.insert(place.text.clone(), new);
         }
-        self.families.get_mut(&key)?.series.get_mut(&place.text).map(|series| &mut series.total)
+        let series = self.families.get_mut(&key)?.series.get_mut(&place.text)?;
+        series.touched = Some(self.now);
+        Some(&mut series.total)
+    }
+
+    /// Says what a metric means that is known already.
+    pub(super) fn explain(&mut self, metric: &str, kind: Kind, help: &str) {
+        if let Some(family) = self.families.get_mut(&(plain(metric), false)).filter(|of| of.name == metric) {
+            family.help = valid_help(kind, help);
+        }
     }
 
     /// Counts keys of a tool's record that cannot be labels.
@@ -204,4 +242,15 @@ impl Metrics {
             note(&format!("metrics: {what}: {problem}"));
         }
     }
+}
+
+/// The description of a metric without what a stranger could do harm with. Those of configs are passed on as they were
+/// written, within a bound.
+fn valid_help(kind: Kind, help: &str) -> String {
+    if matches!(kind, Kind::Named | Kind::Bounded | Kind::Level) {
+        let kept = |c: char| if c.is_control() && c != '\n' { '_' } else { c };
+        return help.chars().take(HELP_AT_MOST).map(kept).collect();
+    }
+    // Names in it may come from untrusted input.
+    help.replace(|c: char| c.is_control() || c == '\\' || c == '"', "_")
 }

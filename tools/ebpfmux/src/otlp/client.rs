@@ -21,12 +21,23 @@ pub const HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
 
 /// The outcome of a request.
 pub enum Outcome {
-    /// Received; this many of its points were rejected, for this reason.
+    /// Received; this many of its points or spans were rejected, for this reason.
     Taken(u64, String),
     /// Rejected, and a retry would be, too.
     Refused(String),
     /// It can be retried, but not before the receiver's Retry-After.
     Later(String, Option<Duration>),
+}
+
+/// The URL of a receiver.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// The option that names it.
+    pub option: &'static str,
+    /// As the user wrote it.
+    pub url: &'a str,
+    /// Its path if it has none.
+    pub path: &'static str,
 }
 
 /// A receiver.
@@ -37,14 +48,15 @@ pub struct Poster {
 }
 
 impl Poster {
-    /// For the receiver at `url`, with the headers `K: V`, and those of the environment.
-    pub fn new(url: &str, headers: &[String]) -> Result<Self> {
-        Self::by(Config::new_agent, url, headers)
+    /// For this receiver, with the headers `K: V`, and those of the environment.
+    pub fn new(target: Target<'_>, headers: &[String]) -> Result<Self> {
+        Self::by(Config::new_agent, target, headers)
     }
 
     /// The same, by an agent that is made of this configuration.
-    pub fn by(agent: impl FnOnce(&Config) -> Agent, url: &str, headers: &[String]) -> Result<Self> {
-        let refused = |why: &str| Failure::usage(format!("--otlp {url}: {why}"));
+    pub fn by(agent: impl FnOnce(&Config) -> Agent, target: Target<'_>, headers: &[String]) -> Result<Self> {
+        let Target { option, url, path } = target;
+        let refused = |why: &str| Failure::usage(format!("{option} {url}: {why}"));
         let mut parts = url.parse::<Uri>().map_err(|error| refused(&error.to_string()))?.into_parts();
         if !matches!(parts.scheme.as_ref().map(|scheme| scheme.as_str()), Some("http" | "https")) {
             return Err(refused("not http://HOST:PORT/PATH or https://..."));
@@ -52,9 +64,8 @@ impl Poster {
         if parts.authority.as_ref().is_some_and(|authority| authority.as_str().contains('@')) {
             return Err(refused(&format!("a secret does not belong there; put a header into {HEADERS}")));
         }
-        // The default path of the OTLP specification.
         if parts.path_and_query.as_ref().is_none_or(|path| path == "/") {
-            parts.path_and_query = Some(PathAndQuery::from_static("/v1/metrics"));
+            parts.path_and_query = Some(PathAndQuery::from_static(path));
         }
         let uri = Uri::from_parts(parts).map_err(|error| refused(&error.to_string()))?;
         // The system's CA certificates; SSL_CERT_FILE names others.
@@ -90,6 +101,7 @@ impl Poster {
         };
         match status.as_u16() {
             200..300 => {
+                // For spans it is the same in bytes.
                 let partial =
                     ExportMetricsServiceResponse::decode(&body[..]).unwrap_or_default().partial_success;
                 let (refused, why) = partial.map_or((0, String::new()), |part| {
@@ -149,7 +161,10 @@ mod tests {
 
     #[test]
     fn a_receiver_is_named_by_its_url() {
-        let uri = |url: &str| Poster::new(url, &[]).map(|poster| poster.uri.to_string()).ok();
+        let uri = |url: &str| {
+            let target = Target { option: "--otlp", url, path: "/v1/metrics" };
+            Poster::new(target, &[]).map(|poster| poster.uri.to_string()).ok()
+        };
         assert_eq!(uri("http://c:4318").as_deref(), Some("http://c:4318/v1/metrics"));
         assert_eq!(uri("https://c/").as_deref(), Some("https://c/v1/metrics"));
         assert_eq!(

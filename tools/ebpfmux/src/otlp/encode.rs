@@ -1,11 +1,7 @@
-//! Encodes the metrics as OTLP requests.
+//! The metrics as OTLP requests.
 
-use std::io::Write;
-
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value};
+use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::metrics::v1::Histogram as PlainHistogram;
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -15,8 +11,8 @@ use opentelemetry_proto::tonic::metrics::v1::{
     Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use prost::Message;
 
+use super::batch::{Batch, Pending, attribute};
 use crate::metrics::exponential::{SCALE, exponential};
 use crate::metrics::series::{Family, Histogram, Kind, Series, Total, Unit};
 use crate::metrics::{Metrics, Named};
@@ -28,14 +24,6 @@ const POINTS: usize = 1000;
 /// Totals are never reset within one run.
 const CUMULATIVE: i32 = AggregationTemporality::Cumulative as i32;
 
-/// A request, compressed.
-pub struct Batch {
-    /// The body.
-    pub body: Vec<u8>,
-    /// The number of its data points.
-    pub points: u64,
-}
-
 /// One series with its family and owner.
 struct Item<'a> {
     host: &'a str,
@@ -46,8 +34,14 @@ struct Item<'a> {
     series: &'a Series,
 }
 
-/// Encodes the totals of each host and tool that have had a record since the last call.
-pub fn batches(metrics: &mut Metrics) -> Vec<Batch> {
+impl Pending for Metrics {
+    /// The totals of each host and tool that have had a record since the last call.
+    fn batches(&mut self) -> Vec<Batch> {
+        batches(self)
+    }
+}
+
+fn batches(metrics: &mut Metrics) -> Vec<Batch> {
     let mut items: Vec<Item<'_>> = Vec::new();
     let families: Vec<Named<'_>> = metrics.families().collect();
     for Named { otlp, family, .. } in &families {
@@ -71,10 +65,7 @@ pub fn batches(metrics: &mut Metrics) -> Vec<Batch> {
 fn batch(items: &[Item<'_>]) -> Batch {
     let hosts = items.chunk_by(|one, two| one.host == two.host);
     let request = ExportMetricsServiceRequest { resource_metrics: hosts.map(resource).collect() };
-    let mut body = GzEncoder::new(Vec::new(), Compression::fast());
-    // Writing into memory cannot fail.
-    let _ = body.write_all(&request.encode_to_vec());
-    Batch { body: body.finish().unwrap_or_default(), points: items.len() as u64 }
+    Batch::of(&request, items.len())
 }
 
 fn resource(items: &[Item<'_>]) -> ResourceMetrics {
@@ -110,7 +101,7 @@ fn metric(items: &[Item<'_>]) -> Metric {
         Kind::Counter | Kind::Named => {
             Data::Sum(Sum { data_points: numbers(), aggregation_temporality: CUMULATIVE, is_monotonic: true })
         }
-        Kind::Gauge => Data::Gauge(Gauge { data_points: numbers() }),
+        Kind::Gauge | Kind::Level => Data::Gauge(Gauge { data_points: numbers() }),
         Kind::Histogram => Data::ExponentialHistogram(ExponentialHistogram {
             data_points: items.iter().filter_map(exponential_point).collect(),
             aggregation_temporality: CUMULATIVE,
@@ -217,11 +208,6 @@ fn keys(series: &Series) -> Vec<KeyValue> {
         .filter(|(name, _)| name != "host")
         .map(|(name, value)| attribute(name, value))
         .collect()
-}
-
-fn attribute(key: &str, value: &str) -> KeyValue {
-    let value = AnyValue { value: Some(any_value::Value::StringValue(value.to_owned())) };
-    KeyValue { key: key.to_owned(), value: Some(value), ..KeyValue::default() }
 }
 
 fn since(item: &Item<'_>) -> u64 {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::encode::Batch;
+use super::batch::Batch;
 
 /// Requests in the order of their creation.
 pub struct Queue {
@@ -18,7 +18,7 @@ impl Queue {
         Self { batches: VecDeque::new(), bytes: 0, room }
     }
 
-    /// Adds a request and drops the oldest if necessary; returns the number of points dropped.
+    /// Adds a request and drops the oldest if necessary; returns the number of items dropped.
     pub fn push(&mut self, batch: Batch) -> u64 {
         self.bytes += batch.body.len();
         self.batches.push_back(batch);
@@ -26,15 +26,15 @@ impl Queue {
         while self.bytes > self.room
             && let Some(oldest) = self.pop()
         {
-            dropped += oldest.points;
+            dropped += oldest.items;
         }
         dropped
     }
 
-    /// Puts back a request if there is still room; returns the number of points dropped.
+    /// Puts back a request if there is still room; returns the number of items dropped.
     pub fn put_back(&mut self, batch: Batch) -> u64 {
         if self.bytes + batch.body.len() > self.room {
-            return batch.points;
+            return batch.items;
         }
         self.bytes += batch.body.len();
         self.batches.push_front(batch);
@@ -48,9 +48,9 @@ impl Queue {
         Some(batch)
     }
 
-    /// The points of all requests.
-    pub fn points(&self) -> u64 {
-        self.batches.iter().map(|batch| batch.points).sum()
+    /// The items of all requests.
+    pub fn items(&self) -> u64 {
+        self.batches.iter().map(|batch| batch.items).sum()
     }
 }
 
@@ -60,15 +60,15 @@ mod tests {
 
     #[test]
     fn the_oldest_make_room() {
-        let batch = |bytes: usize, points| Batch { body: vec![0; bytes], points };
+        let batch = |bytes: usize, items| Batch { body: vec![0; bytes], items };
         let mut queue = Queue::new(10);
-        assert_eq!((queue.push(batch(4, 1)), queue.push(batch(4, 2)), queue.points()), (0, 0, 3));
+        assert_eq!((queue.push(batch(4, 1)), queue.push(batch(4, 2)), queue.items()), (0, 0, 3));
         let first = queue.pop().unwrap();
-        assert_eq!((first.points, queue.push(batch(4, 4))), (1, 0));
+        assert_eq!((first.items, queue.push(batch(4, 4))), (1, 0));
         assert_eq!(queue.put_back(first), 1, "the queue filled up before the batch was put back");
-        assert_eq!((queue.push(batch(9, 8)), queue.points()), (6, 8));
+        assert_eq!((queue.push(batch(9, 8)), queue.items()), (6, 8));
         let taken = queue.pop().unwrap();
-        assert_eq!((queue.put_back(taken), queue.points()), (0, 8));
-        assert_eq!((queue.push(batch(11, 16)), queue.points(), queue.pop().is_none()), (24, 0, true));
+        assert_eq!((queue.put_back(taken), queue.items()), (0, 8));
+        assert_eq!((queue.push(batch(11, 16)), queue.items(), queue.pop().is_none()), (24, 0, true));
     }
 }

@@ -2,9 +2,42 @@
 
 use std::time::Duration;
 
+use super::client::Target;
+
+/// What is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// Totals.
+    Metrics,
+    /// Spans.
+    Traces,
+}
+
+impl Signal {
+    /// The default path of the OTLP specification.
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Metrics => "/v1/metrics",
+            Self::Traces => "/v1/traces",
+        }
+    }
+
+    /// What is counted, in messages.
+    pub const fn items(self) -> &'static str {
+        match self {
+            Self::Metrics => "points",
+            Self::Traces => "spans",
+        }
+    }
+}
+
 /// The options of sending.
 pub struct Settings {
-    /// The receiver's URL, as the user wrote it.
+    /// What is sent.
+    pub signal: Signal,
+    /// The option that has named the receiver.
+    pub option: &'static str,
+    /// The receiver's URL, as the user wrote it or as it follows from that.
     pub url: String,
     /// The interval of a point, by the time of the records.
     pub interval: Duration,
@@ -14,4 +47,11 @@ pub struct Settings {
     pub quiet: bool,
     /// Whether to print the totals even if nothing was dropped.
     pub verbose: bool,
+}
+
+impl Settings {
+    /// Where it is sent.
+    pub fn target(&self) -> Target<'_> {
+        Target { option: self.option, url: &self.url, path: self.signal.path() }
+    }
 }

@@ -10,10 +10,15 @@ use super::{Fields, Value};
 /// The tool's name in joined records.
 pub const JOINED: &str = "ebpfmux";
 
-/// Whether a field is a key: it is declared as one, or is a text.
+/// Whether a field is a key: it is declared as one, or is a text that is not declared as a mere explanation.
 pub fn is_key(declared: Declared<'_>, name: &str, value: &Value<'_>) -> bool {
-    !matches!(name, "ts" | "host" | "tool")
-        && (matches!(value, Value::Text(_)) || declared.kind(name) == Some(&Kind::Key))
+    if matches!(name, "ts" | "host" | "tool") {
+        return false;
+    }
+    match (declared.kind(name), value) {
+        (Some(Kind::Note), _) => false,
+        (kind, value) => matches!(value, Value::Text(_)) || kind == Some(&Kind::Key),
+    }
 }
 
 /// The fields of a record that are values: neither keys nor common fields.

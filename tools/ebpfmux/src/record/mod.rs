@@ -2,11 +2,14 @@
 
 pub mod bounds;
 pub mod buckets;
+pub mod decimal;
 pub mod declared;
 pub mod keys;
 pub mod lock;
+pub mod moment;
 pub mod number;
 pub mod recording;
+pub mod span;
 pub mod timestamp;
 
 use std::borrow::Cow;

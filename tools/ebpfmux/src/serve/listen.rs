@@ -14,6 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
 
 use super::access::Access;
+use super::activation;
 use super::places::Places;
 use super::token::{self, Made};
 use super::{FRESH, Server};
@@ -44,21 +45,29 @@ pub struct Serving {
 /// there are `commands` to give orders to, a token for these is made.
 pub fn serve(address: &str, token: Option<&Path>, commands: bool, control: Arc<Control>) -> Result<Serving> {
     let token = token.map(token::read).transpose()?;
-    let wanted = parse(address)?;
-    if !wanted.ip().is_loopback() && token.is_none() {
-        let remedy = "use 127.0.0.1, or require a secret: --serve-token FILE";
-        return Err(Failure::usage(format!(
-            "--serve {address}: any client could disable tools there; {remedy}"
-        )));
-    }
     let what = format!("--serve {address}");
     let refused = |error: io::Error| match Shortage::of(&error) {
         Some(shortage) => shortage.failure(&what, error),
         None => Failure::usage(format!("{what}: {error}; use another address or port")),
     };
-    let listener = TcpListener::bind(wanted).map_err(refused)?;
+    let is_allowed = |address: SocketAddr| {
+        if address.ip().to_canonical().is_loopback() || token.is_some() {
+            return Ok(());
+        }
+        let remedy = "use 127.0.0.1, or require a secret: --serve-token FILE";
+        Err(Failure::usage(format!("{what}: any client could disable tools there; {remedy}")))
+    };
+    let listener = match activation::listener(address) {
+        Some(given) => given?,
+        None => {
+            let wanted = parse(address)?;
+            is_allowed(wanted)?;
+            TcpListener::bind(wanted).map_err(refused)?
+        }
+    };
     listener.set_nonblocking(true).map_err(refused)?;
     let got = listener.local_addr().map_err(refused)?;
+    is_allowed(got)?;
     let failed = |error| shortage::failure(Exit::Failed, &what, &error);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let made = if token.is_none() && commands { make_token(got.port()) } else { None };
@@ -94,7 +103,9 @@ fn parse(address: &str) -> Result<SocketAddr> {
     match (port, address.parse()) {
         (Ok(port), _) => Ok(SocketAddr::new(IpAddr::from([127, 0, 0, 1]), port)),
         (_, Ok(address)) => Ok(address),
-        _ => Err(Failure::usage(format!("--serve {address}: not PORT, ADDRESS:PORT or [ADDRESS]:PORT"))),
+        _ => Err(Failure::usage(format!(
+            "--serve {address}: not PORT, ADDRESS:PORT, [ADDRESS]:PORT or fd://N"
+        ))),
     }
 }
 

@@ -2,6 +2,7 @@
 //! is not delayed.
 
 mod access;
+mod activation;
 mod gofloat;
 mod host;
 mod listen;
@@ -23,11 +24,12 @@ use percent_encoding::percent_decode_str;
 
 use crate::metrics::Metrics;
 use crate::metrics::own::Own;
+use crate::otlp::exporters::Exporters;
 use crate::supervisor::control::{Control, Order};
 pub use access::Access;
 pub use listen::{Serving, converse, serve};
 use negotiate::Format;
-use own::own;
+use own::{Sent, own};
 
 /// The minimum time between two renderings of the metrics.
 const FRESH: Duration = Duration::from_millis(100);
@@ -99,9 +101,14 @@ impl Server {
     }
 
     fn render(&self, format: Format) -> Vec<u8> {
-        let sent = self.control.exporter.as_ref().map(|exporter| exporter.counts());
+        let Exporters { metrics, spans, .. } = &self.control.exporters;
+        let sent = Sent {
+            points: metrics.as_ref().map(|exporter| exporter.counts()),
+            spans: spans.as_ref().map(|exporter| exporter.counts()),
+        };
         let tools = self.control.tools().clone();
-        let metrics = self.control.metrics.lock();
+        let mut metrics = self.control.metrics.lock();
+        metrics.tick(Instant::now());
         let own = own(&metrics.left_out, sent, &tools);
         render(&metrics, &own, format)
     }

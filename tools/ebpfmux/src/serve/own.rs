@@ -3,12 +3,21 @@
 use crate::metrics::LeftOut;
 use crate::metrics::own::{Labels, Own, counter, of_tools};
 use crate::metrics::series::Total;
-use crate::otlp::PointCounts;
+use crate::otlp::Counts;
 use crate::supervisor::attached::Attached;
 use crate::supervisor::control::ToolState;
 
+/// What was sent, if it is.
+#[derive(Clone, Copy, Default)]
+pub struct Sent {
+    /// Data points.
+    pub points: Option<Counts>,
+    /// Spans.
+    pub spans: Option<Counts>,
+}
+
 /// All of them; those of tools only if there are some.
-pub fn own(left_out: &LeftOut, sent: Option<PointCounts>, tools: &[ToolState]) -> Vec<Own> {
+pub fn own(left_out: &LeftOut, sent: Sent, tools: &[ToolState]) -> Vec<Own> {
     let mut own = vec![
         counter(
             "ebpfmux_series_dropped",
@@ -36,7 +45,7 @@ pub fn own(left_out: &LeftOut, sent: Option<PointCounts>, tools: &[ToolState]) -
             left_out.join,
         ),
     ];
-    if let Some(counts) = sent {
+    if let Some(counts) = sent.points {
         own.push(counter(
             "ebpfmux_otlp_points_sent",
             "Data points that the receiver of --otlp accepted.",
@@ -44,6 +53,12 @@ pub fn own(left_out: &LeftOut, sent: Option<PointCounts>, tools: &[ToolState]) -
         ));
         let help = "Data points that could not be sent in time, or were refused.";
         own.push(counter("ebpfmux_otlp_points_dropped", help, counts.dropped));
+    }
+    if let Some(counts) = sent.spans {
+        let help = "Spans that the receiver of --otlp or --otlp-traces accepted.";
+        own.push(counter("ebpfmux_otlp_spans_sent", help, counts.sent));
+        let help = "Spans that could not be sent in time, or were refused.";
+        own.push(counter("ebpfmux_otlp_spans_dropped", help, counts.dropped));
     }
     if !tools.is_empty() {
         let each = |value: fn(&ToolState) -> Option<Total>| {

@@ -125,7 +125,7 @@ fn message(name: &str, family: &Family) -> MetricFamily {
     let (kind, total) = match family.kind {
         Kind::Counter => (MetricType::Counter, "_total"),
         Kind::Named => (MetricType::Counter, ""),
-        Kind::Gauge => (MetricType::Gauge, ""),
+        Kind::Gauge | Kind::Level => (MetricType::Gauge, ""),
         Kind::Histogram | Kind::Bounded => (MetricType::Histogram, ""),
         Kind::Summary => (MetricType::Summary, ""),
     };
@@ -164,7 +164,7 @@ fn metric(series: &Series, kind: Kind) -> Metric {
         }
     };
     match kind {
-        Kind::Gauge => Metric { gauge: Some(Number { value }), ..metric },
+        Kind::Gauge | Kind::Level => Metric { gauge: Some(Number { value }), ..metric },
         _ => Metric { counter: Some(Number { value }), ..metric },
     }
 }

@@ -1,13 +1,17 @@
 //! The last stage, after windows and joins: filters records, selects fields, and writes them.
 
+use std::borrow::Cow;
+
 use cli::exit::{Exit, Failure, Result};
 use cli::stdout::Output;
 
 use super::csv::CsvOut;
+use super::tables::Tables;
 use super::wide_csv::WideCsv;
 use crate::filter::select::Select;
 use crate::filter::{Filter, Verdict};
-use crate::record::{self, Fields};
+use crate::measure::Totals;
+use crate::record::{self, Fields, Value};
 use crate::source::lines::Format;
 
 /// The output format.
@@ -18,6 +22,10 @@ pub enum Form {
     Csv(CsvOut),
     /// One table of joined records.
     WideCsv(WideCsv),
+    /// Tables for people.
+    Tables(Tables),
+    /// Nothing is written: the records are kept.
+    Kept(Totals),
 }
 
 /// The last stage, which writes a record or drops it.
@@ -105,10 +113,38 @@ impl End {
             }
             Form::Csv(csv) => csv.write(fields, &mut self.out),
             Form::WideCsv(csv) => csv.write(fields, &mut self.out),
+            Form::Tables(tables) => self.out.push(tables.write(fields).as_bytes()),
+            Form::Kept(totals) => {
+                let owned = |(name, value): &(Cow<'_, str>, Value<'_>)| {
+                    (name.clone().into_owned().into(), value.clone().into_owned())
+                };
+                totals.borrow_mut().push(fields.iter().map(owned).collect());
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes what is buffered, of tables also what waits for more lines; see [`Output::flush`].
+    pub fn flush(&mut self) -> Result<()> {
+        self.lay_out()?;
+        self.out.flush()
+    }
+
+    /// Writes all that is buffered, after a failure.
+    pub fn abandon(&mut self) -> Result<()> {
+        self.lay_out()?;
+        self.out.finish()
+    }
+
+    fn lay_out(&mut self) -> Result<()> {
+        match &mut self.form {
+            Form::Tables(tables) => self.out.push(tables.flush().as_bytes()),
+            _ => Ok(()),
         }
     }
 
     fn finish_form(&mut self) -> Result<()> {
+        self.lay_out()?;
         if let Form::WideCsv(csv) = &mut self.form {
             csv.finish(&mut self.out)?;
         }

@@ -3,6 +3,8 @@
 pub mod csv;
 pub mod end;
 pub mod recorder;
+pub mod recording;
+pub mod tables;
 pub mod totals;
 pub mod wide_csv;
 
@@ -13,23 +15,25 @@ use cli::exit::Result;
 use cli::signals::Stop;
 
 use crate::join::Join;
+use crate::record::Fields;
 use crate::record::timestamp::Nanos;
-use crate::record::{self, Fields};
 use crate::source::csv::Row;
 use crate::source::lines::Format;
 use crate::window::{Complete, Windows};
 use end::End;
-use recorder::Recorder;
+use recording::Recording;
 use totals::Totals;
 
 /// The destination of the merge.
 pub struct Sink {
-    /// Records the input unchanged.
-    recorder: Option<Recorder>,
+    /// Records the input.
+    recording: Option<Recording>,
     /// Sums the input, for --serve and --otlp.
     totals: Option<Totals>,
-    stages: Stages,
-    end: End,
+    /// Combine records.
+    pub stages: Stages,
+    /// Writes them.
+    pub end: End,
     row: Row,
 }
 
@@ -52,26 +56,26 @@ pub struct Stages {
 
 impl Sink {
     /// A sink to stdout.
-    pub fn new(recorder: Option<Recorder>, totals: Option<Totals>, stages: Stages, end: End) -> Self {
-        Self { recorder, totals, stages, end, row: Row::default() }
+    pub fn new(recording: Option<Recording>, totals: Option<Totals>, stages: Stages, end: End) -> Self {
+        Self { recording, totals, stages, end, row: Row::default() }
     }
 
     /// Passes on lines unchanged: complete JSON records, or rows of the CSV output.
     pub fn push(&mut self, lines: &[u8]) -> Result<()> {
-        if let Some(recorder) = &self.recorder {
-            recorder.push(lines);
+        if let Some(recording) = &self.recording {
+            recording.push(lines);
         }
         self.end.out.push(lines)
     }
 
     /// Writes the buffered output; see [`cli::stdout::Output::flush`].
     pub fn flush(&mut self) -> Result<()> {
-        self.end.out.flush()
+        self.end.flush()
     }
 
     /// Writes the buffered output after the merge has failed.
     pub fn abandon(&mut self) -> Result<()> {
-        self.end.out.finish()
+        self.end.abandon()
     }
 
     /// See [`cli::stdout::Output::heed`].
@@ -89,7 +93,7 @@ impl Sink {
     /// # Errors
     /// If it cannot be written to the end, or records are missing in it.
     pub fn end_recording(&mut self) -> Result<()> {
-        self.recorder.take().map_or(Ok(()), Recorder::end)
+        self.recording.take().map_or(Ok(()), Recording::end)
     }
 
     /// The descriptor to poll for the exit of stdout's reader.
@@ -100,31 +104,31 @@ impl Sink {
     /// Whether the lines of a stream of this format can be written unchanged and unparsed.
     pub fn takes(&mut self, format: &Format) -> Result<bool> {
         // A recording is JSON.
-        let records = self.recorder.is_none() || matches!(format, Format::Json);
+        let is_recorded = |recording: &Recording| recording.is_of_all() && matches!(format, Format::Json);
+        let records = self.recording.as_ref().is_none_or(is_recorded);
         let records = records && self.totals.is_none();
         Ok(records && self.stages.is_empty() && self.end.filter.is_empty() && self.end.takes(format)?)
     }
 
     /// Handles a record that must be parsed. Fails if it cannot be written.
     pub fn convert(&mut self, time: Nanos, line: &[u8], format: &Format) -> Result<Converted> {
-        let Self { recorder, totals, stages, end, row } = self;
-        if stages.is_empty() && totals.is_none() && end.without_parsing(line, format)? {
-            recorder.iter().for_each(|recorder| recorder.push(line));
+        let Self { recording, totals, stages, end, row } = self;
+        let unseen = stages.is_empty() && totals.is_none();
+        let unseen = unseen && recording.as_ref().is_none_or(Recording::is_of_all);
+        if unseen && end.without_parsing(line, format)? {
+            recording.iter().for_each(|recording| recording.push(line));
             return Ok(Converted::Record);
         }
-        let fields = match format {
-            Format::Csv(table) => table.fields(line, row),
-            _ => record::from_json(line),
-        };
-        let fields = match fields.and_then(|fields| record::check(&fields).map(|()| fields)) {
+        let fields = match format.record(line, row) {
             Ok(fields) => fields,
             Err(why) => return Ok(Converted::Malformed(why)),
         };
         if let Some(totals) = totals {
             totals.take(time, &fields);
         }
-        if let Some(recorder) = recorder {
-            recorder.push(if matches!(format, Format::Json) { line } else { end.json(&fields) });
+        if let Some(recording) = recording {
+            let json = matches!(format, Format::Json);
+            recording.take(time, &fields, if json { line } else { end.json(&fields) })?;
         }
         if stages.is_empty() {
             let raw = end.takes(format)?.then_some(line);

@@ -9,6 +9,7 @@ use rustix::fs::{Advice, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::packed::{MAGIC_LEN, Packed};
+use crate::record::timestamp::Nanos;
 
 /// The bytes of a source.
 pub enum Input {
@@ -31,6 +32,13 @@ impl Input {
             return Packed::recording(path)?.map(Self::Packed).ok_or_else(none);
         }
         Self::of(fd, path)
+    }
+
+    /// Leaves out what is earlier than this, where it can be found without reading it: of a recording.
+    pub fn seek(&mut self, time: Nanos) {
+        if let Self::Packed(packed) = self {
+            packed.seek(time);
+        }
     }
 
     /// What is open, by this name: a file is decompressed if its first bytes say that it is compressed.

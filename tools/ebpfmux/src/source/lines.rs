@@ -11,7 +11,7 @@ use super::buffer::{Buffer, plain};
 use super::csv::{Row, Table, row_end};
 use super::guess::guess;
 use crate::record::timestamp::{Clock, FIXED_LEN, Nanos, NoTime};
-use crate::record::{self, Value};
+use crate::record::{self, Fields, Value};
 
 /// A longer line is not accepted as a record, so that a source's memory is bounded.
 pub const MAX_LINE: usize = 16 << 20;
@@ -30,6 +30,20 @@ pub enum Format {
     Json,
     /// A header, then rows.
     Csv(Table),
+}
+
+impl Format {
+    /// The record in a line of this format; `row` is memory for one of CSV.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn record<'a>(&'a self, line: &'a [u8], row: &'a mut Row) -> Result<Fields<'a>, String> {
+        let fields = match self {
+            Self::Csv(table) => table.fields(line, row),
+            Self::Unknown | Self::Json => record::from_json(line),
+        }?;
+        record::check(&fields).map(|()| fields)
+    }
 }
 
 /// The result for the start of the unread bytes.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::record::span::Span;
+
 /// The options of every source.
 #[derive(Clone, Copy)]
 pub struct Rules {
@@ -14,4 +16,6 @@ pub struct Rules {
     /// The lateness: a record older by at most this than an earlier one of its source is put in
     /// order.
     pub lateness: Duration,
+    /// Records of other times are left out.
+    pub span: Span,
 }

@@ -58,6 +58,11 @@ impl Reader {
         }
     }
 
+    /// Whether it has told all: it attaches nothing more.
+    pub fn is_complete(&self) -> bool {
+        self.pipe.is_none()
+    }
+
     /// Where it has attached.
     pub fn hooks(&self) -> &[Attached] {
         &self.hooks

@@ -10,7 +10,12 @@ use super::attached::{self, Reader};
 use super::ends::{Ends, ends};
 use cli::exit::{Failure, Result};
 use rustix::io::FdFlags;
-use rustix::process::{Pid, PidfdFlags, Signal, getpid, getppid, kill_process_group, pidfd_open};
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::process;
+
+/// The variables by which systemd speaks to the process that it has started (sd_listen_fds(3), sd_notify(3)).
+const SERVICE: [&str; 4] = ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "NOTIFY_SOCKET"];
 
 /// A command line, split into words.
 #[derive(Clone)]
@@ -62,14 +67,14 @@ impl CommandLine {
         self.words[0].rsplit('/').next().unwrap_or_default()
     }
 
-    /// Starts it in its own process group, so that the terminal's Ctrl-C reaches it once, through
-    /// `ebpfmux`.
+    /// Starts it; also returns its stdout.
     pub fn start(&self) -> io::Result<(Running, OwnedFd)> {
         let mut command = Command::new(self.program());
-        command.args(self.arguments()).stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
+        command.args(self.arguments()).stdin(Stdio::null()).stdout(Stdio::piped());
         let (attached, kept) = attached::pipe()?;
         command.envs([attached::variable(&kept)?]);
-        let parent = getpid();
+        // These are for this process: what systemd gave it, and how it tells systemd how it does.
+        SERVICE.iter().for_each(|name| _ = command.env_remove(name));
         // SAFETY: between fork and exec only system calls are made, which touch no memory that a
         // lock guards.
         unsafe {
@@ -77,18 +82,11 @@ impl CommandLine {
                 // If ebpfmux was started as a background job of a script, SIGINT is ignored, and
                 // would be by the command, which is stopped with it.
                 libc::signal(libc::SIGINT, libc::SIG_DFL);
-                rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-                rustix::io::fcntl_setfd(&kept, FdFlags::empty())?;
-                // The parent may have died before the signal was asked for.
-                if getppid() == Some(parent) { Ok(()) } else { Err(rustix::io::Errno::SRCH.into()) }
+                Ok(rustix::io::fcntl_setfd(&kept, FdFlags::empty())?)
             });
         }
-        let mut child = command.spawn()?;
+        let (mut child, ended) = process::start(&mut command, Signal::KILL)?;
         let pid = Pid::from_child(&child);
-        let ended = pidfd_open(pid, PidfdFlags::empty()).inspect_err(|_| {
-            // Without this, its exit could not be polled together with everything else.
-            let _ = child.kill().and_then(|()| child.wait());
-        })?;
         let pipe = child.stdout.take().map(OwnedFd::from);
         // `piped` makes the pipe.
         Ok((Running { child, pid, ended, attached }, pipe.ok_or(io::ErrorKind::BrokenPipe)?))

@@ -1,7 +1,7 @@
 //! State shared by the server and the merge: the metrics, and which commands run.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cli::exit::{Failure, Result};
@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::attached::Attached;
 use crate::metrics::Shared;
-use crate::otlp::Exporter;
+use crate::otlp::exporters::Exporters;
 
 /// The maximum number of pending orders; more are refused.
 const ORDERS: usize = 64;
@@ -103,8 +103,8 @@ pub struct ToolState {
 pub struct Control {
     /// The sums of the records received.
     pub metrics: Shared,
-    /// The exporter of `--otlp`, for its own metrics.
-    pub exporter: Option<Arc<Exporter>>,
+    /// What sends, for its own metrics.
+    pub exporters: Exporters,
     tools: Mutex<Vec<ToolState>>,
     orders: Mutex<Vec<(String, Order)>>,
     /// Wakes the merge for an order.
@@ -112,11 +112,11 @@ pub struct Control {
 }
 
 impl Control {
-    /// With these metrics and their exporter.
-    pub fn new(metrics: Shared, exporter: Option<Arc<Exporter>>) -> Result<Self> {
+    /// With these metrics and what sends them.
+    pub fn new(metrics: Shared, exporters: Exporters) -> Result<Self> {
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(|error| Failure::failed(format!("cannot create an eventfd: {error}")))?;
-        Ok(Self { metrics, exporter, tools: Mutex::default(), orders: Mutex::default(), wake })
+        Ok(Self { metrics, exporters, tools: Mutex::default(), orders: Mutex::default(), wake })
     }
 
     /// The commands.

@@ -3,6 +3,7 @@
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
+use cli::exit::Exit;
 use rustix::process::Signal;
 
 use super::GRACE;
@@ -22,7 +23,7 @@ const HEALTHY: Duration = Duration::from_secs(60);
 const EARLY: Duration = Duration::from_secs(1);
 
 /// Exit statuses that a restart would not change: bad usage, not supported, not permitted.
-const NO_RETRY: [i32; 3] = [2, 3, 4];
+const NO_RETRY: [Exit; 3] = [Exit::Usage, Exit::Unsupported, Exit::NotPermitted];
 
 /// A command of `--run`.
 pub struct Entry {
@@ -52,8 +53,23 @@ pub struct Entry {
     pub ending: Option<(Instant, Signal)>,
     /// Why it does not run, as far as that is not an order: its state and the reason.
     pub gone: Option<(State, String)>,
+    /// The status with which it ended, if a restart would not change that.
+    pub refused: Option<Exit>,
     /// Whether it is still one of the commands that are to run.
     pub planned: bool,
+}
+
+/// What there is beside a command that ends.
+#[derive(Clone, Copy)]
+pub struct Manner {
+    /// All are being stopped.
+    pub stopping: bool,
+    /// Whether this process goes on when all commands have ended.
+    pub kept: bool,
+    /// Whether only failures are said.
+    pub quiet: bool,
+    /// Whether it is the only one, behind a screen: what it said itself, and its status, say all.
+    pub alone: bool,
 }
 
 impl Entry {
@@ -113,9 +129,9 @@ impl Entry {
         }
     }
 
-    /// Schedules a restart if that can help; returns 1 if the command failed permanently. `kept`
-    /// is whether this process goes on when all commands have ended.
-    pub fn ended(&mut self, status: ExitStatus, stopping: bool, kept: bool, quiet: bool) -> u32 {
+    /// Schedules a restart if that can help; returns 1 if the command failed permanently.
+    pub fn ended(&mut self, status: ExitStatus, manner: Manner) -> u32 {
+        let Manner { stopping, kept, quiet, .. } = manner;
         let mut how = describe(status);
         // A child that was asked to stop may have died from that signal.
         if stopping && (status.success() || status.code().is_none_or(|code| code > 128)) {
@@ -144,20 +160,22 @@ impl Entry {
         if ran >= HEALTHY {
             self.restarts = 0;
         }
-        let hopeless = stopping || status.code().is_some_and(|code| NO_RETRY.contains(&code));
-        self.fell(how, hopeless, quiet)
+        self.refused = status.code().and_then(Exit::of_status).filter(|exit| NO_RETRY.contains(exit));
+        self.fell(how, stopping || self.refused.is_some(), manner)
     }
 
     /// Handles a failure to run: schedules a restart, unless that is hopeless or there were too many;
     /// returns 1 if there is none.
-    pub fn fell(&mut self, how: String, hopeless: bool, quiet: bool) -> u32 {
+    pub fn fell(&mut self, how: String, hopeless: bool, manner: Manner) -> u32 {
         let text = &self.command.text;
         if hopeless || self.restarts == RESTARTS {
             let after = match hopeless {
                 true => String::new(),
                 false => format!(", after {RESTARTS} restarts; not started again"),
             };
-            note(&format!("'{text}' {how}{after}"));
+            if !(manner.alone && self.refused.is_some()) {
+                note(&format!("'{text}' {how}{after}"));
+            }
             self.gone = Some((State::Failed, how));
             return 1;
         }
@@ -165,7 +183,7 @@ impl Entry {
         self.restarted += 1;
         self.restart_at = Some(Instant::now() + BACK_OFF);
         self.gone = Some((State::Restarting, how.clone()));
-        if !quiet {
+        if !manner.quiet {
             let nth = self.restarts;
             note(&format!(
                 "'{text}' {how}; starting it again in {} s ({nth} of {RESTARTS})",

@@ -17,7 +17,7 @@ use rustix::process::Signal;
 
 use child::Running;
 use control::{Order, State, ToolState};
-use entry::Entry;
+use entry::{Entry, Manner};
 use planned::Planned;
 
 /// The grace period after the first signal until SIGTERM, and then until SIGKILL.
@@ -34,12 +34,29 @@ pub struct Children {
     pub failed: u32,
     /// Whether stopped commands may be enabled again.
     pub kept: bool,
+    /// Whether all this stands for the command: a person sees its own words and status.
+    pub behind_screen: bool,
 }
 
 impl Children {
     /// None yet.
     pub fn new(quiet: bool) -> Self {
-        Self { entries: Vec::new(), quiet, stopping: None, abandoned: false, failed: 0, kept: false }
+        Self {
+            entries: Vec::new(),
+            quiet,
+            stopping: None,
+            abandoned: false,
+            failed: 0,
+            kept: false,
+            behind_screen: false,
+        }
+    }
+
+    /// How this process is to end where commands have failed: behind a screen as all of them did, if that was alike.
+    pub fn failure(&self) -> Exit {
+        let mut refused = self.entries.iter().map(|entry| entry.refused);
+        let first = refused.next().flatten().filter(|_| self.behind_screen);
+        first.filter(|first| refused.all(|other| other == Some(*first))).unwrap_or(Exit::Failed)
     }
 
     /// Starts a command for the source of this number. A command that cannot be started is a usage error.
@@ -63,6 +80,7 @@ impl Children {
             until: lifetime.map(|lifetime| started + lifetime),
             ending: None,
             gone: None,
+            refused: None,
             planned: true,
         });
         Ok(pipe)
@@ -135,16 +153,40 @@ impl Children {
         self.entries.iter().all(|entry| entry.running.is_none() && entry.restart_at.is_none())
     }
 
+    /// How many commands have still to attach, as far as they tell.
+    pub fn attaching(&self) -> usize {
+        let attaches = |entry: &&Entry| {
+            let tells = entry.running.as_ref().is_some_and(|running| !running.attached.is_complete());
+            tells || entry.restart_at.is_some()
+        };
+        self.entries.iter().filter(attaches).count()
+    }
+
+    /// How many commands run.
+    pub fn running(&self) -> usize {
+        self.entries.iter().filter(|entry| entry.running.is_some()).count()
+    }
+
+    /// The commands that have failed for good: their text, the status if a restart would not change it, and how they ended.
+    pub fn failures(&self) -> impl Iterator<Item = (&str, Option<Exit>, &str)> {
+        self.entries.iter().filter(|entry| entry.state() == State::Failed).filter_map(|entry| {
+            let (_, reason) = entry.gone.as_ref()?;
+            Some((entry.command.text.as_str(), entry.refused, reason.as_str()))
+        })
+    }
+
     /// The descriptors to poll for the exit of a child.
     pub fn ends(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.entries.iter().filter_map(|entry| entry.running.as_ref()).map(Running::ended)
     }
 
-    /// The time when [`Children::poll`] is due, unless a child exits before.
-    pub fn deadline(&self) -> Option<Instant> {
-        // An overdue command waits for its source to be drained, not for the clock.
+    /// The time when [`Children::poll`] is due, unless a child exits before. `drained` tells it of a source.
+    pub fn deadline(&self, drained: impl Fn(usize) -> bool) -> Option<Instant> {
+        // An overdue command may wait for its source to be drained, not for the clock. If it is drained, the command became
+        // due after the last poll.
         let now = Instant::now();
-        let restart = self.entries.iter().filter_map(|entry| entry.restart_at).filter(|at| *at > now).min();
+        let due = |entry: &Entry| entry.restart_at.filter(|at| *at > now || drained(entry.source));
+        let restart = self.entries.iter().filter_map(due).min();
         let running = self.entries.iter().any(|entry| entry.running.is_some());
         let escalation = self.stopping.filter(|_| running).map(|(since, _)| since + GRACE);
         let ending = self.entries.iter().filter_map(|entry| entry.ending).map(|(since, _)| since + GRACE);
@@ -161,6 +203,8 @@ impl Children {
             self.stopping = Some((since + GRACE, next));
             self.signal(next);
         }
+        let alone = self.behind_screen && self.entries.len() == 1;
+        let manner = Manner { stopping: self.stopping.is_some(), kept: self.kept, quiet: self.quiet, alone };
         for entry in &mut self.entries {
             entry.escalate(now);
             entry.running.iter_mut().for_each(|running| running.attached.poll());
@@ -170,7 +214,7 @@ impl Children {
                     // Enabled again before it had exited.
                     entry.restart_at = entry.enabled.then_some(now);
                 } else if !self.abandoned {
-                    self.failed += entry.ended(status, self.stopping.is_some(), self.kept, self.quiet);
+                    self.failed += entry.ended(status, manner);
                 }
             }
             if entry.restart_at.is_some_and(|at| at <= now) && drained(entry.source) {
@@ -183,7 +227,7 @@ impl Children {
                     // It may pass: the file is being replaced, or there are too many processes.
                     Err(error) => {
                         let how = format!("cannot be started again: {error}");
-                        self.failed += entry.fell(how, false, self.quiet);
+                        self.failed += entry.fell(how, false, manner);
                     }
                 }
             }
@@ -205,7 +249,7 @@ impl Children {
         self.abandoned = true;
         self.stop();
         while !self.all_exited() {
-            let timeout = self.deadline().map(|at| at.saturating_duration_since(Instant::now()));
+            let timeout = self.deadline(|_| false).map(|at| at.saturating_duration_since(Instant::now()));
             let ends: Vec<_> = self.ends().map(|fd| (fd, PollFlags::IN)).collect();
             poll::ready(&ends, timeout);
             self.poll(|_, _, _| {}, |_| false);
@@ -217,5 +261,25 @@ impl Children {
             .iter()
             .filter_map(|entry| entry.running.as_ref())
             .for_each(|running| running.signal(signal));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::child::CommandLine;
+    use super::*;
+
+    /// Nothing else would wake who waits: the child has ended, and its pipe.
+    #[test]
+    fn a_command_that_became_due_since_the_last_poll_is_not_slept_through() {
+        let mut children = Children::new(true);
+        let commands = Planned::all(vec![CommandLine::parse("true").unwrap()]);
+        for planned in commands {
+            drop(children.start(planned, 0).unwrap());
+        }
+        children.entries[0].running = None;
+        children.entries[0].restart_at = Some(Instant::now());
+        assert!(children.deadline(|_| true).is_some_and(|at| at <= Instant::now()));
+        assert_eq!(children.deadline(|_| false), None);
     }
 }

@@ -1,6 +1,7 @@
 //! One window of `--window`: aggregates the records of each key.
 
 mod derived;
+mod group;
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -11,8 +12,9 @@ use super::aggregate::Aggregate;
 use super::room::{OVERHEAD, Room, SMALL};
 use crate::record::declared::Declared;
 use crate::record::keys::{is_key, values};
-use crate::record::timestamp::{self, Nanos};
+use crate::record::timestamp::Nanos;
 use crate::record::{Fields, Value, find};
+use group::{FieldValues, Group};
 
 /// The records of one window.
 #[derive(Default)]
@@ -29,62 +31,6 @@ pub struct Groups {
     key: String,
     /// The size of all names and values, in bytes.
     bytes: usize,
-}
-
-/// The records of one key.
-#[derive(Clone)]
-struct Group {
-    host: String,
-    tool: String,
-    keys: Vec<(String, Value<'static>)>,
-    sums: Vec<FieldValues>,
-    /// The indexes of the fields, by name, for records with another order of fields.
-    places: HashMap<String, usize>,
-    /// The time of its last record.
-    last: Nanos,
-}
-
-/// The values of one field of a group.
-#[derive(Clone)]
-struct FieldValues {
-    name: String,
-    /// How they are aggregated; `None` if undeclared.
-    kind: Option<&'static Kind>,
-    /// The prefix of the field's name in a joined record, which is also that of the fields that its
-    /// kind refers to.
-    before: usize,
-    /// Whether it is of the whole system, independent of the keys.
-    of_system: bool,
-    sum: Aggregate,
-}
-
-impl FieldValues {
-    fn new(
-        declared: Declared<'_>,
-        name: &str,
-        value: &Value<'_>,
-        count: impl Fn(&str) -> Option<f64>,
-    ) -> Self {
-        let found = declared.field(name);
-        let (kind, before) = (found.map(|(field, _)| &field.kind), found.map_or("", |(_, before)| before));
-        Self {
-            name: name.to_owned(),
-            kind,
-            before: before.len(),
-            of_system: declared.is_of_system(name),
-            sum: Aggregate::of(kind, value, |of| count(&format!("{before}{of}"))),
-        }
-    }
-
-    /// Whether it is a gauge of the whole system.
-    fn is_level(&self) -> bool {
-        self.of_system && self.kind == Some(&Kind::Gauge)
-    }
-
-    /// The name of a field of the same group.
-    fn beside(&self, name: &str) -> String {
-        format!("{}{name}", &self.name[..self.before])
-    }
 }
 
 /// The identity of a group as one text: each part is preceded by its length, so that no two are
@@ -271,47 +217,5 @@ impl Groups {
             }
         }
         self.groups = kept;
-    }
-}
-
-impl Group {
-    fn add(&mut self, named: FieldValues, beside: bool) {
-        match self.places.get(&named.name).and_then(|at| self.sums.get_mut(*at)) {
-            Some(own) => own.sum.add(own.kind, named.sum, beside),
-            None => {
-                self.places.insert(named.name.clone(), self.sums.len());
-                self.sums.push(named);
-            }
-        }
-    }
-
-    /// Forgets what the field had.
-    fn clear(&mut self, name: &str) {
-        if let Some(own) = self.places.get(name).and_then(|at| self.sums.get_mut(*at)) {
-            own.sum = Aggregate::Null;
-        }
-    }
-
-    fn is_idle(&self) -> bool {
-        !self.keys.is_empty() && self.keys.iter().all(|(_, value)| *value == Value::Null)
-    }
-
-    fn sum(&self, name: &str) -> Option<&FieldValues> {
-        self.sums.iter().find(|known| known.name == name)
-    }
-
-    fn record(&self, end: Nanos, length: f64) -> Fields<'static> {
-        let mut fields: Fields<'static> = vec![("ts".into(), Value::Text(timestamp::format(end).into()))];
-        if !self.host.is_empty() {
-            fields.push(("host".into(), Value::Text(self.host.clone().into())));
-        }
-        fields.push(("tool".into(), Value::Text(self.tool.clone().into())));
-        fields.push(("interval_s".into(), Value::number((length * 1e6).round() / 1e6)));
-        fields.extend(self.keys.iter().map(|(name, value)| (name.clone().into(), value.clone())));
-        fields.extend(self.sums.iter().map(|named| {
-            let value = self.derived(named).unwrap_or_else(|| named.sum.value());
-            (named.name.clone().into(), value)
-        }));
-        fields
     }
 }

@@ -33,6 +33,8 @@ pub struct Windows {
     pub left_out: LeftOut,
     /// Whether not to report missing percentiles; set after the first report.
     quiet: bool,
+    /// There is one window for all records, which ends with the last: its time so far.
+    whole: Option<Nanos>,
 }
 
 /// The room of names and values per key, in bytes.
@@ -52,18 +54,32 @@ impl Windows {
         let seen = names.map(|name| name == "tool").collect();
         let room = Room { items: keys, bytes: keys.saturating_mul(BYTES) };
         let left_out = LeftOut::new("--window-keys", quiet);
-        Ok(Self { windows: Tumbling::new(length), by, seen, records: 0, room, left_out, quiet })
+        let windows = Tumbling::new(length);
+        Ok(Self { windows, by, seen, records: 0, room, left_out, quiet, whole: None })
+    }
+
+    /// One window for all records of intervals, by these keys as far as records have them. Events are left out.
+    pub fn whole(keys: usize, by: &str, quiet: bool) -> Result<Self> {
+        let mut windows = Self::new(Duration::MAX, keys, Some(by), quiet)?;
+        windows.seen.fill(true);
+        Ok(Self { whole: Some(Nanos::MIN), ..windows })
     }
 
     /// When the open window is closed by the clock if no more records come.
     pub fn closes(&self) -> Option<Instant> {
-        self.windows.closes()
+        self.windows.closes().filter(|_| self.whole.is_none())
     }
 
     /// Adds a record to its window; returns the records of the windows that this completes. Fails if a record is not of
     /// an interval, or if --by names a field that is not a key.
     pub fn add(&mut self, time: Nanos, fields: &Fields<'_>) -> Result<Complete> {
         self.records += 1;
+        if let Some(last) = &mut self.whole {
+            *last = time.max(*last);
+            if find(fields, "interval_s").is_none() {
+                return Ok(Complete::new());
+            }
+        }
         for (name, seen) in self.by.iter().flatten().zip(&mut self.seen) {
             if let Some(value) = find(fields, name).filter(|_| !*seen) {
                 if !is_key(Declared::of(fields), name, value) && !matches!(name.as_str(), "host" | "tool") {
@@ -102,6 +118,7 @@ impl Windows {
     fn records_of(&mut self, closed: Vec<(Nanos, Groups)>) -> Complete {
         let mut complete = Vec::with_capacity(closed.len());
         for (end, groups) in closed {
+            let end = self.whole.unwrap_or(end);
             let (records, lacking) = groups.records(end, self.by.as_deref());
             if lacking && !self.quiet {
                 self.quiet = true;

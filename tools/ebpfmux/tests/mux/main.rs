@@ -9,7 +9,10 @@ mod source;
 mod merge;
 
 mod bounds;
+mod diff;
+mod doctor;
 mod join;
+mod live;
 mod window;
 
 mod filter;
@@ -21,4 +24,6 @@ mod serve;
 mod config;
 mod fuzz;
 mod recipes;
+mod report;
+mod screens;
 mod supervisor;

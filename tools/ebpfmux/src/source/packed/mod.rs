@@ -2,6 +2,7 @@
 //! the rest is read.
 
 mod gz;
+mod seek;
 mod zst;
 
 use std::collections::VecDeque;
@@ -14,6 +15,7 @@ use rustix::fs::OFlags;
 
 use crate::note::note;
 use crate::record::recording;
+use crate::record::timestamp::Nanos;
 use gz::Gz;
 use zst::Zst;
 
@@ -96,6 +98,29 @@ impl Packed {
         let parts: VecDeque<_> =
             parts.map(|((_, path), missing)| Part { path, file: None, missing }).collect();
         Ok((!parts.is_empty()).then(|| Self::new(parts)))
+    }
+
+    /// Leaves out what comes before the last frame that is not later than this time: earlier records. To be called before
+    /// anything is read.
+    pub fn seek(&mut self, time: Nanos) {
+        let first = |at: usize| {
+            let part: &Part = self.rest.get(at)?;
+            seek::first_time(&open(&part.path).ok()?, 0).ok().flatten()
+        };
+        // A file alone may be at any offset.
+        if self.rest.iter().any(|part| part.file.is_some()) {
+            return;
+        }
+        let at = seek::first_file(self.rest.len(), time, first);
+        self.rest.drain(..at);
+        let Some(part) = self.rest.front_mut() else { return };
+        part.missing = None;
+        // What is wrong with it is told when it is read.
+        let Ok(mut file) = open(&part.path) else { return };
+        let from = seek::first_frame(&file, time).unwrap_or(0);
+        if io::Seek::seek(&mut file, io::SeekFrom::Start(from)).is_ok() {
+            part.file = Some(file);
+        }
     }
 
     fn new(rest: VecDeque<Part>) -> Self {

@@ -11,7 +11,7 @@ use super::{Fault, Step};
 use crate::record::recording::FRAME;
 
 /// The magic number of a frame (RFC 8878, 3.1.1).
-const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+pub const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// The magic number of a skippable frame without its first byte, which is 0x50 to 0x5f (RFC 8878,
 /// 3.1.2).

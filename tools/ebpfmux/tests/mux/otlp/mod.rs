@@ -2,5 +2,5 @@
 
 mod odd_answers;
 mod points;
-mod receiver;
+mod spans;
 mod trouble;

@@ -5,11 +5,11 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
+use test_support::otlp::{Answer, Point, Receiver};
 use test_support::server::free_port;
 use test_support::streams::{Streams, record, ts};
 use test_support::wait::{For, until};
 
-use super::receiver::{Answer, Point, Receiver};
 use crate::support::mux_in;
 use crate::support::victoria::victoria;
 

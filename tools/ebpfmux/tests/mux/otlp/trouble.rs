@@ -10,10 +10,10 @@ use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsPartialSuccess, ExportMetricsServiceResponse,
 };
 use prost::Message;
+use test_support::otlp::{Answer, Receiver};
 use test_support::streams::{ShellOutput, Streams, record};
 
 use super::points::{POINTS, good, second};
-use super::receiver::{Answer, Receiver};
 use crate::support::mux_in;
 
 /// Peak memory with 1 MiB queued for a receiver: ebpfmux itself, its buffers, and the queue.

@@ -1,4 +1,6 @@
 //! `--record`.
 
 mod kept;
+mod span;
+mod trigger;
 mod trouble;

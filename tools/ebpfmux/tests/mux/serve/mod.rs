@@ -3,9 +3,13 @@
 mod access;
 mod clients;
 mod crowds;
+mod dashboards;
+mod described;
 mod health;
+mod kubernetes;
 mod orders;
 mod scraped;
+mod service;
 
 use std::fs;
 use std::io::{Read, Write};

@@ -10,7 +10,7 @@ use test_support::wait::{For, until, until_still};
 use super::orders::{BYTES, TOOL, serve, streams};
 
 /// Reads both text formats with strict parsers; prints the number of values and those that differ.
-const COMPARE: &str = r#"
+pub(super) const COMPARE: &str = r#"
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as newer
 from prometheus_client.parser import text_string_to_metric_families as older
 def values(parse, name):
