@@ -30,6 +30,16 @@ build-arm64:
 manuals *DIR: build
     scripts/manuals {{ DIR }}
 
+# Make a tarball, a .deb and an .rpm below target/packages; `just package --arm64`
+[group('develop')]
+package *ARGS:
+    scripts/package {{ ARGS }}
+
+# Make a version: changelog, tag, packages, signature; `just release 1.2.3 --key KEY`
+[group('develop')]
+release *ARGS:
+    scripts/release {{ ARGS }}
+
 # Run the tests that need no root; `just setup test` installs what those of ebpfmux ask
 [group('develop')]
 unit:

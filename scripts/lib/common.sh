@@ -52,6 +52,12 @@ binaries_for() { echo "${CARGO_TARGET_DIR:-$root/target}/$(target_of "$1")/relea
 # target_of ARCHITECTURE: rustc's name of arm64, or else of this machine's.
 target_of() { if [[ $1 == arm64 ]]; then echo aarch64-unknown-linux-gnu; else rustc -vV | sed -n 's/^host: //p'; fi; }
 
+# cross_compile: has cargo build C and link for arm64 with Debian's cross compiler (scripts/setup arm64).
+cross_compile() {
+    export CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc AR_aarch64_unknown_linux_gnu=aarch64-linux-gnu-ar
+    export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
+}
+
 # tools: the names of the tools that attach programs of their own to the kernel: all but the one that only reads their
 # streams, and the one whose programs are its users'.
 tools() {

@@ -1,6 +1,6 @@
 """What each event costs, by the kernel's own account (kernel.bpf_stats_enabled)."""
 
-from bench import attach, calls, interrupts, machine, sockets, work
+from bench import attach, calls, configs, interrupts, machine, sockets, work
 from bench.account import together
 
 SHARE = 0.8
@@ -30,7 +30,8 @@ def requests(bench, results):
     seconds = bench.pick(2, 10)
     machine.progress(f"cost: biolat and biolatency over fio on a loop device, 2 times {seconds} s")
     peer = machine.other("biolatency", "1")
-    commands = {"biolat": bench.ours("biolat", "1")} | ({"biolatency": peer} if peer else {})
+    commands = {"biolat": bench.ours("biolat", "1"), "mapstat": configs.compiled(bench, "biolatency")}
+    commands |= {"biolatency": peer} if peer else {}
     with work.loop_device(bench.scratch) as device:
         accounts = together(bench, commands, lambda: work.requests(device, seconds))
     ours, theirs = accounts["biolat"], accounts.get("biolatency")
@@ -47,6 +48,11 @@ def requests(bench, results):
 
     row(f"cost of a request, all programs ({completed['biolat']} requests)", lambda account, count: account.per(count))
     row("cost of a program's run, biolat", lambda account, _: account.per(account.runs.total()))
+    # The same question by a config like ebpf_exporter's biolatency: device times alone, in buckets of powers of two.
+    config = accounts["mapstat"]
+    value, own = config.per(config.runs_of("rq_completed")), ours.per(completed["biolat"])
+    results.add("cost of a request, mapstat with a config like ebpf_exporter's biolatency", f"{value:.0f} ns",
+                f"biolat {own:.0f} ns")
     results.add("program by program, ns a run", ours.programs(), theirs.programs() if theirs else "")
 
 
@@ -90,7 +96,8 @@ def syncs(bench, results):
     count = bench.pick(5_000, 50_000)
     commands = {
         "counts": bench.ours("syncsnoop", "1"),
-        "events": bench.ours("syncsnoop", "--events", "--min-us", "1000"),
+        "events": bench.ours("syncsnoop", "--min-us", "1000"),
+        "left out": bench.ours("syncsnoop", "--comm", "no-such-name", "--user", "!65534", "1"),
         "bpftrace": machine.other("bpftrace", "-e", attach.SYNCS),
     }
     commands = {name: argv for name, argv in commands.items() if argv}
@@ -105,6 +112,9 @@ def syncs(bench, results):
         theirs and ours <= 0.8 * theirs,
     )
     results.add("the same: syncsnoop --events, of calls that are too quick to be reported", f"{cost['events']:.0f} ns")
+    left_out = cost["left out"]
+    results.add("the same: syncsnoop --comm --user, of calls that are left out", f"{left_out:.0f} ns",
+                f"counted {ours:.0f} ns", "< counted", left_out < ours)
 
 
 def opens(bench, results):

@@ -124,7 +124,7 @@ rungs_here() {
 }
 
 # The newest formatter's taste changes from version to version: the one that setup chose is asked.
-clang_format() { "clang-format-$(installed_llvm)" --dry-run -Werror bpf/*.bpf.c bpf/*/*.h contrib/mapstat/*.[ch]; }
+clang_format() { "clang-format-$(installed_llvm)" --dry-run -Werror bpf/*.bpf.c bpf/*/*.h contrib/mapstat/*.[ch] scripts/lib/bench/*/*.c; }
 
 shell_lint() {
     local scripts
@@ -135,7 +135,7 @@ shell_lint() {
 # no_bpf: what needs no BPF is not linked with libbpf, its tests included; it builds in a fraction of the time.
 no_bpf() {
     local package found
-    for package in cli ebpfmux record test-support; do
+    for package in cli ebpfmux record table test-support; do
         found=$(cargo tree --locked --package "$package" --prefix none --edges normal,build,dev) || return
         if grep -E '^(libbpf|common |bpf-build )' <<<"$found"; then fail 1 "$package must do without these"; fi
     done

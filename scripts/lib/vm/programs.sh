@@ -4,4 +4,4 @@
 # The variable is of the scripts around it.
 # shellcheck disable=SC2034
 
-guest_programs=(bash setpriv losetup findmnt lsblk blkdiscard bpftool fio timeout mount umount unshare nsenter ip ss tc)
+guest_programs=(bash setpriv losetup findmnt lsblk blkdiscard dmsetup bpftool fio timeout mount umount unshare nsenter ip ss tc dnsmasq)
