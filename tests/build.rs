@@ -9,12 +9,20 @@ use std::{env, fs};
 const WITHOUT_PROGRAMS: [&str; 2] = ["ebpfmux", "mapstat"];
 
 /// What the tests give mapstat.
-const OBJECTS: [&str; 5] = [
+const OBJECTS: [&str; 13] = [
+    "bpf/mapstat_cgroups.bpf.c",
+    "bpf/mapstat_cgrp_storage.bpf.c",
+    "bpf/mapstat_huge.bpf.c",
     "bpf/mapstat_kinds.bpf.c",
+    "bpf/mapstat_many.bpf.c",
     "bpf/mapstat_probes.bpf.c",
+    "bpf/mapstat_spans.bpf.c",
     "contrib/mapstat/calls.bpf.c",
+    "contrib/mapstat/offcpu.bpf.c",
     "contrib/mapstat/runqlat.bpf.c",
     "contrib/mapstat/softnet.bpf.c",
+    "contrib/mapstat/synbacklog.bpf.c",
+    "contrib/mapstat/timers.bpf.c",
 ];
 
 fn main() {
@@ -22,7 +30,11 @@ fn main() {
     bpf_build::skeleton_as("spin", "spin");
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     OBJECTS.iter().for_each(|source| bpf_build::object(&root.join(source)));
-    println!("cargo:rerun-if-changed={}", root.join("contrib/mapstat/mapstat.bpf.h").display());
+    println!("cargo:rerun-if-changed={}", root.join("bpf/mapstat_cgroups.bpf.c").display());
+    println!("cargo:rerun-if-changed={}", root.join("bpf/mapstat/prctl.h").display());
+    for header in ["mapstat.bpf.h", "probe.bpf.h", "sched.bpf.h"] {
+        println!("cargo:rerun-if-changed={}", root.join("contrib/mapstat").join(header).display());
+    }
     list_tools(&root.join("tools"));
 }
 

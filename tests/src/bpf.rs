@@ -1,5 +1,6 @@
 //! BPF programs, links and capabilities as the kernel shows them.
 
+use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::fs;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -103,13 +104,25 @@ impl Programs {
     /// How often the kernel skipped one of them, on the whole machine, since they were loaded:
     /// `recursion_misses`, which exists from Linux 5.12 on.
     pub fn left_out(&self) -> u64 {
-        self.0.iter().map(|program| info(program).recursion_misses).sum()
+        self.left_out_by_name().values().sum()
+    }
+
+    /// The same of each, by its name.
+    pub fn left_out_by_name(&self) -> BTreeMap<String, u64> {
+        let of = |program| {
+            let info = info(program);
+            (name_in(&info), info.recursion_misses)
+        };
+        self.0.iter().map(of).collect()
     }
 }
 
 /// The name of a program, truncated by the kernel to 15 bytes.
 pub fn name(program: &BpfObject) -> String {
-    let info = info(&open(program).expect("it is held"));
+    name_in(&info(&open(program).expect("it is held")))
+}
+
+fn name_in(info: &libbpf_sys::bpf_prog_info) -> String {
     // SAFETY: the kernel ends it with a 0.
     unsafe { CStr::from_ptr(info.name.as_ptr()) }.to_string_lossy().into_owned()
 }

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::kernel;
 use crate::quantiles::{FIELDS, number, quantile, rank, relative};
-use crate::records::{count, sum};
-use crate::tool::{Ended, Tool};
+use crate::records::count;
+use crate::tool::Tool;
 
 /// A time slice, in microseconds: another task may run this long between the two clock readings of
 /// a call.
@@ -44,16 +43,11 @@ pub fn way_us() -> f64 {
 /// The records of a tool, and the number of lost events.
 pub type Reported = (Vec<Value>, u64);
 
-/// Stops a tool that prints events; returns its records and the number of lost events. It exits
-/// with status 1 if events were lost after the last record.
-pub fn reported_by(name: &str, tool: Tool) -> Reported {
-    tool.signal(Signal::INT);
-    let Ended { status, records, stderr } = tool.wait();
-    let of_losses = |line: &str| line.split_once(&format!("{name}: "))?.1.split(' ').next()?.parse().ok();
-    let late = stderr.lines().last().and_then(of_losses);
-    assert_eq!(status.code(), Some(i32::from(late.is_some())), "{stderr}");
-    let lost = sum(&records, "lost") + late.unwrap_or(0);
-    (records, lost)
+/// Stops a tool that prints events; returns its records and the number of lost events.
+pub fn reported_by(tool: Tool) -> Reported {
+    let ended = tool.interrupt_despite_losses();
+    let lost = ended.lost();
+    (ended.records, lost)
 }
 
 /// The duration of a call by its caller's clock, in microseconds.

@@ -55,15 +55,16 @@ impl Disk {
         Self { name: "ram0".to_string(), kind: Kind::Own }
     }
 
-    /// A slow disk. In a guest it is a null_blk that completes after a millisecond, eight requests
-    /// at once: some kernels complete a loop device's request before the next can wait. On other
-    /// machines it is a loop device.
+    /// A slow disk. In a guest it is a null_blk that completes after four milliseconds, eight requests
+    /// at once: some kernels complete a loop device's request before the next can wait. That is half a millisecond for each,
+    /// more than an emulated processor takes to ask for it, also beside others: so requests wait. On other machines it is a
+    /// loop device.
     pub fn slow() -> Self {
         if kernel::of_guest().is_none() {
             return Self::over_file(256);
         }
         let how =
-            ["queue_mode=2", "irqmode=2", "completion_nsec=1000000", "hw_queue_depth=8", "nr_devices=1"];
+            ["queue_mode=2", "irqmode=2", "completion_nsec=4000000", "hw_queue_depth=8", "nr_devices=1"];
         programs::succeed("modprobe", &[&["null_blk"], &how[..]].concat());
         Self { name: "nullb0".to_string(), kind: Kind::Null }
     }
@@ -156,6 +157,56 @@ impl Drop for Disk {
                 let _ = fs::write("/sys/class/zram-control/hot_remove", number);
             }
         }
+    }
+}
+
+/// A disk that passes everything on to another one, later.
+pub struct Delayed<'a> {
+    /// Its name in `/dev`.
+    pub name: String,
+    mapped: String,
+    lower: &'a Disk,
+}
+
+impl<'a> Delayed<'a> {
+    /// Over this disk, by so many milliseconds.
+    pub fn over(lower: &'a Disk, milliseconds: u32) -> Self {
+        // Built in, or absent: then the next line says so.
+        programs::run("modprobe", &["dm-delay"]);
+        let mapped = format!("delayed_{}", std::process::id());
+        programs::succeed(
+            "dmsetup",
+            &["create", "--noudevsync", &mapped, "--table", &Self::table(lower, milliseconds)],
+        );
+        let number =
+            programs::succeed("dmsetup", &["info", "--columns", "--noheadings", "-o", "minor", &mapped]);
+        let disk = Self { name: format!("dm-{}", number.trim()), mapped, lower };
+        until(For::Device, disk.path(), || Path::new(&disk.path()).exists().then_some(()));
+        disk
+    }
+
+    fn table(lower: &Disk, milliseconds: u32) -> String {
+        let sectors = fs::read_to_string(format!("/sys/block/{}/size", lower.name)).expect("its size");
+        format!("0 {} delay {} 0 {milliseconds}", sectors.trim(), lower.path())
+    }
+
+    /// Delays by so many milliseconds from now on.
+    pub fn delay(&self, milliseconds: u32) {
+        let table = Self::table(self.lower, milliseconds);
+        programs::succeed("dmsetup", &["reload", &self.mapped, "--table", &table]);
+        programs::succeed("dmsetup", &["suspend", "--noudevsync", &self.mapped]);
+        programs::succeed("dmsetup", &["resume", "--noudevsync", &self.mapped]);
+    }
+
+    /// Its node.
+    pub fn path(&self) -> String {
+        format!("/dev/{}", self.name)
+    }
+}
+
+impl Drop for Delayed<'_> {
+    fn drop(&mut self) {
+        programs::run("dmsetup", &["remove", "--noudevsync", "--retry", &self.mapped]);
     }
 }
 

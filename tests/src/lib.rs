@@ -11,6 +11,7 @@ pub mod cgroup;
 pub mod comparison;
 pub mod disk;
 pub mod diskstats;
+pub mod doctor;
 pub mod exported;
 pub mod fio;
 pub mod formatted;
@@ -42,7 +43,7 @@ pub mod workload;
 
 use std::io::Write;
 
-pub use test_support::{prometheus, streams, wait};
+pub use test_support::{otlp, prometheus, server, streams, wait};
 
 /// Whether the tests can run, that is, as root. Otherwise prints so; in CI that is a failure.
 pub fn can_run() -> bool {

@@ -56,3 +56,16 @@ pub fn shell(line: &str) -> Output {
     let output = Command::new("bash").args(["-o", "pipefail", "-c", line]).env("BIN", bin).output();
     output.expect("bash runs")
 }
+
+/// All tools, including mapstat and ebpfmux.
+pub fn all() -> impl Iterator<Item = &'static str> {
+    TOOLS.into_iter().chain(["ebpfmux", "mapstat"])
+}
+
+/// The stdout of a shell command line that must succeed and say nothing on stderr.
+pub fn good(line: &str) -> String {
+    let output = shell(line);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && stderr.is_empty(), "{line}: {}: {stderr}", output.status);
+    String::from_utf8(output.stdout).expect("UTF-8")
+}

@@ -48,6 +48,18 @@ impl Ended {
     pub fn rungs(&self) -> BTreeMap<String, String> {
         rungs_in(&self.stderr)
     }
+
+    /// The number of lost events: those that the records tell, and those that only its last line does, because no record
+    /// came after them.
+    pub fn lost(&self) -> u64 {
+        records::sum(&self.records, "lost") + lost_at_the_end(&self.stderr).unwrap_or(0)
+    }
+}
+
+/// The number of events that a tool's last line on stderr says were lost after its last record.
+pub fn lost_at_the_end(stderr: &str) -> Option<u64> {
+    let (before, _) = stderr.lines().last()?.split_once(" events were lost since the last record")?;
+    before.rsplit(' ').next()?.parse().ok()
 }
 
 fn rungs_in(stderr: &str) -> BTreeMap<String, String> {
@@ -243,6 +255,15 @@ impl Tool {
         self.signal(Signal::INT);
         let ended = self.wait();
         assert_eq!(ended.status.code(), Some(0), "{}: {}", ended.status, ended.stderr);
+        ended
+    }
+
+    /// The same of a tool that prints events, which fails only where it lost some after its last record.
+    pub fn interrupt_despite_losses(self) -> Ended {
+        self.signal(Signal::INT);
+        let ended = self.wait();
+        let failed = lost_at_the_end(&ended.stderr).is_some();
+        assert_eq!(ended.status.code(), Some(i32::from(failed)), "{}: {}", ended.status, ended.stderr);
         ended
     }
 

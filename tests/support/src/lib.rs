@@ -2,9 +2,11 @@
 #![allow(clippy::expect_used, reason = "a failure here fails the calling test with its message")]
 
 pub mod kernel;
+pub mod otlp;
 pub mod programs;
 pub mod prometheus;
 pub mod records;
 pub mod server;
 pub mod streams;
+pub mod terminal;
 pub mod wait;

@@ -12,7 +12,7 @@ use tests::can_run;
 use tests::parallel::in_parallel;
 use tests::programs::{TOOLS, built, shell};
 use tests::records;
-use tests::tool::{Tool, is_attached};
+use tests::tool::{Tool, is_attached, lost_at_the_end};
 use tests::user::Programs;
 use tests::wait::{For, until, until_still};
 
@@ -133,7 +133,9 @@ fn a_reader_that_goes_on_after_the_signal_gets_whole_records() {
         let mut text = String::new();
         child.stdout.take().expect("a reader").read_to_string(&mut text).expect("UTF-8");
         let (status, stderr) = ended(child);
-        assert!(status.success(), "{line}: {status}: {stderr}");
+        // Without a reader, the kernel's buffer of events may fill; the exit status then reports the loss.
+        let lost = line.contains("--events") && lost_at_the_end(&stderr).is_some();
+        assert!(status.success() || lost, "{line}: {status}: {stderr}");
         assert!(text.ends_with('\n') && records::parse(&text).len() > 1, "{line}: {text}");
     }
 }

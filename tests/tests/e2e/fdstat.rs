@@ -307,7 +307,7 @@ fn events_by(kind: &str) {
     for (tool, errors) in [(all, false), (failing, true)] {
         let wanted: Vec<_> = expected.iter().filter(|(_, event, _)| !errors || event[0] != "open").collect();
         let number: usize = wanted.iter().map(|(.., times)| times).sum();
-        let (records, lost) = tests::caller_timing::reported_by("fdstat", tool);
+        let (records, lost) = tests::caller_timing::reported_by(tool);
         let options = ["--events", "--attach", kind];
         let mut comparison = Comparison::of("fdstat", &options).part(if errors { "--errors" } else { "" });
         comparison = comparison.field("events", records.len() as u64, number as u64);

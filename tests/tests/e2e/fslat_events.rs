@@ -36,11 +36,7 @@ fn watched(options: &[&[&str]], threads: &str) -> (u32, Vec<Value>, Vec<Reported
     let (pid, performed) = (workload.id(), workload.finish());
     // Only nfs reports it.
     let seen = |call: &Value| call["op"] != "getattr" && (!fails_to_open(call) || sees_failing_opens);
-    (
-        pid,
-        performed.into_iter().filter(seen).collect(),
-        tools.into_iter().map(|tool| reported_by("fslat", tool)).collect(),
-    )
+    (pid, performed.into_iter().filter(seen).collect(), tools.into_iter().map(reported_by).collect())
 }
 
 /// The counters of an operation in an interval.
@@ -102,7 +98,7 @@ fn times_are_those_that_the_caller_and_the_events_tell() {
 fn times_off() -> Vec<String> {
     // The tools compared with the events attached right before or after the tool of events, so that
     // the programs of each run between those of the others.
-    let options: [&[&str]; 3] = [&["3600"], &["--events"], &["--events", "--min-us", "300"]];
+    let options: [&[&str]; 3] = [&["3600"], &["--events"], &["--min-us", "300"]];
     let (_, performed, reported) = watched(&options, "1");
     let [(intervals, lost_of_intervals), (events, lost), (slow, _)] = &reported[..] else {
         panic!("three tools")

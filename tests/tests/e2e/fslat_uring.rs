@@ -106,7 +106,7 @@ fn counted_by(kind: &str) {
             by_path.insert((path, op), [times, 0]);
         }
     }
-    let (told, lost) = reported_by("fslat", events);
+    let (told, lost) = reported_by(events);
     let one =
         |event: &Value| [1, u64::from(event["ret"].as_i64().is_some_and(|ret| ret < 0 && ret != QUEUED))];
     compare(kind, "--events", &sums(&told, "path", one), &by_path, lost);

@@ -6,10 +6,12 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 
 use serde_json::Value;
 use tests::caller_timing::reported_by;
-use tests::programs::TOOLS;
+use tests::doctor::Told;
+use tests::programs::{TOOLS, built};
 use tests::records::sum;
 use tests::refusal::{refuses, run};
 use tests::tool::Tool;
@@ -40,7 +42,23 @@ fn a_kernel_that_lets_no_program_read_its_memory() {
     if !can_run() {
         return;
     }
-    fs::write(LOCKDOWN, "confidentiality").unwrap_or_else(|error| panic!("{LOCKDOWN}: {error}"));
+    // Of integrity, which is less, the tools see nothing.
+    let lock = |level| fs::write(LOCKDOWN, level).unwrap_or_else(|error| panic!("{LOCKDOWN}: {error}"));
+    let doctor = || Told::by(Command::new(built("ebpfmux")).args(["--check", "-o", "json"]));
+    let before = doctor();
+    lock("integrity");
+    let integrity = doctor();
+    integrity.is_summed_up();
+    assert_eq!(integrity.system["lockdown"], "integrity");
+    assert_eq!(integrity.status, before.status, "{:?}", integrity.tools);
+    lock("confidentiality");
+    let told = doctor();
+    told.is_summed_up();
+    assert_eq!((told.status, &told.system["lockdown"]), (Some(4), &"confidentiality".into()));
+    for (tool, works) in [("biolat", "no"), ("dcstat", "no"), ("swapstat", "yes")] {
+        assert_eq!(told.tools[tool]["works"], works, "{:?}", told.tools[tool]);
+    }
+    assert!(told.message("biolat").contains("locked down"), "{:?}", told.tools["biolat"]);
     let parts = ["the kernel is locked down (confidentiality)", "boot it with lockdown=integrity"];
     let refused = [
         "biolat",
@@ -99,7 +117,7 @@ fn a_kernel_that_lets_no_program_read_its_memory() {
     });
     assert_eq!([sum(&ends, "tx_bytes"), sum(&ends, "rx_bytes")], [6, 6], "{ends:?}");
     assert!(ends.iter().all(|end| end["pid"] == std::process::id()), "{ends:?}");
-    reported_by("tcplife", tool);
+    reported_by(tool);
     // Where the system does not show lockdown, the verifier's log does.
     let line = format!("unshare --mount bash -c 'umount {} && exec '\"$BIN/biolat\"", "/sys/kernel/security");
     refuses(&line, 4, &parts);

@@ -5,19 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use tests::kernel;
-use tests::programs::{TOOLS, has_option, options, shell};
-
-/// All tools, including ebpfmux.
-fn all() -> impl Iterator<Item = &'static str> {
-    TOOLS.into_iter().chain(["ebpfmux", "mapstat"])
-}
-
-fn good(line: &str) -> String {
-    let output = shell(line);
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && stderr.is_empty(), "{line}: {}: {stderr}", output.status);
-    String::from_utf8(output.stdout).expect("UTF-8")
-}
+use tests::programs::{TOOLS, all, good, has_option, options, shell};
 
 /// ebpfmux knows the fields that the tools declare, and each field has a kind.
 #[test]
@@ -106,41 +94,6 @@ fn a_page_has_all_options_and_sections() {
     }
 }
 
-/// As the shell requests completions: words with this prefix, after the tool's name. They include
-/// options that a tool refuses.
-#[test]
-fn bash_completes_options() {
-    for tool in all() {
-        let ask = format!(
-            "source <($BIN/{tool} --generate bash); COMP_WORDS=({tool} --) COMP_CWORD=1; _{tool} {tool} -- {tool}; \
-             printf '%s\\n' \"${{COMPREPLY[@]}}\""
-        );
-        let out = good(&ask);
-        let completed: Vec<&str> = out.lines().collect();
-        for option in options(tool) {
-            assert!(completed.contains(&option.as_str()), "{tool}: {option} is not among {completed:?}");
-        }
-        assert!(completed.iter().all(|word| word.starts_with("--")), "{tool}: {completed:?}");
-    }
-}
-
-#[test]
-fn zsh_and_fish_complete_all_options() {
-    for tool in all() {
-        let zsh = good(&format!("$BIN/{tool} --generate zsh"));
-        let fish = good(&format!("$BIN/{tool} --generate fish"));
-        assert!(zsh.starts_with(&format!("#compdef {tool}\n")), "{zsh}");
-        for option in options(tool) {
-            let name = option.trim_start_matches('-');
-            assert!(zsh.contains(&option), "{tool}: {option} is not in {zsh}");
-            assert!(
-                fish.contains(&format!("complete -c {tool} ")) && fish.contains(&format!("-l {name} ")),
-                "{fish}"
-            );
-        }
-    }
-}
-
 #[test]
 fn another_shell_is_refused() {
     let output = shell("$BIN/vfsstat --generate tcsh");
@@ -148,6 +101,6 @@ fn another_shell_is_refused() {
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(
         stderr,
-        "vfsstat: invalid value 'tcsh' for '--generate <FORM>' [possible values: man, markdown, bash, zsh, fish, options] (see --help)\n"
+        "vfsstat: invalid value 'tcsh' for '--generate <FORM>' [possible values: man, markdown, bash, zsh, fish, options]; a similar value exists: 'zsh' (see --help)\n"
     );
 }

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use rustix::process::Signal;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 use serde_json::Value;
+use tests::bpf::Programs;
 use tests::cgroup::Cgroup;
 use tests::comparison::Comparison;
 use tests::programs::{self, built};
@@ -18,7 +19,15 @@ use tests::refusal::refuses;
 use tests::tool::{Ended, Tool};
 use tests::{can_run, kernel, lock, records};
 
+mod backlogs;
+mod cgroups;
+mod chain;
+mod checked;
+mod hostile;
+mod limits;
+mod served;
 mod shipped;
+mod spans;
 
 /// What the programs of the tests count: prctl(2) with this number, and the number with which a key comes or goes.
 const MARK: i32 = 0x6d61_7073;
@@ -136,7 +145,8 @@ fn known_calls_are_counted_in_maps_of_every_type() {
     }
     let _machine = lock::machine();
     let configs = Configs::of(&[KINDS]);
-    let tool = configs.start("kinds", &["--buckets", "0.1"]);
+    let tool = configs.start("kinds", &["--buckets", "--self", "--overhead", "0.1"]);
+    let programs = Programs::of(tool.pid());
     called().iter().zip(0..).for_each(|(value, number)| call(MARK, number, *value));
     let Ended { records, stderr, .. } = ended(tool);
     for metric in [
@@ -172,9 +182,12 @@ fn known_calls_are_counted_in_maps_of_every_type() {
     );
     assert_eq!(of(&records, "kinds_odd").len(), 0);
     histograms_are_of_these_values(&records);
+    it_tells_of_itself(&records);
     // What labels do not fit, and what is in no bucket of the linear histogram.
     let outside = called().iter().filter(|value| **value >= 110).count() as u64;
-    assert_eq!(records::sum(&records, "lost"), CALLS + outside, "{stderr}");
+    let lost = records::sum(&records, "lost");
+    let skipped = lost.saturating_sub(CALLS + outside);
+    assert!(lost >= CALLS + outside && skipped <= programs.left_out(), "{lost}: {stderr}");
     for note in [
         "no_such_tracepoint",
         "kinds_odd: a key is left out: label one: uint",
@@ -182,6 +195,37 @@ fn known_calls_are_counted_in_maps_of_every_type() {
     ] {
         assert!(stderr.contains(note), "{note}: {stderr}");
     }
+}
+
+/// What ebpf_exporter tells of itself (`--self`).
+fn it_tells_of_itself(records: &[Value]) {
+    let last =
+        |metric: &str| of(records, metric).last().copied().cloned().unwrap_or_else(|| panic!("no {metric}"));
+    let enabled = last("enabled_configs");
+    assert_eq!((&enabled["name"], &enabled["level"]), (&"kinds".into(), &1.into()));
+    // The other program has no target, and is not loaded.
+    let info = last("ebpf_program_info");
+    assert!(of(records, "ebpf_program_info").iter().all(|one| one["program"] == "on_call"));
+    assert_eq!(
+        (&info["label_config"], info["tag"].as_str().map(str::len)),
+        (&"kinds".into(), Some(16)),
+        "{info}"
+    );
+    let attached = last("ebpf_program_attached");
+    assert_eq!((&attached["id"], &attached["level"]), (&info["id"], &1.into()));
+    let sum = |metric: &str| of(records, metric).iter().filter_map(|one| one["value"].as_f64()).sum::<f64>();
+    assert!(sum("ebpf_program_run_count_total") >= CALLS as f64);
+    // Since the program was loaded: what --overhead has of all intervals but the last, which it is asked for later.
+    let last_ts = records.last().map(|record| record["ts"].clone());
+    let before: Vec<Value> =
+        records.iter().filter(|one| Some(&one["ts"]) != last_ts.as_ref()).cloned().collect();
+    let (seconds, least) =
+        (sum("ebpf_program_run_time_seconds"), records::sum(&before, "bpf_ns") as f64 / 1e9);
+    assert!(least > 0.0 && seconds >= least - 1e-9, "{seconds} and {least} s");
+    // The four keys of a metric whose first label has a size that no number has.
+    assert_eq!(sum("decoder_errors_total"), 4.0);
+    let explained = of(records, "ebpf_program_info").iter().filter(|one| one["help"].is_string()).count();
+    assert_eq!(explained, 1);
 }
 
 fn histograms_are_of_these_values(records: &[Value]) {
@@ -230,6 +274,7 @@ fn samples_that_find_no_room_are_lost() {
     let _machine = lock::machine();
     let configs = Configs::of(&[KINDS]);
     let tool = configs.start("kinds", &["-q", "0.1"]);
+    let programs = Programs::of(tool.pid());
     // Each processor has a buffer of its own.
     let before = sched_getaffinity(None).expect("its processors");
     let mut one = CpuSet::new();
@@ -245,14 +290,12 @@ fn samples_that_find_no_room_are_lost() {
     tool.until("the last sample", |records| counted(records, "kinds_ring") == MANY);
     let records = ended(tool).records;
     sched_setaffinity(None, &before).expect("its processors");
+    let missing = MANY - counted(&records, "kinds_perf");
+    assert!(missing > 0, "all found room");
+    assert_eq!(counted(&records, "kinds_ring"), MANY);
     // Of `kinds_odd` all are.
     let lost = records::sum(&records, "lost") - MANY;
-    assert_eq!(
-        (counted(&records, "kinds_perf") + lost, counted(&records, "kinds_ring")),
-        (MANY, MANY),
-        "{lost} lost"
-    );
-    assert!(lost > 0, "all found room");
+    assert!((missing..=missing + programs.left_out()).contains(&lost), "{lost} lost, {missing} are missing");
 }
 
 /// Keys come and go while the map is read: what stays is counted once, neither lost nor doubled.
@@ -293,12 +336,8 @@ fn what_stays_is_counted_once_whatever_comes_and_goes() {
     comparison.field("kinds_coming", counted.values().sum::<i64>() as u64, STAY * TIMES).equal();
 }
 
-/// How many packets the loopback device has received.
-fn received() -> i64 {
-    let devices = fs::read_to_string("/proc/net/dev").expect("a file");
-    let line = devices.lines().find_map(|line| line.trim().strip_prefix("lo:")).expect("a loopback device");
-    line.split_whitespace().nth(1).and_then(|count| count.parse().ok()).expect("a count")
-}
+/// The content of datagrams whose size nothing else has: the program counts those alone.
+const CONTENT: [u8; 1337] = [b'x'; 1337];
 
 #[test]
 fn what_each_kind_of_section_sees_is_counted() {
@@ -318,7 +357,6 @@ fn what_each_kind_of_section_sees_is_counted() {
     let all = rows.iter().filter(|row| row["program"].is_string()).all(|row| row["attached"] == true);
     assert_eq!(checked.status.code(), Some(if all { 0 } else { 3 }), "{rows:?}");
     assert!(all || kernel::of_guest().is_none(), "in guests all kinds must work: {rows:?}");
-    let before = received();
     let tool = configs.start("probes", &["-q", "0.1"]);
     let cgroup = Cgroup::new();
     let line = format!("echo 0 > {}/cgroup.procs; for i in {{1..257}}; do :; done", cgroup.path());
@@ -328,8 +366,7 @@ fn what_each_kind_of_section_sees_is_counted() {
     (0..42).for_each(|_| _ = unsafe { libc::syscall(libc::SYS_getpriority, 0, 0) });
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
     let to = socket.local_addr().expect("an address");
-    (0..37).for_each(|_| _ = socket.send_to(b"x", to).expect("it is sent"));
-    let packets = received() - before;
+    (0..37).for_each(|_| _ = socket.send_to(&CONTENT, to).expect("it is sent"));
     tool.until("ticks", |records| !of(records, "probes_ticks").is_empty() || !attached("on_tick"));
     let tool_id = tool.pid();
     let records = ended(tool).records;
@@ -355,7 +392,7 @@ fn what_each_kind_of_section_sees_is_counted() {
     if attached("on_packet") {
         let seen: i64 =
             of(&records, "probes_packets").iter().filter_map(|record| record["value"].as_i64()).sum();
-        assert_eq!(seen, packets);
+        assert_eq!(seen, 37);
     }
 }
 
@@ -406,12 +443,15 @@ fn what_is_wrong_is_said_in_one_line() {
     write("map.yaml", "metrics: {counters: [{name: no_such_map}]}");
     fs::copy(configs.path("kinds.bpf.o"), configs.path("map.bpf.o")).expect("it is copied");
     write("v1.yaml", "programs:\n  - name: x\n");
+    fs::write(configs.path("bytes.yaml"), b"metrics:\n  counters:\n    - name: \xc3\xa4\xff\n")
+        .expect("it is written");
     let path = |name: &str| configs.path(&format!("{name}.yaml"));
     for (options, status, says) in [
         (String::new(), 2, "there is no config"),
         (format!("-c {}", path("none")), 2, "cannot read"),
         (format!("-c {}", path("label")), 2, "label.yaml:5:17: label n needs `decoders`"),
         (format!("-c {}", path("v1")), 2, "v1.yaml:2:3: `programs`"),
+        (format!("-c {}", path("bytes")), 2, "bytes.yaml:3:14: it is not UTF-8"),
         (format!("-c {} -c {}", path("kinds"), path("kinds")), 2, "two configs kinds"),
         (format!("-c {} -p 1", path("kinds")), 2, "do not apply"),
         (format!("-c {} --buckets -o csv", path("kinds")), 2, "--buckets"),
@@ -431,7 +471,11 @@ fn what_is_wrong_is_said_in_one_line() {
         ),
         (format!("-c {}", path("odd")), 2, "odd.bpf.o is no BPF object"),
         (format!("-c {}", path("map")), 2, "map.bpf.o has no map no_such_map"),
-        (format!("-c {}", path("size")), 2, "keys of map kinds_array have 4 bytes, and its labels 8"),
+        (
+            format!("-c {}", path("size")),
+            2,
+            "size.yaml:4:13: keys of map kinds_array have 4 bytes, and its labels 8",
+        ),
         (format!("-c {} --object /no/such", path("kinds")), 2, "cannot read its object /no/such"),
     ] {
         refuses(&format!("$BIN/mapstat {options}"), status, &[says]);

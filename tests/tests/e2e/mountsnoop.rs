@@ -209,7 +209,7 @@ fn same(call: &Value, event: &Value) -> bool {
 /// An event for each call, with its fields, by this kind of hook; returns what is wrong with their durations.
 fn events_are_the_calls(kind: &str) -> Vec<String> {
     let (tool, performed) = watched(&["--attach", kind, "--events"], &EVENTS);
-    let (events, lost) = reported_by("mountsnoop", tool);
+    let (events, lost) = reported_by(tool);
     let mut wrong = Vec::new();
     for performed in &performed {
         let seen = sees(kind, performed.ia32);

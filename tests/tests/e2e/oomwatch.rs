@@ -38,7 +38,7 @@ fn watch(options: &[&str]) -> Tool {
 /// Waits for the records of this many kills, stops the tool, and returns all records.
 fn kills_reported(tool: Tool, kills: usize) -> Vec<Value> {
     tool.until("the kills", |records| records.len() >= kills);
-    let (records, lost) = reported_by("oomwatch", tool);
+    let (records, lost) = reported_by(tool);
     // Where programs can be preempted, other events may be lost, but the records of all kills are
     // present.
     assert!(lost == 0 || kernel::preempts_programs(), "{lost} lost on {}", kernel::name());

@@ -73,7 +73,9 @@ fn a_terminal_gets_a_table_with_headings() {
         return;
     }
     for tool in TOOLS {
-        let Some(shown) = unless_refused(&format!("script -qec \"$BIN/{tool} -q 0.2 2\" /dev/null")) else {
+        let Some(shown) =
+            unless_refused(&format!("NO_COLOR=1 script -qec \"$BIN/{tool} -q 0.2 2\" /dev/null"))
+        else {
             continue;
         };
         let heading = shown.lines().find(|line| line.starts_with("time")).expect("a heading");

@@ -4,9 +4,9 @@
 //! `oomwatch.rs`.
 #![allow(clippy::expect_used, reason = "tests")]
 
-mod cases;
+pub mod cases;
 mod compare;
-mod watch;
+pub mod watch;
 
 use cases::{CASES, Case, TESTED_ELSEWHERE};
 use compare::{compare, unobserved};
@@ -26,7 +26,7 @@ use tests::{can_run, lock};
 use watch::{watch, work};
 
 /// The cases that this kind of hook supports.
-fn cases(kind: &str) -> impl Iterator<Item = &'static Case> {
+pub fn cases(kind: &str) -> impl Iterator<Item = &'static Case> {
     let allowed = |kind| kernel::allows(kind) == Allows::Yes;
     // Lookups have no tracepoint.
     let functions = allowed("fentry") || allowed("kprobe");

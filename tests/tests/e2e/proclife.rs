@@ -228,7 +228,7 @@ fn the_highest_fork_rate_is_counted_exactly() {
 
     let tool = Tool::start("proclife", &["--cgroup", cgroup.path(), "--events"]);
     let forks = count(&run(&storm).1[0], "forks");
-    let (records, lost) = reported_by("proclife", tool);
+    let (records, lost) = reported_by(tool);
     let reported = ["fork", "exit"].map(|event| with(&records, "event", event).len() as u64);
     let comparison = Comparison::of("proclife", &[]).part("a storm, --events").lost(lost);
     comparison.fields(&["fork", "exit"], &reported, &[forks, forks + 1]).equal();

@@ -49,7 +49,7 @@ fn watched_once(options: &[&str], workload: &[&str]) -> Watched {
     let cgroup = Cgroup::new();
     let tool = Tool::start("proclife", &[&["--events", "--cgroup", cgroup.path()], options].concat());
     let performed = Workload::run(&[workload, &["--cgroup", cgroup.path()]].concat());
-    let (records, lost) = reported_by("proclife", tool);
+    let (records, lost) = reported_by(tool);
     assert!(lost == 0 || kernel::preempts_programs(), "{lost} lost on {}", kernel::name());
     Watched { records, lost, performed }
 }

@@ -59,7 +59,12 @@ fn another_kernel_is_planned_for_by_its_types() {
 fn bad_usage() {
     refuses("$BIN/proclife --threads", 2, &["--events"]);
     refuses("$BIN/proclife --events 5", 2, &["--events"]);
-    refuses("$BIN/syncsnoop --min-us 5", 2, &["--events"]);
+    // It is a way to ask for events, which have no intervals.
+    for tool in ["syncsnoop", "fslat", "dnslat"] {
+        for more in ["5", "--buckets", "--by comm"] {
+            refuses(&format!("$BIN/{tool} --min-us 5 {more}"), 2, &["--min-us", "cannot be used"]);
+        }
+    }
     refuses("$BIN/syncsnoop --events --min-us -5", 2, &["-5"]);
     refuses("$BIN/syncsnoop --events --buckets", 2, &["--buckets"]);
     refuses("$BIN/mountsnoop --events --buckets", 2, &["--buckets"]);
@@ -68,7 +73,6 @@ fn bad_usage() {
     refuses("$BIN/shmsnoop --events --by comm", 2, &["--events"]);
     refuses("$BIN/fslat --fs fat", 2, &["fat", "--fs", "overlay"]);
     refuses("$BIN/fslat --op ext4", 2, &["ext4", "--op", "getattr"]);
-    refuses("$BIN/fslat --min-us 5", 2, &["--events"]);
     refuses("$BIN/oomwatch --events 5", 2, &["--events"]);
     refuses("$BIN/oomwatch --events --by comm", 2, &["--events"]);
     refuses("$BIN/tcplife --events 5", 2, &["--events"]);
@@ -92,6 +96,8 @@ fn bad_usage() {
     refuses("$BIN/sockls --services <(echo 80 http)", 2, &["--services", ":1: ", "port = name"]);
     refuses("$BIN/sockls --max-open 0 1", 2, &["--max-open", "0"]);
     refuses("$BIN/sockls --max-closed 1048577 1", 2, &["--max-closed", "1048577"]);
+    refuses("$BIN/biolat --disk no-such-disk", 2, &["--disk", "no-such-disk", "/sys/block"]);
+    refuses("$BIN/biolat --disk /dev/null", 2, &["--disk", "/dev/null", "not a disk's device"]);
     refuses("$BIN/vfsstat --by app", 2, &["--apps"]);
     let groups = tempfile::NamedTempFile::new().expect("a file");
     refuses(&format!("$BIN/vfsstat --apps {}", groups.path().display()), 2, &["--apps is for --by app"]);
@@ -138,10 +144,26 @@ fn what_is_not_there() {
         refuses(&format!("$BIN/{tool} -p 4194305"), 2, &["4194305", "no such process"]);
         refuses(&format!("$BIN/{tool} -p 0"), 2, &["0", "no such process"]);
         refuses(&format!("$BIN/{tool} -p 4294967296"), 2, &["4294967296"]);
+        let long = "the kernel keeps 15 bytes of a name: 'sixteen-bytes-x'";
+        refuses(&format!("$BIN/{tool} --comm sh,sixteen-bytes-xx"), 2, &["--comm", long, "--help"]);
+        let unknown = "no such user in /etc/passwd: give its number";
+        refuses(&format!("$BIN/{tool} --user root,no-such-user"), 2, &["--user", unknown, "--help"]);
+        refuses(&format!("$BIN/{tool} --user 4294967295"), 2, &["--user", "4294967295"]);
+        // Of those that compare names in the kernel.
+        if !["sockls", "mapstat"].contains(&tool) {
+            refuses(
+                &format!("$BIN/{tool} --comm 'k*r'"),
+                2,
+                &["--comm 'k*r'", "* can only stand at the end"],
+            );
+        }
     }
     // An interrupt belongs to no process.
-    for (tool, filter) in others.iter().flat_map(|tool| [(tool, "-p 1"), (tool, "--cgroup /")]) {
-        refuses(&format!("$BIN/{tool} {filter}"), 2, &["--pid and --cgroup", "no process", "--help"]);
+    for (tool, filter) in others
+        .iter()
+        .flat_map(|tool| ["-p 1", "--cgroup /", "--comm sh", "--user 0"].map(|filter| (tool, filter)))
+    {
+        refuses(&format!("$BIN/{tool} {filter}"), 2, &["--comm and --user", "no process", "--help"]);
     }
 }
 

@@ -195,7 +195,7 @@ fn owners_and_events_are_found_without_rights() {
     assert_eq!(printed.next().and_then(Result::ok).as_deref(), Some("done"));
     let own = json!([cgroup::name(child.path()), "shells", id]);
     for (number, (options, tool)) in options.iter().zip(tools).enumerate() {
-        let (records, lost) = reported_by("proclife", tool);
+        let (records, lost) = reported_by(tool);
         let comparison = Comparison::of("proclife", options).lost(lost);
         let (name, forks) = match ["cgroup", "app", "pid"].get(number) {
             Some(key) => {

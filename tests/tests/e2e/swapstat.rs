@@ -154,11 +154,13 @@ fn each_page_that_is_swapped_counts_once() {
     // Each page that was not in memory is a fault and a read of its own, but for zeros.
     let read = told("absent") - zeros;
     assert_eq!(told("major_faults"), told("absent"), "{said:?}");
-    // The kernel keeps some shared ones that it cannot take at the moment.
-    assert!(
-        told("absent_private") == PRIVATE * said.len() as u64 && told("absent") <= out + zeros,
-        "{said:?}"
-    );
+    // The kernel keeps some that it cannot take at the moment: shared ones, and now and then a few private ones, of which
+    // nothing tells whether they are zeros.
+    let private = PRIVATE * said.len() as u64;
+    assert!(told("absent_private") <= private && told("absent") <= out + zeros, "{said:?}");
+    let kept = private - told("absent_private");
+    assert!(kept < private / 100, "{said:?}");
+    let most = read + kept.min(zeros);
     let (records, before) = watched.end();
     for (way, records) in &records {
         let options: Vec<&str> = way.iter().map(String::as_str).collect();
@@ -177,11 +179,10 @@ fn each_page_that_is_swapped_counts_once() {
         let all = |field: &str| sum(mine.iter().copied(), field);
         // Other programs of this machine may swap, too.
         if !is_system || kernel::of_guest().is_some() {
-            let mut comparison = compare(way, records).fields(
-                &["in_pages", "in_requests", "in_bytes"],
-                &[all("in_pages"), all("in_requests"), all("in_bytes")],
-                &[read, read, 4_096 * read],
-            );
+            let mut comparison = compare(way, records)
+                .between("in_pages", all("in_pages"), read, most)
+                .field("in_requests", all("in_requests"), all("in_pages"))
+                .field("in_bytes", all("in_bytes"), 4_096 * all("in_pages"));
             // What the program did not manage to have written, the test had, which is another process.
             if is_system || options == by_owner {
                 comparison = comparison

@@ -46,7 +46,7 @@ fn watched(options: &[&[&str]], threads: &str) -> (u32, Vec<Value>, Vec<Reported
         cgroup.path(),
     ]);
     let (pid, performed) = (workload.id(), workload.finish());
-    (pid, performed, tools.into_iter().map(|tool| reported_by("syncsnoop", tool)).collect())
+    (pid, performed, tools.into_iter().map(reported_by).collect())
 }
 
 /// The counters of a call in an interval.
@@ -128,7 +128,7 @@ fn only_slow_calls_are_reported_where_asked_for() {
     }
     let _machine = lock::machine();
     timing::agrees(|| {
-        let (_, _, reported) = watched(&[&["--events"], &["--events", "--min-us", "300"]], "1");
+        let (_, _, reported) = watched(&[&["--events"], &["--min-us", "300"]], "1");
         slow_ones_off(&reported[0].0, &reported[1].0, LEAST_US)
     });
 }
@@ -186,7 +186,7 @@ fn paths_are_those_that_the_kernel_shows() {
         }
         (tool.seen(paths).len() >= files.len()).then_some(())
     });
-    let (records, _) = reported_by("syncsnoop", tool);
+    let (records, _) = reported_by(tool);
     let (cut, whole): (BTreeSet<String>, BTreeSet<String>) =
         paths(&records).into_iter().partition(|path| path.starts_with('…'));
     assert_eq!(whole, expected.into_iter().collect());
@@ -222,7 +222,7 @@ fn what_finds_no_room_is_counted_as_lost() {
         sync();
         tool.seen(|records| sum(records, "lost") > 0).then_some(())
     });
-    let (records, lost) = reported_by("syncsnoop", tool);
+    let (records, lost) = reported_by(tool);
     // Where programs can be preempted, skipped runs for other calls are lost, too; the kernel
     // counts them.
     let (reported, most) = (records.len() as u64, made.get() + programs.left_out());

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 /// Options that take no value.
-const FLAGS: [&str; 14] = [
+const FLAGS: [&str; 16] = [
     "wait", "hold", "ia32", "pause", "timed", "lock", "together", "early", "dsync", "here", "mapped",
-    "forked", "apart", "loss",
+    "forked", "apart", "loss", "resolver", "six",
 ];
 
 /// The parsed options.
@@ -46,6 +46,11 @@ impl Args {
     pub fn count(&self, name: &str) -> u64 {
         let number = |text: &str| text.parse().unwrap_or_else(|_| panic!("--{name} {text}: not a count"));
         self.text(name).map_or(0, number)
+    }
+
+    /// The name of threads: this one, but for `--as`.
+    pub fn name_of_threads(&self, usual: &str) -> String {
+        self.text("as").unwrap_or(usual).to_string()
     }
 
     /// Joins the cgroup that this option names, by its directory, if it is given.

@@ -2,7 +2,8 @@
 //! namespace of their own, where another process answers at 127.0.0.53 and ::1, over UDP and TCP (`server`). PART is one
 //! of the names in `PARTS`. With `--here` this process asks itself. With `--netns FILE` it enters that namespace instead,
 //! and with `--server ADDRESS` asks that one, which answers somewhere else: `dns --serve ADDRESS --netns FILE`, which
-//! prints `ready` and answers until it is sent a line. `--server-cgroup PATH`: where the process that answers belongs.
+//! prints `ready` and answers until it is sent a line. `--server-cgroup PATH`: where the process that answers belongs. With
+//! `--resolver` dnsmasq answers at 127.0.0.53, which asks the server, at 127.0.0.9 then (`resolver`).
 //!
 //! It prints a line for each part and transport: `{"part":…,"pid":…,"server_addr":…,"transport":"udp","queries":…,…}`
 //! with the fields that are not 0; an answer that took longer than the time-out of `dnslat` counts as one that never came.
@@ -10,6 +11,7 @@
 mod asker;
 mod message;
 mod parts;
+mod resolver;
 mod server;
 mod tally;
 
@@ -34,11 +36,13 @@ pub fn run(args: &Args) {
         args.say_and_wait("ready");
         return;
     }
-    let mut answers = None;
+    let (mut answers, mut resolver) = (None, None);
     match address("server") {
         Some(address) => asker::ask_at(address),
         None => {
-            let server = server::Server::at(&[asker::SERVER, asker::SERVER6]);
+            let resolves = args.has("resolver");
+            let own = if resolves { vec![resolver::UPSTREAM] } else { vec![asker::SERVER, asker::SERVER6] };
+            let server = server::Server::at(&own);
             answers = Some(sys::child_that(|| {
                 sys::end_with_parent();
                 args.join("server-cgroup");
@@ -47,6 +51,7 @@ pub fn run(args: &Args) {
                     std::thread::park();
                 }
             }));
+            resolver = resolves.then(resolver::start);
         }
     }
     for name in args.text("parts").expect("--parts PART,…").split(',') {
@@ -58,6 +63,7 @@ pub fn run(args: &Args) {
         });
     }
     args.hold();
+    resolver.into_iter().for_each(resolver::Resolver::end);
     if let Some(server) = answers {
         sys::kill(server);
     }

@@ -101,7 +101,7 @@ pub fn run(args: &Args) {
                     end.wait();
                     lines
                 };
-                let thread = std::thread::Builder::new().name("files".to_string());
+                let thread = std::thread::Builder::new().name(args.name_of_threads("files"));
                 thread.spawn_scoped(scope, work).expect("a thread")
             })
             .collect();

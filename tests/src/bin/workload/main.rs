@@ -3,6 +3,8 @@
 //! `workload SUBJECT [--name value]… [--flag]…`; see each subject's module. All subjects know:
 //! - `--cgroup PATH`: join this cgroup (v2, its directory) before anything else. The program's own
 //!   start is then outside, its exit inside: one exit, and one reaped after its parent waits.
+//! - `--real-uid U`, `--as NAME`: be of this real user, with the rights of root as before, and call itself and its
+//!   threads so; `--fs-uid U`: make files and sockets as this user.
 //! - `--wait`: print `ready`, then wait for a line on stdin before working.
 //! - `--hold`: after the work print `held`, then wait for a line on stdin (or its end) before
 //!   cleaning up.
@@ -41,7 +43,7 @@ mod threads;
 mod tmpfiles;
 mod uring;
 
-use std::ffi::OsStr;
+use std::ffi::{CString, OsStr};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -55,6 +57,7 @@ fn main() {
     }
     let args = Args::parse(words);
     args.join("cgroup");
+    identify(&args);
     if args.has("mapped") {
         hog::map_program();
     }
@@ -92,6 +95,19 @@ fn main() {
             "unknown subject {other:?}: one of noop, processes, shm, sockets, storm, swapped, ends, threads, io, cache, calls, counter, dns, \
              lookups, mounts, synced, syncs, fds, files, hog, inet, tcp, tmpfiles, uring, run, confine"
         ),
+    }
+}
+
+/// Takes the name and the users that the options say.
+fn identify(args: &Args) {
+    if let Some(name) = args.text("as") {
+        sys::set_name(&CString::new(name).expect("no NUL"));
+    }
+    if args.has("real-uid") {
+        sys::set_real_user(args.count("real-uid"));
+    }
+    if args.has("fs-uid") {
+        sys::set_file_user(args.count("fs-uid"));
     }
 }
 

@@ -32,7 +32,7 @@ pub fn run(args: &Args) {
         exec_self(if left == 0 { args.count("argv-bytes") } else { 0 });
     }
     for _ in 0..args.count("threads") {
-        let thread = thread::Builder::new().name("thread".to_string()).spawn(|| ());
+        let thread = thread::Builder::new().name(args.name_of_threads("thread")).spawn(|| ());
         thread.expect("a thread").join().expect("the thread ends");
     }
     // The exit of a thread is visible a moment before it is complete: if the main thread exited

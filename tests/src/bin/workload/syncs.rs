@@ -63,7 +63,7 @@ pub fn run(args: &Args) {
                 let own: Vec<_> = all.iter().copied().skip(index).step_by(threads).collect();
                 let mut syncer = Syncer::new(format!("{directory}/synced{index}"), entry);
                 let start = &start;
-                let thread = std::thread::Builder::new().name("syncer".to_string());
+                let thread = std::thread::Builder::new().name(args.name_of_threads("syncer"));
                 let work = move || {
                     start.wait();
                     own.into_iter().map(|(call, how)| syncer.make(call, how)).collect::<Vec<_>>()

@@ -163,6 +163,19 @@ pub fn set_name(name: &CStr) {
     unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
 }
 
+/// Makes this the real user of the calling thread. The effective one, and so its rights, stay.
+pub fn set_real_user(uid: u64) {
+    // SAFETY: a plain system call; -1 changes nothing.
+    let outcome = unsafe { libc::syscall(libc::SYS_setresuid, uid, -1, -1) };
+    assert_eq!(outcome, 0, "setresuid: {}", std::io::Error::last_os_error());
+}
+
+/// Makes the calling thread's files and sockets those of this user.
+pub fn set_file_user(uid: u64) {
+    // SAFETY: a plain system call, which returns the user before.
+    unsafe { libc::syscall(libc::SYS_setfsuid, uid) };
+}
+
 /// Waits for this child; returns the status as wait(2) has it.
 pub fn wait(pid: i32) -> i32 {
     let mut status = 0;

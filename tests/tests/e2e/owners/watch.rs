@@ -42,14 +42,7 @@ pub fn watch(
     std::fs::write(&groups, "none: nobody\nworkers: workl* # all three\n").expect("a file");
     let groups = groups.to_str().expect("UTF-8");
     let scratch = tempfile::tempdir_in(on).expect("a directory");
-    let disk = case.work.contains(&"DISK").then(|| {
-        let disk = Disk::over_file(16);
-        // Requests of several processes could be merged into one.
-        disk.set("nomerges", "2");
-        disk
-    });
-    let collector =
-        disk.as_ref().filter(|_| kernel::of_guest().is_none()).map(|disk| Collector::start(&disk.name));
+    let (disk, collector) = disk_of(case);
     let parent = Cgroup::new();
     let cgroups = [parent.child(), parent.child()];
     let start = |by: &'static str| {
@@ -71,31 +64,56 @@ pub fn watch(
     Watched { case, scratch, disk, collector, cgroups, tools, parent }
 }
 
+/// The disk that the work of a case needs, with room for four processes, and what tells of its requests that no BPF program
+/// can observe.
+pub fn disk_of(case: &Case) -> (Option<Disk>, Option<Collector>) {
+    let disk = case.work.contains(&"DISK").then(|| {
+        let disk = Disk::over_file(16);
+        // Requests of several processes could be merged into one.
+        disk.set("nomerges", "2");
+        disk
+    });
+    let seen = disk.as_ref().filter(|_| kernel::of_guest().is_none());
+    let collector = seen.map(|disk| Collector::start(&disk.name));
+    (disk, collector)
+}
+
+/// A process that is about to do the work of a case in a cgroup, the one of this number, in a directory of its own in
+/// `scratch`; with more options.
+pub fn worker(
+    case: &Case,
+    scratch: &Path,
+    disk: Option<&Disk>,
+    number: usize,
+    cgroup: &Cgroup,
+    more: &[&str],
+) -> Workload {
+    let disk = disk.map_or_else(String::new, Disk::path);
+    let own = scratch.join(number.to_string());
+    std::fs::create_dir_all(&own).expect("a directory");
+    let own = own.to_str().expect("UTF-8");
+    let filled = |words: &[&str]| -> Vec<String> {
+        let place = (number * PLACE).to_string();
+        let fill =
+            |word: &str| word.replace("DIRECTORY", own).replace("DISK", &disk).replace("PLACE", &place);
+        words.iter().map(|word| fill(word)).collect()
+    };
+    let (prepare, mut args) = (filled(case.prepare), filled(case.work));
+    if !prepare.is_empty() {
+        Workload::run(&prepare.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    args.extend([case.joins, cgroup.path(), "--wait"].iter().chain(more).map(ToString::to_string));
+    let mut workload = Workload::start(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    workload.until_says("ready");
+    workload
+}
+
 /// Runs the work of a case in three processes, two in the first cgroup and one in the second;
 /// returns their ids and the lines that they printed.
 pub fn work(watched: &Watched, at_once: bool) -> Vec<(u32, Vec<Value>)> {
     let Watched { case, scratch, disk, cgroups, .. } = watched;
-    let disk = disk.as_ref().map_or_else(String::new, Disk::path);
     let of = [&cgroups[0], &cgroups[0], &cgroups[1]];
-    let start = |(number, cgroup): (usize, &Cgroup)| {
-        let own = scratch.path().join(number.to_string());
-        std::fs::create_dir_all(&own).expect("a directory");
-        let own = own.to_str().expect("UTF-8");
-        let filled = |words: &[&str]| -> Vec<String> {
-            let place = (number * PLACE).to_string();
-            let fill =
-                |word: &str| word.replace("DIRECTORY", own).replace("DISK", &disk).replace("PLACE", &place);
-            words.iter().map(|word| fill(word)).collect()
-        };
-        let (prepare, mut args) = (filled(case.prepare), filled(case.work));
-        if !prepare.is_empty() {
-            Workload::run(&prepare.iter().map(String::as_str).collect::<Vec<_>>());
-        }
-        args.extend([case.joins, cgroup.path(), "--wait"].map(str::to_string));
-        let mut workload = Workload::start(&args.iter().map(String::as_str).collect::<Vec<_>>());
-        workload.until_says("ready");
-        workload
-    };
+    let start = |(number, cgroup)| worker(case, scratch.path(), disk.as_ref(), number, cgroup, &[]);
     let mut started: Vec<_> = of.into_iter().enumerate().map(start).collect();
     if at_once {
         started.iter_mut().for_each(Workload::go_on);

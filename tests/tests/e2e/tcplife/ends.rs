@@ -42,7 +42,7 @@ pub fn ends_reported(tool: Tool, ends: usize) -> (Vec<Value>, u64) {
         let all = records.len() + sum(records, "lost") as usize >= ends;
         all || last.get().1.elapsed() > NO_MORE && records.len() + programs.left_out() as usize >= ends
     });
-    reported_by("tcplife", tool)
+    reported_by(tool)
 }
 
 /// Asserts the number of ends of connections.

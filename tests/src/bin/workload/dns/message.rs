@@ -3,6 +3,7 @@
 /// The types of questions that are asked here.
 pub const A: u16 = 1;
 pub const AAAA: u16 = 28;
+pub const PTR: u16 = 12;
 
 /// A query for a name of these labels.
 pub fn query(id: u16, labels: &[&[u8]], qtype: u16) -> Vec<u8> {

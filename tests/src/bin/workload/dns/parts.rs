@@ -29,6 +29,7 @@ pub const PARTS: &[(&str, fn())] = &[
     ("many", many),
     ("ok", ok),
     ("waiting", waiting),
+    ("resolver", super::resolver::part),
 ];
 
 /// One query after the other: each seventh is never answered, each fifth of the others for a name that is not there.

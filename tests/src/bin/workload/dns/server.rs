@@ -7,7 +7,8 @@
 //! - `swap`: only when the next query has come, and after that one's answer;
 //! - `big`: with 40 addresses;
 //! - `pages`: over UDP by two calls, so that most of the packet is in other pages than its headers;
-//! - else with two addresses of IPv4 or one of IPv6, as the question's type says.
+//! - else with two addresses of IPv4 or one of IPv6, or, of an address, with the name `ptr-` and the address's last part,
+//!   as the question's type says.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -15,7 +16,7 @@ use std::os::fd::AsRawFd;
 use std::thread;
 use std::time::Duration;
 
-use super::message::{A, AAAA, with_length};
+use super::message::{A, AAAA, PTR, with_length};
 
 const PORT: u16 = 53;
 /// Multicast DNS: RFC 6762.
@@ -99,19 +100,21 @@ fn reply(query: &[u8], udp: bool) -> Reply {
         _ if rcode != 0 || cut => 0,
         (A, b"big") => 40,
         (A, _) => 2,
-        (AAAA, _) => 1,
+        (AAAA | PTR, _) => 1,
         _ => 0,
     };
     answer[7] = records;
     for number in 0..records {
         answer.extend([0xc0, 12]);
         answer.extend([qtype, 1, 0, 9].map(u16::to_be_bytes).concat());
-        let address = match qtype {
+        let data = match qtype {
             A => vec![192, 0, 2, 7 + number],
+            // Below the question's name, from its second label on.
+            PTR => [&[4 + first.len() as u8][..], b"ptr-", first, &[0xc0, 13 + first.len() as u8]].concat(),
             _ => [&[0x20, 1, 0xd, 0xb8][..], &[0; 11], &[7]].concat(),
         };
-        answer.extend((address.len() as u16).to_be_bytes());
-        answer.extend(address);
+        answer.extend((data.len() as u16).to_be_bytes());
+        answer.extend(data);
     }
     match kind {
         b"swap" => Reply::Later(answer),
