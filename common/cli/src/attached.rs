@@ -10,6 +10,8 @@ use rustix::fs::{FileType, fstat};
 /// The variable: the pipe's descriptor and inode, `7:12345`. A shell between the two may have put another file in the
 /// descriptor's place; the inode tells.
 pub const VARIABLE: &str = "EBPF_ATTACHED";
+/// The last line: nothing more is attached. The pipe's end alone does not say so: it comes with a process's end, too.
+pub const ALL: &str = "all";
 
 /// The value of the variable for the end of a pipe that a tool may write to.
 ///

@@ -78,15 +78,16 @@ struct Attached<'a> {
     kind: String,
 }
 
-/// Tells who runs this tool, if it has asked, where it has attached: a line for each hook. A runner that does not read is
-/// not waited for.
+/// Tells who runs this tool, if it has asked, where it has attached: a line for each hook, and one that these were all. A
+/// runner that does not read is not waited for.
 pub fn tell_attached(plan: &Plan) {
     let Some(mut pipe) = attached::pipe() else { return };
     let lines = plan.hooks.iter().filter(|hook| !hook.chosen.is_empty()).map(|hook| {
         let attached = Attached { hook: hook.hook, kind: hook.kinds() };
         Ok(serde_json::to_string(&attached)? + "\n")
     });
-    let _ = lines.collect::<serde_json::Result<String>>().map(|lines| pipe.write_all(lines.as_bytes()));
+    let told = lines.collect::<serde_json::Result<String>>();
+    let _ = told.map(|lines| pipe.write_all(format!("{lines}{}\n", attached::ALL).as_bytes()));
 }
 
 /// The width of the first column.

@@ -31,7 +31,8 @@ Thirty or more tell much more than ten: each interval that depends on those befo
 
 Bounds: percentiles are known to a bucket, at most 6.3 % wide; of mapstat's histograms as wide as its config says. What \
 differs from one run to the next and does not vary within a run (a cold cache, another machine) is not noise to this \
-comparison: it is a difference between the runs, and told. Compare several runs where that matters. Events that were lost are \
+comparison: it is a difference between the runs, and told. Where that matters, take turns: several short runs of each, \
+recorded into one folder each, which --record goes on with. Events that were lost are \
 in no figure: both numbers are told beside each tool.
 
 Exit status: 0 compared; 1 a failure, or a part of a recording could not be read; 2 bad usage, or a file that cannot be \

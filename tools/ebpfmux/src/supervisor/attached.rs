@@ -24,7 +24,7 @@ pub struct Attached {
 /// A pipe for a command that is to be started, which neither side waits for: its reader, and the end that the command keeps.
 pub fn pipe() -> io::Result<(Reader, OwnedFd)> {
     let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-    Ok((Reader { pipe: Some(reader), read: 0, line: Vec::new(), hooks: Vec::new() }, writer))
+    Ok((Reader { pipe: Some(reader), read: 0, line: Vec::new(), hooks: Vec::new(), all: false }, writer))
 }
 
 /// The environment variable that tells the command about its end.
@@ -40,6 +40,8 @@ pub struct Reader {
     /// The begin of a line.
     line: Vec<u8>,
     hooks: Vec<Attached>,
+    /// Whether it has said that these are all.
+    all: bool,
 }
 
 impl Reader {
@@ -58,9 +60,10 @@ impl Reader {
         }
     }
 
-    /// Whether it has told all: it attaches nothing more.
+    /// Whether it has told all: it attaches nothing more. A command that closes its pipe without a word has not: it is no
+    /// tool, or it is ending.
     pub fn is_complete(&self) -> bool {
-        self.pipe.is_none()
+        self.all
     }
 
     /// Where it has attached.
@@ -73,6 +76,7 @@ impl Reader {
         let Some(end) = self.line.iter().rposition(|byte| *byte == b'\n') else { return };
         let rest = self.line.split_off(end + 1);
         for line in std::mem::replace(&mut self.line, rest).split(|byte| *byte == b'\n') {
+            self.all |= line == attached::ALL.as_bytes();
             // Any program can write here: what is no hook is left out.
             let told = serde_json::from_slice(line).ok();
             let fits = |told: &Attached| told.hook.len() <= TEXT && told.kind.len() <= TEXT;
@@ -97,7 +101,18 @@ mod tests {
         drop(writer);
         reader.poll();
         assert!(reader.pipe.is_none());
+        assert!(!reader.is_complete());
         reader.hooks
+    }
+
+    #[test]
+    fn all_is_told_only_in_so_many_words() {
+        let (mut reader, writer) = pipe().unwrap();
+        for (part, all) in [("{\"hook\":\"h\",\"kind\":\"k\"}\nal", false), ("l", false), ("\n", true)] {
+            rustix::io::write(&writer, part.as_bytes()).unwrap();
+            reader.poll();
+            assert_eq!((reader.is_complete(), reader.hooks().len()), (all, 1), "{part}");
+        }
     }
 
     #[test]

@@ -103,8 +103,7 @@ impl Trigger {
         self.recorded = Some((from, until));
         if !self.quiet {
             let (before, after) = (before.as_secs_f64(), after.as_secs_f64());
-            let at = timestamp::format(time);
-            note(&format!("{why} at {at}: recorded is from {before} s before to {after} s after"));
+            note(&format!("{why}; recorded is from {before} s before that to {after} s after"));
         }
         if let Some(lost) = lost {
             let (lost, memory) = (timestamp::format(lost), "--before-memory");

@@ -49,7 +49,8 @@ fn what_is_around_trouble_is_recorded_and_no_more() {
     assert!(
         notes[0].contains("'disks.p99_us > 5000' holds for")
             && notes[0].contains("p99_us is 9000")
-            && notes[0].ends_with(&format!("at {}: recorded is from 60 s before to 60 s after", ts(200.0))),
+            && notes[0].matches(&ts(200.0)).count() == 1
+            && notes[0].ends_with("; recorded is from 60 s before that to 60 s after"),
         "{}",
         notes[0]
     );
