@@ -4,7 +4,8 @@ mod names;
 mod table;
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, BufReader, Seek};
 use std::ops::ControlFlow;
 
@@ -12,6 +13,10 @@ use table::{Table, each};
 
 /// Where the kernel lists them.
 const PATH: &str = "/proc/kallsyms";
+/// The modules that are loaded: their symbols come and go with them.
+const MODULES: &str = "/proc/modules";
+/// How many intervals go by at most before the list, which takes some 50 ms, is read again in vain.
+const PATIENCE: u32 = 64;
 /// How much of the list is in memory while it is read.
 const AT_ONCE: usize = 1 << 16;
 
@@ -24,6 +29,12 @@ pub struct Symbols {
     known: Table,
     /// Whether the file was read since the interval began.
     read: bool,
+    /// How many intervals go by until it is read again, unless the modules are others; twice as many each time that it was
+    /// read in vain.
+    wait: u32,
+    vain: u32,
+    /// The modules when it was read.
+    modules: Option<u64>,
 }
 
 impl Symbols {
@@ -46,22 +57,17 @@ impl Symbols {
     /// An interval has ended: modules may have come since.
     pub fn next(&mut self) {
         self.read = false;
+        self.wait = self.wait.saturating_sub(1);
     }
 
     /// The symbol at this address.
     pub fn at(&mut self, address: u64) -> Option<String> {
-        self.known.at(address).or_else(|| {
-            self.refresh();
-            self.known.at(address)
-        })
+        self.known.at(address).or_else(|| self.look_again(|known| known.at(address)))
     }
 
     /// The last symbol at or before this address.
     pub fn before(&mut self, address: u64) -> Option<String> {
-        self.known.before(address).or_else(|| {
-            self.refresh();
-            self.known.before(address)
-        })
+        self.known.before(address).or_else(|| self.look_again(|known| known.before(address)))
     }
 
     /// The addresses of these symbols, of several of one name the greatest; 0 if the kernel hides addresses from this
@@ -87,11 +93,16 @@ impl Symbols {
         hidden
     }
 
-    /// Reads the list, unless it was read in this interval.
-    fn refresh(&mut self) {
+    /// Reads the list and looks for a symbol there, unless it was read in this interval, or too often in vain.
+    fn look_again(&mut self, symbol: impl Fn(&Table) -> Option<String>) -> Option<String> {
         if self.read {
-            return;
+            return None;
         }
+        let modules = modules();
+        if self.wait > 0 && modules == self.modules {
+            return None;
+        }
+        (self.modules, self.read) = (modules, true);
         // What was known goes before the list is read again: both together would be twice as much.
         let mut known = std::mem::take(&mut self.known);
         known.clear();
@@ -100,7 +111,11 @@ impl Symbols {
             ControlFlow::Continue(())
         });
         known.sort();
-        (self.known, self.read) = (known, true);
+        self.known = known;
+        let found = symbol(&self.known);
+        self.vain = if found.is_some() { 0 } else { (self.vain * 2).clamp(1, PATIENCE) };
+        self.wait = self.vain;
+        found
     }
 
     /// Passes on each symbol of the list, as far as it can be read.
@@ -110,6 +125,16 @@ impl Symbols {
             each(BufReader::with_capacity(AT_ONCE, file), &mut take);
         }
     }
+}
+
+/// A hash of the modules' names and addresses; how often each is used changes all the time. `None` if they are not told.
+fn modules() -> Option<u64> {
+    let mut hash = DefaultHasher::new();
+    for line in fs::read_to_string(MODULES).ok()?.lines() {
+        let mut words = line.split(' ');
+        (words.next(), words.nth(4)).hash(&mut hash);
+    }
+    Some(hash.finish())
 }
 
 #[cfg(test)]
@@ -140,5 +165,23 @@ mod tests {
         symbols.next();
         assert_eq!(symbols.at(0x20).as_deref(), Some("second\t[module]"));
         assert_eq!(symbols.at(0x10).as_deref(), Some("first"));
+    }
+
+    #[test]
+    fn an_address_without_a_symbol_costs_less_and_less() {
+        let mut symbols = Symbols::of("10 T first\n");
+        let mut read = Vec::new();
+        for interval in 0..=200 {
+            assert_eq!(symbols.at(0x20), None);
+            if symbols.read {
+                read.push(interval);
+            }
+            symbols.next();
+        }
+        assert_eq!(read, [0, 1, 3, 7, 15, 31, 63, 127, 191]);
+        // Other modules have come.
+        io::Write::write_all(symbols.file.as_mut().unwrap(), b"20 t second\t[module]\n").unwrap();
+        symbols.modules = Some(symbols.modules.map_or(1, |hash| !hash));
+        assert_eq!(symbols.at(0x20).as_deref(), Some("second\t[module]"));
     }
 }
