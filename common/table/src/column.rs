@@ -36,6 +36,8 @@ pub struct Column {
     pub place: u8,
     /// Whether any value but 0 means that something went wrong.
     pub alarm: bool,
+    /// Whether it matters more since something did.
+    pub raised: bool,
     /// The cells of its longest usual value, or 0.
     usual: usize,
 }
@@ -70,6 +72,7 @@ impl Column {
             cut: column.cut.unwrap_or(Cut::End),
             place,
             alarm: column.alarm,
+            raised: false,
             usual: column.width.map_or(0, usize::from),
         }
     }

@@ -178,9 +178,11 @@ impl Table {
     /// Chooses the columns and their widths. Others than before need a heading.
     fn lay_out(&mut self, screen: &Screen) {
         for (column, usual) in self.columns.iter_mut().zip(&self.usual) {
-            // What went wrong is seen, whatever else must go.
-            if usual.alarmed {
-                column.rank = Some(1);
+            // What went wrong is seen. Where many things do, those that a table would not have are no more than its main
+            // numbers.
+            if usual.alarmed && !column.raised {
+                column.rank = Some(if column.rank.is_some_and(|rank| rank <= 3) { 1 } else { 2 });
+                column.raised = true;
             }
         }
         let columns = self.columns.iter().zip(&self.page).enumerate();
@@ -205,7 +207,7 @@ impl Table {
             (_, Some((_, width))) if self.columns[at].text => {
                 Want { least: want.least.min(*width), tight: want.tight.min(*width), ..want }
             }
-            (_, None) if want.rank > Some(1) => Want { rank: None, ..want },
+            (_, None) if want.rank > Some(1) && !self.usual[at].alarmed => Want { rank: None, ..want },
             _ => want,
         }
     }
@@ -283,4 +285,44 @@ fn sketch_column() -> Column {
     column.heading = [String::new(), picture::SKETCH_HEADING.to_owned()];
     (column.text, column.rank, column.place) = (true, Some(SKETCH_RANK), u8::MAX);
     column
+}
+
+#[cfg(test)]
+mod tests {
+    use record::fields::Schema;
+
+    use super::*;
+
+    #[test]
+    fn what_goes_wrong_does_not_drive_away_what_matters() {
+        let text = include_str!("../../record/schemas/vfsstat.json");
+        let (_, schema) = Schema::parse(text).unwrap();
+        let digits: Vec<(&str, Cell<'_>)> = [
+            ("reads", Cell::Number("4000")),
+            ("read_bytes", Cell::Number("4096000")),
+            ("read_errors", Cell::Number("9")),
+            ("writes", Cell::Number("2000")),
+            ("write_errors", Cell::Number("9")),
+            ("open_errors", Cell::Number("81")),
+            ("mkdir_errors", Cell::Number("9")),
+            ("unlink_errors", Cell::Number("9")),
+            ("lost", Cell::Number("0")),
+        ]
+        .to_vec();
+        let options = Options { utc: true, ..Options::default() };
+        let mut table = Table::new(options, Choice::default(), Zone::new(true));
+        let ts = ("ts", Cell::Text("2026-11-21T06:26:35.123456Z"));
+        let line = Line { fields: [vec![ts], digits].concat(), sketch: None, drawn: Vec::new() };
+        let mut out = String::new();
+        for _ in 0..2 {
+            let line = Line { fields: line.fields.clone(), sketch: None, drawn: Vec::new() };
+            table.push(line, |name| schema.field(name));
+            table.flush(&Screen { columns: Some(40), rows: Some(24), colours: false }, &mut out);
+        }
+        assert_eq!(
+            out,
+            "+4 columns: -o wide\nUTC             read   read   open\ntime     reads bytes errors errors  lost\n\
+             06:26:35  4000 3.91M      9     81     0\n06:26:35  4000 3.91M      9     81     0\n"
+        );
+    }
 }

@@ -26,6 +26,8 @@ fn a_loop_devices_reads_and_writes() {
     }
     let _machine = lock::machine();
     let disk = Disk::over_file(64);
+    // What fio asked for is compared, and neighbours that meet in the queue are one request.
+    disk.set("nomerges", "2");
     let ways: [&[&str]; 5] = [
         &["--ioengine=libaio", "--iodepth=16", "--bs=4k", "--number_ios=1511"],
         &["--ioengine=psync", "--numjobs=4", "--bs=16k", "--number_ios=503"],
@@ -248,6 +250,8 @@ fn owners_whose_requests_end_at_once_find_room() {
     }
     let _machine = lock::machine();
     let disk = Disk::with_interrupts();
+    // Where the disk is slower than those who ask, requests for neighbouring sectors meet in its queue.
+    disk.set("nomerges", "2");
     let ways: [&[&str]; 2] = [&["--by", "process"], &["--by", "cgroup"]];
     let tools = ways.map(|way| (way, Tool::start("biolat", &[way, &["0.02"]].concat())));
     let options = ["--ioengine=libaio", "--iodepth=8", "--rw=randrw", "--bs=4k", "--size=16m", "--fsync=7"];

@@ -42,6 +42,9 @@ const FILTERS: &[Filter] = &[
     Filter { options: &["--comm", "fi*,!filter-a", "--user", "!10002"], passing: &[2, 3], by_process: true },
 ];
 
+/// What has most in one: a beginning, all but one, and both options.
+const BOTH: &[Filter] = FILTERS.split_at(2).1;
+
 /// Every kind of hook asks for the running task in the same way.
 const OF_OTHER_KINDS: &[Filter] = &[Filter {
     options: &["--comm", "filter-b,fifteen-bytes-x", "--user", "10001,10002"],
@@ -159,6 +162,27 @@ fn names_and_users_are_exactly_those_asked_for_by_kprobes() {
 #[test]
 fn names_and_users_are_exactly_those_asked_for_by_tracepoints() {
     compare_by("tracepoint", OF_OTHER_KINDS, |_| true);
+}
+
+/// In guests, where each tool's start takes seconds.
+#[test]
+fn both_filters_of_every_tool_by_the_best_rungs() {
+    compare_by("auto", BOTH, |_| true);
+}
+
+/// A tool of calls, and one that remembers who began what ends elsewhere.
+fn of_each_way(tool: &str) -> bool {
+    ["vfsstat", "biolat"].contains(&tool)
+}
+
+#[test]
+fn both_filters_of_two_tools_by_kprobes() {
+    compare_by("kprobe", OF_OTHER_KINDS, of_each_way);
+}
+
+#[test]
+fn both_filters_of_two_tools_by_tracepoints() {
+    compare_by("tracepoint", OF_OTHER_KINDS, of_each_way);
 }
 
 /// Without another filter, where everything else on the machine goes on.

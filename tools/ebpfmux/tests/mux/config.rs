@@ -147,10 +147,9 @@ fn what_is_wrong_is_told_with_its_line() {
 fn counter(files: &Files, name: &str) -> String {
     // Without another process, which the signal would reach, too.
     let body = format!(
-        "export TZ=UTC; n=0; go=1; trap 'go=' INT; echo $$ > {0}.pid\n\
-         while [ $go ]; do n=$((n + 1)); printf -v second '%(%Y-%m-%dT%H:%M:%S)T' -1; \
-         echo '{{\"ts\":\"'$second.${{EPOCHREALTIME#*.}}'Z\",\"host\":\"h\",\"tool\":\"'$1'\",\"interval_s\":1,\"n\":'$n'}}'; \
-         read -rt 0.02 <> <(:); done\n\
+        "{NOW}exec 3<> <(:); n=0; go=1; trap 'go=' INT; echo $$ > {0}.pid\n\
+         while [ $go ]; do n=$((n + 1)); now; echo '{{\"ts\":\"'$ts'\",\"host\":\"h\",\"tool\":\"'$1'\",\"interval_s\":1,\"n\":'$n'}}'; \
+         read -rt 0.02 -u 3; done\n\
          echo \"$1 $n\" >> {1}",
         files.path(name),
         files.path("printed"),

@@ -9,6 +9,7 @@ use test_support::streams::Streams;
 use test_support::wait::{For, until_or};
 
 use super::orders::serve;
+use crate::support::bash;
 
 /// Who did it: not told without --by.
 const OWNERS: [&str; 7] = ["pid", "tid", "comm", "ppid", "parent", "cgroup", "app"];
@@ -72,12 +73,12 @@ fn tools(streams: &Streams) -> Vec<String> {
         let schema = serde_json::from_str(&fs::read_to_string(&path).expect("a schema")).expect("JSON");
         let line = record(&tool, &schema);
         let script = format!(
-            "#!/bin/bash\ntrap 'exit 0' INT TERM\n\
+            "trap 'exit 0' INT TERM\n\
              printf '{{\"hook\":\"requests\",\"kind\":\"fentry\"}}\\n' >\"/proc/self/fd/${{EBPF_ATTACHED%%:*}}\"\nwhile :; do\n\
-             ts=$(date -u +%Y-%m-%dT%H:%M:%S.%6NZ)\necho '{}'\nsleep 0.2\ndone\n",
+             now\necho '{}'\nsleep 0.2\ndone\n",
             line.replace("TS", "'$ts'")
         );
-        streams.write(&tool, script).good(&format!("chmod +x {tool}"));
+        streams.write(&tool, bash(&script)).good(&format!("chmod +x {tool}"));
         tools.push(tool);
     }
     tools

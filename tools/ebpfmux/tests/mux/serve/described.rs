@@ -5,13 +5,14 @@ use test_support::wait::{For, until};
 
 use super::orders::{serve, streams};
 use super::scraped::COMPARE;
+use crate::support::bash;
 
 /// What mapstat prints of a counter by processor, a level, and a histogram, every fifth of a second; what they mean at first.
-const MAPS: &str = r##"#!/bin/bash
-trap 'exit 0' INT TERM
+const MAPS: &str = r##"trap 'exit 0' INT TERM
 help=1
 line() {
-    echo '{"ts":"'$(date -u +%Y-%m-%dT%H:%M:%S.%6NZ)'","host":"web","tool":"mapstat","interval_s":0.2,"config":"c",'"${help:+\"help\":\"What \\\"$1\\\" is\\nin words.\",}$2"',"lost":0}'
+    now
+    echo '{"ts":"'$ts'","host":"web","tool":"mapstat","interval_s":0.2,"config":"c",'"${help:+\"help\":\"What \\\"$1\\\" is\\nin words.\",}$2"',"lost":0}'
 }
 while :; do
     line softirqs '"metric":"softirqs_total","type":"counter","cpu":"0","kind":"net_rx","value":3'
@@ -47,7 +48,7 @@ ebpf_exporter_softirqs_total{cpu=\"1\",kind=\"net_rx\"}
 #[test]
 fn dashboards_of_ebpf_exporter_find_its_series() {
     let streams = streams();
-    streams.write("maps", MAPS).shell("chmod +x maps");
+    streams.write("maps", bash(MAPS)).shell("chmod +x maps");
     let served = serve(&streams, &["--run", "./maps", "--serve", "0", "--no-host"]);
     let counted = r#"ebpf_exporter_softirqs_total{cpu="1",kind="net_rx"}"#;
     until(For::Answer, "three intervals", || Some(()).filter(|()| served.value(counted) >= 15.0));
@@ -106,7 +107,7 @@ fn series_that_nobody_adds_to_are_forgotten() {
         "    line level",
         "    [[ $help ]] && line softirqs '\"metric\":\"softirqs_total\",\"type\":\"counter\",\"cpu\":\"2\",\"kind\":\"once\",\"value\":9'\n    line level",
     );
-    streams.write("maps", once).shell("chmod +x maps");
+    streams.write("maps", bash(&once)).shell("chmod +x maps");
     let options = ["--run", "./maps", "--serve", "0", "--namespace", "mine", "--series-idle", "2"];
     let served = serve(&streams, &options);
     let has = |text: &str| served.body("/metrics", "").contains(text);

@@ -120,10 +120,11 @@ impl Drop for Served {
 /// process number is in a file `NAME.pid`.
 fn tool(files: &Files, name: &str) -> String {
     let body = format!(
-        "trap 'exit 0' INT TERM\necho $$ > {}\nwhile :; do\n\
-         echo '{{\"ts\":\"'$(date -u +%Y-%m-%dT%H:%M:%S.%6NZ)'\",\"host\":\"h\",\"tool\":\"{name}\",\"interval_s\":0.1,\"lost\":0}}'\n\
+        "{NOW}trap 'exit 0' INT TERM\necho $$ > {}\nwhile :; do\nnow\n\
+         echo '{{\"ts\":\"'$ts'\",\"host\":\"h\",\"tool\":\"{name}\",\"interval_s\":0.1,\"lost\":0}}'\n\
          sleep 0.1\ndone",
         files.path(&format!("{name}.pid"))
     );
-    script(files, name, &body).display().to_string()
+    let body = files.write(&format!("{name}.bash"), body);
+    script(files, name, &format!("exec bash {body}")).display().to_string()
 }

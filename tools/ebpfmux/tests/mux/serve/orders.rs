@@ -8,14 +8,13 @@ use test_support::streams::Streams;
 use test_support::wait::{For, until, until_still};
 
 use super::Served;
-use crate::support::mux_in;
+use crate::support::{bash, mux_in};
 
 /// A fake tool: prints an interval of a disk every fifth of a second, with a name that needs
 /// escaping, until it is stopped.
-pub const TOOL: &str = r#"#!/bin/bash
-trap 'exit 0' INT TERM
+pub const TOOL: &str = r#"trap 'exit 0' INT TERM
 while :; do
-    ts=$(date -u +%Y-%m-%dT%H:%M:%S.%6NZ)
+    now
     echo '{"ts":"'$ts'","host":"web","tool":"disks","interval_s":0.2,"disk":"a\"b\\c","count":4,"mean_us":250.0,"p99_us":1.0,"bytes":4096,"zombies":3,"buckets":[[102.4,1],[212.992,2],[491.52,1]],"lost":1}'
     sleep 0.2
 done
@@ -28,7 +27,7 @@ pub(super) fn serve(streams: &Streams, arguments: &[&str]) -> Served {
 
 pub fn streams() -> Streams {
     let streams = Streams::default();
-    streams.write("disks", TOOL).shell("chmod +x disks");
+    streams.write("disks", bash(TOOL)).shell("chmod +x disks");
     streams
 }
 

@@ -8,6 +8,7 @@ use test_support::streams::record;
 use test_support::wait::{For, until, until_still};
 
 use super::orders::{BYTES, TOOL, serve, streams};
+use crate::support::bash;
 
 /// Reads both text formats with strict parsers; prints the number of values and those that differ.
 pub(super) const COMPARE: &str = r#"
@@ -27,11 +28,8 @@ print(sorted(units.items()))
 #[test]
 fn every_format_tells_the_same() {
     let streams = streams();
-    streams.write(
-        "plain.sh",
-        TOOL.replace(r#","buckets":[[102.4,1],[212.992,2],[491.52,1]]"#, "")
-            .replace("\"disks\"", "\"plain\""),
-    );
+    let plain = TOOL.replace(r#","buckets":[[102.4,1],[212.992,2],[491.52,1]]"#, "");
+    streams.write("plain.sh", bash(&plain.replace("\"disks\"", "\"plain\"")));
     streams.good("chmod +x plain.sh");
     let served = serve(
         &streams,

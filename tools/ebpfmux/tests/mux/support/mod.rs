@@ -161,6 +161,17 @@ pub fn line_in(path: &Path) -> String {
     })
 }
 
+/// For bash: `now` sets `ts` to the time. Without another process: a signal to both would end that one, and a record would
+/// have no time.
+pub const NOW: &str = r#"export TZ=UTC
+now() { local at=$EPOCHREALTIME; printf -v ts '%(%FT%T)T' "${at%.*}"; ts+=.${at#*.}Z; }
+"#;
+
+/// A tool in bash, which has `now`.
+pub fn bash(body: &str) -> String {
+    format!("#!/bin/bash\n{NOW}{body}")
+}
+
 /// An executable shell script.
 pub fn script(files: &Files, name: &str, body: &str) -> PathBuf {
     let path = PathBuf::from(files.write(name, format!("#!/bin/sh\n{body}\n")));
