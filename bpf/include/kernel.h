@@ -562,6 +562,7 @@ struct minmax {
 
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
+	u32 segs_in;
 	u32 rcv_nxt;
 	u32 copied_seq;
 	u32 snd_cwnd;

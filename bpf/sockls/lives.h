@@ -21,9 +21,13 @@ struct done {
 	struct tuple ends; /* without a remote port: not done */
 };
 
+/* Not a connection of its own: two packets that would each complete one request were taken at once
+ * by two processors, and the other's socket became it (inet_ehash_nolisten()). */
+#define TWIN (~0ULL)
+
 /* Since when a socket is known, and who opened or else closed it. */
 struct life {
-	u64 opened_ns; /* 0: before the start */
+	u64 opened_ns; /* 0: before the start; TWIN */
 	u64 cgroup;
 	struct done done;
 	u32 pid; /* 0: not known */
@@ -101,7 +105,7 @@ static __always_inline void local_port_of(struct tuple *ends, struct tcp_sock *t
 }
 
 /* A connection is done. Its socket may be open for longer. */
-static __always_inline int done(struct sock *sk)
+static __always_inline int done(struct sock *sk, int from)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct life unknown = {}, *known;
@@ -111,6 +115,12 @@ static __always_inline int done(struct sock *sk)
 
 	if (!tp)
 		return 0;
+	/* No packet was for it. */
+	if (from == TCP_SYN_RECV && !tp->segs_in) {
+		unknown.opened_ns = TWIN;
+		keep(key, &unknown);
+		return 0;
+	}
 	describe(&row, sk, tp, true);
 	local_port_of(&row.ends, tp);
 	done.tx_bytes = row.tx_bytes;
@@ -154,7 +164,7 @@ int BPF_PROG(on_state, struct sock *sk, int from, int to)
 	if (to == TCP_FIN_WAIT1 || to == TCP_LAST_ACK)
 		return closes(sk);
 	if (to == TCP_CLOSE && from != TCP_CLOSE && from != TCP_LISTEN)
-		return done(sk);
+		return done(sk, from);
 	return 0;
 }
 
@@ -172,7 +182,7 @@ int BPF_PROG(on_end, struct sock *sk)
 		life = *known;
 		bpf_map_delete_elem(&lives, &key);
 	}
-	if (!tp)
+	if (!tp || life.opened_ns == TWIN)
 		return 0;
 	if (!life.pid && current_has(sk))
 		life_is_current(&life);
