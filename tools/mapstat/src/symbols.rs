@@ -27,8 +27,8 @@ pub struct Symbols {
     file: Option<File>,
     /// Names by addresses, once they are asked for.
     known: Table,
-    /// Whether the file was read since the interval began.
-    read: bool,
+    /// Whether it was asked since the interval began whether the file is to be read again.
+    asked: bool,
     /// How many intervals go by until it is read again, unless the modules are others; twice as many each time that it was
     /// read in vain.
     wait: u32,
@@ -56,7 +56,7 @@ impl Symbols {
 
     /// An interval has ended: modules may have come since.
     pub fn next(&mut self) {
-        self.read = false;
+        self.asked = false;
         self.wait = self.wait.saturating_sub(1);
     }
 
@@ -95,14 +95,15 @@ impl Symbols {
 
     /// Reads the list and looks for a symbol there, unless it was read in this interval, or too often in vain.
     fn look_again(&mut self, symbol: impl Fn(&Table) -> Option<String>) -> Option<String> {
-        if self.read {
+        // Once an interval: there may be many addresses without a symbol.
+        if std::mem::replace(&mut self.asked, true) {
             return None;
         }
         let modules = modules();
         if self.wait > 0 && modules == self.modules {
             return None;
         }
-        (self.modules, self.read) = (modules, true);
+        self.modules = modules;
         // What was known goes before the list is read again: both together would be twice as much.
         let mut known = std::mem::take(&mut self.known);
         known.clear();
@@ -173,7 +174,8 @@ mod tests {
         let mut read = Vec::new();
         for interval in 0..=200 {
             assert_eq!(symbols.at(0x20), None);
-            if symbols.read {
+            // It waits as long as was just chosen.
+            if symbols.wait == symbols.vain {
                 read.push(interval);
             }
             symbols.next();
