@@ -26,7 +26,8 @@ enum Kind {
 }
 
 impl Disk {
-    /// A loop device over a file, with direct I/O so that its times are a disk's.
+    /// A loop device over a file, with direct I/O so that its times are a disk's. What was asked for is what is done:
+    /// neighbouring requests, also of two programs, that meet in its queue stay two.
     pub fn over_file(megabytes: u64) -> Self {
         let file = NamedTempFile::new_in(programs::scratch()).expect("a scratch file");
         let path = file.path().to_str().expect("UTF-8").to_string();
@@ -36,7 +37,9 @@ impl Disk {
         programs::succeed("dd", &["if=/dev/zero", &of, "bs=1M", &count, "conv=fsync", "status=none"]);
         let device = programs::succeed("losetup", &["--direct-io=on", "--find", "--show", &path]);
         let name = device.trim().strip_prefix("/dev/").expect("a device").to_string();
-        Self { name, kind: Kind::Loop(file) }
+        let disk = Self { name, kind: Kind::Loop(file) };
+        disk.set("nomerges", "2");
+        disk
     }
 
     /// A bio-based disk in memory.
@@ -58,7 +61,7 @@ impl Disk {
     /// A slow disk. In a guest it is a null_blk that completes after four milliseconds, eight requests
     /// at once: some kernels complete a loop device's request before the next can wait. That is half a millisecond for each,
     /// more than an emulated processor takes to ask for it, also beside others: so requests wait. On other machines it is a
-    /// loop device.
+    /// loop device. It merges no requests.
     pub fn slow() -> Self {
         if kernel::of_guest().is_none() {
             return Self::over_file(256);
@@ -66,7 +69,9 @@ impl Disk {
         let how =
             ["queue_mode=2", "irqmode=2", "completion_nsec=4000000", "hw_queue_depth=8", "nr_devices=1"];
         programs::succeed("modprobe", &[&["null_blk"], &how[..]].concat());
-        Self { name: "nullb0".to_string(), kind: Kind::Null }
+        let disk = Self { name: "nullb0".to_string(), kind: Kind::Null };
+        disk.set("nomerges", "2");
+        disk
     }
 
     /// A guest's disk with two paths, of the kernel's own multipath driver. Its number is that of the

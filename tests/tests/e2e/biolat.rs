@@ -26,8 +26,6 @@ fn a_loop_devices_reads_and_writes() {
     }
     let _machine = lock::machine();
     let disk = Disk::over_file(64);
-    // What fio asked for is compared, and neighbours that meet in the queue are one request.
-    disk.set("nomerges", "2");
     let ways: [&[&str]; 5] = [
         &["--ioengine=libaio", "--iodepth=16", "--bs=4k", "--number_ios=1511"],
         &["--ioengine=psync", "--numjobs=4", "--bs=16k", "--number_ios=503"],
@@ -86,7 +84,7 @@ fn flushes_and_discards() {
         watched.without_losses(|| fio::run(&disk.path(), &options));
     assert_eq!(reported.writes, [257, 257 * 4_096]);
     asked(&records, &disk, [0, 0, reported.flushes]);
-    // One after the other, so that the kernel merges none: each empty flush is a flush of the
+    // One after the other, and the kernel merges none: each empty flush is a flush of the
     // device, and diskstats also counts it as an empty write.
     assert_eq!(reported.flushes, diskstats.flushes);
     assert_eq!(Some(reported.flushes), job["sync"]["total_ios"].as_u64());

@@ -57,7 +57,6 @@ fn each_request_is_told_with_its_place_and_who_made_it() {
     }
     let _machine = lock::machine();
     let disks = [Disk::over_file(32), Disk::over_file(32)];
-    disks.iter().for_each(|disk| disk.set("nomerges", "2"));
     let cgroup = Cgroup::new();
     // The third is on another disk.
     let known = [("ask-a", 0, 0, [401, 211]), ("ask-b", 0, 16 << 20, [101, 307]), ("ask-c", 1, 0, [53, 59])];

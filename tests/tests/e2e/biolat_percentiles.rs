@@ -86,8 +86,7 @@ fn percentiles_off() -> Vec<String> {
     if kernel::of_guest().is_none() {
         disk.set("nr_requests", "256");
     }
-    // The collector identifies requests by their first sector, which a merge would change.
-    disk.set("nomerges", "2");
+    // The collector identifies requests by their first sector: this disk merges none.
     let collector = Collector::start(&disk.name);
     let tool = Tool::start("biolat", &["3600"]);
     fio::run(

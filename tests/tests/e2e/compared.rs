@@ -10,47 +10,27 @@ use tests::{can_run, fio, lock};
 
 /// What the disk is made slower by, in milliseconds.
 const DELAY_MS: u32 = 2;
-/// How often each is recorded, in turns: what else this machine does from minute to minute is no difference between them.
-const TURNS: usize = 3;
-
-/// What was recorded of one, in all turns.
-#[derive(Default)]
-struct Recording {
-    /// biolat's records.
-    lines: String,
-    /// What a read took on average by fio in each turn, in microseconds.
-    by_fio: Vec<f64>,
-}
-
-impl Recording {
-    fn add(&mut self, (lines, us): (String, f64)) {
-        self.lines += &lines;
-        self.by_fio.push(us);
-    }
-
-    fn slowest_us(&self) -> f64 {
-        self.by_fio.iter().copied().fold(0.0, f64::max)
-    }
-}
-
 /// Reads for some seconds; returns biolat's records of them, and what a read took on average by fio, in microseconds.
-fn recorded(disk: &Delayed) -> (String, f64) {
+fn recorded(disk: &Delayed, seconds: u32) -> (Vec<Value>, f64) {
     let tool = Tool::start("biolat", &["--buckets", "--by", "comm", "0.1"]);
-    let job = fio::run(
-        &disk.path(),
-        &[
-            "--rw=randread",
-            "--bs=4k",
-            "--ioengine=psync",
-            "--time_based",
-            "--runtime=3",
-            "--randseed=5",
-            "--size=64M",
-        ],
-    );
-    let records = tool.interrupt().records;
-    let lines = records.iter().map(|record| format!("{record}\n")).collect();
-    (lines, job["read"]["clat_ns"]["mean"].as_f64().expect("fio's mean") / 1e3)
+    let runtime = format!("--runtime={seconds}");
+    let how = ["--rw=randread", "--bs=4k", "--ioengine=psync", "--time_based", "--randseed=5", "--size=64M"];
+    let job = fio::run(&disk.path(), &[&how[..], &[&runtime]].concat());
+    (tool.interrupt().records, job["read"]["clat_ns"]["mean"].as_f64().expect("fio's mean") / 1e3)
+}
+
+/// As biolat wrote them.
+fn lines<'a>(records: impl Iterator<Item = &'a Value>) -> String {
+    records.map(|record| format!("{record}\n")).collect()
+}
+
+/// Deals the intervals of a recording to two: the same work at the same time, so that whatever else this machine does, from
+/// second to second or minute to minute, is no difference between them.
+fn dealt(records: &[Value]) -> [String; 2] {
+    let mut all: Vec<&Value> = records.iter().map(|record| &record["ts"]).collect();
+    all.dedup();
+    let turn = |record: &Value| all.iter().position(|ts| **ts == record["ts"]).expect("one of them") % 2;
+    [0, 1].map(|of| lines(records.iter().filter(|record| turn(record) == of)))
 }
 
 fn figure(figures: &[Value], disk: &str, name: &str) -> Value {
@@ -70,16 +50,12 @@ fn a_disk_that_dm_delay_makes_slower_is_found_and_the_same_work_is_not() {
     let lower = Disk::slow();
     let streams = Streams::default();
     let disk = Delayed::over(&lower, 0);
-    let [mut quick, mut slow, mut again]: [Recording; 3] = std::array::from_fn(|_| Recording::default());
-    for _ in 0..TURNS {
-        disk.delay(0);
-        quick.add(recorded(&disk));
-        disk.delay(DELAY_MS);
-        slow.add(recorded(&disk));
-        again.add(recorded(&disk));
-    }
-    let (quick_us, slow_us) = (quick.slowest_us(), slow.slowest_us());
-    streams.write("quick", quick.lines).write("slow", slow.lines).write("again", again.lines);
+    let (quick, quick_us) = recorded(&disk, 3);
+    disk.delay(DELAY_MS);
+    let (slow, slow_us) = recorded(&disk, 6);
+    let [one, another] = dealt(&slow);
+    streams.write("quick", lines(quick.iter())).write("slow", lines(slow.iter()));
+    streams.write("one", one).write("another", another);
 
     let diff = |files: &str| {
         let output =
@@ -104,7 +80,7 @@ fn a_disk_that_dm_delay_makes_slower_is_found_and_the_same_work_is_not() {
         assert!(0.0 < of("low_percent") && of("low_percent") <= change && change <= high, "{figure}");
         assert!(of("bound_percent") <= 6.7, "{figure}");
     }
-    let (_, figures, _) = diff("slow again");
+    let (_, figures, _) = diff("one another");
     for name in ["mean_us", "p50_us", "count"] {
         let figure = figure(&figures, &disk.name, name);
         assert_ne!(figure["verdict"], "changed", "{figure}");

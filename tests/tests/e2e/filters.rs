@@ -250,7 +250,7 @@ fn what_an_overlay_reads_beneath_is_of_its_caller() {
     let filters: [&[&str]; 3] = [&[], &["--user", "10001"], &["--user", "0"]];
     let all: Vec<Vec<&str>> = filters.iter().map(|filter| [filter, &common[..]].concat()).collect();
     let tools = Tool::start_all("fslat", &all);
-    let work = ["cache", "--file", file, "--do", "read", "--bytes", "4096"];
+    let work = ["cache", "--file", file, "--do", "read", "--bytes", "4096", "--lock"];
     Workload::run(&[&work[..], &["--cgroup", cgroup.path(), "--real-uid", "10001"]].concat());
     let counts: Vec<u64> = tools.into_iter().map(|tool| sum(&tool.interrupt().records, "count")).collect();
     assert_eq!((counts[1], counts[2]), (counts[0], 0));

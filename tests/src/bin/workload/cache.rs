@@ -1,6 +1,7 @@
-//! `cache --file PATH --do STEP [--before nothing|all|half] [--pages N] [--bytes B] [--count C]
-//! [--join CGROUP]`: known work on the page cache, on one file, in pages of 4 KiB. `--before` sets
-//! which part of the file is cached at the beginning. Only the step's work is done in the cgroup of
+//! `cache --file PATH --do STEP [--before nothing|all|half] [--lock] [--pages N] [--bytes B]
+//! [--count C] [--join CGROUP]`: known work on the page cache, on one file, in pages of 4 KiB. `--before` sets
+//! which part of the file is cached at the beginning; with `--lock`, all of it, which the kernel cannot drop then whatever else
+//! the machine needs memory for. Only the step's work is done in the cgroup of
 //! `--join`, with all of the program's own pages mapped before, so that its own faults are not
 //! counted.
 //!
@@ -42,6 +43,9 @@ pub fn run(args: &Args) {
     lock_memory();
     let pages = if new { args.count("pages") } else { file.metadata().expect("stat").len().div_ceil(PAGE) };
     let mut cached = Cached::new(file, pages, buffer, step == "private");
+    if args.has("lock") {
+        cached.lock();
+    }
     args.join("join");
     let (before, clean) = (cached.resident(), cached.dirtied());
     match step {

@@ -106,6 +106,13 @@ impl Cached {
         panic!("{} pages stay in the cache", self.resident());
     }
 
+    /// Fetches all of it into the cache and holds it there.
+    pub fn lock(&self) {
+        // SAFETY: changes nothing that the program can see.
+        let outcome = unsafe { libc::mlock(self.at.cast(), (self.pages * PAGE) as usize) };
+        assert_eq!(outcome, 0, "mlock: {}", std::io::Error::last_os_error());
+    }
+
     /// Advises the kernel on the use of the mapping.
     pub fn advise(&self, how: i32) {
         // SAFETY: an advice on our own mapping.

@@ -105,7 +105,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         tool: "cachestat",
-        work: &["cache", "--file", "DIRECTORY/file", "--do", "read", "--bytes", "4096"],
+        work: &["cache", "--file", "DIRECTORY/file", "--do", "read", "--bytes", "4096", "--lock"],
         prepare: &["cache", "--file", "DIRECTORY/file", "--do", "make", "--pages", "1009"],
         expected: &[("reads", 1_009), ("accesses", 1_009), ("hits", 1_009), ("misses", 0)],
         events: &["reads"],

@@ -67,12 +67,7 @@ pub fn watch(
 /// The disk that the work of a case needs, with room for four processes, and what tells of its requests that no BPF program
 /// can observe.
 pub fn disk_of(case: &Case) -> (Option<Disk>, Option<Collector>) {
-    let disk = case.work.contains(&"DISK").then(|| {
-        let disk = Disk::over_file(16);
-        // Requests of several processes could be merged into one.
-        disk.set("nomerges", "2");
-        disk
-    });
+    let disk = case.work.contains(&"DISK").then(|| Disk::over_file(16));
     let seen = disk.as_ref().filter(|_| kernel::of_guest().is_none());
     let collector = seen.map(|disk| Collector::start(&disk.name));
     (disk, collector)
