@@ -5,6 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::kernel;
 use crate::records::parse;
 
 /// What it told, from JSON.
@@ -15,6 +16,12 @@ pub struct Told {
     pub system: Value,
     /// By their names.
     pub tools: BTreeMap<String, Value>,
+}
+
+/// The statuses of these tools' own `--check`, for root.
+pub fn first_statuses(tools: &[&str]) -> BTreeMap<String, Option<i64>> {
+    let status = |tool: &str| kernel::first_check(tool).status.map(i64::from);
+    tools.iter().map(|tool| ((*tool).to_string(), status(tool))).collect()
 }
 
 impl Told {
@@ -32,6 +39,11 @@ impl Told {
             system: objects.remove(0),
             tools: tools.into_iter().map(|row| (name(&row), row)).collect(),
         }
+    }
+
+    /// The exit status of each tool's `--check`.
+    pub fn statuses(&self) -> BTreeMap<String, Option<i64>> {
+        self.tools.iter().map(|(tool, row)| (tool.clone(), row["status"].as_i64())).collect()
     }
 
     /// Asserts that the exit status is that of the worst of the tools.

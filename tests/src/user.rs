@@ -1,33 +1,47 @@
 //! A user other than root, with few capabilities or none.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use tempfile::TempDir;
 
+use crate::kernel;
 use crate::programs::{TOOLS, built};
 
 /// Its user id, which no account has.
 const ID: &str = "65534";
 
-/// Copies of the programs that other users can reach: the directories above the build may be closed
-/// to them.
-pub struct Programs(TempDir);
+/// Programs that other users can reach.
+pub struct Programs {
+    folder: PathBuf,
+    #[expect(dead_code, reason = "removes the copies")]
+    copies: Option<TempDir>,
+}
 
 impl Programs {
-    /// Copies of all tools, and of the one that reads their streams.
+    /// All tools, and the one that reads their streams: a guest's own, which everybody can reach; copies elsewhere, where
+    /// the directories above the build may be closed.
     pub fn new() -> Self {
+        match (kernel::of_guest(), built("ebpfmux").parent()) {
+            (Some(_), Some(folder)) => Self { folder: folder.to_path_buf(), copies: None },
+            _ => Self::of(&TOOLS),
+        }
+    }
+
+    /// Copies of these tools only, and of the one that reads their streams.
+    pub fn of(tools: &[&str]) -> Self {
         use std::os::unix::fs::PermissionsExt;
         let mode = std::fs::Permissions::from_mode(0o755);
         let dir = tempfile::Builder::new().permissions(mode).tempdir().expect("a temporary directory");
-        for tool in TOOLS.into_iter().chain(["ebpfmux"]) {
+        for tool in tools.iter().chain(&["ebpfmux"]) {
             std::fs::copy(built(tool), dir.path().join(tool)).expect("a copy");
         }
-        Self(dir)
+        Self { folder: dir.path().to_path_buf(), copies: Some(dir) }
     }
 
     /// Their directory.
     pub fn folder(&self) -> &str {
-        self.0.path().to_str().expect("UTF-8")
+        self.folder.to_str().expect("UTF-8")
     }
 
     /// A command that runs one of them as this user, with exactly these capabilities.
@@ -41,7 +55,7 @@ impl Programs {
             "--no-new-privs",
         ]);
         command.args([format!("--inh-caps=-all{only}"), format!("--ambient-caps=-all{only}")]);
-        command.args([&format!("--bounding-set=-all{only}"), "--"]).arg(self.0.path().join(tool));
+        command.args([&format!("--bounding-set=-all{only}"), "--"]).arg(self.folder.join(tool));
         command
     }
 }
