@@ -106,9 +106,19 @@ fn rung_of_each(hooks: Vec<Value>) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Of these kinds of hook, the one that all of a tool's best rungs have, if there is one: testing
-/// the best rungs then tests that kind.
-pub fn best_rungs_are_those_of<'a>(tool: &str, kinds: &[&'a str]) -> Option<&'a str> {
+/// Of these kinds of hook, the one that all of a tool's best rungs have, if this run has the test of that kind, `…_by_KIND`:
+/// that one tests the best rungs, too. Where a kernel gets one test of the tool alone, it has not.
+pub fn best_rungs_are_tested_as<'a>(tool: &str, kinds: &[&'a str]) -> Option<&'a str> {
+    best_rungs_are_those_of(tool, kinds).filter(|kind| runs(&format!("{tool}::"), &format!("_by_{kind}")))
+}
+
+/// Whether this run has a test with such a name: all run if none is named.
+fn runs(begin: &str, words: &str) -> bool {
+    let mut named = std::env::args().skip(1).filter(|word| word.contains("::")).peekable();
+    named.peek().is_none() || named.any(|name| name.starts_with(begin) && name.contains(words))
+}
+
+fn best_rungs_are_those_of<'a>(tool: &str, kinds: &[&'a str]) -> Option<&'a str> {
     let best = checked(tool, &["--attach", "auto"]);
     let rungs: Vec<_> = best.iter().filter_map(|row| row["rung"].as_str()).collect();
     let alone = |kind: &&&str| {

@@ -41,12 +41,13 @@ guests_of() {
     if grep -qx oomwatch_global <<<"$plan"; then echo "memory $1 oomwatch_global"; fi
 }
 
-# guests_at_once: two for each processor and one more, for a guest uses one at most, and waits for almost half of its time,
-# mostly for grace periods; fewer where there is no memory for them.
+# guests_at_once: one for each processor and one more, for a guest uses one at most and waits for a third of its time, mostly
+# for grace periods; fewer where there is no memory for them. More of them would not end sooner: what they share is the
+# processors and their caches, and what waits for its turn may come too late for a test.
 guests_at_once() {
     local room
     room=$(awk '/^MemAvailable:/ { print int($2 / 2560 / 1024) }' /proc/meminfo)
-    if [[ $room -gt $((2 * $(nproc) + 1)) ]]; then room=$((2 * $(nproc) + 1)); fi
+    if [[ $room -gt $(($(nproc) + 1)) ]]; then room=$(($(nproc) + 1)); fi
     if [[ $room -lt 1 ]]; then room=1; fi
     echo "$room"
 }

@@ -176,8 +176,7 @@ fn counted_by(kind: &str) {
 
 #[test]
 fn known_calls_are_counted_exactly_by_the_best_rungs() {
-    // That kind is tested below.
-    if kernel::best_rungs_are_those_of("mountsnoop", &["fentry", "tracepoint"]).is_none() {
+    if kernel::best_rungs_are_tested_as("mountsnoop", &["fentry", "tracepoint"]).is_none() {
         counted_by("auto");
     }
 }
