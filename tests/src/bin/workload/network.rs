@@ -22,8 +22,10 @@ pub fn of_our_own() {
     }
 }
 
-/// From now on its loopback device loses so many packets of a hundred, by the kernel's netem.
+/// From now on its loopback device loses so many packets of a hundred, by the kernel's netem. They hold what an Ethernet's
+/// do: what TCP hands over at once, and loses at once, is many segments.
 pub fn loses(percent: u32) {
+    run("ip", "link set dev lo mtu 1500");
     tc(&format!("qdisc add dev lo root netem loss {percent}%"));
 }
 
@@ -33,6 +35,11 @@ pub fn loses_none() {
 }
 
 fn tc(words: &str) {
-    let done = Command::new("tc").args(words.split(' ')).status().expect("tc");
-    assert!(done.success(), "tc {words}: {done}");
+    run("tc", words);
+}
+
+fn run(program: &str, words: &str) {
+    let done = Command::new(program).args(words.split(' ')).status();
+    let done = done.unwrap_or_else(|error| panic!("{program}: {error}"));
+    assert!(done.success(), "{program} {words}: {done}");
 }
