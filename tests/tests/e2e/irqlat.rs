@@ -1,6 +1,7 @@
 //! irqlat against the kernel's counters of each line, soft interrupt and vector on each processor.
 #![allow(clippy::expect_used, reason = "tests")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::UdpSocket;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -115,12 +116,19 @@ fn means_and_waits(records: &[Value]) {
             assert!((total - number(record, "total_us")).abs() <= 0.001 * calls, "{record}");
         }
     }
-    let soft = || records.iter().filter(|record| record["kind"] == "soft");
-    let (runs, waits) = (sum(soft(), "count"), sum(soft(), "wait_count"));
-    // Soft interrupts raised before the start run after it: at most one of each kind on each
-    // processor.
-    let before = 10 * processors() as u64;
-    assert!(waits <= runs + before && 2 * waits > runs, "{waits} waits of {runs} runs");
+    let mut of_each: BTreeMap<&str, [u64; 2]> = BTreeMap::new();
+    for record in records.iter().filter(|record| record["kind"] == "soft" && record["name"].is_string()) {
+        let [runs, waits] = of_each.entry(record["name"].as_str().expect("a text")).or_default();
+        *runs += count(record, "count");
+        *waits += count(record, "wait_count");
+    }
+    // Soft interrupts raised before the start run after it: at most one of each kind on each processor.
+    let before = processors() as u64;
+    for (name, [runs, waits]) in &of_each {
+        assert!(*waits <= runs + before, "{name}: {waits} waits of {runs} runs");
+    }
+    let [runs, waits] = [0, 1].map(|at| of_each.values().map(|of| of[at]).sum::<u64>());
+    assert!(2 * waits > runs, "{waits} waits of {runs} runs");
 }
 
 /// The disks, and the handler of each: its device name if it has an interrupt line, else that of
