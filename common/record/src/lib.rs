@@ -2,4 +2,5 @@
 
 pub mod fields;
 pub mod histogram;
+pub mod labels;
 pub mod statistics;

@@ -8,6 +8,8 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, SpanFlags};
 
+use record::labels::{SPAN_FIELDS, label_of};
+
 use super::batch::{Batch, Pending, attribute};
 use crate::record::timestamp::Clock;
 use crate::record::{Fields, Value, find};
@@ -16,28 +18,8 @@ use crate::record::{Fields, Value, find};
 const SPANS: usize = 512;
 /// The attribute with the config that a span is of, as ebpf_exporter calls it.
 const CONFIG: &str = "ebpf_exporter.config";
-/// Stands before an attribute that is called as a field of all records.
-const LABEL: &str = "label_";
 /// The flag of a W3C trace context: the span is recorded.
 const SAMPLED: u32 = 1;
-/// The fields of a span that are no attributes.
-const FIELDS: [&str; 15] = [
-    "ts",
-    "host",
-    "tool",
-    "clock_step_s",
-    "event",
-    "config",
-    "service",
-    "span",
-    "trace_id",
-    "span_id",
-    "parent_span_id",
-    "start",
-    "duration_us",
-    "labels",
-    "lost",
-];
 
 /// What a span is of: service, host and tool.
 type Of = (String, String, String);
@@ -125,15 +107,11 @@ fn span(fields: &Fields<'_>) -> Result<Span, &'static str> {
 
 /// What programs have said beside the span's own fields.
 fn attributes<'a>(fields: &'a Fields<'_>) -> impl Iterator<Item = KeyValue> + 'a {
-    fields.iter().filter_map(|(name, value)| {
-        let reserved = |name: &str| FIELDS.contains(&name);
-        match value {
-            Value::Text(text) | Value::Plain(text) if !reserved(name) => {
-                let key = name.strip_prefix(LABEL).filter(|rest| reserved(rest)).unwrap_or(name);
-                Some(attribute(key, text))
-            }
-            _ => None,
+    fields.iter().filter_map(|(name, value)| match value {
+        Value::Text(text) | Value::Plain(text) if !SPAN_FIELDS.contains(&name.as_ref()) => {
+            Some(attribute(label_of(&SPAN_FIELDS, name), text))
         }
+        _ => None,
     })
 }
 
@@ -162,7 +140,7 @@ mod tests {
     use super::*;
     use crate::record::from_json;
 
-    const LINE: &str = r#"{"ts":"2026-11-21T06:00:00.000001Z","host":"h","tool":"mapstat","event":"span","config":"c","service":"s","span":"n","trace_id":"beef000000000000feed000000000000","span_id":"beef000000000001","parent_span_id":null,"start":"2026-11-21T06:00:00.000000123Z","duration_us":0.877,"cpu.orig":"1","label_host":"a","label_x":"b","none":null,"lost":0}"#;
+    const LINE: &str = r#"{"ts":"2026-11-21T06:00:00.000001Z","host":"h","tool":"mapstat","event":"span","config":"c","service":"s","span":"n","trace_id":"beef000000000000feed000000000000","span_id":"beef000000000001","parent_span_id":null,"start":"2026-11-21T06:00:00.000000123Z","duration_us":0.877,"cpu.orig":"1","label_host":"a","label_interval_s":"9","label_x":"b","none":null,"lost":0}"#;
 
     fn of(line: &str) -> Result<Span, &'static str> {
         let fields = from_json(line.as_bytes()).unwrap();
@@ -177,7 +155,8 @@ mod tests {
         assert!(span.parent_span_id.is_empty());
         assert_eq!((span.start_time_unix_nano, span.name.as_str()), (1_795_240_800_000_000_123, "n"));
         assert_eq!(span.end_time_unix_nano - span.start_time_unix_nano, 877);
-        let expected = [("cpu.orig", "1"), ("host", "a"), ("label_x", "b"), (CONFIG, "c")];
+        let expected =
+            [("cpu.orig", "1"), ("host", "a"), ("interval_s", "9"), ("label_x", "b"), (CONFIG, "c")];
         assert_eq!(span.attributes, expected.map(|(key, value)| attribute(key, value)));
         let child = of(&LINE.replace("null,\"start", "\"00000000000000ff\",\"start")).unwrap();
         assert_eq!(child.parent_span_id, [0, 0, 0, 0, 0, 0, 0, 255]);
@@ -209,8 +188,9 @@ mod tests {
         let schema: serde_json::Value = serde_json::from_str(schema).unwrap();
         let declared: BTreeSet<&str> =
             schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
-        // Tables have the attributes in one column.
-        let listed: BTreeSet<&str> = FIELDS.into_iter().filter(|name| *name != "labels").collect();
+        // Tables have the attributes in one column; records of intervals have the other one.
+        let others = ["labels", "interval_s"];
+        let listed: BTreeSet<&str> = SPAN_FIELDS.into_iter().filter(|name| !others.contains(name)).collect();
         assert_eq!(listed, declared);
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use record::labels::field_of;
 use serde_saphyr::Spanned;
 
 use crate::decode::{Decoder, Label};
@@ -41,13 +42,7 @@ const FIELDS: [&str; 25] = [
 
 /// The name of a label's field in records.
 pub fn field(label: &str) -> String {
-    beside(&FIELDS, label)
-}
-
-/// The name of a label's field in records that have these fields as well: `label_` stands before one that is called like one
-/// of them.
-pub(super) fn beside(fields: &[&str], label: &str) -> String {
-    if fields.contains(&label) { format!("label_{label}") } else { label.to_owned() }
+    field_of(&FIELDS, label)
 }
 
 /// A name as a config gives it.

@@ -1,6 +1,8 @@
 //! Spans of a config: records of a ring buffer, each a piece of work that has begun and ended.
 
-use super::labels::{beside, labels, named};
+use record::labels::{SPAN_FIELDS, field_of};
+
+use super::labels::{labels, named};
 use crate::decode::Label;
 use crate::yaml::{self, Mistake, Place, place_of};
 
@@ -8,22 +10,6 @@ use crate::yaml::{self, Mistake, Place, place_of};
 const SERVICE: &str = "ebpf_exporter";
 /// The environment variable that says another one.
 const SERVICE_VARIABLE: &str = "OTEL_SERVICE_NAME";
-/// Fields of records of spans that are not labels.
-const FIELDS: [&str; 13] = [
-    "ts",
-    "host",
-    "tool",
-    "clock_step_s",
-    "event",
-    "config",
-    "service",
-    "span",
-    "start",
-    "duration_us",
-    "labels",
-    "interval_s",
-    "lost",
-];
 
 /// A kind of spans.
 #[derive(Debug)]
@@ -97,5 +83,5 @@ impl Span {
 
 /// The name of an attribute's field in records of spans.
 pub fn attribute(label: &str) -> String {
-    beside(&FIELDS, label)
+    field_of(&SPAN_FIELDS, label)
 }
