@@ -5,7 +5,7 @@
 # shellcheck disable=SC2154
 
 # The packages: busybox, file system tools, and those of programs.sh.
-foreign_packages=(busybox-static e2fsprogs xfsprogs btrfs-progs bash coreutils util-linux mount bpftool)
+foreign_packages=(busybox-static e2fsprogs xfsprogs btrfs-progs bash coreutils util-linux mount bpftool iproute2)
 # Their programs that go before busybox's own.
 foreign_programs=(mkfs.ext4 mkfs.xfs mkfs.btrfs "${guest_programs[@]}")
 
