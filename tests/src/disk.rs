@@ -26,8 +26,8 @@ enum Kind {
 }
 
 impl Disk {
-    /// A loop device over a file, with direct I/O so that its times are a disk's. What was asked for is what is done:
-    /// neighbouring requests, also of two programs, that meet in its queue stay two.
+    /// A loop device over a file, with direct I/O so that its times are a disk's. Neighbouring requests, also
+    /// of two programs, that meet in its queue stay two.
     pub fn over_file(megabytes: u64) -> Self {
         let file = NamedTempFile::new_in(programs::scratch()).expect("a scratch file");
         let path = file.path().to_str().expect("UTF-8").to_string();
@@ -37,9 +37,7 @@ impl Disk {
         programs::succeed("dd", &["if=/dev/zero", &of, "bs=1M", &count, "conv=fsync", "status=none"]);
         let device = programs::succeed("losetup", &["--direct-io=on", "--find", "--show", &path]);
         let name = device.trim().strip_prefix("/dev/").expect("a device").to_string();
-        let disk = Self { name, kind: Kind::Loop(file) };
-        disk.set("nomerges", "2");
-        disk
+        Self { name, kind: Kind::Loop(file) }.without_merges()
     }
 
     /// A bio-based disk in memory.
@@ -69,9 +67,7 @@ impl Disk {
         let how =
             ["queue_mode=2", "irqmode=2", "completion_nsec=4000000", "hw_queue_depth=8", "nr_devices=1"];
         programs::succeed("modprobe", &[&["null_blk"], &how[..]].concat());
-        let disk = Self { name: "nullb0".to_string(), kind: Kind::Null };
-        disk.set("nomerges", "2");
-        disk
+        Self { name: "nullb0".to_string(), kind: Kind::Null }.without_merges()
     }
 
     /// A guest's disk with two paths, of the kernel's own multipath driver. Its number is that of the
@@ -131,6 +127,12 @@ impl Disk {
     /// A second disk of a guest.
     pub fn another() -> Self {
         Self { name: "vdc".to_string(), kind: Kind::Own }
+    }
+
+    /// The same disk, whose queue merges no requests: what was asked for is what is done.
+    pub fn without_merges(self) -> Self {
+        self.set("nomerges", "2");
+        self
     }
 
     /// Its node.

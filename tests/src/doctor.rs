@@ -19,9 +19,9 @@ pub struct Told {
 }
 
 /// The statuses of these tools' own `--check`, for root.
-pub fn first_statuses(tools: &[&str]) -> BTreeMap<String, Option<i64>> {
+pub fn first_statuses<'a>(tools: impl IntoIterator<Item = &'a str>) -> BTreeMap<String, Option<i64>> {
     let status = |tool: &str| kernel::first_check(tool).status.map(i64::from);
-    tools.iter().map(|tool| ((*tool).to_string(), status(tool))).collect()
+    tools.into_iter().map(|tool| (tool.to_string(), status(tool))).collect()
 }
 
 impl Told {

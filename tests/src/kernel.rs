@@ -106,10 +106,21 @@ fn rung_of_each(hooks: Vec<Value>) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Of these kinds of hook, the one that all of a tool's best rungs have, if this run has the test of that kind, `…_by_KIND`:
-/// that one tests the best rungs, too. Where a kernel gets one test of the tool alone, it has not.
-pub fn best_rungs_are_tested_as<'a>(tool: &str, kinds: &[&'a str]) -> Option<&'a str> {
-    best_rungs_are_those_of(tool, kinds).filter(|kind| runs(&format!("{tool}::"), &format!("_by_{kind}")))
+/// Whether all of a tool's best rungs are of one kind of hook, and this run has the test of that kind, `…_by_KIND`: that one
+/// tests the best rungs, too. Where a kernel gets one test of the tool alone, it has not.
+pub fn best_rungs_are_tested_by_kind(tool: &str) -> bool {
+    let mut tested = ["fentry", "tracepoint"]
+        .into_iter()
+        .filter(|kind| runs(&format!("{tool}::"), &format!("_by_{kind}")))
+        .peekable();
+    // Only then is the kernel asked.
+    if tested.peek().is_none() {
+        return false;
+    }
+    let best = checked(tool, &[]);
+    let rungs: Vec<_> = best.iter().filter_map(|row| row["rung"].as_str()).collect();
+    let is_of = |rung: &str, kind| rung.split_once(':').is_some_and(|(of, _)| of == kind);
+    tested.any(|kind| !rungs.is_empty() && rungs.iter().all(|rung| is_of(rung, kind)))
 }
 
 /// Whether this run has a test with such a name: all run if none is named.
@@ -118,67 +129,66 @@ fn runs(begin: &str, words: &str) -> bool {
     named.peek().is_none() || named.any(|name| name.starts_with(begin) && name.contains(words))
 }
 
-fn best_rungs_are_those_of<'a>(tool: &str, kinds: &[&'a str]) -> Option<&'a str> {
-    let best = checked(tool, &["--attach", "auto"]);
-    let rungs: Vec<_> = best.iter().filter_map(|row| row["rung"].as_str()).collect();
-    let alone = |kind: &&&str| {
-        let kind = if **kind == "btf" { "tp_btf" } else { kind };
-        !rungs.is_empty() && rungs.iter().all(|rung| rung.split_once(':').is_some_and(|(of, _)| of == kind))
-    };
-    kinds.iter().find(alone).copied()
-}
-
-/// A tool's `--check` with its defaults.
-pub struct FirstCheck {
+/// What a tool's `--check` told.
+#[derive(Clone)]
+pub struct Check {
     /// Its exit status.
     pub status: Option<i32>,
     /// What it printed: of hooks and of capabilities.
     pub rows: Vec<Value>,
 }
 
-/// What a tool's `--check` says on this kernel, for root. A guest asks every tool before its tests begin
-/// (`scripts/lib/vm/suite`) and keeps the answers in `TEST_CHECKS`: a check attaches, which takes seconds there.
-pub fn first_check(tool: &str) -> FirstCheck {
-    let kept = std::env::var("TEST_CHECKS").ok().and_then(|folder| {
+impl Check {
+    fn of(output: &Output) -> Self {
+        let printed = std::str::from_utf8(&output.stdout).expect("UTF-8");
+        Self { status: output.status.code(), rows: records::parse(printed) }
+    }
+
+    /// That of a guest, which asks every tool before its tests begin (`scripts/lib/vm/suite`) and keeps the answers.
+    fn kept(tool: &str) -> Option<Self> {
+        let folder = std::env::var("TEST_CHECKS").ok()?;
         let read = |suffix: &str| fs::read_to_string(format!("{folder}/{tool}{suffix}")).ok();
-        Some((read(".status")?.trim().parse().ok(), read("")?))
-    });
-    let (status, printed) = kept.unwrap_or_else(|| {
-        let output = run_check(tool, &[]);
-        (output.status.code(), String::from_utf8(output.stdout).expect("UTF-8"))
-    });
-    FirstCheck { status, rows: records::parse(&printed) }
+        Some(Self { status: read(".status")?.trim().parse().ok(), rows: records::parse(&read("")?) })
+    }
+
+    /// The rows of hooks; none if it failed.
+    fn hooks(mut self) -> Vec<Value> {
+        let worked = self.status == Some(0);
+        self.rows.retain(|row| worked && row["hook"].is_string());
+        self.rows
+    }
+}
+
+/// What a tool's `--check` says on this kernel, with its defaults and for root; asked once: a check attaches and detaches,
+/// which takes seconds in a guest. Only for what does not change while a test program runs, unlike file systems.
+pub fn first_check(tool: &str) -> Check {
+    static CHECKS: Mutex<BTreeMap<String, Check>> = Mutex::new(BTreeMap::new());
+    // Several tools are asked at once.
+    let checks = || CHECKS.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = checks().get(tool).cloned();
+    known.unwrap_or_else(|| {
+        let check = Check::kept(tool).unwrap_or_else(|| Check::of(&run_check(tool, &[])));
+        checks().insert(tool.to_string(), check.clone());
+        check
+    })
 }
 
 /// A tool's options and the output of its `--check`.
 type Checked = (Vec<String>, Vec<Value>);
 
-/// As `check`, but cached: a check attaches and detaches, which takes seconds. Only for what does
-/// not change while a test program runs, unlike file systems.
+/// The hooks of a check with these options, none if the tool has none of this kind; asked once, as `first_check`.
 fn checked(tool: &str, options: &[&str]) -> Vec<Value> {
     static CHECKS: Mutex<Vec<Checked>> = Mutex::new(Vec::new());
     // The default.
-    let options = if options == ["--attach", "auto"] { &[] } else { options };
+    if options.is_empty() || options == ["--attach", "auto"] {
+        return first_check(tool).hooks();
+    }
     let asked: Vec<String> = [&[tool], options].concat().iter().map(ToString::to_string).collect();
     let mut checks = CHECKS.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((_, hooks)) = checks.iter().find(|(before, _)| *before == asked) {
         return hooks.clone();
     }
-    let (status, mut hooks) = match options {
-        [] => {
-            let FirstCheck { status, rows } = first_check(tool);
-            (status, rows)
-        }
-        _ => {
-            let output = run_check(tool, options);
-            (output.status.code(), records_of(&output))
-        }
-    };
-    hooks.retain(is_hook);
-    // The tool has no hooks of this kind.
-    if status != Some(0) {
-        hooks.clear();
-    }
+    let hooks = Check::of(&run_check(tool, options)).hooks();
     checks.push((asked, hooks.clone()));
     hooks
 }
@@ -188,22 +198,11 @@ fn run_check(tool: &str, options: &[&str]) -> Output {
     programs::run(program.to_str().expect("UTF-8"), &[options, &["--check", "-o", "json"]].concat())
 }
 
-fn records_of(output: &Output) -> Vec<Value> {
-    let mut rows = records::parse(std::str::from_utf8(&output.stdout).expect("UTF-8"));
-    rows.retain(is_hook);
-    rows
-}
-
-/// The other lines are about capabilities.
-fn is_hook(row: &Value) -> bool {
-    row["hook"].is_string()
-}
-
 fn check(tool: &str, options: &[&str]) -> Vec<Value> {
     let output = run_check(tool, options);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{tool} {options:?} --check: {}: {stderr}", output.status);
-    records_of(&output)
+    Check::of(&output).hooks()
 }
 
 /// Whether a task can be preempted while a BPF program runs in its context: in kernel code, that is.

@@ -247,9 +247,8 @@ fn owners_whose_requests_end_at_once_find_room() {
         return;
     }
     let _machine = lock::machine();
-    let disk = Disk::with_interrupts();
     // Where the disk is slower than those who ask, requests for neighbouring sectors meet in its queue.
-    disk.set("nomerges", "2");
+    let disk = Disk::with_interrupts().without_merges();
     let ways: [&[&str]; 2] = [&["--by", "process"], &["--by", "cgroup"]];
     let tools = ways.map(|way| (way, Tool::start("biolat", &[way, &["0.02"]].concat())));
     let options = ["--ioengine=libaio", "--iodepth=8", "--rw=randrw", "--bs=4k", "--size=16m", "--fsync=7"];

@@ -10,6 +10,7 @@ use tests::{can_run, fio, lock};
 
 /// What the disk is made slower by, in milliseconds.
 const DELAY_MS: u32 = 2;
+
 /// Reads for some seconds; returns biolat's records of them, and what a read took on average by fio, in microseconds.
 fn recorded(disk: &Delayed, seconds: u32) -> (Vec<Value>, f64) {
     let tool = Tool::start("biolat", &["--buckets", "--by", "comm", "0.1"]);
@@ -20,17 +21,18 @@ fn recorded(disk: &Delayed, seconds: u32) -> (Vec<Value>, f64) {
 }
 
 /// As biolat wrote them.
-fn lines<'a>(records: impl Iterator<Item = &'a Value>) -> String {
-    records.map(|record| format!("{record}\n")).collect()
+fn lines(records: &[Value]) -> String {
+    records.iter().map(|record| format!("{record}\n")).collect()
 }
 
 /// Deals the intervals of a recording to two: the same work at the same time, so that whatever else this machine does, from
 /// second to second or minute to minute, is no difference between them.
 fn dealt(records: &[Value]) -> [String; 2] {
-    let mut all: Vec<&Value> = records.iter().map(|record| &record["ts"]).collect();
-    all.dedup();
-    let turn = |record: &Value| all.iter().position(|ts| **ts == record["ts"]).expect("one of them") % 2;
-    [0, 1].map(|of| lines(records.iter().filter(|record| turn(record) == of)))
+    let mut dealt = [String::new(), String::new()];
+    for (turn, interval) in records.chunk_by(|one, next| one["ts"] == next["ts"]).enumerate() {
+        dealt[turn % 2] += &lines(interval);
+    }
+    dealt
 }
 
 fn figure(figures: &[Value], disk: &str, name: &str) -> Value {
@@ -54,7 +56,7 @@ fn a_disk_that_dm_delay_makes_slower_is_found_and_the_same_work_is_not() {
     disk.delay(DELAY_MS);
     let (slow, slow_us) = recorded(&disk, 6);
     let [one, another] = dealt(&slow);
-    streams.write("quick", lines(quick.iter())).write("slow", lines(slow.iter()));
+    streams.write("quick", lines(&quick)).write("slow", lines(&slow));
     streams.write("one", one).write("another", another);
 
     let diff = |files: &str| {

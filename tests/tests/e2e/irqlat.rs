@@ -117,8 +117,9 @@ fn means_and_waits(records: &[Value]) {
         }
     }
     let mut of_each: BTreeMap<&str, [u64; 2]> = BTreeMap::new();
-    for record in records.iter().filter(|record| record["kind"] == "soft" && record["name"].is_string()) {
-        let [runs, waits] = of_each.entry(record["name"].as_str().expect("a text")).or_default();
+    let soft = records.iter().filter(|record| record["kind"] == "soft");
+    for (name, record) in soft.filter_map(|record| Some((record["name"].as_str()?, record))) {
+        let [runs, waits] = of_each.entry(name).or_default();
         *runs += count(record, "count");
         *waits += count(record, "wait_count");
     }

@@ -64,8 +64,8 @@ const WAYS: [(&str, Signal, &[&str]); 44] = [
 ];
 
 /// The ways that this kernel allows; for a tool without one, its default. In guests, where each start takes seconds, those
-/// that leave everything to the kernel, and of the others one of each tool by tracepoints: how a tool detaches is the same
-/// in all.
+/// that leave everything to the kernel, and those by tracepoints alone, the oldest way: how a tool detaches by itself is the
+/// same on all kernels.
 fn ways() -> Vec<(&'static str, Signal, &'static [&'static str])> {
     let mut ways = WAYS.to_vec();
     let others = TOOLS.into_iter().filter(|tool| !WAYS.iter().any(|(name, ..)| name == tool));

@@ -52,7 +52,7 @@ fn a_kernel_that_lets_no_program_read_its_memory() {
     let mux = programs.folder().to_string() + "/ebpfmux";
     let doctor =
         || Told::by(Command::new(&mux).args(["--check", "-o", "json"]).env("PATH", programs.folder()));
-    let before = first_statuses(&DIAGNOSED);
+    let before = first_statuses(DIAGNOSED);
     lock("integrity");
     let integrity = doctor();
     integrity.is_summed_up();

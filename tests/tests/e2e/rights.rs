@@ -2,10 +2,9 @@
 //! of the example unit.
 #![allow(clippy::expect_used, reason = "tests")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Output, Stdio};
-use std::sync::Mutex;
 
 use serde_json::{Value, json};
 use tests::caller_timing::reported_by;
@@ -29,12 +28,8 @@ struct Checked {
 }
 
 impl Checked {
-    /// From JSON.
-    fn of(output: &Output) -> Self {
-        Self::of_rows(&records::parse(std::str::from_utf8(&output.stdout).expect("UTF-8")))
-    }
-
-    fn of_rows(rows: &[Value]) -> Self {
+    /// From the rows of JSON.
+    fn of(rows: &[Value]) -> Self {
         let text = |row: &Value, field: &str| row[field].as_str().map(String::from);
         Self {
             hooks: rows.iter().filter_map(|row| Some((text(row, "hook")?, text(row, "rung")))).collect(),
@@ -77,18 +72,10 @@ fn stderr_of(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// `--check` as root, of a tool that this kernel allows. Each tool is run once: a check attaches,
-/// which takes seconds in a guest.
-fn checked_by_root(tool: &'static str) -> Option<Checked> {
-    static CHECKED: Mutex<BTreeMap<&str, Option<Checked>>> = Mutex::new(BTreeMap::new());
-    let known = CHECKED.lock().expect("no thread panicked while asking").get(tool).cloned();
-    known.unwrap_or_else(|| {
-        let check = kernel::first_check(tool);
-        // Kernels that do not support or permit it are covered by other tests.
-        let checked = (check.status == Some(0)).then(|| Checked::of_rows(&check.rows));
-        CHECKED.lock().expect("no thread panicked while asking").insert(tool, checked.clone());
-        checked
-    })
+/// `--check` as root, of a tool that this kernel allows: others are covered by other tests.
+fn checked_by_root(tool: &str) -> Option<Checked> {
+    let check = kernel::first_check(tool);
+    (check.status == Some(0)).then(|| Checked::of(&check.rows))
 }
 
 #[test]
@@ -130,7 +117,8 @@ fn what_check_names_is_enough_and_is_needed() {
             let rest: Vec<_> = needed.iter().filter(|name| *name != one).collect();
             let output = programs.run(&rest, tool).args(["--check", "-o", "json"]).output();
             let output = output.expect("setpriv runs");
-            let missing = Checked::of(&output).needs.contains(&((*one).to_string(), true));
+            let told = records::parse(std::str::from_utf8(&output.stdout).expect("UTF-8"));
+            let missing = Checked::of(&told).needs.contains(&((*one).to_string(), true));
             match output.status.code() {
                 Some(0) => assert!(missing, "{tool} without {one}: {}", stderr_of(&output)),
                 Some(4) => {

@@ -1,9 +1,9 @@
 //! `cache --file PATH --do STEP [--before nothing|all|half] [--lock] [--pages N] [--bytes B]
-//! [--count C] [--join CGROUP]`: known work on the page cache, on one file, in pages of 4 KiB. `--before` sets
-//! which part of the file is cached at the beginning; with `--lock`, all of it, which the kernel cannot drop then whatever else
-//! the machine needs memory for. Only the step's work is done in the cgroup of
-//! `--join`, with all of the program's own pages mapped before, so that its own faults are not
-//! counted.
+//! [--count C] [--join CGROUP]`: known work on the page cache, on one file, in pages of 4 KiB.
+//! `--before` sets which part of the file is cached at the beginning; with `--lock` it is all of it,
+//! and the kernel cannot drop it, whatever else the machine needs memory for. Only the step's work is
+//! done in the cgroup of `--join`, with all of the program's own pages mapped before, so that its own
+//! faults are not counted.
 //!
 //! At its end it prints `{"asked":…,"absent":…,"fetched":…,"mapped":…,"dirtied":…}`, in pages:
 //! those that its reads touched; of all that it accessed, those that were not cached just before;

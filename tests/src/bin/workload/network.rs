@@ -26,16 +26,12 @@ pub fn of_our_own() {
 /// do: what TCP hands over at once, and loses at once, is many segments.
 pub fn loses(percent: u32) {
     run("ip", "link set dev lo mtu 1500");
-    tc(&format!("qdisc add dev lo root netem loss {percent}%"));
+    run("tc", &format!("qdisc add dev lo root netem loss {percent}%"));
 }
 
 /// It loses none any more.
 pub fn loses_none() {
-    tc("qdisc del dev lo root");
-}
-
-fn tc(words: &str) {
-    run("tc", words);
+    run("tc", "qdisc del dev lo root");
 }
 
 fn run(program: &str, words: &str) {
